@@ -1,0 +1,84 @@
+# Every target works on a fresh clone. `make demo` and `make test` are the two commands to know.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PLUGINS := plugins/basic-test plugins/confidential-workflows plugins/vault
+UVPIP  := $(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode
+SOURCES := daemon plugins tests bench tools examples
+
+.PHONY: help demo test check fmt proto bench dist lock guests clean runtime dev
+
+help:
+	@echo "make demo    run one plain and one confidential workflow, end to end"
+	@echo "make test    install what tests need and run them all"
+	@echo "make check   ruff, mypy --strict, buf lint, tidy test"
+	@echo "make bench   side-by-side benchmarks, printed as ratios"
+	@echo "make dist    wheels of strongroom and its plugins in dist/"
+	@echo "make fmt | proto | guests | lock | clean"
+
+# One line that says what is missing, and the one line that brings it.
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || { echo "strongroom needs Python 3.11 or newer: apt-get install -y python3 python3-venv" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "strongroom needs Python 3.11 or newer, this is $$($(PYTHON) -V): make PYTHON=python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "Python's venv module is missing: apt-get install -y python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.uv: requirements/uv.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@touch $@
+
+$(VENV)/.runtime: requirements/runtime.txt pyproject.toml $(PLUGINS:%=%/pyproject.toml) $(VENV)/.uv
+	$(UVPIP) --require-hashes -r requirements/runtime.txt
+	$(UVPIP) --no-deps --no-build-isolation -e . $(PLUGINS:%=-e %)
+	@$(BIN)/python -m compileall -q daemon/strongroom $(PLUGINS:%=%/src)
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
+	$(UVPIP) --require-hashes -r requirements/dev.txt
+	@touch $@
+
+runtime: $(VENV)/.runtime
+dev: $(VENV)/.dev
+
+demo: runtime
+	@$(BIN)/strongroom demo
+
+test: dev
+	$(BIN)/python -m pytest
+
+check: dev
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/buf lint
+	$(BIN)/python -m pytest -q tests/test_tidy.py
+
+fmt: dev
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+proto: dev
+	$(BIN)/python tools/generate_protobuf.py
+
+guests: dev
+	$(BIN)/python tools/build_guests.py
+
+bench: dev
+	@$(BIN)/python -m bench
+
+dist: dev
+	rm -rf dist
+	$(BIN)/python -m build --quiet --wheel --no-isolation --outdir dist .
+	for plugin in $(PLUGINS); do $(BIN)/python -m build --quiet --wheel --no-isolation --outdir dist $$plugin; done
+
+lock: $(VENV)/.uv
+	for name in uv runtime dev; do \
+	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
+	    requirements/$$name.in -o requirements/$$name.txt; done
+
+clean:
+	rm -rf $(VENV) .cache dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,1 @@
+"""strongroom: a confidential execution host."""

@@ -1,0 +1,167 @@
+"""Every exception strongroom raises on purpose.
+
+StrongroomError            carries a stable code, what happened, why, and what to do
+├── Refused                the caller's fault
+│   ├── InvalidInput       a field is wrong: carries which
+│   ├── NotFound           there is no such thing
+│   ├── Conflict           it exists already, and differs
+│   ├── WrongState         the thing is not in a state that allows this
+│   ├── Forbidden          policy says no
+│   └── LimitExceeded      too big, too many, too fast: carries size and limit
+├── Tampered               bytes failed authentication (one message, no detail)
+├── KeyMissing             sealed under a key version that this host does not have
+├── SealBudgetExceeded     a run sealed more messages than its key may
+├── Misconfigured          an operator's file is wrong: carries where
+├── StorageFault           the database refused, or is newer than this code
+├── Unavailable            not now: starting, draining, overloaded; trying again may help
+├── PluginFault            a plugin broke its contract: carries which
+├── CapabilityError        a capability answered with an error: visibility, origin, code
+├── GuestFault             a workflow broke its contract
+├── TimedOut               a run or a call used up its time
+├── Cancelled              someone asked to stop
+└── Internal               our own bug
+
+The class says who is at fault; ``code`` says which case it is and never changes its meaning. The cause of an error stays
+its ``__cause__``. Nothing here ever holds payload bytes or the value of a secret.
+"""
+
+from collections.abc import Mapping
+
+__all__ = [
+    "Cancelled",
+    "CapabilityError",
+    "Conflict",
+    "Forbidden",
+    "GuestFault",
+    "Internal",
+    "InvalidInput",
+    "KeyMissing",
+    "LimitExceeded",
+    "Misconfigured",
+    "NotFound",
+    "PluginFault",
+    "Refused",
+    "SealBudgetExceeded",
+    "StorageFault",
+    "StrongroomError",
+    "Tampered",
+    "TimedOut",
+    "Unavailable",
+    "WrongState",
+]
+
+
+class StrongroomError(Exception):
+    """Root of the tree.
+
+    ``code`` is stable and public (``SR-ATTR-001``); ``what`` happened, ``why``, and what to do (``fix``) are sentences
+    for people; ``details`` are public facts for programs: ids, names, sizes, limits.
+    """
+
+    def __init__(self, code: str, what: str, *, why: str = "", fix: str = "", **details: str | int) -> None:
+        super().__init__(what)
+        self.code = code
+        self.what = what
+        self.why = why
+        self.fix = fix
+        self.details: Mapping[str, str | int] = details
+
+    def __str__(self) -> str:
+        """``what``, then ``why`` behind a colon."""
+        return f"{self.what}: {self.why}" if self.why else self.what
+
+
+class Refused(StrongroomError):
+    """The caller's fault: state or policy says no."""
+
+
+class InvalidInput(Refused):
+    """A field is wrong. ``details["field"]`` is its path."""
+
+
+class NotFound(Refused):
+    """There is no such thing."""
+
+
+class Conflict(Refused):
+    """It exists already, and differs from what was asked for."""
+
+
+class WrongState(Refused):
+    """The thing is not in a state that allows this."""
+
+
+class Forbidden(Refused):
+    """Policy says no, whoever asks."""
+
+
+class LimitExceeded(Refused):
+    """Too big, too many or too fast. ``details`` hold ``size``, ``limit`` and the ``setting`` that names the limit."""
+
+
+class Tampered(StrongroomError):
+    """Bytes failed authentication. One message, no detail: an attacker learns nothing from it."""
+
+    def __init__(self, thing: str = "data", **details: str | int) -> None:
+        super().__init__(
+            "SR-SEAL-001",
+            f"{thing} failed authentication",
+            why="it was changed outside strongroom, or belongs to another place",
+            fix="restore it from a backup; nothing of it was used",
+            **details,
+        )
+
+
+class KeyMissing(StrongroomError):
+    """Sealed under a key version that this host does not have. ``details`` name the version or key id."""
+
+
+class SealBudgetExceeded(StrongroomError):
+    """A run sealed more messages than its key may."""
+
+
+class Misconfigured(StrongroomError):
+    """An operator's file is wrong. ``details["where"]`` is ``file:dotted.key``."""
+
+
+class StorageFault(StrongroomError):
+    """The database refused, or its schema is newer than this code."""
+
+
+class Unavailable(StrongroomError):
+    """Not now. Trying again may help; ``details["retry_ms"]`` says when, if that is known."""
+
+
+class PluginFault(StrongroomError):
+    """A plugin broke its contract. ``details["plugin"]`` is its name."""
+
+
+class CapabilityError(StrongroomError):
+    """A capability answered with an error, as `capability-wire` section 7 writes it.
+
+    ``visibility`` is ``Public`` or ``Private``, ``origin`` is ``User`` or ``System``, ``name`` is the code word such as
+    ``InvalidArgument``, ``message`` the text of the far side.
+    """
+
+    def __init__(self, visibility: str, origin: str, name: str, message: str) -> None:
+        super().__init__("SR-CAP-001", message, visibility=visibility, origin=origin, name=name)
+        self.visibility = visibility
+        self.origin = origin
+        self.name = name
+        self.message = message
+
+
+class GuestFault(StrongroomError):
+    """A workflow broke its contract: it trapped, exited with an error, answered nothing or garbage."""
+
+
+class TimedOut(StrongroomError):
+    """A run or a call used up its time. ``details`` name the limit and its setting."""
+
+
+class Cancelled(StrongroomError):
+    """Someone asked to stop."""
+
+
+class Internal(StrongroomError):
+    """Our own bug. The log has more; the answer to a caller does not."""

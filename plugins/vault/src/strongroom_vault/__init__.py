@@ -1,0 +1,1 @@
+"""strongroom plugin: vault."""
