@@ -1,0 +1,1 @@
+"""What an operator decides: settings in layers, and the manifest of plugins. Parsed once into frozen values."""

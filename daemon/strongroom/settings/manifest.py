@@ -1,0 +1,213 @@
+"""The manifest ``plugins.yaml``: which plugins this host loads, and what each of them may do.
+
+Installed does not mean trusted: a plugin that is not named here is never imported. The manifest is read strictly,
+because a misspelt ``required`` or ``provides`` would otherwise loosen what the operator meant to tighten.
+"""
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from strongroom.settings.refusals import duplicate_key, missing_key, unknown_key, wrong_value
+from strongroom.settings.yaml_file import Document, read_document
+
+__all__ = ["MANIFEST_VERSION", "PLUGINS_MAX", "Pin", "PluginEntry", "load_manifest"]
+
+MANIFEST_VERSION: Final = 1
+# Each plugin is a process or a class with its threads; more than this on one host is a mistake in a template.
+PLUGINS_MAX: Final = 100
+NAME_PATTERN: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+FACTORY_PATTERN: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+# capability-wire section 2, with the 128 characters that it allows.
+ID_PATTERN: Final = re.compile(
+    r"(?=.{1,128}\Z)[a-zA-Z0-9_\-:]+@(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)"
+    r"(-(0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*)(\.(0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*))*)?"
+    r"(\+[0-9a-zA-Z-]+(\.[0-9a-zA-Z-]+)*)?",
+    re.ASCII,
+)
+SHA256_PATTERN: Final = re.compile(r"[0-9a-f]{64}")
+TOP_KEYS: Final = ("version", "plugins")
+ENTRY_KEYS: Final = (
+    "name",
+    "enabled",
+    "required",
+    "factory",
+    "command",
+    "config",
+    "provides",
+    "dialect",
+    "at_most_once",
+    "pin",
+)
+PIN_KEYS: Final = ("distribution", "version", "record_sha256", "command_sha256")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pin:
+    """What the code of a plugin must be, checked before it is imported or started. Empty means not given."""
+
+    distribution: str = ""
+    version: str = ""
+    record_sha256: str = ""
+    command_sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginEntry:
+    """One plugin of the manifest. Exactly one of ``factory`` and ``command`` is set; ``where`` is for errors."""
+
+    name: str
+    enabled: bool = True
+    required: bool = False
+    factory: str | None = None
+    command: tuple[str, ...] | None = None
+    config: Mapping[str, Any]  # Any: the section belongs to the plugin, which checks it
+    provides: tuple[str, ...] = ()
+    dialect: str | None = None
+    at_most_once: tuple[str, ...] = ()
+    pin: Pin | None = None
+    where: str = ""
+
+
+def load_manifest(path: Path) -> tuple[PluginEntry, ...]:
+    """The plugins in the order of the file, disabled ones too. Raises ``Misconfigured`` with ``file:dotted.key``."""
+    document = read_document(path)
+    _known(document, "", document.data, TOP_KEYS)
+    if "version" not in document.data:
+        raise missing_key(document.where("version"), "a manifest says how it is to be read", fix="write `version: 1`")
+    version = document.data["version"]
+    if type(version) is not int or version != MANIFEST_VERSION:
+        raise wrong_value(document.where("version"), f"this host reads version {MANIFEST_VERSION} only")
+    listed = document.data.get("plugins")
+    if not isinstance(listed, list):
+        raise wrong_value(document.where("plugins"), "it must be a list", fix="write `plugins: []` for none")
+    if len(listed) > PLUGINS_MAX:
+        raise wrong_value(document.where("plugins"), f"it has {len(listed)} entries, the limit is {PLUGINS_MAX}")
+    entries: list[PluginEntry] = []
+    places: dict[str, str] = {}
+    for index, section in enumerate(listed):
+        place = f"plugins[{index}]"
+        entry = _entry(document, place, section)
+        if entry.name in places:
+            raise duplicate_key(
+                document.where(f"{place}.name"),
+                line=document.lines[f"{place}.name"],
+                first_line=document.lines[f"{places[entry.name]}.name"],
+            )
+        places[entry.name] = place
+        entries.append(entry)
+    return tuple(entries)
+
+
+def _entry(document: Document, place: str, section: object) -> PluginEntry:
+    if not isinstance(section, dict):
+        raise wrong_value(document.where(place), "a plugin is a mapping", fix="start it with `- name: …`")
+    _known(document, place, section, ENTRY_KEYS)
+    if "name" not in section:
+        raise missing_key(document.where(f"{place}.name"), "every plugin has a name")
+    factory = _text(document, f"{place}.factory", section.get("factory"), FACTORY_PATTERN, "write package.module:Class")
+    command = _texts(document, f"{place}.command", section.get("command"))
+    if (factory is None) == (command is None):
+        raise wrong_value(
+            document.where(place),
+            "it has both factory and command" if factory else "it has neither factory nor command",
+            fix="give exactly one of `factory: package.module:Class` and `command: [program, argument]`",
+        )
+    if command is not None and not command:
+        raise wrong_value(document.where(f"{place}.command"), "it is empty", fix="its first word is the program")
+    config = section.get("config")
+    if not isinstance(config, dict | None):
+        raise wrong_value(document.where(f"{place}.config"), "it must be a mapping")
+    name = _text(document, f"{place}.name", section["name"], NAME_PATTERN, "use a-z, 0-9 and -, at most 64 characters")
+    if name is None:
+        raise wrong_value(document.where(f"{place}.name"), "it is empty")
+    return PluginEntry(
+        name=name,
+        enabled=_flag(document, f"{place}.enabled", section.get("enabled", True)),
+        required=_flag(document, f"{place}.required", section.get("required", False)),
+        factory=factory,
+        command=command,
+        config=config or {},
+        provides=_ids(document, f"{place}.provides", section.get("provides")),
+        dialect=_text(document, f"{place}.dialect", section.get("dialect"), NAME_PATTERN, "it is one word"),
+        at_most_once=_ids(document, f"{place}.at_most_once", section.get("at_most_once")),
+        pin=_pin(document, f"{place}.pin", section.get("pin"), in_process=factory is not None),
+        where=document.where(place),
+    )
+
+
+def _pin(document: Document, place: str, section: object, *, in_process: bool) -> Pin | None:
+    if section is None:
+        return None
+    if not isinstance(section, dict):
+        raise wrong_value(document.where(place), "a pin is a mapping")
+    _known(document, place, section, PIN_KEYS)
+    anything = re.compile(r"\S{1,200}")
+    found = {
+        key: _text(
+            document,
+            f"{place}.{key}",
+            section.get(key),
+            SHA256_PATTERN if key.endswith("sha256") else anything,
+            "write 64 lower-case hex digits in quotes" if key.endswith("sha256") else "write it in quotes",
+        )
+        or ""
+        for key in PIN_KEYS
+    }
+    pin = Pin(**found)
+    if in_process and pin.command_sha256:
+        raise wrong_value(document.where(f"{place}.command_sha256"), "a factory has no command")
+    if not pin.command_sha256 and not (pin.distribution and pin.version and pin.record_sha256):
+        raise wrong_value(
+            document.where(place),
+            "it pins nothing that can be checked",
+            fix="give distribution, version and record_sha256 together, or command_sha256",
+        )
+    return pin
+
+
+def _known(document: Document, place: str, section: Mapping[str, object], keys: Collection[str]) -> None:
+    for key in section:
+        if key not in keys:
+            raise unknown_key(document.where(f"{place}.{key}" if place else key), keys)
+
+
+def _flag(document: Document, place: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise wrong_value(document.where(place), "it must be true or false")
+    return value
+
+
+def _text(document: Document, place: str, value: object, pattern: re.Pattern[str], fix: str) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise wrong_value(document.where(place), "it must be text", fix=fix)
+    if not pattern.fullmatch(value):
+        raise wrong_value(document.where(place), "it is not written the way it must be", fix=fix)
+    return value
+
+
+def _texts(document: Document, place: str, value: object) -> tuple[str, ...] | None:
+    if value is None:
+        return None
+    if not isinstance(value, list):
+        raise wrong_value(document.where(place), "it must be a list", fix="write [one, two]")
+    for index, item in enumerate(value):
+        if not isinstance(item, str) or not item or "\0" in item:
+            raise wrong_value(document.where(f"{place}[{index}]"), "it must be text that is not empty")
+    return tuple(value)
+
+
+def _ids(document: Document, place: str, value: object) -> tuple[str, ...]:
+    ids = _texts(document, place, value) or ()
+    for index, item in enumerate(ids):
+        if not ID_PATTERN.fullmatch(item):
+            raise wrong_value(
+                document.where(f"{place}[{index}]"), "it is not a capability id", fix="write name@1.2.3, 128 characters"
+            )
+        if item in ids[:index]:
+            raise wrong_value(document.where(f"{place}[{index}]"), "it stands in the list already")
+    return ids
