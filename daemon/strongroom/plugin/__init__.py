@@ -1,0 +1,32 @@
+"""The authors' door: everything that a plugin imports from strongroom.
+
+A plugin is a frozen dataclass whose fields are its config section in plugins.yaml, with methods marked ``@hookimpl``.
+A process plugin is the same class, handed to ``strongroom.plugin.serve.serve``; messages are in
+``strongroom.plugin.messages``.
+"""
+
+from strongroom.errors import CapabilityError, Forbidden, InvalidInput, LimitExceeded, NotFound, Unavailable
+from strongroom.plugin.capability import Call, Capability, Events, Method, Registration, TriggerMethod
+from strongroom.plugin.hooks import hookimpl
+from strongroom.plugin.host import Artifacts, Executable, Host, Registry, Store
+
+__all__ = [
+    "Artifacts",
+    "Call",
+    "Capability",
+    "CapabilityError",
+    "Events",
+    "Executable",
+    "Forbidden",
+    "Host",
+    "InvalidInput",
+    "LimitExceeded",
+    "Method",
+    "NotFound",
+    "Registration",
+    "Registry",
+    "Store",
+    "TriggerMethod",
+    "Unavailable",
+    "hookimpl",
+]

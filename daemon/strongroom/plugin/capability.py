@@ -1,0 +1,108 @@
+"""A capability as its author writes it: an id, and a function for each method."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, TypeVar
+
+from google.protobuf import any_pb2
+from google.protobuf.message import DecodeError, Message
+
+from strongroom.errors import CapabilityError
+from strongroom.pb.capabilities.v1 import capabilities_pb2
+
+__all__ = ["Call", "Capability", "Events", "Kind", "Method", "Registration", "TriggerMethod", "unpack"]
+
+Kind = Literal["trigger", "action", "consensus", "target", "combined"]
+M = TypeVar("M", bound=Message)
+
+
+def unpack(payload: any_pb2.Any, message_type: type[M]) -> M:
+    """``payload`` as a ``message_type``. Raises ``CapabilityError`` (User, InvalidArgument) for another type."""
+    expected = message_type.DESCRIPTOR.full_name
+    message = message_type()
+    try:
+        if payload.Unpack(message):
+            return message
+    except DecodeError:
+        raise CapabilityError("Public", "User", "InvalidArgument", f"the payload is not a valid {expected}") from None
+    found = payload.type_url.rsplit("/", 1)[-1] or "nothing"
+    raise CapabilityError("Public", "User", "InvalidArgument", f"the payload must be {expected}, it is {found}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One call of a method.
+
+    ``metadata`` says for whom (owner, workflow, run); ``payload`` is the request message, packed; ``timeout_s`` is the
+    time left, and an answer that comes later is thrown away.
+    """
+
+    metadata: capabilities_pb2.RequestMetadata
+    payload: any_pb2.Any
+    method: str
+    timeout_s: float
+
+    def unpack(self, message_type: type[M]) -> M:
+        """The request as a ``message_type``. Raises ``CapabilityError`` (User, InvalidArgument) for another type."""
+        return unpack(self.payload, message_type)
+
+
+class Events(Protocol):
+    """Where a trigger delivers its events. Every function may be called from any thread, and never blocks for long."""
+
+    def send(self, event_id: str, payload: Message) -> None:
+        """Deliver one event. The same ``event_id`` for the same registration never starts a second run."""
+
+    def fail(self, error: CapabilityError) -> None:
+        """Report an event that could not be made."""
+
+    def close(self) -> None:
+        """Say that no more events will come."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registration:
+    """What a trigger method is asked for: ``trigger_id`` is unique per workflow and subscription."""
+
+    trigger_id: str
+    metadata: capabilities_pb2.RequestMetadata
+    payload: any_pb2.Any
+    method: str
+
+    def unpack(self, message_type: type[M]) -> M:
+        """The trigger's config as a ``message_type``. Raises ``CapabilityError`` for another type."""
+        return unpack(self.payload, message_type)
+
+
+def _ignore_ack(trigger_id: str, event_id: str) -> None:
+    """Most triggers keep nothing until an event is confirmed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriggerMethod:
+    """One trigger.
+
+    ``register`` starts delivering into ``Events`` and returns the function that stops it again; it raises
+    ``CapabilityError`` to refuse. ``ack(trigger_id, event_id)`` confirms one event.
+    """
+
+    register: Callable[[Registration, Events], Callable[[], None]]
+    ack: Callable[[str, str], None] = _ignore_ack
+
+
+Method = Callable[[Call], Message]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capability:
+    """What a plugin offers under one id.
+
+    A method takes a ``Call`` and returns the answer message; it raises ``CapabilityError`` for a failed call. Methods
+    are called from several threads at once.
+    """
+
+    id: str
+    description: str = ""
+    methods: Mapping[str, Method] = field(default_factory=dict)
+    kind: Kind = "action"
+    triggers: Mapping[str, TriggerMethod] = field(default_factory=dict)

@@ -1,0 +1,31 @@
+"""The three hooks of a plugin. A plugin implements those that it needs and marks them with ``hookimpl``."""
+
+from typing import Final
+
+import pluggy
+
+from strongroom.plugin.capability import Capability
+from strongroom.plugin.host import Host
+
+__all__ = ["PROJECT", "PluginHooks", "hookimpl"]
+
+PROJECT: Final = "strongroom"
+
+hookspec: Final = pluggy.HookspecMarker(PROJECT)
+hookimpl: Final = pluggy.HookimplMarker(PROJECT)
+
+
+class PluginHooks:
+    """What a host asks of a plugin, in this order: ``start``, ``capabilities``, and at the end ``stop``."""
+
+    @hookspec(firstresult=True)
+    def start(self, host: Host) -> None:
+        """Take the host; open what the plugin needs. Whatever is raised marks the plugin as failed."""
+
+    @hookspec(firstresult=True)
+    def capabilities(self) -> list[Capability]:  # type: ignore[empty-body]  # a specification has no body
+        """The capabilities that this plugin offers. Asked once per start."""
+
+    @hookspec(firstresult=True)
+    def stop(self) -> None:
+        """Close everything. Calls in flight may still be running."""

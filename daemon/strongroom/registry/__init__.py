@@ -1,0 +1,1 @@
+"""Capabilities by id, and the plugins that offer them."""
