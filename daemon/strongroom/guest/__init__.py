@@ -1,0 +1,1 @@
+"""Guests: their binaries, their ids, and the keyless processes that execute them."""

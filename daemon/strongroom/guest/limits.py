@@ -1,0 +1,52 @@
+"""Every limit of a guest, with its reason. The defaults are what production deployments of the contract use.
+
+Source: contracts/cre-guest.md section 12. KB and MB are decimal there and here.
+"""
+
+from dataclasses import dataclass
+
+__all__ = ["GuestLimits"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuestLimits:
+    """The limits of one guest. Zero is never "unlimited"; it switches metrics off and is refused elsewhere."""
+
+    memory_bytes_max: int = 100_000_000
+    """Linear memory: a host runs as many guests as it has runners, and each may take this much."""
+    table_elements_max: int = 1_000_000
+    """Entries of the function table: each takes 8 bytes, and a Go guest of 16 MB has some 20 000."""
+    timeout_ms: int = 300_000
+    """Wall time of a run whose host did not say; a guest that loops ends here."""
+    response_bytes_max: int = 100_000
+    """Size of a result: it is sealed and stored with the run."""
+    log_line_bytes_max: int = 1_000
+    """Size of a log line: longer ones are cut and marked."""
+    log_lines_max: int = 1_000
+    """Log lines for each mode: a guest that logs in a loop must not fill the journal."""
+    calls_in_flight_max: int = 30
+    """Calls open at once: each holds a thread of the host and a connection of a plugin."""
+    poll_subscriptions_max: int = 128
+    """Subscriptions of one ``poll_oneoff``: the host works once through each of them."""
+    metric_bytes_max: int = 0
+    """Size of one user metric; 0 switches them off, as upstream does by default."""
+    metric_name_bytes_max: int = 128
+    """Size of a metric's name: it becomes a series of the operator's metrics store."""
+    metric_labels_max: int = 10
+    """Labels of one metric: each combination of values is a series of its own."""
+    metric_label_bytes_max: int = 256
+    """Size of a label's value."""
+    binary_compressed_bytes_max: int = 20_000_000
+    """Size of a brotli upload: it is stored once and read at every start of an enclave."""
+    binary_bytes_max: int = 100_000_000
+    """Size of a module once decompressed: bounds what a small upload can expand to."""
+    compile_timeout_ms: int = 300_000
+    """Time to compile a module: a 16 MB Go guest takes some ten seconds on one core."""
+    native_bytes_max: int = 1_000_000_000
+    """Size of compiled code: native code is a few times the size of its module."""
+
+    def __post_init__(self) -> None:
+        may_be_zero = {"metric_bytes_max"}
+        for name in self.__slots__:
+            if getattr(self, name) < (0 if name in may_be_zero else 1):
+                raise ValueError(f"{name} must be at least 1")

@@ -1,0 +1,1 @@
+"""What runs inside a runner process: the only code of strongroom that imports wasmtime."""
