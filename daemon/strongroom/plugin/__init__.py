@@ -5,7 +5,19 @@ A process plugin is the same class, handed to ``strongroom.plugin.serve.serve``;
 ``strongroom.plugin.messages``.
 """
 
-from strongroom.errors import CapabilityError, Forbidden, InvalidInput, LimitExceeded, NotFound, Unavailable
+from strongroom.errors import (
+    Cancelled,
+    CapabilityError,
+    Forbidden,
+    GuestFault,
+    InvalidInput,
+    LimitExceeded,
+    NotFound,
+    StrongroomError,
+    Tampered,
+    TimedOut,
+    Unavailable,
+)
 from strongroom.plugin.capability import Call, Capability, Events, Method, Registration, TriggerMethod
 from strongroom.plugin.hooks import hookimpl
 from strongroom.plugin.host import Artifacts, Executable, Host, Registry, Store
@@ -13,11 +25,13 @@ from strongroom.plugin.host import Artifacts, Executable, Host, Registry, Store
 __all__ = [
     "Artifacts",
     "Call",
+    "Cancelled",
     "Capability",
     "CapabilityError",
     "Events",
     "Executable",
     "Forbidden",
+    "GuestFault",
     "Host",
     "InvalidInput",
     "LimitExceeded",
@@ -26,6 +40,9 @@ __all__ = [
     "Registration",
     "Registry",
     "Store",
+    "StrongroomError",
+    "Tampered",
+    "TimedOut",
     "TriggerMethod",
     "Unavailable",
     "hookimpl",

@@ -10,18 +10,22 @@ from strongroom.pb.capabilities.networking.http.v1alpha import http_pb2
 from strongroom.pb.capabilities.scheduler.cron.v1 import cron_pb2
 from strongroom.pb.capabilities.v1 import capabilities_pb2
 from strongroom.pb.sdk.v1alpha import sdk_pb2
+from strongroom.pb.strongroom.enclave.v1 import enclave_pb2
+from strongroom.pb.strongroom.plugin.v1 import backend_pb2
 from strongroom.pb.strongroom.runner.v1 import runner_pb2
 from strongroom.pb.values.v1 import values_pb2
 from strongroom.pb.vault import vault_pb2
 
 __all__ = [
     "action_and_trigger_pb2",
+    "backend_pb2",
     "basic_action_pb2",
     "basic_trigger_pb2",
     "capabilities_pb2",
     "confidential_http_pb2",
     "confidential_workflow_pb2",
     "cron_pb2",
+    "enclave_pb2",
     "http_pb2",
     "node_action_pb2",
     "runner_pb2",
