@@ -229,6 +229,11 @@ class Limits(_message.Message):
     LOG_LINES_MAX_FIELD_NUMBER: _builtins.int
     CALLS_IN_FLIGHT_MAX_FIELD_NUMBER: _builtins.int
     POLL_SUBSCRIPTIONS_MAX_FIELD_NUMBER: _builtins.int
+    METRIC_BYTES_MAX_FIELD_NUMBER: _builtins.int
+    METRIC_NAME_BYTES_MAX_FIELD_NUMBER: _builtins.int
+    METRIC_LABELS_MAX_FIELD_NUMBER: _builtins.int
+    METRIC_LABEL_BYTES_MAX_FIELD_NUMBER: _builtins.int
+    TABLE_ELEMENTS_MAX_FIELD_NUMBER: _builtins.int
     memory_bytes_max: _builtins.int
     """Required. Linear memory, in bytes."""
     timeout_ms: _builtins.int
@@ -243,6 +248,16 @@ class Limits(_message.Message):
     """Required. Capability calls and secrets fetches in flight together."""
     poll_subscriptions_max: _builtins.int
     """Required. Subscriptions of one poll_oneoff."""
+    metric_bytes_max: _builtins.int
+    """Optional. Size of one user metric, in bytes; 0 switches metrics off."""
+    metric_name_bytes_max: _builtins.int
+    """Required. Size of a metric's name, in bytes."""
+    metric_labels_max: _builtins.int
+    """Required. Labels of one metric."""
+    metric_label_bytes_max: _builtins.int
+    """Required. Size of a label's value, in bytes."""
+    table_elements_max: _builtins.int
+    """Required. Entries of the function table."""
     def __init__(
         self,
         *,
@@ -253,10 +268,15 @@ class Limits(_message.Message):
         log_lines_max: _builtins.int = ...,
         calls_in_flight_max: _builtins.int = ...,
         poll_subscriptions_max: _builtins.int = ...,
+        metric_bytes_max: _builtins.int = ...,
+        metric_name_bytes_max: _builtins.int = ...,
+        metric_labels_max: _builtins.int = ...,
+        metric_label_bytes_max: _builtins.int = ...,
+        table_elements_max: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls_in_flight_max", b"calls_in_flight_max", "log_line_bytes_max", b"log_line_bytes_max", "log_lines_max", b"log_lines_max", "memory_bytes_max", b"memory_bytes_max", "poll_subscriptions_max", b"poll_subscriptions_max", "response_bytes_max", b"response_bytes_max", "timeout_ms", b"timeout_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls_in_flight_max", b"calls_in_flight_max", "log_line_bytes_max", b"log_line_bytes_max", "log_lines_max", b"log_lines_max", "memory_bytes_max", b"memory_bytes_max", "metric_bytes_max", b"metric_bytes_max", "metric_label_bytes_max", b"metric_label_bytes_max", "metric_labels_max", b"metric_labels_max", "metric_name_bytes_max", b"metric_name_bytes_max", "poll_subscriptions_max", b"poll_subscriptions_max", "response_bytes_max", b"response_bytes_max", "table_elements_max", b"table_elements_max", "timeout_ms", b"timeout_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -350,17 +370,14 @@ class Execute(_message.Message):
 
     MODULE_KEY_FIELD_NUMBER: _builtins.int
     WITH_DESCRIPTOR_FIELD_NUMBER: _builtins.int
-    WASM_FIELD_NUMBER: _builtins.int
     REQUEST_FIELD_NUMBER: _builtins.int
     EXECUTION_ID_FIELD_NUMBER: _builtins.int
     NODE_SEED_FIELD_NUMBER: _builtins.int
     LIMITS_FIELD_NUMBER: _builtins.int
     module_key: _builtins.str
-    """Required. Content key of the compiled module."""
+    """Required. Content key of the module: SHA-256 of the raw module, 64 hex digits."""
     with_descriptor: _builtins.bool
     """Optional. True when a descriptor with the native code comes with this frame."""
-    wasm: _builtins.bytes
-    """Optional. The raw module itself, for a runner that compiles on its own (enclave runner)."""
     request: _builtins.bytes
     """Required. Serialized sdk.v1alpha.ExecuteRequest."""
     execution_id: _builtins.str
@@ -376,7 +393,6 @@ class Execute(_message.Message):
         *,
         module_key: _builtins.str = ...,
         with_descriptor: _builtins.bool = ...,
-        wasm: _builtins.bytes = ...,
         request: _builtins.bytes = ...,
         execution_id: _builtins.str = ...,
         node_seed: _builtins.int = ...,
@@ -384,7 +400,7 @@ class Execute(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["execution_id", b"execution_id", "limits", b"limits", "module_key", b"module_key", "node_seed", b"node_seed", "request", b"request", "wasm", b"wasm", "with_descriptor", b"with_descriptor"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["execution_id", b"execution_id", "limits", b"limits", "module_key", b"module_key", "node_seed", b"node_seed", "request", b"request", "with_descriptor", b"with_descriptor"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -398,19 +414,23 @@ class CapabilityAnswer(_message.Message):
 
     CALLBACK_ID_FIELD_NUMBER: _builtins.int
     RESPONSE_FIELD_NUMBER: _builtins.int
+    OVERSIZE_FIELD_NUMBER: _builtins.int
     callback_id: _builtins.int
     """Required. The guest's callback id."""
     response: _builtins.bytes
-    """Required. Serialized sdk.v1alpha.CapabilityResponse."""
+    """Optional. Serialized sdk.v1alpha.CapabilityResponse."""
+    oversize: _builtins.bool
+    """Optional. True when the answer is larger than the guest's memory and was left out for it."""
     def __init__(
         self,
         *,
         callback_id: _builtins.int = ...,
         response: _builtins.bytes = ...,
+        oversize: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["callback_id", b"callback_id", "response", b"response"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["callback_id", b"callback_id", "oversize", b"oversize", "response", b"response"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -425,22 +445,26 @@ class SecretsAnswer(_message.Message):
     CALLBACK_ID_FIELD_NUMBER: _builtins.int
     RESPONSES_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
+    OVERSIZE_FIELD_NUMBER: _builtins.int
     callback_id: _builtins.int
     """Required. The guest's callback id."""
     responses: _builtins.bytes
     """Optional. Serialized sdk.v1alpha.SecretResponses."""
     error: _builtins.str
     """Optional. Why the fetch as a whole failed."""
+    oversize: _builtins.bool
+    """Optional. True when the answer is larger than the guest's memory and was left out for it."""
     def __init__(
         self,
         *,
         callback_id: _builtins.int = ...,
         responses: _builtins.bytes = ...,
         error: _builtins.str = ...,
+        oversize: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["callback_id", b"callback_id", "error", b"error", "responses", b"responses"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["callback_id", b"callback_id", "error", b"error", "oversize", b"oversize", "responses", b"responses"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
