@@ -6,10 +6,14 @@ a secret in the wrong place.
 
 import difflib
 from collections.abc import Iterable
+from typing import Final
 
 from strongroom.errors import Misconfigured
 
 __all__ = ["duplicate_key", "missing_key", "nearest", "too_large", "unknown_key", "unreadable", "wrong_value"]
+
+# A list that does not fit on a screen helps nobody.
+KNOWN_SHOWN_MAX: Final = 30
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
@@ -32,7 +36,9 @@ def unknown_key(where: str, known: Iterable[str]) -> Misconfigured:
         "SR-CONF-001",
         f"{where} is not a known key",
         why=f"did you mean {guess}?" if guess else "nothing known has a name near it",
-        fix=f"known here: {', '.join(names)}" if names else "remove the key",
+        fix=f"known here: {', '.join(names)}"
+        if len(names) <= KNOWN_SHOWN_MAX
+        else "`strongroom config show` lists all",
         where=where,
         nearest=guess or "",
     )

@@ -1,0 +1,147 @@
+"""Every setting of the host, with its default and the reason for it.
+
+The values are frozen: they are parsed once, and nothing changes them while the host runs. Layers, files and the
+environment are the business of ``layers``; ``Settings()`` alone gives the built-in values and reads nothing.
+"""
+
+import re
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from strongroom.settings.limits import LimitSettings
+
+__all__ = ["DEFAULT_OWNER", "LogSettings", "Settings", "packaged_manifest"]
+
+# The owner of a host on which nobody said otherwise: visibly not a real address, and not the zero address, which
+# other systems read as "nobody".
+DEFAULT_OWNER: Final = "0" * 39 + "1"
+SECRET: Final[dict[str, JsonValue]] = {"secret": True}
+
+
+def packaged_manifest() -> Path:
+    """The ``plugins.yaml`` that ships inside the package."""
+    return Path(__file__).with_name("plugins.yaml")
+
+
+def _owner(text: str) -> str:
+    digits = text.removeprefix("0x").removeprefix("0X")
+    if not re.fullmatch(r"[0-9a-fA-F]{40}", digits):
+        raise ValueError("an owner is 20 bytes: 40 hex digits, with or without 0x, in quotes")
+    return digits.lower()
+
+
+def _tuple(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _path(path: Path) -> Path:
+    if not path.is_absolute():
+        raise ValueError("the path must be absolute once it is read")
+    return path
+
+
+Owner = Annotated[str, Field(strict=True), AfterValidator(_owner)]
+AbsolutePath = Annotated[Path, AfterValidator(_path)]
+Text = Annotated[str, Field(strict=True)]
+Flag = Annotated[bool, Field(strict=True)]
+
+
+class LogSettings(BaseModel):
+    """What the host says on stderr."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info",
+        description="Least severity that is logged; debug names every call and is meant for one host at a time.",
+    )
+    format: Literal["text", "json"] = Field(
+        default="text",
+        description="One line per event for people, or one JSON object per line for collectors.",
+    )
+
+
+class Settings(BaseSettings):
+    """All settings. Names carry their unit last; paths are absolute."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid")
+
+    owner: Owner = Field(
+        default=DEFAULT_OWNER,
+        description="Owner of what is registered without one: 20 bytes as 40 hex digits, in quotes.",
+    )
+    owners_allowed: Annotated[tuple[Owner, ...], BeforeValidator(_tuple)] = Field(
+        default=(),
+        description="Other owners that a client may name; empty, so that one host serves one owner until told.",
+    )
+    state_dir: AbsolutePath = Field(
+        default=Path("/var/lib/strongroom"),
+        description="Database and lock; whoever can write here can remove runs, but not read or forge them.",
+    )
+    cache_dir: AbsolutePath = Field(
+        default=Path("/var/cache/strongroom"),
+        description="Compiled workflows, authenticated; may be deleted at any time at the price of compiling again.",
+    )
+    runtime_dir: AbsolutePath = Field(
+        default=Path("/run/strongroom"),
+        description="Sockets of plugins; private to the host and empty after a restart.",
+    )
+    keys_dir: AbsolutePath = Field(
+        default=Path("/etc/strongroom/keys"),
+        description="Key files of plugins, such as the vault's; apart from the state, so that no copy holds both.",
+    )
+    socket: AbsolutePath = Field(
+        default=Path("/run/strongroom/strongroom.sock"),
+        description="Unix socket of the API; who may open it may use the host.",
+    )
+    database_url: Text = Field(
+        default="",
+        repr=False,
+        json_schema_extra=SECRET,
+        description="sqlite:///FILE, or postgresql+psycopg://… for several hosts; empty means SQLite in state_dir.",
+    )
+    keyring_file: AbsolutePath = Field(
+        default=Path("/etc/strongroom/keyring"),
+        description="Root secrets; `dev` makes one, `serve` never does, since a new one could not read the old state.",
+    )
+    plugins_file: AbsolutePath = Field(
+        default_factory=packaged_manifest,
+        description="The manifest of plugins; installed does not mean trusted, only what it names is loaded.",
+    )
+    reflection: Flag | None = Field(
+        default=None,
+        description="Whether the API describes itself to clients; unset means yes in `dev` and no in `serve`.",
+    )
+    log: LogSettings = Field(
+        default_factory=LogSettings,
+        description="What the host says on stderr.",
+    )
+    limits: LimitSettings = Field(
+        default_factory=LimitSettings,
+        description="Limits, each with its unit.",
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments only: the environment and files are read in ``layers``, which remembers where a value came from."""
+        del settings_cls, env_settings, dotenv_settings, file_secret_settings
+        return (init_settings,)
+
+    @property
+    def effective_database_url(self) -> str:
+        """``database_url``, or SQLite in the state directory."""
+        return self.database_url or f"sqlite:///{self.state_dir / 'strongroom.db'}"
+
+    def reflects(self, mode: str) -> bool:
+        """Whether reflection is on in ``mode``, "dev" or "serve"."""
+        return mode == "dev" if self.reflection is None else self.reflection
