@@ -56,7 +56,11 @@ def generate(target: Path) -> None:
             out = target / path.relative_to(tmp)
             if path.name.endswith("_grpc.py") and "add_" not in path.read_text():
                 continue
-            if path.name.endswith("_grpc.pyi") and "_Servicer" not in path.read_text() and "Servicer" not in path.read_text():
+            if (
+                path.name.endswith("_grpc.pyi")
+                and "_Servicer" not in path.read_text()
+                and "Servicer" not in path.read_text()
+            ):
                 continue
             out.parent.mkdir(parents=True, exist_ok=True)
             out.write_text(move_imports(path.read_text()))

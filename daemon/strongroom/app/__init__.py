@@ -1,0 +1,1 @@
+"""Wires every object by hand; nothing is created at import time."""

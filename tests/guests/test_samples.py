@@ -1,0 +1,122 @@
+"""The prebuilt samples: they are what their sources say, and they do what their pages say."""
+
+import shutil
+
+import pytest
+from tests.guests.bare import run_bare
+from tests.guests.build import wasm
+from tests.guests.host import PretendedHost, any_of, trigger
+from tools.build_guests import COMMITTED, GUESTS, ROOT, build
+
+from strongroom.pb.capabilities.networking.http.v1alpha import http_pb2
+from strongroom.pb.sdk.v1alpha import sdk_pb2
+
+SUBSCRIBE = sdk_pb2.ExecuteRequest(subscribe={})
+
+
+def posted(text: str, config: bytes = b"") -> sdk_pb2.ExecuteRequest:
+    return trigger(http_pb2.Payload(input=text.encode()), config=config)
+
+
+def strings(result: sdk_pb2.ExecutionResult | None) -> dict[str, str]:
+    assert result is not None
+    return {key: value.string_value for key, value in result.value.map_value.fields.items()}
+
+
+@pytest.mark.parametrize(("place", "name"), COMMITTED.items(), ids=lambda value: str(value))
+def test_a_committed_guest_is_what_its_source_builds(place, name):
+    assert (ROOT / place).read_bytes() == wasm(name), f"run `make guests` and commit {place}"
+
+
+def test_another_directory_builds_the_same_bytes_and_no_path_is_inside(tmp_path):
+    copy = tmp_path / "copy of the tree"
+    shutil.copytree(ROOT / "tests" / "guests" / "c", copy / "tests" / "guests" / "c")
+    shutil.copytree(ROOT / "examples" / "hello", copy / "examples" / "hello")
+    for name in sorted(set(COMMITTED.values())):
+        build(GUESTS[name], tmp_path / "out.wasm", root=copy)
+        found = (tmp_path / "out.wasm").read_bytes()
+        assert found == wasm(name)
+        assert not [part for part in (str(ROOT), str(tmp_path), "/home", "/tmp", ".venv") if part.encode() in found]
+
+
+@pytest.mark.parametrize("name", ["greet", "hello", "echo"])
+def test_a_sample_subscribes_to_the_http_trigger(name):
+    run = run_bare(wasm(name), SUBSCRIBE)
+    assert run.result is not None
+    [subscription] = run.result.trigger_subscriptions.subscriptions
+    assert (subscription.id, subscription.method) == ("http-trigger@1.0.0-alpha", "Trigger")
+    assert subscription.payload == any_of(http_pb2.Config())
+    assert not run.host.asked_secrets
+
+
+@pytest.mark.parametrize(
+    ("text", "greeting"),
+    [
+        ('{"who": "x"}', "hello, x"),
+        ('{"a": "who", "who" :\n"Zoë"}', "hello, Zoë"),
+        ('{"who": "\\u0022\\ud83d\\ude00\\n\\u00eb"}', 'hello, "😀\në'),
+        ("{}", "hello, world"),
+        ('{"who": 7}', "hello, world"),
+        ('{"who": "\\ud83d alone"}', "hello, world"),
+        ('{"who": "cut', "hello, world"),
+        ('{"who": "\\u00', "hello, world"),
+        ("", "hello, world"),
+    ],
+    ids=[
+        "plain",
+        "name as a value first",
+        "escapes",
+        "nobody",
+        "a number",
+        "half a pair",
+        "cut",
+        "cut escape",
+        "empty",
+    ],
+)
+def test_greet_greets_whom_the_input_names(text, greeting):
+    run = run_bare(wasm("greet"), posted(text))
+    assert run.result is not None
+    assert run.result.value.string_value == greeting
+    assert not run.host.asked_secrets
+
+
+def test_hello_proves_that_it_had_the_secret_without_a_byte_of_it():
+    host = PretendedHost(secrets={("main", "API_KEY"): "s3cret"})
+    run = run_bare(wasm("hello"), posted('{"who": "x"}'), host)
+    assert strings(run.result) == {"greeting": "hello, x", "api_key": "present, 6 bytes"}
+    assert b"s3cret" not in run.result.SerializeToString()
+    [asked] = host.asked_secrets
+    assert [(r.id, r.namespace) for r in asked.requests] == [("API_KEY", "main")]
+
+
+def test_hello_asks_for_the_secret_that_its_config_names():
+    host = PretendedHost(secrets={("main", "OTHER"): "12345678901"})
+    run = run_bare(wasm("hello"), posted("{}", config=b"OTHER"), host)
+    assert strings(run.result) == {"greeting": "hello, world", "other": "present, 11 bytes"}
+
+
+def test_hello_runs_without_its_secret_and_says_so():
+    run = run_bare(wasm("hello"), posted('{"who": "x"}'))
+    assert strings(run.result) == {"greeting": "hello, x", "api_key": "absent"}
+
+
+def test_hello_refuses_a_config_that_cannot_be_a_name():
+    run = run_bare(wasm("hello"), posted("{}", config=b"x" * 65))
+    assert run.result is not None
+    assert "at most 64 bytes" in run.result.error
+
+
+@pytest.mark.parametrize("size", [0, 1, 1024, 60_000])
+def test_echo_answers_the_input_whole(size):
+    content = bytes(n % 251 for n in range(size))
+    run = run_bare(wasm("echo"), trigger(http_pb2.Payload(input=content)))
+    assert run.result is not None
+    assert run.result.value.bytes_value == content
+    assert 15_000 < len(wasm("echo")) < 30_000
+
+
+def test_echo_answers_any_other_payload_as_it_came():
+    run = run_bare(wasm("echo"), trigger(http_pb2.Response(status_code=204)))
+    assert run.result is not None
+    assert run.result.value.bytes_value == http_pb2.Response(status_code=204).SerializeToString()

@@ -1,0 +1,107 @@
+"""Build the sample guests from their C sources; without arguments, write the committed ones anew.
+
+Rule 1: the same sources give the same bytes, on any machine and from any directory. The compiler is a pinned wheel, it
+sees relative paths only, and nothing of debug information is left in.
+Rule 2: every build shares one compiler cache, because building the C library the first time takes ten seconds.
+"""
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+__all__ = ["COMMITTED", "GUESTS", "ROOT", "BuildError", "Guest", "build", "compile_c", "sources_digest"]
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+HEADERS: Final = "tests/guests/c"
+FLAGS: Final = ("-std=c11", "-Wall", "-Wextra", "-Werror", "-Wno-unused-function", "-g0")
+# A stack of one page keeps the first memory small; the deep guests here still fit.
+LINK: Final = ("-Wl,--strip-all", "-Wl,-z,stack-size=65536")
+FREESTANDING: Final = ("--target=wasm32-freestanding", "-nostdlib", "-Wl,--no-entry")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guest:
+    """One guest: a source, and the switches that make a variant of it."""
+
+    name: str
+    source: str
+    defines: tuple[str, ...] = ()
+    libc: bool = False
+
+
+def _guests(*guests: Guest) -> Mapping[str, Guest]:
+    return {guest.name: guest for guest in guests}
+
+
+GUESTS: Final = _guests(
+    Guest(name="greet", source="examples/hello/greet.c"),
+    Guest(name="hello", source="examples/hello/hello.c"),
+    Guest(name="echo", source="tests/guests/c/echo.c", libc=True),
+)
+
+# What the package and the examples carry, so that nobody needs a compiler to try them.
+SAMPLES: Final = "daemon/strongroom/app/samples"
+COMMITTED: Final[Mapping[str, str]] = {
+    f"{SAMPLES}/echo.wasm": "echo",
+    f"{SAMPLES}/greet.wasm": "greet",
+    f"{SAMPLES}/hello.wasm": "hello",
+    "examples/hello/hello.wasm": "hello",
+}
+
+
+class BuildError(Exception):
+    """The compiler refused; its own words are in the message."""
+
+
+def sources_digest(root: Path = ROOT) -> str:
+    """Hex digest over everything that a guest is made from, this file included."""
+    digest = hashlib.sha256()
+    folders = [
+        root / HEADERS,
+        root / "examples" / "hello",
+        root / "tests" / "guests" / "go",
+        root / "tests" / "guests" / "wat",
+    ]
+    files = [p for folder in folders for p in folder.glob("*") if p.suffix in {".c", ".h", ".go", ".mod", ".wat"}]
+    for path in sorted([*files, root / "tools" / "build_guests.py"]):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(root)}\0{len(content)}\0".encode() + content)
+    return digest.hexdigest()
+
+
+def compile_c(arguments: list[str], *, root: Path = ROOT) -> None:
+    """Run the C compiler in ``root`` with the shared cache. Raises ``BuildError`` with its messages."""
+    cache = str(ROOT / ".cache" / "zig")
+    environment = {**os.environ, "ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache}
+    command = [sys.executable, "-m", "ziglang", "cc", *arguments]
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise BuildError(f"{' '.join(arguments)}\n{done.stderr}")
+
+
+def build(guest: Guest, target: Path, *, root: Path = ROOT) -> None:
+    """Compile ``guest`` from the tree at ``root`` into the file ``target``, which appears whole or not at all."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    platform = ("--target=wasm32-wasi",) if guest.libc else FREESTANDING
+    defines = [f"-D{define}" for define in guest.defines]
+    unfinished = target.resolve().with_suffix(f".{os.getpid()}")
+    output = str(unfinished)
+    compile_c([*platform, *FLAGS, "-Os", *LINK, *defines, f"-I{HEADERS}", "-o", output, guest.source], root=root)
+    unfinished.chmod(0o644)
+    unfinished.replace(target)
+
+
+def main() -> None:
+    """Write every committed guest."""
+    for place, name in COMMITTED.items():
+        build(GUESTS[name], ROOT / place)
+        print(f"{place}: {(ROOT / place).stat().st_size} bytes")
+
+
+if __name__ == "__main__":
+    main()
