@@ -1,0 +1,1 @@
+"""What the host tells about itself: logs with one place that redacts them."""

@@ -1,0 +1,82 @@
+"""The one place through which everything goes that the host says about itself.
+
+Two nets, since each has holes: fields whose name says that they hold something secret are never shown, and values that
+were registered as secret are cut out of whatever text they got into, also in hex and base64. Guest output is payload
+and must never come here at all.
+"""
+
+import base64
+import re
+from collections.abc import Mapping
+from typing import Final
+
+__all__ = ["MASK", "Redaction"]
+
+MASK: Final = "***"
+# Shorter values would cut ordinary words to pieces, and a secret of three characters is none.
+REGISTERED_CHARACTERS_MIN: Final = 4
+# Each registered value is looked for in every line; a host registers its tokens and passwords, not users' data.
+REGISTERED_MAX: Final = 1_000
+TEXT_CHARACTERS_MAX: Final = 8_000
+SENSITIVE_WORDS: Final = frozenset(
+    "authorization cookie credential credentials output passphrase passwd password payload plaintext private result "
+    "secret secrets token tokens".split()
+)
+# `payload_bytes=12` and `secret_name` say something about the thing, and are not the thing.
+HARMLESS_ENDINGS: Final = frozenset("bytes count id ids max min ms name names sha256 size version".split())
+# Control characters forge lines and colours; the last two groups are line ends and direction marks of Unicode.
+UNSAFE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+class Redaction:
+    """Knows what must not be shown. ``repr`` shows only how much it knows."""
+
+    def __init__(self) -> None:
+        self._values: set[str] = set()
+        self._pattern: re.Pattern[str] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Redaction of {len(self._values)} spellings>"
+
+    def register(self, value: str | bytes) -> None:
+        """Never show ``value`` from now on. Values that are too short to be told from words are left alone."""
+        raw = value.encode() if isinstance(value, str) else bytes(value)
+        if len(raw) < REGISTERED_CHARACTERS_MIN or len(self._values) >= 4 * REGISTERED_MAX:
+            return
+        spellings = {raw.decode("utf-8", "replace"), raw.hex(), base64.b64encode(raw).decode().rstrip("=")}
+        spellings.add(base64.urlsafe_b64encode(raw).decode().rstrip("="))
+        self._values |= spellings
+        longest_first = sorted(self._values, key=len, reverse=True)
+        self._pattern = re.compile("|".join(re.escape(item) for item in longest_first), re.IGNORECASE)
+
+    def text(self, text: str) -> str:
+        """``text`` without registered values, without characters that could forge a line, and not too long."""
+        if self._pattern is not None:
+            text = self._pattern.sub(MASK, text)
+        if len(text) > TEXT_CHARACTERS_MAX:
+            text = f"{text[:TEXT_CHARACTERS_MAX]}...({len(text)} characters)"
+        return UNSAFE.sub(_escape, text)
+
+    def fields(self, fields: Mapping[str, object]) -> dict[str, object]:
+        """``fields`` with sensitive ones masked; bytes are told by their size only."""
+        return {self.text(name): self._field(name, value) for name, value in fields.items()}
+
+    def _field(self, name: str, value: object) -> object:
+        words = re.split(r"[^a-z0-9]+", name.lower())
+        if SENSITIVE_WORDS.intersection(words) and words[-1] not in HARMLESS_ENDINGS:
+            return MASK
+        if value is None or isinstance(value, bool | int | float):
+            return value
+        if isinstance(value, bytes | bytearray | memoryview):
+            return f"<{len(value)} bytes>"
+        if isinstance(value, Mapping):
+            return self.fields({str(key): inner for key, inner in value.items()})
+        if isinstance(value, list | tuple | set | frozenset):
+            return [self._field(name, inner) for inner in value]
+        return self.text(str(value))
+
+
+def _escape(found: re.Match[str]) -> str:
+    code = ord(found.group())
+    short = {10: "\\n", 13: "\\r", 9: "\\t"}
+    return short.get(code) or (f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}")
