@@ -62,9 +62,11 @@ class _LineFormatter(logging.Formatter):
         time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         level = record.levelname.lower()
         if self._fmt == "json":
-            # The fixed names come last: a field must not pass itself off as the level or the message.
-            fixed = {"time": time, "level": level, "logger": record.name, "message": message}
-            return json.dumps({**fields, **fixed}, separators=(",", ":"))
+            line: dict[str, object] = {"time": time, "level": level, "logger": record.name, "message": message}
+            for name, value in fields.items():
+                # A field must not pass itself off as the level or the message.
+                line[f"field_{name}" if name in line else name] = value
+            return json.dumps(line, separators=(",", ":"))
         tail = "".join(f" {name}={_plain(value)}" for name, value in fields.items())
         return f"{time} {level:<7} {record.name}: {message}{tail}"
 

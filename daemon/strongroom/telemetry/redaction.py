@@ -19,11 +19,29 @@ REGISTERED_CHARACTERS_MIN: Final = 4
 REGISTERED_MAX: Final = 1_000
 TEXT_CHARACTERS_MAX: Final = 8_000
 SENSITIVE_WORDS: Final = frozenset(
-    "authorization cookie credential credentials output passphrase passwd password payload plaintext private result "
-    "secret secrets token tokens".split()
+    [
+        "authorization",
+        "cookie",
+        "credential",
+        "credentials",
+        "output",
+        "passphrase",
+        "passwd",
+        "password",
+        "payload",
+        "plaintext",
+        "private",
+        "result",
+        "secret",
+        "secrets",
+        "token",
+        "tokens",
+    ]
 )
 # `payload_bytes=12` and `secret_name` say something about the thing, and are not the thing.
-HARMLESS_ENDINGS: Final = frozenset("bytes count id ids max min ms name names sha256 size version".split())
+HARMLESS_ENDINGS: Final = frozenset(
+    ["bytes", "count", "id", "ids", "max", "min", "ms", "name", "names", "sha256", "size", "version"]
+)
 # Control characters forge lines and colours; the last two groups are line ends and direction marks of Unicode.
 UNSAFE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
