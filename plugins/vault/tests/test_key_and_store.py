@@ -1,0 +1,171 @@
+"""The vault starts only with the key that its store belongs to, and the store never holds a value in the clear."""
+
+import logging
+import subprocess
+import sys
+
+import pytest
+from tests.fakes.plugin_host import MemoryStore, memory_host
+from tests.fakes.vault_owner import ALICE, Owner
+
+from strongroom.crypto.box import BoxKey
+from strongroom.plugin import KeyMissing, Misconfigured
+from strongroom_vault.key import create_key_file, load_key_file
+from strongroom_vault.plugin import VaultPlugin
+
+CANARY = b"canary-5f1d0c9e"
+
+
+@pytest.fixture
+def key_file(tmp_path):
+    return tmp_path / "vault.key"
+
+
+def init_key(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "strongroom_vault", *map(str, arguments)], capture_output=True, text=True, check=False
+    )
+
+
+def test_secrets_survive_a_restart(key_file):
+    before = Owner(key_file)
+    before.create("K", b"v")
+    before.plugin.stop()
+    key = BoxKey.generate()
+    (answer,) = Owner(key_file, before.store).get("K", to=[key.public_hex])
+    assert key.open(bytes.fromhex(answer.data.encrypted_decryption_key_shares[0].shares[0])) == b"v"
+
+
+def test_another_key_is_refused_at_start_and_nothing_is_overwritten(key_file, tmp_path):
+    before = Owner(key_file)
+    before.create("K", b"v")
+    stored = dict(before.store.values)
+    create_key_file(tmp_path / "other.key")
+    with pytest.raises(KeyMissing) as caught:
+        Owner(tmp_path / "other.key", before.store)
+    assert caught.value.details["expected"] == load_key_file(key_file).key_id
+    assert caught.value.details["offered"] == load_key_file(tmp_path / "other.key").key_id
+    assert before.store.values == stored
+
+
+def test_a_lost_key_is_not_replaced_while_secrets_are_stored(key_file):
+    before = Owner(key_file)
+    key_file.unlink()
+    with pytest.raises(Misconfigured, match="secrets are stored under it"):
+        Owner(key_file, before.store)
+    assert not key_file.exists()
+
+
+def test_a_serving_host_never_makes_a_key_and_names_the_command_that_does(key_file):
+    with pytest.raises(Misconfigured, match="only a development host makes one") as caught:
+        Owner(key_file, mode="serve")
+    assert f"python -m strongroom_vault init-key {key_file}" in caught.value.fix
+    assert not key_file.exists()
+    assert init_key("init-key", key_file).returncode == 0
+    assert Owner(key_file, mode="serve").public_key
+
+
+def test_a_made_key_is_private_and_is_never_overwritten(key_file):
+    first = init_key("init-key", key_file)
+    assert first.returncode == 0, first.stderr
+    assert key_file.stat().st_mode & 0o777 == 0o600
+    content = key_file.read_text()
+    second = init_key("init-key", key_file)
+    assert second.returncode == 73
+    assert "never overwritten" in second.stderr
+    assert key_file.read_text() == content
+    assert content.rsplit(":", 1)[1].strip() not in first.stdout + first.stderr + second.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [("init-key",), ("make",), ("init-key", "a", "b")], ids=["no file", "unknown", "two"]
+)
+def test_a_wrong_command_shows_the_usage(arguments):
+    answer = init_key(*arguments)
+    assert (answer.returncode, answer.stderr.startswith("usage:")) == (64, True)
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660], ids=oct)
+def test_a_key_file_that_others_can_read_is_refused(key_file, mode):
+    create_key_file(key_file)
+    key_file.chmod(mode)
+    with pytest.raises(Misconfigured, match="others can read it") as caught:
+        Owner(key_file)
+    assert "chmod 600" in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "strongroom-vault-1:abcd\n", "a" * 5_000, "strongroom-vault-1:" + "ab" * 32 + "\nand more\n", "\x00\xff"],
+    ids=["empty", "short", "too big", "two lines", "binary"],
+)
+def test_a_file_that_is_no_key_is_refused_without_showing_it(key_file, content):
+    key_file.write_text(content)
+    key_file.chmod(0o600)
+    with pytest.raises(Misconfigured, match="does not hold one line") as caught:
+        Owner(key_file)
+    assert "abab" not in str(caught.value)
+
+
+def test_a_link_is_not_a_key_file(key_file, tmp_path):
+    create_key_file(tmp_path / "real.key")
+    key_file.symlink_to(tmp_path / "real.key")
+    with pytest.raises(Misconfigured, match="cannot be used"):
+        Owner(key_file)
+
+
+def test_a_relative_key_file_is_refused():
+    with pytest.raises(ValueError, match="absolute"):
+        VaultPlugin(key_file="vault.key")
+
+
+def test_the_store_and_the_logs_never_hold_a_value(key_file, caplog):
+    caplog.set_level(logging.DEBUG)
+    owner = Owner(key_file)
+    owner.create("K", CANARY)
+    owner.update("K", CANARY + b"2")
+    owner.get("K", to=[BoxKey.generate().public_hex])
+    owner.create("BAD", "00" * 60)
+    everything = owner.store.everything() + caplog.text.encode() + repr(owner.plugin).encode()
+    key = load_key_file(key_file)
+    everything += f"{key!r} {owner.plugin._vault._shelf.get(owner.plugin._vault._shelf.names(ALICE)[0])!r}".encode()
+    assert CANARY not in everything
+    assert CANARY.hex().encode() not in everything
+    assert key_file.read_text().rsplit(":", 1)[1].strip().encode() not in everything
+
+
+def test_every_flipped_byte_of_a_stored_secret_is_noticed_and_a_record_opens_only_in_its_place(key_file):
+    owner = Owner(key_file)
+    owner.create("K", b"v")
+    owner.create("OTHER", b"w")
+    stored = owner.store.values[ALICE, "secret/main/K"]
+    for position in range(len(stored)):
+        flipped = bytearray(stored)
+        flipped[position] ^= 1
+        if 4 <= position < 8:
+            continue  # the key version: only one exists, and it is authenticated with the rest below
+        owner.store.values[ALICE, "secret/main/K"] = bytes(flipped)
+        assert "failed authentication" in owner.get("K", to=[owner.public_key])[0].error, position
+    owner.store.values[ALICE, "secret/main/K"] = owner.store.values[ALICE, "secret/main/OTHER"]
+    assert "failed authentication" in owner.get("K", to=[owner.public_key])[0].error
+    assert "failed authentication" in owner.update("K", b"new")
+    assert owner.delete("K") == ""
+    assert owner.create("K", b"new") == ""
+
+
+def test_a_changed_key_check_is_refused_like_another_key(key_file):
+    owner = Owner(key_file)
+    check = bytearray(owner.store.values["", "key-check"])
+    check[-1] ^= 1
+    owner.store.values["", "key-check"] = bytes(check)
+    with pytest.raises(KeyMissing):
+        Owner(key_file, owner.store)
+
+
+def test_a_plugin_that_was_stopped_offers_nothing(key_file):
+    plugin = VaultPlugin(key_file=str(key_file))
+    assert plugin.capabilities() == []
+    plugin.start(memory_host(store=MemoryStore()))
+    assert [capability.id for capability in plugin.capabilities()] == ["vault@1.0.0"]
+    plugin.stop()
+    assert plugin.capabilities() == []
