@@ -77,11 +77,9 @@ def test_a_made_key_is_private_and_is_never_overwritten(key_file):
     assert content.rsplit(":", 1)[1].strip() not in first.stdout + first.stderr + second.stderr
 
 
-@pytest.mark.parametrize(
-    "arguments", [("init-key",), ("make",), ("init-key", "a", "b")], ids=["no file", "unknown", "two"]
-)
-def test_a_wrong_command_shows_the_usage(arguments):
-    answer = init_key(*arguments)
+@pytest.mark.parametrize("command", ["init-key", "make", "init-key a b"], ids=["no file", "unknown", "two files"])
+def test_a_wrong_command_shows_the_usage(command):
+    answer = init_key(*command.split())
     assert (answer.returncode, answer.stderr.startswith("usage:")) == (64, True)
 
 
@@ -142,8 +140,6 @@ def test_every_flipped_byte_of_a_stored_secret_is_noticed_and_a_record_opens_onl
     for position in range(len(stored)):
         flipped = bytearray(stored)
         flipped[position] ^= 1
-        if 4 <= position < 8:
-            continue  # the key version: only one exists, and it is authenticated with the rest below
         owner.store.values[ALICE, "secret/main/K"] = bytes(flipped)
         assert "failed authentication" in owner.get("K", to=[owner.public_key])[0].error, position
     owner.store.values[ALICE, "secret/main/K"] = owner.store.values[ALICE, "secret/main/OTHER"]
