@@ -8,8 +8,10 @@ A process plugin is the same class, handed to ``strongroom.plugin.serve.serve``;
 from strongroom.errors import (
     Cancelled,
     CapabilityError,
+    Conflict,
     Forbidden,
     GuestFault,
+    Internal,
     InvalidInput,
     KeyMissing,
     LimitExceeded,
@@ -19,6 +21,7 @@ from strongroom.errors import (
     Tampered,
     TimedOut,
     Unavailable,
+    WrongState,
 )
 from strongroom.plugin.capability import Call, Capability, Events, Method, Registration, TriggerMethod
 from strongroom.plugin.hooks import hookimpl
@@ -30,11 +33,13 @@ __all__ = [
     "Cancelled",
     "Capability",
     "CapabilityError",
+    "Conflict",
     "Events",
     "Executable",
     "Forbidden",
     "GuestFault",
     "Host",
+    "Internal",
     "InvalidInput",
     "KeyMissing",
     "LimitExceeded",
@@ -49,5 +54,6 @@ __all__ = [
     "TimedOut",
     "TriggerMethod",
     "Unavailable",
+    "WrongState",
     "hookimpl",
 ]
