@@ -1,0 +1,35 @@
+"""Length-prefixed bytes: how several values become one without a border that can shift.
+
+Every derivation, MAC and associated data of strongroom is built from ``L(x) = length u64 big-endian ‖ x``.
+Source: contracts/run-encryption.md 14.1.
+"""
+
+from strongroom.errors import InvalidInput
+
+__all__ = ["length_prefixed"]
+
+
+def length_prefixed(*parts: bytes | str) -> bytes:
+    """``L(part)`` of every part, joined; text is UTF-8.
+
+    No two lists of parts give the same bytes. Raises ``InvalidInput`` for text that UTF-8 cannot carry.
+    """
+    pieces = []
+    for part in parts:
+        raw = _utf8(part) if isinstance(part, str) else part
+        pieces.append(len(raw).to_bytes(8, "big"))
+        pieces.append(raw)
+    return b"".join(pieces)
+
+
+def _utf8(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        # The text itself stays out of the message: it may be a label chosen to be private.
+        raise InvalidInput(
+            "SR-SEAL-002",
+            "a name cannot be sealed",
+            why="it holds a lone surrogate, which UTF-8 cannot carry",
+            fix="send valid Unicode text",
+        ) from None

@@ -1,0 +1,52 @@
+"""Does this host hold the root secrets that its database was written with?
+
+The database keeps one row per key version ever used: the key id, which people can compare, and a keyed value, which
+only the right root gives. A wrong secret is found when the daemon starts and not when the first run fails to open.
+"""
+
+import hmac
+from collections.abc import Iterable
+from typing import Final
+
+from strongroom.errors import KeyMissing
+from strongroom.keyring.root import KEY_CHECK, RootKeyring
+from strongroom.storage.key_checks import KeyCheckRow
+
+__all__ = ["check_value", "verify"]
+
+_LABEL: Final = b"strongroom/key-check/v1"
+
+
+def check_value(root: RootKeyring, version: int) -> bytes:
+    """32 bytes that only the root of ``version`` gives."""
+    return root.subroot(KEY_CHECK, version).mac(_LABEL)
+
+
+def verify(root: RootKeyring, rows: Iterable[KeyCheckRow], *, now_ms: int = 0) -> list[KeyCheckRow]:
+    """The rows that are still to be added to ``rows`` for the versions of ``root``, made at ``now_ms``.
+
+    Raises ``KeyMissing``, naming expected and offered key ids, when a version of the database is absent from the
+    keyring or has another secret.
+    """
+    known = {row.version: row for row in rows}
+    for version, row in sorted(known.items()):
+        offered = root.key_id(version) if version in root.versions else ""
+        if offered and hmac.compare_digest(row.check_value, check_value(root, version)):
+            continue
+        held = ", ".join(root.key_id(each) for each in root.versions)
+        raise KeyMissing(
+            "SR-KEY-003",
+            f"the keyring does not fit the database: it needs key {row.key_id}",
+            why=f"the keyring offers {offered} as version {version}" if offered else f"the keyring offers only {held}",
+            fix="put back the keyring that this database was written with; nothing was changed",
+            expected=row.key_id,
+            offered=offered or held,
+            key_version=version,
+        )
+    return [
+        KeyCheckRow(
+            version=version, key_id=root.key_id(version), check_value=check_value(root, version), created_at=now_ms
+        )
+        for version in sorted(root.versions)
+        if version not in known
+    ]

@@ -1,0 +1,69 @@
+"""``RecordKeys``: MACs of rows, sealed records and keyed digests, each under the subroot of its purpose.
+
+The MAC of a row covers its table's name and every column that is not empty, sorted by name, each with its name, type
+and value length-prefixed. Empty columns are left out, so a column that is added later with an empty default leaves the
+MACs of old rows valid.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from strongroom.crypto.framing import length_prefixed
+from strongroom.crypto.record import open_record, seal_record
+from strongroom.errors import Tampered
+from strongroom.keyring.root import RECORD_MAC, RootKeyring
+
+__all__ = ["RecordKeys"]
+
+_FINGERPRINT_SUFFIX = " fingerprint"  # a key that seals is not used for digests as well
+
+
+class RecordKeys:
+    """Authenticates and seals everything that is not a run's journal. Safe to call from several threads."""
+
+    def __init__(self, root: RootKeyring) -> None:
+        """Use the subroots of ``root``; its highest version writes."""
+        self._root = root
+        self.writing_version: int = root.writing_version
+
+    def mac(self, table: str, columns: Mapping[str, str | bytes | int | None], *, key_version: int) -> bytes:
+        """HMAC-SHA256 over the row, 32 bytes. Zero is a value; ``None``, ``""`` and ``b""`` are not."""
+        return self._root.subroot(RECORD_MAC, key_version).mac(_row_bytes(table, columns))
+
+    def check(
+        self, table: str, columns: Mapping[str, str | bytes | int | None], *, key_version: int, mac: bytes
+    ) -> None:
+        """Raise ``Tampered`` unless ``mac`` is the row's MAC under ``key_version``."""
+        try:
+            self._root.subroot(RECORD_MAC, key_version).check_mac(_row_bytes(table, columns), mac)
+        except Tampered:
+            raise Tampered(table) from None
+
+    def seal(self, purpose: str, place: Sequence[str | bytes], plaintext: bytes) -> bytes:
+        """``plaintext`` sealed under the writing version for ``purpose``; it opens at ``place`` only."""
+        version = self.writing_version
+        return seal_record(self._root.subroot(purpose, version), version, place, plaintext)
+
+    def open(self, purpose: str, place: Sequence[str | bytes], blob: bytes) -> bytes:
+        """What was sealed at ``place``. Raises ``Tampered``, or ``KeyMissing`` for an unknown version."""
+        return open_record(lambda version: self._root.subroot(purpose, version), place, blob)
+
+    def fingerprint(self, purpose: str, data: bytes, *, key_version: int) -> bytes:
+        """A keyed digest of ``data``, 32 bytes: equal data can be recognised, and nothing guessed without the key."""
+        return self._root.subroot(purpose + _FINGERPRINT_SUFFIX, key_version).mac(data)
+
+
+def _row_bytes(table: str, columns: Mapping[str, str | bytes | int | None]) -> bytes:
+    parts: list[str | bytes] = [table]
+    for name in sorted(columns):
+        value = columns[name]
+        if isinstance(value, bool):
+            # bool is an int to Python but not to the database, so its MAC would depend on where the row came from.
+            raise TypeError(f"column {name} of {table} is a bool")
+        if isinstance(value, int):
+            parts += (name, "i", str(value))
+        elif isinstance(value, str):
+            if value:
+                parts += (name, "s", value)
+        elif value:
+            parts += (name, "b", value)
+    return length_prefixed(*parts)

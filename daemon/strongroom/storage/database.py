@@ -1,0 +1,83 @@
+"""``Database``: one writer that commits in groups, and readers that never wait for it."""
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Literal, TypeVar
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from strongroom.storage.engines import in_transaction, parse_url, reader_engine, writer_engine
+from strongroom.storage.faults import translated
+from strongroom.storage.schema_version import bring_up_to_date
+from strongroom.storage.writer import Writer
+
+__all__ = ["Database"]
+
+T = TypeVar("T")
+
+
+class Database:
+    """An open database whose schema is this release's."""
+
+    def __init__(self, writing: Engine, reading: Engine) -> None:
+        """Use two engines of one database; ``open`` is the usual way to get here."""
+        self.backend: Literal["sqlite", "postgresql"] = (
+            "postgresql" if writing.dialect.name == "postgresql" else "sqlite"
+        )
+        self._writing = writing
+        self._reading = reading
+        self._writer = Writer(writing.connect, in_transaction)
+
+    @classmethod
+    def open(cls, url: str) -> "Database":
+        """The database at ``url``, migrated when its schema is behind.
+
+        Raises ``Misconfigured`` for a URL that is no SQLite file and no PostgreSQL, ``StorageFault`` when the schema is
+        newer than this code or the file cannot be used, ``Unavailable`` when the server does not answer.
+        """
+        parsed = parse_url(url)
+        writing = writer_engine(parsed)
+        try:
+            bring_up_to_date(writing)
+        except BaseException as error:
+            writing.dispose()
+            if isinstance(error, SQLAlchemyError):
+                raise translated(error) from error
+            raise
+        return cls(writing, reader_engine(parsed))
+
+    def write(self, job: Callable[[Connection], T]) -> Future[T]:
+        """Run ``job`` in the writer's next transaction; the future resolves once that is committed and synced.
+
+        The future raises what the job raised, or ``StorageFault`` / ``Unavailable`` when the commit failed; after a
+        lost connection to PostgreSQL the commit may still have happened. A job must not wait for another write.
+        Raises ``Unavailable`` at once when the queue is full or the database closed.
+        """
+        return self._writer.submit(job)
+
+    def read(self, query: Callable[[Connection], T]) -> T:
+        """What ``query`` returns on a connection that cannot write.
+
+        On SQLite all its statements see one state. A query is run again once when the server closed its connection.
+        Raises ``StorageFault`` or ``Unavailable``.
+        """
+        try:
+            try:
+                return self._query(query)
+            except DBAPIError as error:
+                if not error.connection_invalidated:
+                    raise
+                return self._query(query)
+        except SQLAlchemyError as error:
+            raise translated(error) from error
+
+    def close(self) -> None:
+        """Finish every write that was accepted, then close all connections."""
+        self._writer.close()
+        self._writing.dispose()
+        self._reading.dispose()
+
+    def _query(self, query: Callable[[Connection], T]) -> T:
+        with self._reading.connect() as connection, connection.begin():
+            return query(connection)

@@ -1,0 +1,139 @@
+"""SQLAlchemy engines for the one writer and for readers, on both databases."""
+
+import os
+import sqlite3
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import ArgumentError
+
+from strongroom.errors import Misconfigured, StorageFault
+
+__all__ = ["in_transaction", "parse_url", "reader_engine", "writer_engine"]
+
+BUSY_TIMEOUT_MS: Final = 10_000  # only another program can hold the lock; it gets this long to let go
+READERS_MAX: Final = 16  # open reading connections; a query beyond that waits for one of them
+READER_WAIT_S: Final = 10.0
+CONNECT_TIMEOUT_S: Final = 10
+
+_SQLITE_WRITER: Final = (
+    f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}",
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",  # a commit that returned has reached the disk
+    "PRAGMA foreign_keys=ON",
+    "PRAGMA trusted_schema=OFF",  # a schema changed from outside must not call functions
+    "PRAGMA journal_size_limit=67108864",  # give a WAL that once grew large back to the disk
+)
+_SQLITE_READER: Final = (
+    f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}",
+    "PRAGMA query_only=ON",
+    "PRAGMA trusted_schema=OFF",
+)
+_POSTGRESQL_WRITER: Final = ("SET synchronous_commit TO on",)
+_POSTGRESQL_READER: Final = ("SET default_transaction_read_only TO on",)
+
+
+def parse_url(text: str) -> URL:
+    """The database that ``text`` names. Raises ``Misconfigured`` for anything but a SQLite file or PostgreSQL."""
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError):
+        # The text may hold a password, so it is not repeated.
+        raise _wrong("it is no database URL") from None
+    if url.drivername in {"postgresql", "postgres"}:
+        url = url.set(drivername="postgresql+psycopg")
+    if url.drivername not in {"sqlite", "postgresql+psycopg"}:
+        raise _wrong(f"{url.drivername} is not supported")
+    if url.drivername == "sqlite" and (not url.database or url.database.startswith((":memory:", "file:"))):
+        raise _wrong("SQLite needs the path of a file")
+    return url
+
+
+def writer_engine(url: URL, **connect_args: Any) -> Engine:
+    """The engine of the writer: every transaction of it may write from its first statement on."""
+    if url.get_backend_name() == "sqlite":
+        _make_file(Path(str(url.database)))
+        return _sqlite(url, _SQLITE_WRITER, "BEGIN IMMEDIATE", connect_args)
+    return _postgresql(url, _POSTGRESQL_WRITER)
+
+
+def reader_engine(url: URL) -> Engine:
+    """The engine of readers, whose connections refuse to write. A transaction of it sees one state throughout."""
+    if url.get_backend_name() == "sqlite":
+        return _sqlite(url, _SQLITE_READER, "BEGIN", {})
+    return _postgresql(url, _POSTGRESQL_READER)
+
+
+def in_transaction(connection: Connection) -> bool:
+    """Whether the driver's own connection is inside a transaction that can still be committed."""
+    driver: Any = connection.connection.dbapi_connection  # Any: sqlite3's or psycopg's, told apart below
+    if isinstance(driver, sqlite3.Connection):
+        return driver.in_transaction
+    return bool(driver.info.transaction_status.name == "INTRANS")
+
+
+def _sqlite(url: URL, pragmas: tuple[str, ...], begin: str, connect_args: dict[str, Any]) -> Engine:
+    engine = create_engine(
+        url,
+        # Transactions begin where this code says so and nowhere else; threads take turns through the pool.
+        connect_args={"isolation_level": None, "check_same_thread": False, **connect_args},
+        hide_parameters=True,
+        pool_size=READERS_MAX,
+        max_overflow=0,
+        pool_timeout=READER_WAIT_S,
+    )
+    _on_connect(engine, pragmas)
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def _postgresql(url: URL, settings: tuple[str, ...]) -> Engine:
+    engine = create_engine(
+        url,
+        connect_args={} if "connect_timeout" in url.query else {"connect_timeout": CONNECT_TIMEOUT_S},
+        hide_parameters=True,
+        pool_size=READERS_MAX,
+        max_overflow=0,
+        pool_timeout=READER_WAIT_S,
+    )
+    _on_connect(engine, settings)
+    return engine
+
+
+def _on_connect(engine: Engine, statements: tuple[str, ...]) -> None:
+    @event.listens_for(engine, "connect")
+    def _prepare(driver: Any, _record: object) -> None:  # Any: sqlite3's or psycopg's connection
+        cursor = driver.cursor()
+        for statement in statements:
+            cursor.execute(statement)
+        cursor.close()
+        driver.commit()
+
+
+def _make_file(path: Path) -> None:
+    """Create the file with mode 0600 before SQLite would with the umask's; its WAL takes the same mode."""
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise StorageFault(
+            "SR-STORE-011",
+            f"the database file {path} cannot be opened",
+            why=error.strerror or type(error).__name__,
+            fix="make its directory, and let the user of the daemon write there",
+        ) from error
+
+
+def _wrong(why: str) -> Misconfigured:
+    return Misconfigured(
+        "SR-STORE-012",
+        "database.url is wrong",
+        why=why,
+        fix="write sqlite:///path/to/file.db or postgresql+psycopg://user@host/database",
+        where="database.url",
+    )

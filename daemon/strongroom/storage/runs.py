@@ -1,0 +1,198 @@
+"""Run headers (``runs``): one row per run, replaced as its journal grows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any, Final
+
+from sqlalchemy import Connection, bindparam, func, literal_column, select, tuple_
+from sqlalchemy import update as update_rows
+
+from strongroom.errors import Conflict, NotFound
+from strongroom.storage.journal import EventRow, append, events
+from strongroom.storage.schema import RUNS, UNFINISHED
+from strongroom.storage.statements import Statement, insert_new
+
+__all__ = [
+    "EventRow",
+    "RunRow",
+    "append",
+    "count_by_status",
+    "events",
+    "get",
+    "get_by_event",
+    "get_by_execution",
+    "insert",
+    "page",
+    "replace",
+    "unfinished",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRow:
+    """One run as it is stored.
+
+    Times are Unix milliseconds, 0 = not yet; ``head_index`` and ``head_tag`` are of the last event of the journal;
+    ``mac`` covers ``columns()``. What identifies a run (ids, owner, event, creation time) never changes.
+    """
+
+    run_id: str
+    execution_id: str
+    workflow_id: str
+    workflow_name: str
+    workflow_owner: str
+    trigger_index: int
+    event_id: str
+    status: str
+    module: str
+    backend: str
+    insecure: int
+    binary_sha256: str
+    created_at: int
+    started_at: int
+    finished_at: int
+    request_digest: bytes
+    head_index: int
+    head_tag: bytes
+    input_bytes: int
+    output_bytes: int
+    error_code: str
+    key_version: int
+    epoch: int
+    mac: bytes
+
+    def columns(self) -> dict[str, str | bytes | int]:
+        """Every column but ``mac``: what the MAC covers."""
+        return dict(zip(_AUTHENTICATED, _authenticated(self), strict=True))
+
+
+_NAMES: Final = tuple(RunRow.__dataclass_fields__)
+_AUTHENTICATED: Final = tuple(name for name in _NAMES if name != "mac")
+_authenticated: Final = attrgetter(*_AUTHENTICATED)
+_COLUMNS: Final = [RUNS.c[name] for name in _NAMES]
+_NEWEST_FIRST: Final = (RUNS.c.created_at.desc(), RUNS.c.run_id.desc())
+
+# The identity of a run. An update does not name these columns, so it leaves the indexes on them alone; that a caller
+# holds the same ones is part of its condition.
+_IDENTITY: Final = (
+    "run_id",
+    "execution_id",
+    "workflow_id",
+    "workflow_owner",
+    "trigger_index",
+    "event_id",
+    "created_at",
+)
+
+
+def _select_by(*names: str) -> Statement:
+    condition = [RUNS.c[name] == bindparam(name) for name in names]
+    return Statement(lambda _dialect: select(*_COLUMNS).where(*condition))
+
+
+_INSERT: Final = insert_new(RUNS)
+_GET: Final = _select_by("run_id")
+_GET_BY_EXECUTION: Final = _select_by("execution_id")
+_GET_BY_EVENT: Final = _select_by("workflow_id", "trigger_index", "event_id")
+_REPLACE: Final = Statement(
+    lambda _dialect: (
+        update_rows(RUNS)
+        .where(*(RUNS.c[name] == bindparam(name) for name in _IDENTITY))
+        .values({name: bindparam(name) for name in _NAMES if name not in _IDENTITY})
+    )
+)
+
+
+def insert(conn: Connection, row: RunRow) -> None:
+    """Add a run. Raises ``Conflict`` when its id, its execution id or its trigger event is taken."""
+    if _INSERT.run(conn, _values(row)).rowcount == 0:
+        raise Conflict(
+            "SR-STORE-022",
+            f"run {row.run_id} cannot be created",
+            why="its run id, its execution id or its trigger event belongs to a run already",
+            fix="read the run that is there",
+            run_id=row.run_id,
+            execution_id=row.execution_id,
+        )
+
+
+def get(conn: Connection, run_id: str) -> RunRow | None:
+    """The run with this id."""
+    return _first(_GET, conn, {"run_id": run_id})
+
+
+def get_by_execution(conn: Connection, execution_id: str) -> RunRow | None:
+    """The run that guests and capabilities know by ``execution_id``."""
+    return _first(_GET_BY_EXECUTION, conn, {"execution_id": execution_id})
+
+
+def get_by_event(conn: Connection, workflow_id: str, trigger_index: int, event_id: str) -> RunRow | None:
+    """The one run of a trigger event."""
+    values = {"workflow_id": workflow_id, "trigger_index": trigger_index, "event_id": event_id}
+    return _first(_GET_BY_EVENT, conn, values)
+
+
+def replace(conn: Connection, row: RunRow) -> None:
+    """Write every column that may change. Raises ``NotFound`` when no run has ``row``'s ids, event and time."""
+    if _REPLACE.run(conn, _values(row)).rowcount == 0:
+        raise NotFound(
+            "SR-STORE-023",
+            f"there is no run {row.run_id} with this identity",
+            why="its ids, owner, trigger event and creation time never change",
+            run_id=row.run_id,
+        )
+
+
+def page(
+    conn: Connection,
+    *,
+    workflow_id: str | None = None,
+    owner: str | None = None,
+    statuses: Sequence[str] = (),
+    before: tuple[int, str] | None = None,
+    limit: int,
+) -> list[RunRow]:
+    """Up to ``limit`` runs, the newest first; what is not given does not filter.
+
+    ``before`` is ``(created_at, run_id)`` of the last row of the page before.
+    """
+    query = select(*_COLUMNS).order_by(*_NEWEST_FIRST).limit(limit)
+    if workflow_id is not None:
+        query = query.where(RUNS.c.workflow_id == workflow_id)
+    if owner is not None:
+        query = query.where(RUNS.c.workflow_owner == owner)
+    if statuses:
+        query = query.where(RUNS.c.status.in_(statuses))
+    if before is not None:
+        query = query.where(tuple_(RUNS.c.created_at, RUNS.c.run_id) < before)
+    return [_row(found) for found in conn.execute(query)]
+
+
+def unfinished(conn: Connection) -> list[RunRow]:
+    """Every run that is pending, running or waiting, the oldest first."""
+    # Literals, not parameters: only then can SQLite see that its index of unfinished runs answers the question.
+    condition = RUNS.c.status.in_([literal_column(f"'{status}'") for status in UNFINISHED])
+    query = select(*_COLUMNS).where(condition).order_by(RUNS.c.created_at, RUNS.c.run_id)
+    return [_row(found) for found in conn.execute(query)]
+
+
+def count_by_status(conn: Connection) -> dict[str, int]:
+    """How many runs have each status; statuses without runs are absent."""
+    query = select(RUNS.c.status, func.count()).group_by(RUNS.c.status).order_by(RUNS.c.status)
+    return {str(status): int(number) for status, number in conn.execute(query)}
+
+
+def _first(statement: Statement, conn: Connection, values: dict[str, Any]) -> RunRow | None:
+    found = statement.run(conn, values).first()
+    return None if found is None else _row(found)
+
+
+def _values(row: RunRow) -> dict[str, Any]:
+    values: dict[str, Any] = row.columns()
+    values["mac"] = row.mac
+    return values
+
+
+def _row(found: Any) -> RunRow:  # Any: a row of SQLAlchemy, in the order of _NAMES
+    return RunRow(**dict(zip(_NAMES, found, strict=True)))

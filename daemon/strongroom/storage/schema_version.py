@@ -1,0 +1,100 @@
+"""Which version of the schema a database has, and bringing it up to this release's.
+
+Rule 1: a database that is newer than this code is not touched.
+Rule 2: Alembic, which is slow to import, is imported only when there is something to migrate.
+"""
+
+from importlib.metadata import version as release_of
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import Connection, Engine, text
+
+from strongroom.errors import StorageFault
+
+__all__ = ["SCHEMA_VERSION", "bring_up_to_date"]
+
+SCHEMA_VERSION: Final = "0002"
+MIGRATIONS: Final = Path(__file__).resolve().parent.parent / "migrations"
+
+# Two hosts that start on one new PostgreSQL take turns. Any constant will do, as long as it never changes.
+_ADVISORY_LOCK: Final = 0x5354_524F_4E47
+
+
+def bring_up_to_date(engine: Engine) -> None:
+    """Migrate the database of ``engine`` when it is behind.
+
+    Raises ``StorageFault`` naming both versions when it is ahead, or when it belongs to another program.
+    """
+    with engine.connect() as connection, connection.begin():
+        if _version(connection) == SCHEMA_VERSION:
+            return
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _ADVISORY_LOCK})
+        found = _version(connection)
+        if found != SCHEMA_VERSION:
+            _refuse_foreign(connection, found)
+            _migrate(connection)
+
+
+def _version(connection: Connection) -> str:
+    """The version row, or an empty text where there is none."""
+    if not _has_table(connection, "alembic_version"):
+        return ""
+    row = connection.execute(text("SELECT version_num FROM alembic_version")).first()
+    found = str(row[0]) if row else ""
+    if found > SCHEMA_VERSION or (found and not found.isdecimal()):
+        wrote = _release(connection)
+        raise StorageFault(
+            "SR-STORE-009",
+            f"the database has schema version {found}, this release knows versions up to {SCHEMA_VERSION}",
+            why=f"it was written by {wrote}",
+            fix=f"install {wrote} or newer; nothing was changed",
+            found=found,
+            known=SCHEMA_VERSION,
+        )
+    return found
+
+
+def _has_table(connection: Connection, name: str) -> bool:
+    query = (
+        "SELECT to_regclass(:name) IS NOT NULL"
+        if connection.dialect.name == "postgresql"
+        else "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = :name"
+    )
+    return bool(connection.execute(text(query), {"name": name}).scalar())
+
+
+def _release(connection: Connection) -> str:
+    row = None
+    if _has_table(connection, "meta"):
+        row = connection.execute(text("SELECT value FROM meta WHERE name = 'schema_release'")).first()
+    return f"strongroom {row[0]}" if row else "a newer release of strongroom"
+
+
+def _refuse_foreign(connection: Connection, found: str) -> None:
+    """A SQLite file that has tables but no version of ours is somebody else's."""
+    if found or connection.dialect.name != "sqlite":
+        return
+    name = connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'table'")).scalar()
+    if name is not None:
+        raise StorageFault(
+            "SR-STORE-010",
+            "the database was not made by strongroom",
+            why=f"it has a table {name!r} and no schema version",
+            fix="give the path of a new file in database.url; nothing was changed",
+        )
+
+
+def _migrate(connection: Connection) -> None:
+    from alembic import command  # noqa: PLC0415, RUF100 - costs a third of a second that only a first start should pay
+    from alembic.config import Config  # noqa: PLC0415, RUF100 - as above
+
+    config = Config()
+    # ConfigParser reads % as the start of an interpolation.
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, SCHEMA_VERSION)
+    release = {"name": "schema_release", "value": release_of("strongroom")}
+    connection.execute(text("DELETE FROM meta WHERE name = :name"), release)
+    connection.execute(text("INSERT INTO meta (name, value) VALUES (:name, :value)"), release)

@@ -1,0 +1,177 @@
+"""The one thread that writes, and commits many jobs at once.
+
+Rule 1: a future resolves after the commit that holds its job is on the disk.
+Rule 2: a job that fails, fails alone: with others in its batch it runs in a savepoint.
+Rule 3: a commit that fails, fails its whole batch, and the thread goes on with a fresh connection.
+
+A commit costs a disk flush whatever its size; while one is under way the next batch gathers, so under load the flushes
+are shared and an idle host still commits at once.
+"""
+
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, Final, NamedTuple, TypeVar
+
+from sqlalchemy import Connection
+
+from strongroom.errors import Internal, StorageFault, Unavailable
+from strongroom.storage.faults import translated
+
+__all__ = ["Writer"]
+
+BATCH_JOBS_MAX: Final = 256  # bounds how long the first job of a batch waits for the last
+QUEUE_JOBS_MAX: Final = 10_000  # a few seconds of work; beyond it callers are told to come back
+
+T = TypeVar("T")
+
+
+class _Queued(NamedTuple):
+    """A job and the future of its answer; the types of both are the caller's."""
+
+    job: Callable[[Connection], Any]
+    future: Future[Any]
+
+
+class _BatchLostError(Exception):
+    """The transaction is gone, and with it every job of the batch."""
+
+
+class Writer:
+    """Runs jobs on one connection, in order, in groups."""
+
+    def __init__(self, connect: Callable[[], Connection], in_transaction: Callable[[Connection], bool]) -> None:
+        """``connect`` opens a connection that begins a writing transaction; the thread starts with the first job."""
+        self._connect = connect
+        self._in_transaction = in_transaction
+        self._connection: Connection | None = None
+        self._queue: queue.SimpleQueue[_Queued | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._closed = False
+        self._thread: threading.Thread | None = None
+
+    def submit(self, job: Callable[[Connection], T]) -> Future[T]:
+        """Queue ``job``. Raises ``Unavailable`` when the queue is full or the database closed."""
+        future: Future[T] = Future()
+        with self._lock:
+            if self._closed:
+                raise Unavailable("SR-STORE-006", "the database is closed", why="the daemon is stopping")
+            waiting = self._queue.qsize()
+            if waiting >= QUEUE_JOBS_MAX:
+                raise Unavailable(
+                    "SR-STORE-007",
+                    "the database cannot keep up",
+                    why=f"{waiting} writes are waiting, at most {QUEUE_JOBS_MAX} may",
+                    fix="try again later",
+                    size=waiting,
+                    limit=QUEUE_JOBS_MAX,
+                )
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="storage-writer", daemon=True)
+                self._thread.start()
+            self._queue.put(_Queued(job, future))
+        return future
+
+    def close(self) -> None:
+        """Finish every queued job, then stop. Later jobs are refused."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            self._queue.put(None)
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            batch, last = self._gather()
+            if batch:
+                self._write(batch)
+            if last:
+                self._disconnect()
+                return
+
+    def _gather(self) -> tuple[list[_Queued], bool]:
+        batch: list[_Queued] = []
+        entry = self._queue.get()
+        while entry is not None:
+            if entry.future.set_running_or_notify_cancel():
+                batch.append(entry)
+            if len(batch) >= BATCH_JOBS_MAX:
+                return batch, False
+            try:
+                entry = self._queue.get_nowait()
+            except queue.Empty:
+                return batch, False
+        return batch, True
+
+    def _write(self, batch: list[_Queued]) -> None:
+        """Run and commit one batch, and resolve all of its futures whatever happens."""
+        done: list[tuple[Future[Any], Any]] = []
+        try:
+            self._commit(batch, done)
+        except BaseException as error:  # noqa: BLE001, RUF100 - the failure belongs to the futures, the thread must live
+            self._disconnect()
+            cause = error.__cause__ if isinstance(error, _BatchLostError) and error.__cause__ else error
+            fault = translated(cause)
+            if not isinstance(fault, StorageFault | Unavailable):
+                fault = Internal("SR-STORE-008", "a batch of writes failed", why=type(cause).__name__)
+                fault.__cause__ = cause
+            for entry in batch:
+                if not entry.future.done():
+                    entry.future.set_exception(fault)
+            return
+        for future, result in done:
+            future.set_result(result)
+
+    def _commit(self, batch: list[_Queued], done: list[tuple[Future[Any], Any]]) -> None:
+        if self._connection is None:
+            self._connection = self._connect()
+        connection = self._connection
+        failed: list[tuple[Future[Any], BaseException]] = []
+        with connection.begin() as transaction:
+            for entry in batch:
+                try:
+                    result = _alone(connection, entry.job) if len(batch) > 1 else entry.job(connection)
+                except _BatchLostError:
+                    raise
+                except BaseException as error:  # noqa: BLE001, RUF100 - whatever a job raises is its caller's answer
+                    failed.append((entry.future, translated(error)))
+                else:
+                    done.append((entry.future, result))
+            if not done:
+                transaction.rollback()
+            elif not self._in_transaction(connection):
+                # SQLite ends a transaction by itself when the disk fails; committing nothing would look like success.
+                raise _BatchLostError from StorageFault(
+                    "SR-STORE-001", "the database refused", why="the transaction is gone"
+                )
+        for future, failure in failed:
+            future.set_exception(failure)
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        try:
+            connection.invalidate()
+            connection.close()
+        except Exception:  # noqa: BLE001, RUF100, S110 - it is thrown away because it is broken; the next one is fresh
+            pass
+
+
+def _alone(connection: Connection, job: Callable[[Connection], T]) -> T:
+    """Run ``job`` in a savepoint, so that its failure undoes its own writes only."""
+    connection.exec_driver_sql("SAVEPOINT job")
+    try:
+        result = job(connection)
+        connection.exec_driver_sql("RELEASE SAVEPOINT job")
+    except BaseException as error:
+        try:
+            connection.exec_driver_sql("ROLLBACK TO SAVEPOINT job")
+            connection.exec_driver_sql("RELEASE SAVEPOINT job")
+        except Exception:  # noqa: BLE001, RUF100 - any failure here means that the transaction is gone
+            raise _BatchLostError from error
+        raise
+    return result
