@@ -4,8 +4,19 @@ This is the entry for the enclave runner, whose process executes one run and exi
 they load native code that another runner compiled, and their host is at the other end of a socket.
 """
 
+import threading
+import time
+from collections.abc import Callable
+
+from strongroom.errors import InvalidInput, StrongroomError
 from strongroom.guest.execution_helper import ExecutionHelper
 from strongroom.guest.limits import GuestLimits
+from strongroom.guest.outcome import result_of, wire_limits
+from strongroom.guest.runner.calls import Answer, Kind
+from strongroom.guest.runner.engine import Engine, NotAdmitted
+from strongroom.guest.runner.execution import Execution
+from strongroom.guest.workers import Workers
+from strongroom.pb.sdk.v1alpha import sdk_pb2
 
 __all__ = ["run_guest"]
 
@@ -25,4 +36,103 @@ def run_guest(wasm: bytes, request: bytes, helper: ExecutionHelper, *, limits: G
     Raises ``InvalidInput`` when the module is not admissible (not wasm, no memory, unknown import, legacy guest),
     ``GuestFault`` when the guest broke its contract, ``TimedOut`` and ``Cancelled``.
     """
-    raise NotImplementedError
+    timeout_ms = min(helper.timeout_ms, limits.timeout_ms)
+    engine = Engine()
+    try:
+        loaded = engine.compile(wasm)
+    except NotAdmitted as refusal:
+        raise InvalidInput(
+            "SR-GUEST-010",
+            "the module was not admitted",
+            why=str(refusal),
+            fix="build the workflow with a supported SDK",
+            field="binary",
+        ) from None
+    host = _BlockingHost(helper, limits.calls_in_flight_max)
+    execution = Execution(
+        request=request,
+        limits=wire_limits(limits, timeout_ms=timeout_ms),
+        host=host,
+        execution_id=helper.execution_id,
+        node_seed=helper.node_seed,
+    )
+    helper.on_cancel(lambda reason: host.stop(execution, reason))
+    try:
+        return result_of(engine.run(loaded, execution), limits=limits, timeout_ms=timeout_ms)
+    finally:
+        host.close()
+
+
+class _BlockingHost:
+    """Answers imports from an ``ExecutionHelper``: each call runs on a thread, so several are open at once."""
+
+    def __init__(self, helper: ExecutionHelper, calls_max: int) -> None:
+        self._helper = helper
+        self._workers = Workers(calls_max, name="call")
+        self._changed = threading.Condition()
+
+    def start_capability(self, execution: Execution, request: sdk_pb2.CapabilityRequest) -> None:
+        """Begin the call on a thread."""
+        self._start(execution, Kind.CAPABILITY, request.callback_id, lambda: self._call(request))
+
+    def start_secrets(self, execution: Execution, request: sdk_pb2.GetSecretsRequest) -> None:
+        """Begin the fetch on a thread."""
+        self._start(execution, Kind.SECRETS, request.callback_id, lambda: self._fetch(request))
+
+    def now_ns(self, _execution: Execution) -> int | None:
+        """Ask the helper."""
+        return self._helper.now_ns()
+
+    def log(self, mode: int, line: str) -> None:
+        """Hand the line on."""
+        self._helper.log(mode, line)
+
+    def metric(self, payload: bytes) -> None:
+        """Hand the metric on."""
+        self._helper.metric(payload)
+
+    def wait(self, execution: Execution, ready: Callable[[], bool], until_s: float) -> None:
+        """Sleep until an answer changes something."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: ready() or bool(execution.stopped), timeout=max(0.0, until_s - time.monotonic())
+            )
+
+    def poll(self, execution: Execution) -> None:
+        """Answers arrive by themselves."""
+
+    def stop(self, execution: Execution, reason: str) -> None:
+        """End the run from another thread."""
+        with self._changed:
+            execution.stop(reason)
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Let idle threads go; a call that is open ends by itself."""
+        self._workers.close()
+
+    def _start(self, execution: Execution, kind: Kind, call_id: int, call: Callable[[], Answer]) -> None:
+        def work() -> None:
+            answer = call()
+            with self._changed:
+                execution.calls.complete(kind, call_id, answer)
+                self._changed.notify_all()
+
+        self._workers.submit(work)
+
+    def _call(self, request: sdk_pb2.CapabilityRequest) -> Answer:
+        try:
+            return Answer(self._helper.call_capability(request).SerializeToString())
+        except Exception as error:  # a helper must not raise; a guest that waits must hear of it all the same
+            return Answer(sdk_pb2.CapabilityResponse(error=_text(error)).SerializeToString())
+
+    def _fetch(self, request: sdk_pb2.GetSecretsRequest) -> Answer:
+        try:
+            return Answer(self._helper.get_secrets(request).SerializeToString())
+        except Exception as error:  # the same, and a failed fetch raises by contract
+            return Answer(error=_text(error))
+
+
+def _text(error: Exception) -> str:
+    """What a guest may read of an error: our own texts hold no secret, those of others may."""
+    return str(error) if isinstance(error, StrongroomError) else f"internal error ({type(error).__name__})"

@@ -1,0 +1,136 @@
+"""Length-prefixed messages over a Unix stream socket, with descriptors beside them.
+
+A frame is a u32 big-endian length and that many bytes. One thread reads at a time; writers share a lock, so a frame is
+never torn by another one.
+"""
+
+import array
+import select
+import socket
+import struct
+import threading
+import time
+from collections import deque
+from typing import Final
+
+from strongroom.errors import LimitExceeded, Tampered
+
+__all__ = ["FRAME_BYTES_MAX", "Frames"]
+
+FRAME_BYTES_MAX: Final = 1_100_000_000
+"""The largest frame is the native code of a module; a length beyond it is a broken peer, not a message."""
+
+_LENGTH: Final = struct.Struct(">I")
+_READ_BYTES: Final = 1 << 16
+_DESCRIPTORS_MAX: Final = 4
+_ANCILLARY_BYTES: Final = socket.CMSG_SPACE(_DESCRIPTORS_MAX * array.array("i").itemsize)
+
+
+class Frames:
+    """One end of the conversation. ``frame_bytes_max`` bounds what the other end may send."""
+
+    def __init__(self, connection: socket.socket, *, frame_bytes_max: int = FRAME_BYTES_MAX) -> None:
+        connection.setblocking(True)
+        self._socket = connection
+        self._frame_bytes_max = frame_bytes_max
+        self._pending = bytearray()
+        self._descriptors: deque[int] = deque()
+        self._writing = threading.Lock()
+        self._poll = select.poll()
+        self._poll.register(connection.fileno(), select.POLLIN)
+        self.ended = False
+        """True once the other end has closed."""
+
+    def send(self, message: bytes, *, descriptor: int | None = None) -> None:
+        """Write one frame whole. Raises ``OSError`` when the other end is gone."""
+        data = _LENGTH.pack(len(message)) + message if len(message) <= _READ_BYTES else b""
+        with self._writing:
+            if descriptor is not None:
+                socket.send_fds(self._socket, [_LENGTH.pack(len(message))], [descriptor])
+                self._socket.sendall(message)
+            elif data:
+                self._socket.sendall(data)
+            else:
+                self._socket.sendall(_LENGTH.pack(len(message)))
+                self._socket.sendall(message)
+
+    def receive(self, timeout_s: float | None) -> bytes | None:
+        """The next message, or ``None`` when the time is up or the other end has closed (``ended`` tells which).
+
+        Raises ``LimitExceeded`` for a frame that is too large. A cut frame at the end counts as an end.
+        """
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        while True:
+            message = self._take()
+            if message is not None:
+                return message
+            if not self._wait(deadline):
+                return None
+            if not self._fill():
+                self.ended = True
+                return None
+
+    def take_descriptor(self) -> int:
+        """The oldest descriptor that came with a frame; the caller closes it. Raises ``Tampered`` without one."""
+        if not self._descriptors:
+            raise Tampered("a frame's descriptor")
+        return self._descriptors.popleft()
+
+    def close(self) -> None:
+        """Close the socket and whatever descriptors nobody took."""
+        while self._descriptors:
+            _close(self._descriptors.popleft())
+        self._socket.close()
+
+    def _take(self) -> bytes | None:
+        if len(self._pending) < _LENGTH.size:
+            return None
+        (size,) = _LENGTH.unpack_from(self._pending)
+        if size > self._frame_bytes_max:
+            raise LimitExceeded(
+                "SR-GUEST-101",
+                f"a frame of {size} bytes is larger than the limit of {self._frame_bytes_max} bytes",
+                fix="this is a fault of the other end, not a setting; see its log",
+                size=size,
+                limit=self._frame_bytes_max,
+                setting="guest.frames.FRAME_BYTES_MAX",
+            )
+        end = _LENGTH.size + size
+        if len(self._pending) < end:
+            return None
+        with memoryview(self._pending) as view:
+            message = bytes(view[_LENGTH.size : end])
+        del self._pending[:end]
+        return message
+
+    def _wait(self, deadline: float | None) -> bool:
+        if deadline is None:
+            return True
+        left_ms = max(0.0, (deadline - time.monotonic()) * 1000)
+        # Rounded up: poll with 0 would spin through the last millisecond.
+        return bool(self._poll.poll(int(left_ms) + (1 if left_ms > 0 else 0)))
+
+    def _fill(self) -> bool:
+        size = _READ_BYTES
+        if len(self._pending) >= _LENGTH.size:
+            (wanted,) = _LENGTH.unpack_from(self._pending)
+            size = min(max(size, wanted - len(self._pending) + _LENGTH.size), 1 << 22)
+        try:
+            data, ancillary, _flags, _address = self._socket.recvmsg(size, _ANCILLARY_BYTES, socket.MSG_CMSG_CLOEXEC)
+        except (ConnectionResetError, BrokenPipeError):
+            return False
+        for level, kind, payload in ancillary:
+            if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+                received = array.array("i")
+                received.frombytes(payload[: len(payload) - len(payload) % received.itemsize])
+                self._descriptors.extend(received)
+        self._pending += data
+        return bool(data)
+
+
+def _close(descriptor: int) -> None:
+    try:
+        socket.close(descriptor)
+    except OSError:
+        # It is gone already, which is what was wanted.
+        return

@@ -1,0 +1,85 @@
+"""The calls that a guest has open: ids that are used once, slots, answers that are taken once.
+
+Rule 1: capability calls and secret fetches have name spaces of their own and share the slots.
+Rule 2: a slot is free again when its call has ended, awaited or not.
+Rule 3: an id never becomes free again.
+
+Source: contracts/cre-guest.md section 7.
+"""
+
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+__all__ = ["Answer", "Calls", "Kind"]
+
+
+class Kind(Enum):
+    """What was called."""
+
+    CAPABILITY = "capability"
+    SECRETS = "secrets"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How a call ended: serialized ``response``, or an ``error`` of the whole call, or one that no guest can hold."""
+
+    response: bytes = b""
+    error: str = ""
+    oversize: bool = False
+
+
+class Calls:
+    """The open calls of one run. Answers may come from other threads."""
+
+    def __init__(self, in_flight_max: int) -> None:
+        self._lock = threading.Lock()
+        self._in_flight_max = in_flight_max
+        self._in_flight = 0
+        self._used: set[tuple[Kind, int]] = set()
+        self._open: dict[tuple[Kind, int], Answer | None] = {}
+
+    def is_used(self, kind: Kind, call_id: int) -> bool:
+        """True when the id was used before in this run."""
+        return (kind, call_id) in self._used
+
+    def has_slot(self) -> bool:
+        """True when another call may start."""
+        return self._in_flight < self._in_flight_max
+
+    def open(self, kind: Kind, call_id: int) -> None:
+        """Take a slot and the id. The caller has checked both; only one thread opens calls."""
+        with self._lock:
+            self._used.add((kind, call_id))
+            self._open[kind, call_id] = None
+            self._in_flight += 1
+
+    def complete(self, kind: Kind, call_id: int, answer: Answer) -> bool:
+        """Keep ``answer`` until it is awaited. False when no such call is pending; the answer is dropped then."""
+        with self._lock:
+            if (kind, call_id) not in self._open or self._open[kind, call_id] is not None:
+                return False
+            self._open[kind, call_id] = answer
+            self._in_flight -= 1
+            return True
+
+    def missing(self, kind: Kind, call_ids: Iterable[int]) -> int | None:
+        """The first id that is unknown, taken already, or named twice; ``None`` when every one can be awaited."""
+        seen: set[int] = set()
+        for call_id in call_ids:
+            if call_id in seen or (kind, call_id) not in self._open:
+                return call_id
+            seen.add(call_id)
+        return None
+
+    def answer(self, kind: Kind, call_id: int) -> Answer | None:
+        """The answer, still there for ``take``; ``None`` while the call runs."""
+        return self._open.get((kind, call_id))
+
+    def take(self, kind: Kind, call_ids: Iterable[int]) -> None:
+        """Forget the answers of ``call_ids``: they were delivered."""
+        with self._lock:
+            for call_id in call_ids:
+                del self._open[kind, call_id]

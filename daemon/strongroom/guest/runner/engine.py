@@ -1,0 +1,150 @@
+"""The WebAssembly engine of a runner: compiling, admission, loading, and one run of one guest.
+
+Source: contracts/cre-guest.md sections 4, 11 and 20.
+"""
+
+import hashlib
+import platform
+from importlib import metadata
+from pathlib import Path
+from typing import Final
+
+import wasmtime
+
+from strongroom.guest.runner.execution import Execution
+from strongroom.guest.runner.imports import MARKER, Imports
+from strongroom.guest.runner.memory import GuestMemory
+from strongroom.guest.runner.native import GuestError, Native
+from strongroom.guest.runner.ticker import Ticker
+from strongroom.pb.strongroom.runner.v1 import runner_pb2
+
+__all__ = ["Engine", "Loaded", "NotAdmitted"]
+
+COMPONENT: Final = b"\x00asm\x0d\x00\x01\x00"
+CORE: Final = b"\x00asm\x01\x00\x00\x00"
+
+# Every switch that differs from the engine's default, because each is part of the identity of compiled code.
+SWITCHES: Final = {
+    "epoch_interruption": True,  # how a guest that computes is ended
+    "wasm_threads": False,  # no shared memory: a run is one thread
+    "wasm_memory64": False,  # pointers of the contract are 32 bits
+    "wasm_multi_memory": False,  # one memory, as the limits assume
+    "native_unwind_info": False,  # only an outside debugger would read it
+}
+
+
+class NotAdmitted(Exception):
+    """A module that no runner will execute. The text says why."""
+
+
+class Loaded:
+    """A module that can be started, with its imports resolved."""
+
+    def __init__(self, module: wasmtime.Module, ready: wasmtime.InstancePre, info: runner_pb2.ModuleInfo) -> None:
+        self.module = module
+        self.ready = ready
+        self.info = info
+
+
+class Engine:
+    """One engine for one process; runs go through it one at a time, from the main thread."""
+
+    def __init__(self) -> None:
+        config = wasmtime.Config()
+        for name, value in SWITCHES.items():
+            setattr(config, name, value)
+        self._engine = wasmtime.Engine(config)
+        self._native = Native()
+        self._imports = Imports(self._native)
+        self._ticker = Ticker(self._engine.increment_epoch)
+
+    def compile(self, wasm: bytes) -> Loaded:
+        """Compile and admit a raw module. Raises ``NotAdmitted``."""
+        if wasm[:8] == COMPONENT:
+            raise NotAdmitted("this is a WebAssembly component; a workflow is a core module (build it for wasip1)")
+        if wasm[:8] != CORE:
+            raise NotAdmitted("this is not a WebAssembly module")
+        try:
+            module = wasmtime.Module(self._engine, wasm)
+        except wasmtime.WasmtimeError as error:
+            raise NotAdmitted(f"the module does not compile: {error}") from None
+        info = self._admit(module)
+        return self._link(module, info)
+
+    def native_code(self, loaded: Loaded) -> bytes:
+        """Compiled code, for ``load`` in another process of the same engine."""
+        return bytes(loaded.module.serialize())
+
+    def load(self, path: str) -> Loaded:
+        """Load native code that was compiled and admitted by this engine in another process."""
+        module = wasmtime.Module.deserialize_file(self._engine, path)
+        return self._link(module, self._admit(module))
+
+    def run(self, loaded: Loaded, execution: Execution) -> runner_pb2.Finished:
+        """Run one guest to its end, whatever that is."""
+        store = wasmtime.Store(self._engine)
+        try:
+            limits = execution.limits
+            store.set_limits(limits.memory_bytes_max, limits.table_elements_max, 1, 1, 1)
+            store.set_epoch_deadline(1)
+            context = self._native.context_of(store)
+            execution.memory = GuestMemory(self._native, context)
+            self._imports.current = execution
+            error: GuestError | None = None
+            with self._ticker.watch(execution):
+                try:
+                    self._native.start(context, loaded.ready)
+                except GuestError as ended:
+                    error = ended
+            return execution.finish(error)
+        finally:
+            self._imports.current = None
+            store.close()
+
+    def _admit(self, module: wasmtime.Module) -> runner_pb2.ModuleInfo:
+        exports = {export.name: export.type for export in module.exports}
+        if "memory" not in exports:
+            raise NotAdmitted('module does not export "memory"')
+        if not isinstance(exports["memory"], wasmtime.MemoryType):
+            raise NotAdmitted('module export "memory" is not a memory')
+        start = exports.get("_start")
+        if not isinstance(start, wasmtime.FuncType) or start.params or start.results:
+            raise NotAdmitted("could not get start function")
+        label, form = "", 0
+        for wanted in module.imports:
+            name, kind = wanted.name or "", wanted.type
+            parameters = len(kind.params) if isinstance(kind, wasmtime.FuncType) else 0
+            if not isinstance(kind, wasmtime.FuncType) or not self._imports.find(wanted.module, name, parameters):
+                raise NotAdmitted(f'unknown import "{wanted.module}" "{name}"')
+            if wanted.module == "env" and name.startswith(MARKER):
+                label = label or name
+            if wanted.module == "env" and name == "call_capability":
+                form = 2 if parameters == 4 else 1
+        if not label:
+            raise NotAdmitted("cannot execute a legacy dag workflow")
+        return runner_pb2.ModuleInfo(sdk_label=label, call_form=form)
+
+    def _link(self, module: wasmtime.Module, info: runner_pb2.ModuleInfo) -> Loaded:
+        linker = wasmtime.Linker(self._engine)
+        self._imports.link(linker, module)
+        try:
+            return Loaded(module, linker.instantiate_pre(module), info)
+        except wasmtime.WasmtimeError as error:
+            raise NotAdmitted(f"an import has the wrong type: {error}") from None
+
+
+def engine_id() -> str:
+    """What compiled code depends on: version of the engine, its configuration, kind and features of the processor."""
+    switches = ",".join(f"{name}={value}" for name, value in sorted(SWITCHES.items()))
+    processor = hashlib.sha256(f"{switches}|{_processor()}".encode()).hexdigest()[:16]
+    return f"wasmtime-{metadata.version('wasmtime')}-{platform.machine()}-{processor}"
+
+
+def _processor() -> str:
+    wanted = ("flags", "features", "cpu family", "model\t", "cpu implementer", "cpu part")
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return "\n".join(sorted({line for line in lines if line.lower().startswith(wanted)}))
+

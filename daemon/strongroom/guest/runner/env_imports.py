@@ -1,0 +1,228 @@
+"""The host functions of module ``env``.
+
+A failure is a negative number and its text in the guest's buffer, never zero and never positive. When not even one byte
+of the text can be delivered, the run ends. Source: contracts/cre-guest.md sections 5 to 9.
+"""
+
+import time
+from typing import Final
+
+from google.protobuf.message import DecodeError
+
+from strongroom.guest.ids import don_seed
+from strongroom.guest.runner.calls import Kind
+from strongroom.guest.runner.execution import Execution, HostError
+from strongroom.guest.runner.memory import MemoryFault
+from strongroom.pb.sdk.v1alpha import sdk_pb2
+from strongroom.pb.workflows.v2 import workflow_user_metric_pb2
+
+__all__ = ["await_capabilities", "await_secrets", "call_capability", "emit_metric", "get_secrets", "log", "now"]
+
+EFAULT: Final = 21
+EINVAL: Final = 28
+MODE_DON: Final = 1
+MODE_NODE: Final = 2
+TRUNCATED: Final = " ...(truncated)"
+
+
+def version_marker(_run: Execution) -> None:
+    """A marker says which ABI the guest speaks; called, it does nothing."""
+
+
+def send_response(run: Execution, pointer: int, size: int) -> int:
+    """Store a serialized ``ExecutionResult``; the last one wins."""
+    try:
+        run.memory.check(pointer, size)
+        if size > run.limits.response_bytes_max:
+            run.oversize_response = size
+            return EFAULT
+        data = run.memory.read(pointer, size)
+        sdk_pb2.ExecutionResult.FromString(data)
+    except (MemoryFault, DecodeError):
+        return EFAULT
+    run.response = data
+    run.oversize_response = 0
+    return 0
+
+
+def call_capability_v1(run: Execution, pointer: int, size: int) -> int:
+    """Start a capability call; error text goes over the request."""
+    return call_capability(run, pointer, size, pointer, size)
+
+
+def call_capability(run: Execution, pointer: int, size: int, out: int, out_max: int) -> int:
+    """Start a capability call: 0, or the negative size of an error text."""
+    try:
+        request = sdk_pb2.CapabilityRequest.FromString(run.memory.read(pointer, size))
+    except MemoryFault as fault:
+        return _fail(run, f"error calling wasmRead: {fault}", out, out_max)
+    except DecodeError as error:
+        return _fail(run, f"error calling proto unmarshal: {error}", out, out_max)
+    refusal = _take_slot(run, Kind.CAPABILITY, request.callback_id)
+    if refusal:
+        return _fail(run, f"error calling callCapAsync: {refusal}", out, out_max)
+    run.host.start_capability(run, request)
+    return 0
+
+
+def get_secrets(run: Execution, pointer: int, size: int, out: int, out_max: int) -> int:
+    """Start a secrets fetch: 0, or the negative size of an error text."""
+    try:
+        request = sdk_pb2.GetSecretsRequest.FromString(run.memory.read(pointer, size))
+    except MemoryFault as fault:
+        return _fail(run, f"error calling wasmRead: {fault}", out, out_max)
+    except DecodeError as error:
+        return _fail(run, f"error calling proto unmarshal: {error}", out, out_max)
+    refusal = _take_slot(run, Kind.SECRETS, request.callback_id)
+    if refusal:
+        return _fail(run, f"error calling getSecretsAsync: {refusal}", out, out_max)
+    run.host.start_secrets(run, request)
+    return 0
+
+
+def await_capabilities(run: Execution, pointer: int, size: int, out: int, out_max: int) -> int:
+    """Wait for capability calls: size of the ``AwaitCapabilitiesResponse``, or the negative size of an error text."""
+    try:
+        ids = list(sdk_pb2.AwaitCapabilitiesRequest.FromString(run.memory.read(pointer, size)).ids)
+        raw = _await(run, Kind.CAPABILITY, ids, out_max)
+        response = sdk_pb2.AwaitCapabilitiesResponse()
+        for call_id, data in zip(ids, raw, strict=True):
+            response.responses[call_id].MergeFromString(data)
+        return _deliver(run, Kind.CAPABILITY, ids, response.SerializeToString(), out, out_max)
+    except (_AwaitFailure, DecodeError) as failure:
+        return _fail(run, str(failure), out, out_max)
+    except MemoryFault as fault:
+        return _fail(run, f"error reading from wasm {fault}", out, out_max)
+
+
+def await_secrets(run: Execution, pointer: int, size: int, out: int, out_max: int) -> int:
+    """Wait for secrets fetches: size of the ``AwaitSecretsResponse``, or the negative size of an error text."""
+    try:
+        ids = list(sdk_pb2.AwaitSecretsRequest.FromString(run.memory.read(pointer, size)).ids)
+        raw = _await(run, Kind.SECRETS, ids, out_max)
+        response = sdk_pb2.AwaitSecretsResponse()
+        for call_id, data in zip(ids, raw, strict=True):
+            response.responses[call_id].MergeFromString(data)
+        return _deliver(run, Kind.SECRETS, ids, response.SerializeToString(), out, out_max)
+    except (_AwaitFailure, DecodeError) as failure:
+        return _fail(run, str(failure), out, out_max)
+    except MemoryFault as fault:
+        return _fail(run, f"error reading from wasm {fault}", out, out_max)
+
+
+def log(run: Execution, pointer: int, size: int) -> None:
+    """Take a log line: cut at its limit and marked, counted for each mode, dropped in mode 0."""
+    if run.mode not in (MODE_DON, MODE_NODE):
+        return
+    count = run.log_lines.get(run.mode, 0)
+    run.log_lines[run.mode] = count + 1
+    lines_max, line_max = run.limits.log_lines_max, run.limits.log_line_bytes_max
+    if count >= lines_max:
+        if count == lines_max:
+            run.host.log(run.mode, f"strongroom: further log lines are dropped, the limit is {lines_max} (limits.log_lines_max)")
+        return
+    try:
+        run.memory.check(pointer, size)
+        data = run.memory.read(pointer, min(size, line_max))
+    except MemoryFault as fault:
+        run.host.log(run.mode, f"strongroom: a log line could not be read: {fault}")
+        return
+    if size > line_max:
+        run.host.log(run.mode, data.decode(errors="ignore") + TRUNCATED)
+    else:
+        run.host.log(run.mode, data.decode(errors="replace"))
+
+
+def emit_metric(run: Execution, pointer: int, size: int) -> int:
+    """Take a metric: 0, or -1 when metrics are off or this one is not within its limits."""
+    limits = run.limits
+    if not 0 < size <= limits.metric_bytes_max:
+        return -1
+    try:
+        data = run.memory.read(pointer, size)
+        metric = workflow_user_metric_pb2.WorkflowUserMetric.FromString(data)
+    except (MemoryFault, DecodeError):
+        return -1
+    if not 0 < len(metric.name.encode()) <= limits.metric_name_bytes_max or len(metric.labels) > limits.metric_labels_max:
+        return -1
+    if any(len(value.encode()) > limits.metric_label_bytes_max for value in metric.labels.values()):
+        return -1
+    run.host.metric(data)
+    return 0
+
+
+def switch_modes(run: Execution, mode: int) -> None:
+    """Set the mode of the run."""
+    run.mode = mode
+
+
+def random_seed(run: Execution, mode: int) -> int:
+    """The seed of a mode: from the execution id in DON mode, the run's own in NODE mode."""
+    if mode == MODE_DON:
+        return don_seed(run.execution_id)
+    return run.node_seed if mode == MODE_NODE else -1
+
+
+def now(run: Execution, pointer: int) -> int:
+    """Write the time as 8 bytes, little-endian nanoseconds: agreed in DON mode, of this node otherwise."""
+    try:
+        run.memory.check(pointer, 8)
+    except MemoryFault:
+        return EINVAL
+    moment = run.host.now_ns(run) if run.mode == MODE_DON else time.time_ns()
+    if moment is None:
+        return EINVAL
+    run.memory.write((moment & 0xFFFF_FFFF_FFFF_FFFF).to_bytes(8, "little"), pointer)
+    return 0
+
+
+class _AwaitFailure(Exception):
+    """An await that cannot succeed. Nothing was consumed."""
+
+
+def _take_slot(run: Execution, kind: Kind, call_id: int) -> str:
+    """Open the call and return nothing, or return why not. Blocks while all slots are taken."""
+    if run.calls.is_used(kind, call_id):
+        return "duplicate callback id not allowed"
+    if not run.wait(run.calls.has_slot):
+        return run.over_reason()
+    run.calls.open(kind, call_id)
+    return ""
+
+
+def _await(run: Execution, kind: Kind, ids: list[int], out_max: int) -> list[bytes]:
+    missing = run.calls.missing(kind, ids)
+    if missing is not None:
+        raise _AwaitFailure(f"failed to get call from store : {missing}")
+    answers = []
+    for call_id in ids:
+        if not run.wait(lambda wanted=call_id: run.calls.answer(kind, wanted) is not None):  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+            raise _AwaitFailure(f"failed to wait for capability response {call_id} : {run.over_reason()}")
+        answer = run.calls.answer(kind, call_id)
+        if answer is None or answer.error:
+            reason = answer.error if answer else run.over_reason()
+            raise _AwaitFailure(f"failed to get secrets for call {call_id}: {reason}")
+        answers.append(answer)
+    # Answers that cannot fit are not put together first: together they may be larger than the runner.
+    if any(answer.oversize for answer in answers) or sum(len(answer.response) for answer in answers) > max(out_max, 0):
+        raise _AwaitFailure("response buffer too small")
+    return [answer.response for answer in answers]
+
+
+def _deliver(run: Execution, kind: Kind, ids: list[int], data: bytes, out: int, out_max: int) -> int:
+    try:
+        run.memory.write_answer(data, out, out_max)
+    except MemoryFault as fault:
+        raise _AwaitFailure(str(fault)) from None
+    run.calls.take(kind, ids)
+    return len(data)
+
+
+def _fail(run: Execution, text: str, out: int, out_max: int) -> int:
+    """Deliver ``text`` cut to the buffer and to the end of memory; its size, negative."""
+    room = min(out_max, run.memory.size() - out) if out >= 0 else 0
+    data = text.encode()[: max(room, 0)]
+    if not data:
+        raise HostError(f"the guest gave no memory for an error text: {text}")
+    run.memory.write(data, out)
+    return -len(data)

@@ -1,0 +1,144 @@
+"""The state of one run inside a runner, and what it becomes when the guest ends."""
+
+import base64
+import time
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from strongroom.guest.runner.calls import Calls
+from strongroom.guest.runner.memory import GuestMemory
+from strongroom.guest.runner.native import GuestError
+from strongroom.pb.sdk.v1alpha import sdk_pb2
+from strongroom.pb.strongroom.runner.v1 import runner_pb2
+
+__all__ = ["DEADLINE_REASON", "Execution", "GuestExit", "GuestHost", "HostError"]
+
+TICK_S: Final = 0.02
+"""How often the ticker looks; a failure within one tick of the deadline counts as the deadline."""
+
+DEADLINE_REASON: Final = "context deadline exceeded"
+ERROR_CHARS_MAX: Final = 4_000
+"""A trap carries a backtrace as deep as the guest's stack; this much of it says where."""
+
+EXIT_TEXTS: Final = {
+    110: "invariant violation: error marshaling response",
+    111: "invariant violation: invalid request to runner",
+    112: "error executing runner",
+    113: "invariant violation: host errored during sendResponse",
+}
+NO_RESPONSE: Final = "could not find response for execution"
+
+
+class GuestExit(BaseException):
+    """The guest called ``proc_exit``. It never leaves this package: the callback turns it into the end of the guest."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class HostError(BaseException):
+    """The guest made it impossible to tell it about a failure, so the run ends. The text says how."""
+
+
+class GuestHost(Protocol):
+    """What answers the guest's imports. Starting a call does not block; its answer reaches ``execution.calls``."""
+
+    def start_capability(self, execution: "Execution", request: sdk_pb2.CapabilityRequest) -> None:
+        """Begin a capability call."""
+
+    def start_secrets(self, execution: "Execution", request: sdk_pb2.GetSecretsRequest) -> None:
+        """Begin a secrets fetch."""
+
+    def now_ns(self, execution: "Execution") -> int | None:
+        """The agreed time, or ``None`` when there is none before the run's end."""
+
+    def log(self, mode: int, line: str) -> None:
+        """Take a log line."""
+
+    def metric(self, payload: bytes) -> None:
+        """Take a metric."""
+
+    def wait(self, execution: "Execution", ready: Callable[[], bool], until_s: float) -> None:
+        """Return when ``ready()`` holds, ``time.monotonic()`` reaches ``until_s``, or the run was stopped."""
+
+    def poll(self, execution: "Execution") -> None:
+        """Take in what has arrived, without waiting; called from the ticker while the guest computes."""
+
+
+class Execution:
+    """One run: its limits, what it has done so far, how it stands."""
+
+    def __init__(
+        self,
+        *,
+        request: bytes,
+        limits: runner_pb2.Limits,
+        host: GuestHost,
+        execution_id: str,
+        node_seed: int,
+    ) -> None:
+        told = sdk_pb2.ExecuteRequest.FromString(request)
+        told.max_response_size = limits.response_bytes_max
+        self.arguments = (b"wasi\0", base64.b64encode(told.SerializeToString()) + b"\0")
+        self.limits = limits
+        self.host = host
+        self.execution_id = execution_id
+        self.node_seed = node_seed
+        self.calls = Calls(limits.calls_in_flight_max)
+        self.mode = 0
+        self.log_lines: dict[int, int] = {}
+        self.closed_descriptors: set[int] = set()
+        self.first_node_ns = 0
+        self.response: bytes | None = None
+        self.oversize_response = 0
+        self.stopped = ""
+        self.exit_code: int | None = None
+        self.guest_fault = ""
+        self.host_fault = ""
+        self.memory: GuestMemory  # set with the store, before the guest can call
+        self.deadline_s = time.monotonic() + limits.timeout_ms / 1000
+
+    def stop(self, reason: str) -> None:
+        """End the run for ``reason``; the first one stays."""
+        self.stopped = self.stopped or reason or "cancelled"
+
+    def is_over(self) -> bool:
+        """True when the guest must not go on."""
+        return bool(self.stopped) or time.monotonic() >= self.deadline_s
+
+    def over_reason(self) -> str:
+        """Why a blocked import returns."""
+        return self.stopped or DEADLINE_REASON
+
+    def wait(self, ready: Callable[[], bool]) -> bool:
+        """True when ``ready()`` came to hold before the run was over."""
+        if not ready():
+            self.host.wait(self, ready, self.deadline_s)
+        return ready() and not self.stopped
+
+    def finish(self, error: GuestError | None) -> runner_pb2.Finished:
+        """What the run comes to, now that the guest has ended. Source: contract section 11."""
+        if self.host_fault:
+            return self._failed(runner_pb2.OUTCOME_HOST_FAULT, f"panic during wasm execution: {self.host_fault}")
+        if self.guest_fault:
+            text = self.guest_fault
+        elif self.exit_code is not None:
+            text = "" if self.exit_code == 0 else EXIT_TEXTS.get(self.exit_code, f"exit status {self.exit_code}")
+        else:
+            text = error.text if error else ""
+        if not text and self.response is not None:
+            return runner_pb2.Finished(outcome=runner_pb2.OUTCOME_RESULT, result=self.response)
+        if self.stopped:
+            return self._failed(runner_pb2.OUTCOME_CANCELLED, self.stopped)
+        if (error is not None and error.interrupted) or time.monotonic() >= self.deadline_s - TICK_S:
+            return self._failed(runner_pb2.OUTCOME_TIMED_OUT, DEADLINE_REASON)
+        if self.oversize_response:
+            text = (
+                f"the result of {self.oversize_response} bytes is larger than the limit of "
+                f"{self.limits.response_bytes_max} bytes (limits.response_bytes_max)"
+            )
+        return self._failed(runner_pb2.OUTCOME_GUEST_FAULT, text or NO_RESPONSE)
+
+    def _failed(self, outcome: runner_pb2.Outcome, text: str) -> runner_pb2.Finished:
+        return runner_pb2.Finished(outcome=outcome, error=text[:ERROR_CHARS_MAX])

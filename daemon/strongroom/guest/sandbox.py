@@ -1,0 +1,69 @@
+"""What a process takes from itself before it touches a guest.
+
+There is no way back. What this kernel does not offer is reported with its reason, never skipped in silence.
+"""
+
+import ctypes
+import os
+import resource
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from strongroom.guest import landlock, seccomp
+
+__all__ = ["SandboxReport", "apply"]
+
+_SET_DEATH_SIGNAL: Final = 1
+_SET_DUMPABLE: Final = 4
+_SET_NO_NEW_PRIVILEGES: Final = 38
+
+DESCRIPTORS_MAX: Final = 64
+"""A runner holds a socket, and native code while it loads: a few descriptors, whatever a guest does."""
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxReport:
+    """What is in force, by name, and what is not, each as ``name: reason``."""
+
+    protections: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
+def apply() -> SandboxReport:
+    """Give up new privileges, core dumps, tracing, files, sockets, ports and programs, for good.
+
+    Call it from the main thread before any other thread starts, after every import and every file that is needed:
+    what is open stays usable, nothing can be opened any more. The process is killed when the *thread* that started
+    it ends, so start it from a thread that lives as long as it should.
+    """
+    steps: tuple[tuple[str, Callable[[], str | None]], ...] = (
+        ("no-new-privs", lambda: _control(_SET_NO_NEW_PRIVILEGES, 1)),
+        ("no-dump", lambda: _control(_SET_DUMPABLE, 0)),
+        ("no-core", lambda: _limit(resource.RLIMIT_CORE, 0)),
+        ("few-descriptors", lambda: _limit(resource.RLIMIT_NOFILE, DESCRIPTORS_MAX)),
+        ("dies-with-parent", lambda: _control(_SET_DEATH_SIGNAL, signal.SIGKILL)),
+        ("landlock", lambda: f"landlock-{landlock.restrict()}"),
+        ("seccomp", seccomp.install),
+    )
+    protections, missing = [], []
+    for name, step in steps:
+        try:
+            protections.append(step() or name)
+        except (OSError, ValueError) as problem:
+            missing.append(f"{name}: {problem}")
+    return SandboxReport(tuple(protections), tuple(missing))
+
+
+def _control(option: int, value: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(option, *map(ctypes.c_ulong, (value, 0, 0, 0))) != 0:
+        errno = ctypes.get_errno()
+        raise OSError(errno, os.strerror(errno))
+
+
+def _limit(what: int, value: int) -> None:
+    _soft, hard = resource.getrlimit(what)
+    most = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    resource.setrlimit(what, (most, most))
