@@ -105,7 +105,9 @@ def test_a_module_imports_only_downwards_and_through_the_right_doors(path):
             continue
         assert target in TIERS, f"{here} imports strongroom.{target}, which is in no tier"
         if target != package:
-            assert TIERS[target] < TIERS[package], f"{here} (tier {TIERS[package]}) imports {target} (tier {TIERS[target]})"
+            assert TIERS[target] < TIERS[package], (
+                f"{here} (tier {TIERS[package]}) imports {target} (tier {TIERS[target]})"
+            )
 
 
 def test_the_command_line_reaches_the_application_only_where_it_starts_one():
@@ -125,7 +127,9 @@ def test_a_plugin_imports_the_authors_door_only(plugin):
         for name in imports(path):
             target = own(name)
             if target is not None:
-                assert target in {"plugin"} | FIRST_PARTY_EXTRA.get(plugin, set()), f"{path} imports strongroom.{target}"
+                assert target in {"plugin"} | FIRST_PARTY_EXTRA.get(plugin, set()), (
+                    f"{path} imports strongroom.{target}"
+                )
 
 
 def test_no_module_is_longer_than_a_sitting():
@@ -163,7 +167,13 @@ def test_every_module_starts_with_a_docstring():
 
 def test_tracked_files_name_no_registry_and_no_path_of_a_machine():
     # Spelled in pieces so that this file does not match itself.
-    words = ["py" + "pi.org", "python" + "hosted.org", "registry.npm" + "js.org", "deb." + "debian.org", "/wo" + "rk/main"]
+    words = [
+        "py" + "pi.org",
+        "python" + "hosted.org",
+        "registry.npm" + "js.org",
+        "deb." + "debian.org",
+        "/wo" + "rk/main",
+    ]
     files = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout.split(b"\0")  # noqa: S607 - git is on the path of every developer
     for name in filter(None, files):
         path = ROOT / name.decode()

@@ -1,1 +1,3 @@
 """strongroom: a confidential execution host."""
+
+__version__ = "0.1.0"

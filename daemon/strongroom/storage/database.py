@@ -12,7 +12,7 @@ from strongroom.storage.faults import translated
 from strongroom.storage.schema_version import bring_up_to_date
 from strongroom.storage.writer import Writer
 
-__all__ = ["Database"]
+__all__ = ["Connection", "Database"]
 
 T = TypeVar("T")
 

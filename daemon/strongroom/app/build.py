@@ -1,0 +1,215 @@
+"""Wires every object of the daemon by hand, in the order in which data flows. Nothing else creates them."""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from strongroom.app.directories import private_directory
+from strongroom.app.keys import checked_against, root_keyring
+from strongroom.app.stores import SealedStore
+from strongroom.engine.catalog import Catalog
+from strongroom.engine.engine import Engine
+from strongroom.engine.history import History
+from strongroom.engine.host import EngineHost
+from strongroom.engine.journal import Journals
+from strongroom.engine.limits import EngineLimits
+from strongroom.engine.registration import Owners, Registration
+from strongroom.engine.secrets import SecretReader
+from strongroom.engine.specs import Specs
+from strongroom.errors import StrongroomError
+from strongroom.guest.cache import CompiledCache
+from strongroom.guest.limits import GuestLimits
+from strongroom.guest.pool import RunnerPool
+from strongroom.keyring.records import RecordKeys
+from strongroom.keyring.root import RootKeyring
+from strongroom.keyring.run_keys import RunKeys
+from strongroom.modules.module import Workflow
+from strongroom.modules.route import Router
+from strongroom.registry.host import PluginHost, PluginState
+from strongroom.registry.registry import Executable, Registry
+from strongroom.settings.manifest import load_manifest
+from strongroom.settings.model import Settings
+from strongroom.storage import meta
+from strongroom.storage.database import Database
+from strongroom.telemetry import logs
+
+__all__ = ["Parts", "build"]
+
+DEPLOYMENT_ID: Final = "deployment_id"
+CACHE_PURPOSE: Final = "cache-mac"
+log = logs.get("app")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """The objects of a daemon that its life and its services need."""
+
+    settings: Settings
+    mode: str
+    root: RootKeyring
+    database: Database
+    registry: Registry
+    plugins: PluginHost
+    pool: RunnerPool
+    host: EngineHost
+    engine: Engine
+    registration: Registration
+    catalog: Catalog
+    history: History
+    owners: Owners
+
+
+class _Capabilities:
+    """The registry as modules and the engine see it."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+
+    def get_executable(self, capability_id: str) -> Executable:
+        """The capability, or the nearest compatible one."""
+        return self._registry.get_executable(capability_id)
+
+    def dialect(self, capability_id: str) -> str | None:
+        """What the operator said of the capability's plugin."""
+        return self._registry.get(capability_id).dialect
+
+
+class _Artifacts:
+    """Registered binaries, for plugins. The engine is made after the plugins, so it is asked for late."""
+
+    def __init__(self) -> None:
+        self.host: EngineHost | None = None
+
+    def fetch(self, sha256_hex: str) -> bytes:
+        """Exactly the stored bytes."""
+        if self.host is None:
+            raise RuntimeError("a plugin asked for a binary before the engine was there")
+        return self.host.artifact(sha256_hex)
+
+
+def build(settings: Settings, *, mode: str, on_plugin: Callable[[PluginState], None]) -> Parts:
+    """Every object of a daemon, opened and checked but not yet started."""
+    state_dir = private_directory(settings.state_dir, "state_dir")
+    private_directory(settings.keys_dir if mode == "dev" else state_dir, "keys_dir")
+    runtime_dir = private_directory(settings.runtime_dir / "plugins", "runtime_dir")
+    root = root_keyring(settings.keyring_file, state_dir, mode=mode)
+    database = Database.open(settings.effective_database_url)
+    try:
+        checked_against(root, database)
+        return _wired(settings, mode, root, database, runtime_dir, on_plugin)
+    except BaseException:
+        database.close()
+        raise
+
+
+def _wired(
+    settings: Settings,
+    mode: str,
+    root: RootKeyring,
+    database: Database,
+    runtime_dir: Path,
+    on_plugin: Callable[[PluginState], None],
+) -> Parts:
+    record_keys = RecordKeys(root)
+    run_keys = RunKeys(root, _deployment_id(database))
+    registry = Registry()
+    artifacts = _Artifacts()
+    plugins = PluginHost(
+        load_manifest(settings.plugins_file),
+        registry=registry,
+        store_of=lambda plugin: SealedStore(plugin, database, record_keys),
+        artifacts=artifacts,
+        mode=mode,
+        runtime_dir=runtime_dir,
+        variables={
+            "state_dir": str(settings.state_dir),
+            "keys_dir": str(settings.keys_dir),
+            "runtime_dir": str(settings.runtime_dir),
+        },
+        on_change=on_plugin,
+    )
+    cache = CompiledCache(
+        private_directory(settings.cache_dir, "cache_dir") / "native", root.subroot(CACHE_PURPOSE, root.writing_version)
+    )
+    pool = RunnerPool(runners_max=settings.limits.runners_max, cache=cache, limits=_guest_limits(settings))
+    capabilities = _Capabilities(registry)
+    owners = Owners(settings.owner, frozenset(settings.owners_allowed))
+    host = EngineHost(
+        specs=Specs(database, record_keys),
+        journals=Journals(database, run_keys, record_keys),
+        keys=record_keys,
+        router=Router(pool, capabilities, _routed),
+        capabilities=capabilities,
+        secrets=SecretReader(capabilities),
+        limits=_engine_limits(settings),
+    )
+    artifacts.host = host
+    engine = Engine(host)
+    return Parts(
+        settings=settings,
+        mode=mode,
+        root=root,
+        database=database,
+        registry=registry,
+        plugins=plugins,
+        pool=pool,
+        host=host,
+        engine=engine,
+        registration=Registration(host, pool, owners, lambda capability_id: _offered(registry, capability_id)),
+        catalog=Catalog(host, engine.dispatcher.workflow_busy),
+        history=History(host.journals),
+        owners=owners,
+    )
+
+
+def _routed(workflow: Workflow) -> None:
+    log.info("routing workflow to confidential execution", extra={"workflow_id": workflow.workflow_id})
+
+
+def _offered(registry: Registry, capability_id: str) -> bool:
+    try:
+        return registry.get_trigger(capability_id) is not None
+    except StrongroomError:
+        return False
+
+
+def _deployment_id(database: Database) -> str:
+    """The name of this deployment, part of every run key; made once, with the database."""
+    known = database.read(lambda connection: meta.get(connection, DEPLOYMENT_ID))
+    if known is None:
+        known = secrets.token_hex(16)
+        fresh = known
+        database.write(lambda connection: meta.set(connection, DEPLOYMENT_ID, fresh)).result()
+    return known
+
+
+def _guest_limits(settings: Settings) -> GuestLimits:
+    limits = settings.limits
+    return GuestLimits(
+        memory_bytes_max=limits.memory_bytes_max,
+        timeout_ms=limits.run_timeout_ms,
+        response_bytes_max=limits.response_bytes_max,
+        log_line_bytes_max=limits.log_line_bytes_max,
+        log_lines_max=limits.log_lines_max,
+        calls_in_flight_max=limits.calls_in_flight_max,
+        binary_compressed_bytes_max=limits.binary_compressed_bytes_max,
+        binary_bytes_max=limits.binary_bytes_max,
+    )
+
+
+def _engine_limits(settings: Settings) -> EngineLimits:
+    limits = settings.limits
+    return EngineLimits(
+        guest=_guest_limits(settings),
+        config_bytes_max=limits.config_bytes_max,
+        payload_bytes_max=limits.payload_bytes_max,
+        response_bytes_max=limits.response_bytes_max,
+        subscriptions_max=limits.subscriptions_max,
+        subscribe_timeout_ms=limits.subscribe_timeout_ms,
+        run_timeout_ms=limits.run_timeout_ms,
+        capability_call_timeout_ms=limits.capability_call_timeout_ms,
+        runs_queued_max=limits.runs_queued_max,
+        workflows_max=limits.workflows_max,
+    )

@@ -1,0 +1,167 @@
+"""The life of the daemon: harden, lock, open, recover, serve, drain, stop."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+from strongroom.app.build import Parts, build
+from strongroom.app.describe import describer
+from strongroom.app.directories import private_directory
+from strongroom.app.hardening import harden
+from strongroom.app.lock import StateLock
+from strongroom.pb.strongroom.v1 import (
+    capability_pb2_grpc,
+    plugin_pb2_grpc,
+    run_pb2_grpc,
+    status_pb2_grpc,
+    workflow_pb2_grpc,
+)
+from strongroom.registry.host import PluginState
+from strongroom.services.capabilities import CapabilityService
+from strongroom.services.plugins import PluginService
+from strongroom.services.runs import RunService
+from strongroom.services.server import ApiServer
+from strongroom.services.status import StatusService
+from strongroom.services.workflows import WorkflowService
+from strongroom.settings.model import Settings
+from strongroom.telemetry import logs
+
+__all__ = ["Daemon", "run_daemon"]
+
+GRACE_S: Final = 2.0
+"""Time for calls to end after the drain; what they waited for has ended or goes on after the next start."""
+log = logs.get("app")
+
+
+class Daemon:
+    """One running daemon. ``start`` returns when it is ready; ``stop`` when everything is down."""
+
+    def __init__(self, settings: Settings, *, mode: str) -> None:
+        self._settings = settings
+        self._mode = mode
+        self._started_ms = int(time.time() * 1000)
+        self._server: ApiServer | None = None
+        self._state = "starting"
+        self._lock: StateLock | None = None
+        self._parts: Parts | None = None
+
+    def start(self) -> None:
+        """Open the state, start plugins and runners, resume what was cut off, and serve."""
+        private_directory(self._settings.state_dir, "state_dir")
+        self._lock = StateLock(self._settings.state_dir)
+        try:
+            parts = build(self._settings, mode=self._mode, on_plugin=self._plugin_changed)
+            self._parts = parts
+            parts.pool.start()
+            parts.plugins.start()
+            self._server = self._api(parts)
+            resumed = parts.engine.resume()
+            self._server.start()
+        except BaseException:
+            self.stop(drain_s=0)
+            raise
+        for plugin in parts.plugins.states():
+            self._server.set_serving(plugin.name, plugin.state == "ready")
+        self._state = "ready"
+        self._server.set_serving("", True)
+        log.info(
+            "ready",
+            extra={
+                "socket": str(self._settings.socket),
+                "resumed_runs": resumed,
+                "mode": self._mode,
+                "pid": os.getpid(),
+            },
+        )
+
+    def stop(self, *, drain_s: float) -> None:
+        """Accept nothing more, let runs end for ``drain_s`` seconds, then take everything down."""
+        self._state = "draining"
+        server, parts = self._server, self._parts
+        if parts is not None and not parts.engine.dispatcher.drain(drain_s):
+            log.warning(
+                "runs are unfinished; they go on after the next start", extra={"runs": len(parts.engine.dispatcher)}
+            )
+        if server is not None:
+            server.stop(GRACE_S)
+        if parts is not None:
+            parts.engine.dispatcher.close()
+            parts.pool.close()
+            parts.plugins.stop()
+            parts.database.close()
+        if self._lock is not None:
+            self._lock.release()
+        log.info("stopped")
+
+    def _api(self, parts: Parts) -> ApiServer:
+        settings = self._settings
+        workflows = WorkflowService(parts.registration, parts.catalog, parts.owners)
+        runs = RunService(parts.engine, parts.history, parts.owners)
+        capabilities = CapabilityService(parts.registry, parts.owners)
+        status = StatusService(describer(parts, self._started_ms, lambda: self._state))
+        _make_parent(settings.socket)
+        return ApiServer(
+            settings.socket,
+            [
+                lambda server: workflow_pb2_grpc.add_WorkflowServiceServicer_to_server(workflows, server),
+                lambda server: run_pb2_grpc.add_RunServiceServicer_to_server(runs, server),
+                lambda server: capability_pb2_grpc.add_CapabilityServiceServicer_to_server(capabilities, server),
+                lambda server: plugin_pb2_grpc.add_PluginServiceServicer_to_server(
+                    PluginService(parts.plugins.states), server
+                ),
+                lambda server: status_pb2_grpc.add_StatusServiceServicer_to_server(status, server),
+            ],
+            message_bytes_max=settings.limits.message_bytes_max,
+            reflection=settings.reflects(self._mode),
+        )
+
+    def _plugin_changed(self, plugin: PluginState) -> None:
+        if self._server is not None:
+            self._server.set_serving(plugin.name, plugin.state == "ready")
+
+
+def run_daemon(
+    settings: Settings, *, mode: str, ready: Callable[[], None] | None = None, warnings: Sequence[str] = ()
+) -> int:
+    """Run until SIGTERM or SIGINT; a second one ends the wait for running work. Returns the exit code 0.
+
+    Raises a ``StrongroomError`` when the daemon cannot start.
+    """
+    harden()
+    logs.configure(settings.log.level, settings.log.format)
+    for warning in warnings:
+        log.warning(warning)
+    asked_to_stop, in_a_hurry = threading.Event(), threading.Event()
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        (in_a_hurry if asked_to_stop.is_set() else asked_to_stop).set()
+
+    # Handlers stand before anything can be lost: a signal during the start is a wish to stop, not a crash.
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, on_signal)
+    daemon = Daemon(settings, mode=mode)
+    daemon.start()
+    if ready is not None:
+        ready()
+    asked_to_stop.wait()
+    hurry = threading.Thread(target=_end_when_hurried, args=(in_a_hurry,), daemon=True)
+    hurry.start()
+    daemon.stop(drain_s=settings.limits.drain_timeout_ms / 1000)
+    return 0
+
+
+def _end_when_hurried(in_a_hurry: threading.Event) -> None:
+    """The second signal: end now. Accepted runs are on disk, so nothing acknowledged is lost."""
+    in_a_hurry.wait()
+    log.warning("ended at the second signal")
+    os._exit(0)
+
+
+def _make_parent(socket: Path) -> None:
+    socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

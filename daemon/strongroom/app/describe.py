@@ -1,0 +1,55 @@
+"""One screen of facts about a running daemon, for ``status``. Nothing in it is secret."""
+
+import os
+from collections.abc import Callable
+
+from strongroom import __version__
+from strongroom.app.build import Parts
+from strongroom.engine.lifecycle import RunState
+from strongroom.errors import StrongroomError
+from strongroom.modules.confidential import CAPABILITY_ID, ask_backend
+from strongroom.pb.strongroom.v1 import status_pb2
+
+__all__ = ["describer"]
+
+WELL = ("ready", "disabled")
+
+
+def describer(
+    parts: Parts, started_ms: int, state: Callable[[], str]
+) -> Callable[[], status_pb2.StatusServiceGetResponse]:
+    """A function that describes the daemon as it is when called."""
+
+    def describe() -> status_pb2.StatusServiceGetResponse:
+        counts = parts.history.counts()
+        report = parts.pool.report()
+        answer = status_pb2.StatusServiceGetResponse(
+            version=__version__,
+            state=state(),
+            mode=parts.mode,
+            pid=os.getpid(),
+            storage=parts.database.backend,
+            writing_key_id=parts.root.key_id(parts.root.writing_version),
+            runs={each.value: counts.get(each.value, 0) for each in RunState},
+            workflows=parts.catalog.count(),
+            runner_protections=report.protections,
+            runner_missing=report.missing,
+            wasmtime_version=report.wasmtime_version,
+            runners=report.alive,
+            owner=parts.owners.own,
+            plugin_problems=[
+                f"{plugin.name} is {plugin.state}: {plugin.last_error}"
+                for plugin in parts.plugins.states()
+                if plugin.state not in WELL
+            ],
+        )
+        answer.start_time.FromMilliseconds(started_ms)
+        try:
+            backend = ask_backend(parts.registry.get_executable(CAPABILITY_ID))
+        except StrongroomError:
+            # No backend is a state to show, not a reason to show nothing.
+            return answer
+        answer.confidential_backend, answer.insecure = backend.label, backend.insecure
+        return answer
+
+    return describe

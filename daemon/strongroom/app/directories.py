@@ -1,0 +1,32 @@
+"""The daemon's own directories: private, or not used."""
+
+import os
+from pathlib import Path
+
+from strongroom.errors import Misconfigured
+
+__all__ = ["private_directory"]
+
+
+def private_directory(path: Path, setting: str) -> Path:
+    """``path``, made with mode 0700 when missing. Raises ``Misconfigured`` when others may enter, or it is not ours."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = path.stat()
+    except OSError as error:
+        raise Misconfigured(
+            "SR-APP-002",
+            f"{setting} {path} cannot be used",
+            why=error.strerror or type(error).__name__,
+            fix="choose a directory that this user may make",
+            where=setting,
+        ) from error
+    if found.st_mode & 0o077 or found.st_uid != os.geteuid():
+        raise Misconfigured(
+            "SR-APP-003",
+            f"{setting} {path} is open to other users",
+            why=f"its mode is {found.st_mode & 0o777:04o} and it belongs to uid {found.st_uid}",
+            fix=f"chmod 700 {path}, owned by the user of the daemon",
+            where=setting,
+        )
+    return path

@@ -1,0 +1,129 @@
+"""What the engine stands on, wired by the application: records, journals, modules, capabilities, secrets, limits."""
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+from strongroom.engine.execution import Capabilities
+from strongroom.engine.journal import Journals
+from strongroom.engine.limits import EngineLimits
+from strongroom.engine.secrets import SecretReader
+from strongroom.engine.specs import Spec, Specs
+from strongroom.errors import Tampered
+from strongroom.guest.binary import StoredBinary, decode_upload
+from strongroom.guest.ids import name_hash
+from strongroom.keyring.records import RecordKeys
+from strongroom.modules.module import Module, Workflow
+from strongroom.modules.route import Router
+from strongroom.pb.capabilities.v1 import capabilities_pb2
+from strongroom.storage import runs as run_rows
+from strongroom.storage.runs import RunRow
+
+__all__ = ["EngineHost"]
+
+ENGINE_VERSION: Final = "v2"
+
+
+@dataclass(kw_only=True, eq=False)
+class EngineHost:
+    """The parts that every piece of the engine shares."""
+
+    specs: Specs
+    journals: Journals
+    keys: RecordKeys
+    router: Router
+    capabilities: Capabilities
+    secrets: SecretReader
+    limits: EngineLimits
+    _offers: dict[str, tuple[int, bytes]] = field(default_factory=dict)
+    _modules: dict[str, Module] = field(default_factory=dict)
+    _building: threading.Lock = field(default_factory=threading.Lock)
+
+    def module(self, spec: Spec) -> Module:
+        """The module of a registered workflow, chosen once per life of this host."""
+        module = self._modules.get(spec.workflow_id)
+        if module is None:
+            with self._building:
+                module = self._modules.get(spec.workflow_id)
+                if module is None:
+                    module = self.module_for(spec)
+                    self._modules[spec.workflow_id] = module
+        return module
+
+    def module_for(self, spec: Spec) -> Module:
+        """A started module that is kept nowhere."""
+        module = self.router.module(workflow_of(spec), spec.attributes, lambda: self.raw_module(spec))
+        module.start()
+        return module
+
+    def keep_module(self, workflow_id: str, module: Module) -> None:
+        """Use ``module`` for the runs of that workflow from now on."""
+        with self._building:
+            self._modules[workflow_id] = module
+
+    def drop_module(self, workflow_id: str) -> None:
+        """Close and forget the module of a workflow that is gone."""
+        with self._building:
+            module = self._modules.pop(workflow_id, None)
+        if module is not None:
+            module.close()
+
+    def raw_module(self, spec: Spec) -> bytes:
+        """The WebAssembly module as registered, checked against its hash. Raises ``Tampered``."""
+        return decode_upload(self.artifact(spec.row.binary_sha256), self.limits.guest).wasm()
+
+    @contextmanager
+    def offered(self, binary: StoredBinary) -> Iterator[None]:
+        """Let the artifact relay serve ``binary`` before it is stored: an enclave fetches it to answer subscribe."""
+        with self._building:
+            count, _ = self._offers.get(binary.sha256, (0, b""))
+            self._offers[binary.sha256] = (count + 1, binary.data)
+        try:
+            yield
+        finally:
+            with self._building:
+                count, data = self._offers.pop(binary.sha256)
+                if count > 1:
+                    self._offers[binary.sha256] = (count - 1, data)
+
+    def artifact(self, sha256: str) -> bytes:
+        """The stored bytes with that hash. Raises ``Tampered`` when they are gone or are others."""
+        _, offered = self._offers.get(sha256, (0, None))
+        data = offered or self.specs.binary(sha256)
+        if data is None or hashlib.sha256(data).hexdigest() != sha256:
+            raise Tampered("workflow binary", binary_sha256=sha256)
+        return data
+
+    def metadata(self, spec: Spec, execution_id: str) -> capabilities_pb2.RequestMetadata:
+        """What capabilities are told of the workflow on whose behalf they are called."""
+        row = spec.row
+        return capabilities_pb2.RequestMetadata(
+            workflow_id=row.workflow_id,
+            workflow_execution_id=execution_id,
+            workflow_owner=row.workflow_owner,
+            workflow_name=name_hash(row.workflow_name),
+            decoded_workflow_name=row.workflow_name,
+            workflow_tag=row.workflow_tag,
+            workflow_don_config_version=1,
+            engine_version=ENGINE_VERSION,
+        )
+
+    def unfinished(self) -> list[RunRow]:
+        """Headers, not yet verified, of runs that were accepted and have not ended."""
+        return self.journals.database.read(run_rows.unfinished)
+
+
+def workflow_of(spec: Spec) -> Workflow:
+    """What a module is told of the workflow."""
+    row = spec.row
+    return Workflow(
+        workflow_id=row.workflow_id,
+        owner=row.workflow_owner,
+        name=row.workflow_name,
+        tag=row.workflow_tag,
+        binary_url=row.binary_url,
+        binary_sha256=row.binary_sha256,
+    )

@@ -1,0 +1,263 @@
+"""Registering workflows: everything is checked, compiled and asked before one byte is stored.
+
+The same registration again finds the record that stands; the same workflow with other attributes is refused and the
+difference shown, because the workflow id does not cover them.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Final, Protocol
+
+from strongroom.engine.execution import SubscribeHelper, missing_secret
+from strongroom.engine.host import EngineHost
+from strongroom.engine.journal import now_ms
+from strongroom.engine.specs import ACTIVE, Spec
+from strongroom.errors import Conflict, Forbidden, GuestFault, InvalidInput, LimitExceeded
+from strongroom.guest.binary import StoredBinary, decode_upload
+from strongroom.guest.ids import normal_owner, workflow_id
+from strongroom.modules.attributes import Attributes, difference, parse_attributes
+from strongroom.modules.module import Module
+from strongroom.pb.sdk.v1alpha import sdk_pb2
+from strongroom.storage.specs import SpecRow
+
+__all__ = ["Compiler", "Owners", "Registered", "Registration", "Wish"]
+
+NAME_PATTERN: Final = re.compile(r"[^\x00-\x1f\x7f]{1,64}")
+"""A name is shown in lists and logs, so it holds no control characters; 64 is what the registry contract allows."""
+TAG_CHARACTERS_MAX: Final = 32
+ID_SHAPE: Final = re.compile(r"[0-9a-f]{64}")
+SPEC_TYPE: Final = "wasm"
+SOURCE: Final = "api"
+
+
+class CompiledInfo(Protocol):
+    """What compiling found."""
+
+    sdk_label: str
+
+
+class Compiler(Protocol):
+    """Compiles a module in a fresh, keyless process and keeps the native code."""
+
+    def compile(self, wasm: bytes) -> CompiledInfo:
+        """What admission found. Raises ``InvalidInput`` naming what a guest must have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Owners:
+    """Who may own workflows here: the host's own owner, and those that its operator allowed."""
+
+    own: str
+    allowed: frozenset[str] = frozenset()
+
+    def checked(self, untrusted_owner: str) -> str:
+        """The owner as 40 lower-case hex digits; the host's own when empty. Raises ``Forbidden``."""
+        if not untrusted_owner:
+            return self.own
+        owner = normal_owner(untrusted_owner)
+        if owner != self.own and owner not in self.allowed:
+            raise Forbidden(
+                "SR-WF-004",
+                f"owner {owner} may not use this host",
+                fix="add it to owners_allowed in strongroom.yaml, or leave the owner out",
+                owner=owner,
+            )
+        return owner
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """A registration as it arrives; nothing of it is trusted."""
+
+    binary: bytes
+    name: str
+    tag: str = ""
+    owner: str = ""
+    config: bytes = b""
+    attributes: bytes = b""
+    validate_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """The record that stands after a registration."""
+
+    spec: Spec
+    created: bool
+    warnings: list[str] = field(default_factory=list)
+
+
+class Registration:
+    """Registers workflows."""
+
+    def __init__(self, host: EngineHost, compiler: Compiler, owners: Owners, available: Callable[[str], bool]) -> None:
+        self._host = host
+        self._limits = host.limits
+        self._compiler = compiler
+        self._owners = owners
+        self._available = available
+
+    def register(self, wish: Wish) -> Registered:
+        """Check, compile, ask for subscriptions, store. It is on disk when this returns, unless only validating."""
+        attributes = parse_attributes(wish.attributes)
+        owner = self._owners.checked(wish.owner)
+        self._check_texts(wish)
+        binary = decode_upload(wish.binary, self._limits.guest)
+        identity = workflow_id(owner=owner, name=wish.name, binary=binary.data, config=wish.config)
+        warnings = list(attributes.warnings)
+        standing = self._host.specs.get(identity)
+        if standing is not None:
+            return Registered(_unchanged(standing, attributes, wish.tag), created=False, warnings=warnings)
+        self._check_count()
+        info = self._compiler.compile(binary.wasm())
+        row = self._row(wish, owner, identity, binary, info.sdk_label)
+        draft = Spec(row, attributes, wish.config, ())
+        with self._host.offered(binary):
+            module = self._host.module_for(draft)
+            subscriptions = self._subscribe(draft, module, warnings)
+            if wish.validate_only:
+                module.close()
+                return Registered(replace(draft, subscriptions=subscriptions.subscriptions), False, warnings)
+            return self._store(draft, binary, module, subscriptions, warnings)
+
+    def _store(
+        self,
+        draft: Spec,
+        binary: StoredBinary,
+        module: Module,
+        subscriptions: sdk_pb2.TriggerSubscriptionRequest,
+        warnings: list[str],
+    ) -> Registered:
+        try:
+            spec = self._host.specs.add(draft.row, draft.config, subscriptions, binary.data)
+        except Conflict:
+            module.close()
+            # Another caller registered the same workflow in the meantime.
+            standing = self._host.specs.get(draft.workflow_id)
+            if standing is None:
+                raise
+            return Registered(_unchanged(standing, draft.attributes, draft.row.workflow_tag), False, warnings)
+        self._host.keep_module(spec.workflow_id, module)
+        return Registered(spec, True, warnings)
+
+    def unavailable(self, subscription: sdk_pb2.TriggerSubscription) -> str:
+        """Why a subscription cannot fire on this host; empty when it can."""
+        if self._available(subscription.id):
+            return ""
+        return f"no plugin of this host offers {subscription.id}; runs can still be started by hand"
+
+    def _check_texts(self, wish: Wish) -> None:
+        if not NAME_PATTERN.fullmatch(wish.name) or ID_SHAPE.fullmatch(wish.name):
+            raise InvalidInput(
+                "SR-WF-005",
+                "the name is empty, longer than 64 characters, holds control characters or looks like a workflow id",
+                fix="choose a name such as my-workflow",
+                field="name",
+            )
+        if len(wish.tag) > TAG_CHARACTERS_MAX or not wish.tag.isprintable():
+            raise InvalidInput(
+                "SR-WF-006",
+                f"the tag is longer than {TAG_CHARACTERS_MAX} characters or not printable",
+                fix="choose a tag such as v1.2.0",
+                field="tag",
+            )
+        if len(wish.config) > self._limits.config_bytes_max:
+            raise LimitExceeded(
+                "SR-WF-007",
+                f"the config is {len(wish.config)} bytes, more than {self._limits.config_bytes_max}",
+                fix="make it smaller, or raise the limit",
+                size=len(wish.config),
+                limit=self._limits.config_bytes_max,
+                setting="limits.config_bytes_max",
+            )
+
+    def _check_count(self) -> None:
+        count = self._host.specs.count()
+        if count >= self._limits.workflows_max:
+            raise LimitExceeded(
+                "SR-WF-008",
+                f"{count} workflows are registered",
+                fix="delete some, or raise the limit",
+                size=count,
+                limit=self._limits.workflows_max,
+                setting="limits.workflows_max",
+            )
+
+    def _row(self, wish: Wish, owner: str, identity: str, binary: StoredBinary, sdk_label: str) -> SpecRow:
+        at = now_ms()
+        return SpecRow(
+            workflow_id=identity,
+            workflow_owner=owner,
+            workflow_name=wish.name,
+            workflow_tag=wish.tag,
+            status=ACTIVE,
+            workflow=f"sha256:{binary.sha256}",
+            binary_sha256=binary.sha256,
+            binary_bytes=len(binary.data),
+            encoding=binary.encoding,
+            binary_url=f"artifact:sha256/{binary.sha256}",
+            config_url="",
+            config=b"",
+            spec_type=SPEC_TYPE,
+            attributes=wish.attributes,
+            subscriptions=b"",
+            sdk_label=sdk_label,
+            created_at=at,
+            updated_at=at,
+            registered_at=at,
+            source=SOURCE,
+            key_version=0,
+            mac=b"",
+        )
+
+    def _subscribe(self, draft: Spec, module: Module, warnings: list[str]) -> sdk_pb2.TriggerSubscriptionRequest:
+        """What the guest subscribes to. Raises ``GuestFault`` when it answers anything else."""
+        metadata = self._host.metadata(draft, "")
+        names = [(s.namespace, s.key) for s in draft.attributes.vault_don_secrets]
+        if names:
+            missing = self._host.secrets.missing(metadata, names)
+            warnings += [missing_secret(*name.split("/", 1)) for name in missing]
+        helper = SubscribeHelper(
+            metadata=metadata, reader=self._host.secrets, timeout_ms=self._limits.subscribe_timeout_ms
+        )
+        request = sdk_pb2.ExecuteRequest(config=draft.config, max_response_size=self._limits.response_bytes_max)
+        request.subscribe.SetInParent()
+        result = module.execute(request, helper)
+        warnings += [w for w in helper.warnings if w not in warnings]
+        if result.WhichOneof("result") != "trigger_subscriptions":
+            raise GuestFault(
+                "SR-GUEST-013",
+                "the workflow did not name its triggers",
+                why=result.error or f"it answered subscribe with {result.WhichOneof('result') or 'an empty result'}",
+                fix="answer a subscribe request with trigger subscriptions",
+            )
+        count = len(result.trigger_subscriptions.subscriptions)
+        if count > self._limits.subscriptions_max:
+            raise LimitExceeded(
+                "SR-WF-009",
+                f"the workflow subscribes to {count} triggers, more than {self._limits.subscriptions_max}",
+                fix="split the workflow, or raise the limit",
+                size=count,
+                limit=self._limits.subscriptions_max,
+                setting="limits.subscriptions_max",
+            )
+        if count == 0:
+            warnings.append("the workflow subscribes to no trigger, so no run can be started")
+        return result.trigger_subscriptions
+
+
+def _unchanged(standing: Spec, attributes: Attributes, tag: str) -> Spec:
+    """``standing`` when the registration says the same of it."""
+    changes = difference(standing.attributes, attributes)
+    if standing.row.workflow_tag != tag:
+        changes.append(f"tag: {standing.row.workflow_tag!r} -> {tag!r}")
+    if changes:
+        raise Conflict(
+            "SR-WF-010",
+            f"workflow {standing.workflow_id} is registered with other attributes",
+            why="; ".join(changes),
+            fix="delete it first (strongroom workflow delete), or change its config so that it gets another id",
+            workflow_id=standing.workflow_id,
+        )
+    return standing

@@ -1,0 +1,49 @@
+"""Run ids: ``wrun_`` and a ULID, made by whoever seals the first byte of a run.
+
+Source: contracts, "run-encryption" section 7.
+"""
+
+import time
+from typing import Final
+
+from ulid import ULID
+
+from strongroom.errors import InvalidInput
+
+__all__ = ["PREFIX", "check_run_id", "new_run_id"]
+
+PREFIX: Final = "wrun_"
+AGE_MS_MAX: Final = 24 * 3_600_000
+"""A client may hold an id for a day, across an outage of its host."""
+AHEAD_MS_MAX: Final = 5 * 60_000
+"""Clocks of clients are seldom worse than this."""
+
+
+def new_run_id() -> str:
+    """A fresh id for now."""
+    return f"{PREFIX}{ULID()}"
+
+
+def check_run_id(untrusted_id: str, *, now_ms: int | None = None) -> str:
+    """``untrusted_id`` when it is well formed and its time lies in the window around ``now_ms`` (Unix time)."""
+    text = untrusted_id.removeprefix(PREFIX)
+    try:
+        ulid = ULID.from_str(text)
+    except ValueError:
+        raise _refused(untrusted_id, "is not a valid ULID") from None
+    if str(ulid) != text or not untrusted_id.startswith(PREFIX):
+        raise _refused(untrusted_id, "is not a valid ULID")
+    made_ms = ulid.milliseconds
+    now = int(time.time() * 1000) if now_ms is None else now_ms
+    if not now - AGE_MS_MAX <= made_ms <= now + AHEAD_MS_MAX:
+        raise _refused(untrusted_id, "carries a time outside the last 24 hours")
+    return untrusted_id
+
+
+def _refused(untrusted_id: str, why: str) -> InvalidInput:
+    return InvalidInput(
+        "SR-RUN-004",
+        f'Invalid runId: "{untrusted_id[:64]}" {why}',
+        fix="make ids as wrun_ and a ULID of now, in capitals, or leave the field empty",
+        field="run_id",
+    )

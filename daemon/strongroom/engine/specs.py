@@ -1,0 +1,151 @@
+"""Workflow records: rows whose MAC was checked, with their sealed parts opened.
+
+A row that fails is ``Tampered``: it is listed as such, and nothing of it is routed or executed.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from strongroom.errors import NotFound, Tampered
+from strongroom.keyring.records import RecordKeys
+from strongroom.modules.attributes import Attributes, parse_attributes
+from strongroom.pb.sdk.v1alpha import sdk_pb2
+from strongroom.storage import specs as rows
+from strongroom.storage.database import Connection, Database
+from strongroom.storage.specs import SpecRow
+
+__all__ = ["ACTIVE", "PAUSED", "Spec", "Specs", "TamperedSpec"]
+
+ACTIVE: Final = "active"
+PAUSED: Final = "paused"
+TABLE: Final = "workflow_specs"
+SEALED_PURPOSE: Final = "specs"
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """A workflow record that passed authentication."""
+
+    row: SpecRow
+    attributes: Attributes
+    config: bytes
+    subscriptions: Sequence[sdk_pb2.TriggerSubscription]
+
+    @property
+    def workflow_id(self) -> str:
+        """64 hex digits."""
+        return self.row.workflow_id
+
+    @property
+    def position(self) -> tuple[int, str]:
+        """Where it stands in a list: time of registration (Unix ms) and id."""
+        return self.row.created_at, self.row.workflow_id
+
+
+@dataclass(frozen=True, slots=True)
+class TamperedSpec:
+    """What a list shows of a row that failed: its claimed id and name, marked as untrusted."""
+
+    untrusted_id: str
+    untrusted_name: str
+    position: tuple[int, str]
+
+
+class Specs:
+    """Reads and writes workflow records."""
+
+    def __init__(self, database: Database, keys: RecordKeys) -> None:
+        self._database = database
+        self._keys = keys
+
+    def get(self, workflow_id: str) -> Spec | None:
+        """The record, or nothing. Raises ``Tampered``."""
+        row = self._database.read(lambda connection: rows.get(connection, workflow_id))
+        return self._verified(row) if row else None
+
+    def find(self, owner: str, name_or_id: str) -> Spec:
+        """The record with that id, or the newest of ``owner`` with that name. Raises ``NotFound`` or ``Tampered``."""
+        spec = self.get(name_or_id) if len(name_or_id) == 64 else None
+        if spec is not None:
+            return spec
+        found = self._database.read(lambda connection: rows.find(connection, owner, name_or_id))
+        if not found:
+            raise NotFound(
+                "SR-WF-001",
+                f"there is no workflow {name_or_id[:80]!r} of owner {owner}",
+                fix="list what is registered: strongroom workflow list",
+                workflow=name_or_id[:80],
+            )
+        return self._verified(found[0])
+
+    def page(self, owner: str | None, before: tuple[int, str] | None, limit: int) -> list[Spec | TamperedSpec]:
+        """Up to ``limit`` records, newest first; a row that fails takes its place in the list as ``TamperedSpec``."""
+        page = self._database.read(lambda connection: rows.page(connection, owner=owner, before=before, limit=limit))
+        return [self._verified_or_marked(row) for row in page]
+
+    def count(self) -> int:
+        """How many records there are."""
+        return self._database.read(rows.count)
+
+    def add(
+        self, row: SpecRow, config: bytes, subscriptions: sdk_pb2.TriggerSubscriptionRequest, binary: bytes
+    ) -> Spec:
+        """Seal, authenticate and store a new record with its binary; returns after the disk has it."""
+        sealed = replace(
+            row,
+            config=self._keys.seal(SEALED_PURPOSE, (row.workflow_id, "config"), config),
+            subscriptions=self._keys.seal(
+                SEALED_PURPOSE, (row.workflow_id, "subscriptions"), subscriptions.SerializeToString(deterministic=True)
+            ),
+            key_version=self._keys.writing_version,
+        )
+        authentic = self._authenticated(sealed)
+
+        def job(connection: Connection) -> None:
+            rows.put_binary(connection, authentic.binary_sha256, binary)
+            rows.insert(connection, authentic)
+
+        self._database.write(job).result()
+        return self._verified(authentic)
+
+    def set_status(self, spec: Spec, status: str) -> Spec:
+        """``spec`` with another status; returns after the disk has it."""
+        changed = self._authenticated(replace(spec.row, status=status, updated_at=int(time.time() * 1000)))
+        self._database.write(lambda connection: rows.replace(connection, changed)).result()
+        return self._verified(changed)
+
+    def remove(self, spec: Spec) -> None:
+        """Forget the record, and its binary when no other record uses it."""
+
+        def job(connection: Connection) -> None:
+            rows.delete(connection, spec.workflow_id)
+            rows.delete_binary_if_unused(connection, spec.row.binary_sha256)
+
+        self._database.write(job).result()
+
+    def binary(self, sha256: str) -> bytes | None:
+        """The stored bytes under that hash, or nothing; whoever uses them hashes them again."""
+        return self._database.read(lambda connection: rows.get_binary(connection, sha256))
+
+    def _authenticated(self, row: SpecRow) -> SpecRow:
+        return replace(row, mac=self._keys.mac(TABLE, row.columns(), key_version=row.key_version))
+
+    def _verified(self, row: SpecRow) -> Spec:
+        self._keys.check(TABLE, row.columns(), key_version=row.key_version, mac=row.mac)
+        subscriptions = sdk_pb2.TriggerSubscriptionRequest.FromString(
+            self._keys.open(SEALED_PURPOSE, (row.workflow_id, "subscriptions"), row.subscriptions)
+        )
+        return Spec(
+            row=row,
+            attributes=parse_attributes(row.attributes),
+            config=self._keys.open(SEALED_PURPOSE, (row.workflow_id, "config"), row.config),
+            subscriptions=subscriptions.subscriptions,
+        )
+
+    def _verified_or_marked(self, row: SpecRow) -> Spec | TamperedSpec:
+        try:
+            return self._verified(row)
+        except Tampered:
+            return TamperedSpec(row.workflow_id, row.workflow_name, (row.created_at, row.workflow_id))

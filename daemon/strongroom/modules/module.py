@@ -1,0 +1,77 @@
+"""The seam between the engine and whatever executes a workflow."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from strongroom.pb.sdk.v1alpha import sdk_pb2
+
+__all__ = ["LOCAL", "Backend", "ExecutionHelper", "Module", "Workflow"]
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """What executed, in the word that results and status show; ``insecure`` when it gives no hardware protection."""
+
+    label: str
+    insecure: bool
+
+
+LOCAL = Backend("local", insecure=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workflow:
+    """What a module needs to know of the workflow that it executes.
+
+    ``owner`` is 40 hex digits, ``binary_sha256`` 64 hex digits over the bytes as registered.
+    """
+
+    workflow_id: str
+    owner: str
+    name: str
+    tag: str
+    binary_url: str
+    binary_sha256: str
+
+
+class ExecutionHelper(Protocol):
+    """What a guest may ask its host for during one execution. Every call blocks and may come from any thread."""
+
+    execution_id: str
+    node_seed: int
+    timeout_ms: int
+
+    def call_capability(self, request: sdk_pb2.CapabilityRequest) -> sdk_pb2.CapabilityResponse:
+        """The answer; a failed call is an answer with ``error`` set."""
+
+    def get_secrets(self, request: sdk_pb2.GetSecretsRequest) -> sdk_pb2.SecretResponses:
+        """One answer for each request, in order. Raises ``StrongroomError`` when the fetch as a whole fails."""
+
+    def log(self, mode: int, line: str) -> None:
+        """Take a log line of the guest."""
+
+    def metric(self, untrusted_metric: bytes) -> None:
+        """Take a metric of the guest."""
+
+    def now_ns(self) -> int:
+        """The agreed time, Unix nanoseconds."""
+
+    def on_cancel(self, stop: Callable[[str], None]) -> None:
+        """Call ``stop`` with the reason when the run is cancelled; at once when it already is."""
+
+
+class Module(Protocol):
+    """Executes one workflow. The engine cannot tell which kind it holds."""
+
+    def start(self) -> None:
+        """Make ready; called once before the first execution."""
+
+    def execute(self, request: sdk_pb2.ExecuteRequest, helper: ExecutionHelper) -> sdk_pb2.ExecutionResult:
+        """The guest's result. Raises a ``StrongroomError`` that says why there is none."""
+
+    def backend(self) -> Backend:
+        """What executes, for results and status."""
+
+    def close(self) -> None:
+        """Let go of what ``start`` took."""

@@ -1,0 +1,1 @@
+"""The API over gRPC: decode, call one engine function, encode. One file maps every error to a status."""

@@ -1,0 +1,115 @@
+"""Records as API messages."""
+
+from typing import Final
+
+from google.protobuf import timestamp_pb2
+
+from strongroom.engine.journal import JournalEvent
+from strongroom.engine.registration import Registration
+from strongroom.engine.specs import PAUSED, Spec, TamperedSpec
+from strongroom.modules.route import module_name
+from strongroom.pb.strongroom.v1 import run_pb2, workflow_pb2
+from strongroom.storage.runs import RunRow
+
+__all__ = ["event_message", "run_message", "tampered_run_message", "tampered_workflow_message", "workflow_message"]
+
+ENCODINGS: Final = {"raw": workflow_pb2.ENCODING_RAW, "brotli": workflow_pb2.ENCODING_BROTLI}
+
+
+def workflow_message(
+    spec: Spec, registration: Registration, warnings: list[str] | None = None
+) -> workflow_pb2.Workflow:
+    """A workflow record; config and binary stay where they are."""
+    row = spec.row
+    subscriptions = []
+    for index, subscription in enumerate(spec.subscriptions):
+        reason = registration.unavailable(subscription)
+        subscriptions.append(
+            workflow_pb2.Subscription(
+                index=index,
+                capability_id=subscription.id,
+                method=subscription.method,
+                available=not reason,
+                reason=reason,
+            )
+        )
+    paused = row.status == PAUSED
+    return workflow_pb2.Workflow(
+        workflow_id=row.workflow_id,
+        owner=row.workflow_owner,
+        name=row.workflow_name,
+        tag=row.workflow_tag,
+        status=workflow_pb2.WORKFLOW_STATUS_PAUSED if paused else workflow_pb2.WORKFLOW_STATUS_ACTIVE,
+        module=module_name(spec.attributes),
+        binary_sha256=row.binary_sha256,
+        binary_bytes=row.binary_bytes,
+        encoding=ENCODINGS[row.encoding],
+        attributes=row.attributes.decode("utf-8"),
+        binary_url=row.binary_url,
+        subscriptions=subscriptions,
+        create_time=_time(row.created_at),
+        update_time=_time(row.updated_at),
+        warnings=warnings or [],
+        sdk_label=row.sdk_label,
+    )
+
+
+def tampered_workflow_message(tampered: TamperedSpec) -> workflow_pb2.Workflow:
+    """A record that failed authentication: what it claims to be, and nothing else of it."""
+    return workflow_pb2.Workflow(
+        workflow_id=tampered.untrusted_id,
+        name=tampered.untrusted_name,
+        status=workflow_pb2.WORKFLOW_STATUS_TAMPERED,
+        warnings=["the record failed authentication; nothing of it is routed or executed"],
+    )
+
+
+def run_message(row: RunRow) -> run_pb2.Run:
+    """The header of a run; sealed contents are described by size and key version."""
+    run = run_pb2.Run(
+        run_id=row.run_id,
+        execution_id=row.execution_id,
+        workflow_id=row.workflow_id,
+        workflow_name=row.workflow_name,
+        owner=row.workflow_owner,
+        trigger_index=row.trigger_index,
+        event_id=row.event_id,
+        status=run_pb2.RunStatus.Value(f"RUN_STATUS_{row.status.upper()}"),
+        module=row.module,
+        backend=row.backend,
+        insecure=bool(row.insecure),
+        binary_sha256=row.binary_sha256,
+        create_time=_time(row.created_at),
+        error_code=row.error_code,
+        input=run_pb2.Sealed(sealed_bytes=row.input_bytes, key_version=row.key_version),
+    )
+    if row.started_at:
+        run.start_time.CopyFrom(_time(row.started_at))
+    if row.finished_at:
+        run.end_time.CopyFrom(_time(row.finished_at))
+        run.output.CopyFrom(run_pb2.Sealed(sealed_bytes=row.output_bytes, key_version=row.key_version))
+    return run
+
+
+def tampered_run_message(row: RunRow) -> run_pb2.Run:
+    """A header that failed authentication: the id that it claims, and nothing else of it."""
+    return run_pb2.Run(run_id=row.run_id, tampered=True)
+
+
+def event_message(event: JournalEvent) -> run_pb2.Event:
+    """An event; its content stays sealed."""
+    row = event.row
+    return run_pb2.Event(
+        index=row.index,
+        event_type=row.event_type,
+        correlation_id=row.correlation_id,
+        create_time=_time(row.created_at),
+        sealed=run_pb2.Sealed(sealed_bytes=len(row.sealed), key_version=event.key_version),
+        tampered=event.content is None,
+    )
+
+
+def _time(unix_ms: int) -> timestamp_pb2.Timestamp:
+    time = timestamp_pb2.Timestamp()
+    time.FromMilliseconds(unix_ms)
+    return time

@@ -1,0 +1,62 @@
+"""What stands around every call: a deadline is demanded, and every error leaves as a status with details."""
+
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias
+
+import grpc
+
+from strongroom.errors import Internal, InvalidInput, StrongroomError
+from strongroom.services.errors import status_of
+from strongroom.telemetry import logs
+
+__all__ = ["Guard"]
+
+WITHOUT_DEADLINE: Final = ("/grpc.health.", "/grpc.reflection.")
+"""Probes and explorers, which seldom set one and cost nothing."""
+log = logs.get("services")
+
+# The library types a handler's request and answer as anything; they are protobuf messages.
+Behaviour = Callable[[Any, grpc.ServicerContext], Any]
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+
+
+class Guard(grpc.ServerInterceptor):  # type: ignore[type-arg]  # generic in the stubs only, not when it runs
+    """Wraps the behaviour of every unary method of ours."""
+
+    def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], "Handler | None"],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> "Handler | None":
+        """The handler of the method, guarded."""
+        handler = continuation(handler_call_details)
+        if handler is None or handler.unary_unary is None or handler_call_details.method.startswith(WITHOUT_DEADLINE):
+            return handler
+        return grpc.unary_unary_rpc_method_handler(
+            _guarded(handler.unary_unary, handler_call_details.method),
+            request_deserializer=handler.request_deserializer,
+            response_serializer=handler.response_serializer,
+        )
+
+
+def _guarded(behaviour: Behaviour, method: str) -> Behaviour:
+    def call(request: Any, context: grpc.ServicerContext) -> Any:
+        try:
+            if context.time_remaining() is None:
+                raise InvalidInput(
+                    "SR-API-001",
+                    "the call has no deadline",
+                    why="a call without one could wait for ever",
+                    fix="set a deadline (a timeout) on every call",
+                    field="deadline",
+                )
+            return behaviour(request, context)
+        except StrongroomError as error:
+            failure = error
+        except Exception:
+            # The one place that turns a bug into an answer; the log keeps what the caller must not see.
+            log.exception("a call failed unexpectedly", extra={"method": method})
+            failure = Internal("SR-INT-002", "an internal error ended the call", fix="see the daemon's log")
+        return context.abort_with_status(status_of(failure))
+
+    return call

@@ -1,0 +1,125 @@
+"""``strongroom.v1.RunService``."""
+
+from typing import Final
+
+import grpc
+
+from strongroom.engine import admission
+from strongroom.engine.engine import Engine
+from strongroom.engine.history import History
+from strongroom.engine.registration import Owners
+from strongroom.errors import InvalidInput
+from strongroom.pb.strongroom.v1 import run_pb2, run_pb2_grpc
+from strongroom.services.convert import event_message, run_message, tampered_run_message
+from strongroom.services.paging import decode_token, encode_token, page_size
+
+__all__ = ["RunService"]
+
+RUNS: Final = 50
+EVENTS: Final = 100
+REASON_CHARACTERS_MAX: Final = 512
+"""A reason is a sentence; it is sealed into the journal."""
+MARGIN_S: Final = 0.05
+"""Left of a caller's deadline for the answer to travel."""
+
+
+class RunService(run_pb2_grpc.RunServiceServicer):
+    """Runs of registered workflows."""
+
+    def __init__(self, engine: Engine, history: History, owners: Owners) -> None:
+        self._engine = engine
+        self._history = history
+        self._owners = owners
+
+    def Start(self, request: run_pb2.StartRequest, context: grpc.ServicerContext) -> run_pb2.StartResponse:
+        """Accept a run."""
+        header, created = self._engine.start(self._wish(request))
+        return run_pb2.StartResponse(run=run_message(header), created=created)
+
+    def Execute(self, request: run_pb2.ExecuteRequest, context: grpc.ServicerContext) -> run_pb2.ExecuteResponse:
+        """Accept a run and wait for its end."""
+        header, _ = self._engine.start(self._wish(request.start))
+        header, outcome = self._engine.wait(header.run_id, _time_left(context))
+        response = run_pb2.ExecuteResponse(run=run_message(header))
+        if outcome.result is not None:
+            response.result.CopyFrom(outcome.result.value)
+        if outcome.failure is not None:
+            response.error = outcome.failure.error
+            response.help = outcome.failure.help
+        return response
+
+    def Get(
+        self, request: run_pb2.RunServiceGetRequest, context: grpc.ServicerContext
+    ) -> run_pb2.RunServiceGetResponse:
+        """One header."""
+        return run_pb2.RunServiceGetResponse(run=run_message(self._engine.get(request.run_id)))
+
+    def List(
+        self, request: run_pb2.RunServiceListRequest, context: grpc.ServicerContext
+    ) -> run_pb2.RunServiceListResponse:
+        """One page of headers."""
+        size = page_size(request.page_size, RUNS)
+        page = self._history.page(
+            workflow_id=request.workflow_id,
+            owner=self._owners.checked(request.owner) if request.owner else "",
+            statuses=[_status(value) for value in request.statuses],
+            before=decode_token(request.page_token),
+            limit=size + 1,
+        )
+        response = run_pb2.RunServiceListResponse(
+            runs=[run_message(row) if authentic else tampered_run_message(row) for row, authentic in page[:size]]
+        )
+        if len(page) > size:
+            last, _ = page[size - 1]
+            response.next_page_token = encode_token(last.created_at, last.run_id)
+        return response
+
+    def ListEvents(
+        self, request: run_pb2.ListEventsRequest, context: grpc.ServicerContext
+    ) -> run_pb2.ListEventsResponse:
+        """One page of a journal."""
+        size = page_size(request.page_size, EVENTS)
+        place = decode_token(request.page_token)
+        start = place[0] if place else 0
+        page, complete = self._history.events(request.run_id, start, size)
+        response = run_pb2.ListEventsResponse(events=[event_message(event) for event in page])
+        if not complete:
+            response.next_page_token = encode_token(start + len(page), "")
+        return response
+
+    def Cancel(self, request: run_pb2.CancelRequest, context: grpc.ServicerContext) -> run_pb2.CancelResponse:
+        """Ask a run to stop."""
+        if len(request.reason) > REASON_CHARACTERS_MAX:
+            raise InvalidInput(
+                "SR-RUN-017",
+                f"the reason is longer than {REASON_CHARACTERS_MAX} characters",
+                fix="shorten it",
+                field="reason",
+            )
+        header = self._engine.cancel(request.run_id, request.reason, _time_left(context))
+        return run_pb2.CancelResponse(run=run_message(header))
+
+    def _wish(self, request: run_pb2.StartRequest) -> admission.Start:
+        return admission.Start(
+            owner=self._owners.checked(request.owner),
+            workflow=request.workflow,
+            run_id=request.run_id,
+            trigger_index=request.trigger_index,
+            event_id=request.event_id,
+            message=request.message if request.HasField("message") else None,
+            json=request.json,
+        )
+
+
+def _time_left(context: grpc.ServicerContext) -> float:
+    left = context.time_remaining()
+    return max((left or 0) - MARGIN_S, 0)
+
+
+def _status(value: int) -> str:
+    try:
+        return run_pb2.RunStatus.Name(value).removeprefix("RUN_STATUS_").lower()  # type: ignore[arg-type]  # a plain number off the wire
+    except ValueError:
+        raise InvalidInput(
+            "SR-API-004", f"{value} is not a run status", fix="use the values of RunStatus", field="statuses"
+        ) from None

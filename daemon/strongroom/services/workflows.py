@@ -1,0 +1,87 @@
+"""``strongroom.v1.WorkflowService``."""
+
+import grpc
+
+from strongroom.engine.catalog import Catalog
+from strongroom.engine.registration import Owners, Registration, Wish
+from strongroom.engine.specs import TamperedSpec
+from strongroom.pb.strongroom.v1 import workflow_pb2, workflow_pb2_grpc
+from strongroom.services.convert import tampered_workflow_message, workflow_message
+from strongroom.services.paging import decode_token, encode_token, page_size
+
+__all__ = ["WorkflowService"]
+
+PAGE_SIZE = 50
+
+
+class WorkflowService(workflow_pb2_grpc.WorkflowServiceServicer):
+    """Registered workflows."""
+
+    def __init__(self, registration: Registration, catalog: Catalog, owners: Owners) -> None:
+        self._registration = registration
+        self._catalog = catalog
+        self._owners = owners
+
+    def Register(
+        self, request: workflow_pb2.RegisterRequest, context: grpc.ServicerContext
+    ) -> workflow_pb2.RegisterResponse:
+        """Register a workflow."""
+        wish = Wish(
+            binary=request.binary,
+            name=request.name,
+            tag=request.tag,
+            owner=request.owner,
+            config=request.config,
+            attributes=request.attributes,
+            validate_only=request.validate_only,
+        )
+        done = self._registration.register(wish)
+        return workflow_pb2.RegisterResponse(
+            workflow=workflow_message(done.spec, self._registration, done.warnings), created=done.created
+        )
+
+    def Get(
+        self, request: workflow_pb2.WorkflowServiceGetRequest, context: grpc.ServicerContext
+    ) -> workflow_pb2.WorkflowServiceGetResponse:
+        """One workflow."""
+        spec = self._catalog.get(self._owners.checked(request.owner), request.workflow)
+        return workflow_pb2.WorkflowServiceGetResponse(workflow=workflow_message(spec, self._registration))
+
+    def List(
+        self, request: workflow_pb2.WorkflowServiceListRequest, context: grpc.ServicerContext
+    ) -> workflow_pb2.WorkflowServiceListResponse:
+        """One page of workflows."""
+        size = page_size(request.page_size, PAGE_SIZE)
+        owner = self._owners.checked(request.owner) if request.owner else None
+        page = self._catalog.page(owner, decode_token(request.page_token), size + 1)
+        response = workflow_pb2.WorkflowServiceListResponse()
+        for entry in page[:size]:
+            response.workflows.append(
+                tampered_workflow_message(entry)
+                if isinstance(entry, TamperedSpec)
+                else workflow_message(entry, self._registration)
+            )
+        if len(page) > size:
+            last = page[size - 1]
+            response.next_page_token = encode_token(*last.position)
+        return response
+
+    def Pause(self, request: workflow_pb2.PauseRequest, context: grpc.ServicerContext) -> workflow_pb2.PauseResponse:
+        """Stop new runs."""
+        spec = self._catalog.pause(self._owners.checked(request.owner), request.workflow)
+        return workflow_pb2.PauseResponse(workflow=workflow_message(spec, self._registration))
+
+    def Activate(
+        self, request: workflow_pb2.ActivateRequest, context: grpc.ServicerContext
+    ) -> workflow_pb2.ActivateResponse:
+        """Allow new runs."""
+        spec = self._catalog.activate(self._owners.checked(request.owner), request.workflow)
+        return workflow_pb2.ActivateResponse(workflow=workflow_message(spec, self._registration))
+
+    def Delete(
+        self, request: workflow_pb2.WorkflowServiceDeleteRequest, context: grpc.ServicerContext
+    ) -> workflow_pb2.WorkflowServiceDeleteResponse:
+        """Forget a workflow."""
+        owner = self._owners.checked(request.owner)
+        gone = self._catalog.delete(owner, request.workflow, validate_only=request.validate_only)
+        return workflow_pb2.WorkflowServiceDeleteResponse(workflow_id=gone)
