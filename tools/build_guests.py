@@ -38,10 +38,71 @@ def _guests(*guests: Guest) -> Mapping[str, Guest]:
     return {guest.name: guest for guest in guests}
 
 
+def _hostile(behaviour: str, *, also_at_subscribe: bool = False) -> tuple[Guest, ...]:
+    """The guest of one behaviour of hostile.c, named after it, and the one that misbehaves already in subscribe."""
+    name = behaviour.replace("_", "-")
+    defines = (f"BEHAVIOUR={behaviour}",)
+    source = "tests/guests/c/hostile.c"
+    first = Guest(name=name, source=source, defines=defines)
+    second = Guest(name=f"{name}-at-subscribe", source=source, defines=(*defines, "AT_SUBSCRIBE"))
+    return (first, second) if also_at_subscribe else (first,)
+
+
+def _standard(name: str, source: str = "", *defines: str) -> Guest:
+    return Guest(name=name, source=f"tests/guests/c/{source or name.replace('-', '_')}.c", defines=defines)
+
+
 GUESTS: Final = _guests(
     Guest(name="greet", source="examples/hello/greet.c"),
     Guest(name="hello", source="examples/hello/hello.c"),
     Guest(name="echo", source="tests/guests/c/echo.c", libc=True),
+    _standard("config"),
+    _standard("errors"),
+    _standard("capability-errors"),
+    _standard("async-calls"),
+    _standard("async-calls-v2", "async_calls", "CRE_CALL_V2"),
+    _standard("big-answer"),
+    _standard("mode-switch"),
+    _standard("node-in-don", "mode_switch", "NODE_IN_DON"),
+    _standard("don-in-node", "mode_switch", "DON_IN_NODE"),
+    _standard("logging"),
+    _standard("multi-trigger"),
+    _standard("random"),
+    _standard("secrets"),
+    _standard("secrets-at-subscribe", "secrets", "AT_SUBSCRIBE"),
+    _standard("time"),
+    _standard("tee"),
+    _standard("restrictions"),
+    _standard("many-calls"),
+    _standard("duplicate-call"),
+    _standard("duplicate-call-v2", "duplicate_call", "CRE_CALL_V2"),
+    _standard("call-at-subscribe", "duplicate_call", "AT_SUBSCRIBE"),
+    _standard("bad-pointers"),
+    _standard("bad-pointers-v2", "bad_pointers", "CRE_CALL_V2"),
+    _standard("wasi"),
+    *_hostile("loop", also_at_subscribe=True),
+    *_hostile("trap", also_at_subscribe=True),
+    *_hostile("memory_bomb", also_at_subscribe=True),
+    *_hostile("silent", also_at_subscribe=True),
+    *_hostile("garbage", also_at_subscribe=True),
+    *_hostile("nothing", also_at_subscribe=True),
+    *_hostile("wrong_kind", also_at_subscribe=True),
+    *_hostile("many_triggers", also_at_subscribe=True),
+    *_hostile("refuses", also_at_subscribe=True),
+    *_hostile("sleep_long", also_at_subscribe=True),
+    *_hostile("busy_host"),
+    *_hostile("memory_pages"),
+    *_hostile("exit_3"),
+    *_hostile("garbage_after"),
+    *_hostile("twice"),
+    *_hostile("too_much"),
+    *_hostile("log_flood"),
+    *_hostile("recursion"),
+    *_hostile("leaves_calls"),
+    *_hostile("waits_for_nothing"),
+    *_hostile("no_room"),
+    *_hostile("returns"),
+    *_hostile("returns_silently"),
 )
 
 # What the package and the examples carry, so that nobody needs a compiler to try them.

@@ -6,17 +6,13 @@
  */
 #include "calls.h"
 #include "greeting.h"
+#include "text.h"
 
 enum { SECRET = 0, SECRET_NAME_BYTES_MAX = 64 };
 
 static void subscribe(const cre_request *request) {
     (void)request;
     cre_subscribe_http();
-}
-
-static void put_decimal(pb_writer *w, size_t number) {
-    if (number >= 10) put_decimal(w, number / 10);
-    pb_put(w, (uint8_t)('0' + number % 10));
 }
 
 /* One entry of a values.v1.Map whose value is a string. */
@@ -40,7 +36,7 @@ static void trigger(const cre_request *request) {
         pb_put_bytes(&seen, PB_TEXT("absent"));
     } else {
         pb_put_bytes(&seen, PB_TEXT("present, "));
-        put_decimal(&seen, secret.content.len);
+        text_put_decimal(&seen, secret.content.len);
         pb_put_bytes(&seen, PB_TEXT(" bytes"));
     }
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import wasmtime
 from google.protobuf.message import DecodeError
-from tests.guests.host import PretendedHost
 
 from strongroom.pb.sdk.v1alpha import sdk_pb2
+from tests.guests.host import PretendedHost
 
 __all__ = ["BareRun", "run_bare"]
 
@@ -93,7 +93,8 @@ class BareRun:
             request = sdk_pb2.CapabilityRequest.FromString(self.read(caller, ptr, length))
             return self.begin("call", request.callback_id, lambda: self.host.call_capability(request))
 
-        return self.failing(caller, *(error or (ptr, length)), act)
+        resp, size_max = error or (ptr, length)
+        return self.failing(caller, resp, size_max, act)
 
     def get_secrets(self, caller: wasmtime.Caller, ptr: int, length: int, resp: int, size_max: int) -> int:
         def act() -> int:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 import wasmtime
+
 from tools.build_guests import GUESTS, ROOT, build, sources_digest
 
 __all__ = ["WAT", "built", "guest", "wasm"]
@@ -47,6 +48,10 @@ def built(name: str, make: Callable[[Path], None]) -> Path:
     return path
 
 
+def _assemble(text: Path, path: Path) -> None:
+    path.write_bytes(wasmtime.wat2wasm(text.read_text()))
+
+
 def guest(name: str) -> Path:
     """Path of the guest ``name``: one of ``GUESTS``, or a text module of the folder ``wat``."""
     if name in GUESTS:
@@ -55,7 +60,7 @@ def guest(name: str) -> Path:
     if not text.exists():
         known = sorted([*GUESTS, *(p.stem for p in WAT.glob("*.wat"))])
         raise LookupError(f"no guest is named {name}; there are {', '.join(known)}")
-    return built(f"{name}.wasm", lambda path: path.write_bytes(wasmtime.wat2wasm(text.read_text())) and None)
+    return built(f"{name}.wasm", lambda path: _assemble(text, path))
 
 
 def wasm(name: str) -> bytes:

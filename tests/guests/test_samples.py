@@ -3,13 +3,13 @@
 import shutil
 
 import pytest
+
+from strongroom.pb.capabilities.networking.http.v1alpha import http_pb2
+from strongroom.pb.sdk.v1alpha import sdk_pb2
 from tests.guests.bare import run_bare
 from tests.guests.build import wasm
 from tests.guests.host import PretendedHost, any_of, trigger
 from tools.build_guests import COMMITTED, GUESTS, ROOT, build
-
-from strongroom.pb.capabilities.networking.http.v1alpha import http_pb2
-from strongroom.pb.sdk.v1alpha import sdk_pb2
 
 SUBSCRIBE = sdk_pb2.ExecuteRequest(subscribe={})
 

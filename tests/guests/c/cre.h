@@ -1,7 +1,8 @@
 /* What a guest needs of its host: the imports of module `env`, the request in argv[1], and answers.
  *
  * A guest defines `subscribe` and `trigger`; `_start` is here. Nothing is ever freed: one instance serves one request.
- * -DCRE_LIBC is for a guest with the C library, which brings its own `_start` and calls the guest's `main`.
+ * -DCRE_OWN_START leaves `_start` to the guest. -DCRE_LIBC is for a guest with the C library, which brings its own
+ * `_start` and calls the guest's `main`.
  * -DCRE_CALL_V2 imports the four-argument form of call_capability instead of the two-argument one.
  */
 #ifndef STRONGROOM_CRE_H
@@ -47,7 +48,7 @@ typedef struct {
     size_t response_bytes_max;
 } cre_request;
 
-#ifndef CRE_LIBC
+#if !defined(CRE_LIBC) && !defined(CRE_OWN_START)
 /* What the guest itself must write. */
 static void subscribe(const cre_request *request);
 static void trigger(const cre_request *request);
@@ -197,7 +198,7 @@ static inline void cre_receive(cre_request *request) {
     if (!cre_base64(argv[1], len, &message) || !cre_parse(message, request)) wasi_proc_exit(EXIT_BAD_REQUEST);
 }
 
-#ifndef CRE_LIBC
+#if !defined(CRE_LIBC) && !defined(CRE_OWN_START)
 __attribute__((export_name("_start"))) void _start(void) {
     cre_request request;
     env_version_v2();

@@ -1,0 +1,207 @@
+/* Guests that break something, one at a time: -DBEHAVIOUR=loop and so on.
+ *
+ * Each subscribes politely and misbehaves in its trigger; -DAT_SUBSCRIBE misbehaves already there.
+ */
+#define CRE_OWN_START
+#include "calls.h"
+#include "text.h"
+
+CRE_IMPORT("wasi_snapshot_preview1", "poll_oneoff")
+int32_t wasi_poll_oneoff(const void *subscriptions, void *events, int32_t count, int32_t *happened);
+
+static volatile uint32_t sink;
+
+/* Never ends, and never calls the host. */
+static void loop(const cre_request *request) {
+    (void)request;
+    for (;;) sink++;
+}
+
+/* Never ends, and calls the host all the time. */
+static void busy_host(const cre_request *request) {
+    (void)request;
+    cre_switch(MODE_DON);
+    for (;;) cre_now();
+}
+
+static void trap(const cre_request *request) {
+    (void)request;
+    __builtin_trap();
+}
+
+/* Takes memory until there is none, as a program that leaks would, and traps then. */
+static void memory_bomb(const cre_request *request) {
+    (void)request;
+    for (;;) *cre_alloc(1 << 20) = 1;
+}
+
+/* Takes memory until there is none, and says how many pages it has got. */
+static void memory_pages(const cre_request *request) {
+    (void)request;
+    pb_writer text = cre_writer(32);
+    while (__builtin_wasm_memory_grow(0, 1) != (size_t)-1) sink++;
+    text_put_decimal(&text, __builtin_wasm_memory_size(0));
+    cre_send_string(pb_written(&text));
+}
+
+/* Exits with 0 and no answer. */
+static void silent(const cre_request *request) {
+    (void)request;
+    wasi_proc_exit(0);
+}
+
+/* Answers, and exits with 3. */
+static void exit_3(const cre_request *request) {
+    cre_send_bytes(request->config);
+    wasi_proc_exit(3);
+}
+
+static const uint8_t no_message[] = {0x0a, 0xff, 0xff, 0xff, 0xff};
+
+/* Answers with bytes that are no message, and ignores that the host says so. */
+static void garbage(const cre_request *request) {
+    (void)request;
+    env_send_response(no_message, sizeof no_message);
+}
+
+/* Answers well, then with bytes that are no message: the good answer stands. */
+static void garbage_after(const cre_request *request) {
+    cre_send_bytes(request->config);
+    if (env_send_response(no_message, sizeof no_message) != 21) __builtin_trap();
+}
+
+/* Answers twice: the second counts. */
+static void twice(const cre_request *request) {
+    cre_send_string(PB_TEXT("first"));
+    cre_send_bytes(request->config);
+}
+
+/* Answers with an ExecutionResult that holds nothing. */
+static void nothing(const cre_request *request) {
+    (void)request;
+    if (env_send_response(no_message, 0) != 0) __builtin_trap();
+}
+
+/* Answers a trigger with a list of triggers, and subscribe with a value. */
+static void wrong_kind(const cre_request *request) {
+    if (request->kind == CRE_TRIGGER) cre_subscribe_http();
+    else cre_send_bytes(request->config);
+}
+
+/* Answers subscribe with more triggers than a workflow may have. */
+static void many_triggers(const cre_request *request) {
+    (void)request;
+    pb_writer w = cre_writer(65536);
+    size_t list = pb_open(&w, 3);
+    for (int i = 0; i < 100; i++) cre_subscription(&w, HTTP_TRIGGER, HTTP_CONFIG, PB_TEXT(""));
+    pb_close(&w, list);
+    cre_send(&w);
+}
+
+/* Fails subscribe with a reason. */
+static void refuses(const cre_request *request) {
+    (void)request;
+    cre_fail(PB_TEXT("this workflow does not want to start"));
+}
+
+/* Answers with as many bytes as the config says, or with one more than the host takes. */
+static void too_much(const cre_request *request) {
+    size_t size = request->config.len != 0 ? text_decimal(request->config) : request->response_bytes_max + 1;
+    pb_writer filler = cre_writer(size);
+    for (size_t i = 0; i < size; i++) pb_put(&filler, 'x');
+    cre_send_bytes(pb_written(&filler));
+}
+
+/* One log line of 2 MB, then more lines than anybody reads. */
+static void log_flood(const cre_request *request) {
+    enum { BIG = 2000000, LINES = 20000 };
+    uint8_t *big = cre_alloc(BIG);
+    for (int i = 0; i < BIG; i++) big[i] = 'x';
+    cre_switch(MODE_DON);
+    cre_log((pb_bytes){big, BIG});
+    for (int i = 0; i < LINES; i++) cre_log(PB_TEXT("again"));
+    cre_send_bytes(request->config);
+}
+
+static __attribute__((noinline)) uint32_t deeper(uint32_t depth) {
+    sink = depth;
+    if (depth == UINT32_MAX) return 0; /* out of reach, but the compiler wants an end */
+    uint32_t below = deeper(depth + 1);
+    return below + sink; /* not the last thing, so that no compiler makes a loop of it */
+}
+
+/* Calls itself without end. */
+static void recursion(const cre_request *request) {
+    (void)request;
+    sink = deeper(0);
+}
+
+/* Sleeps for as many nanoseconds as the config says, or for an hour; answers how poll_oneoff ended. */
+static void sleep_long(const cre_request *request) {
+    uint8_t subscription[48] = {0};
+    uint8_t event[32];
+    int32_t happened = 0;
+    uint64_t timeout = request->config.len != 0 ? text_decimal(request->config) : 3600000000000;
+    pb_writer text = cre_writer(16);
+    for (int i = 0; i < 8; i++) subscription[24 + i] = (uint8_t)(timeout >> (8 * i));
+    text_put_decimal(&text, (uint32_t)wasi_poll_oneoff(subscription, event, 1, &happened));
+    cre_send_string(pb_written(&text));
+}
+
+/* Starts calls and leaves without waiting for them. */
+static void leaves_calls(const cre_request *request) {
+    cre_switch(MODE_DON);
+    pb_bytes type = PB_TEXT("type.googleapis.com/capabilities.internal.basicaction.v1.Inputs");
+    for (int32_t i = 0; i < 3; i++) cre_call(i, PB_TEXT("basic-test-action@1.0.0"), PB_TEXT("PerformAction"), type, PB_TEXT(""));
+    cre_send_bytes(request->config);
+}
+
+/* Waits for a call that it never made. */
+static void waits_for_nothing(const cre_request *request) {
+    (void)request;
+    cre_await(99, 1024);
+}
+
+/* A failure with not one byte of room for its reason: neither 0 nor a size may come back. */
+static void no_room(const cre_request *request) {
+    uint8_t room = 0;
+    (void)request;
+    int64_t result = env_await_capabilities(no_message, sizeof no_message, &room, 0);
+    cre_send_string(result < 0 ? PB_TEXT("a failure") : PB_TEXT("a failure that reads as success"));
+    wasi_proc_exit(0);
+}
+
+/* Ends by returning instead of exiting; the answer counts all the same. */
+static bool returning;
+
+static void returns(const cre_request *request) {
+    cre_send_bytes(request->config);
+    returning = true;
+}
+
+static void returns_silently(const cre_request *request) {
+    (void)request;
+    returning = true;
+}
+
+static void subscribe(const cre_request *request) {
+#ifdef AT_SUBSCRIBE
+    BEHAVIOUR(request);
+#else
+    (void)request;
+    cre_subscribe_http();
+#endif
+}
+
+static void trigger(const cre_request *request) {
+    BEHAVIOUR(request);
+}
+
+__attribute__((export_name("_start"))) void _start(void) {
+    cre_request request;
+    env_version_v2();
+    cre_receive(&request);
+    if (request.kind == CRE_SUBSCRIBE) subscribe(&request);
+    else trigger(&request);
+    if (!returning) wasi_proc_exit(0);
+}
