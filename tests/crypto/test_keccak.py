@@ -1,6 +1,7 @@
 """Keccak-256 against digests that other implementations print."""
 
 import pytest
+
 from strongroom.crypto.keccak import keccak256
 
 VECTORS = {

@@ -14,6 +14,7 @@ import base64
 import logging
 import os
 import secrets
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -124,7 +125,8 @@ def load_keyring(path: Path, *, strict: bool = False) -> RootKeyring:
     read by group or others, is too big, or is no keyring; each with the command that fixes it.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        # O_NONBLOCK: opening a named pipe must not wait for its writer.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except FileNotFoundError:
         raise Misconfigured(
             "SR-KEYRING-002",
@@ -135,15 +137,13 @@ def load_keyring(path: Path, *, strict: bool = False) -> RootKeyring:
             where=str(path),
         ) from None
     except OSError as error:
-        raise Misconfigured(
-            "SR-KEYRING-003",
-            f"the keyring at {path} cannot be read",
-            why=error.strerror or type(error).__name__,
-            fix="let the user of the daemon own the file",
-            where=str(path),
-        ) from error
+        raise _unreadable(path, error.strerror or type(error).__name__) from error
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise _unreadable(path, "it is no regular file")
     with os.fdopen(descriptor, "rb") as file:
-        mode = os.fstat(file.fileno()).st_mode & 0o777
+        mode = stat.S_IMODE(status.st_mode)
         if mode & 0o077:
             raise Misconfigured(
                 "SR-KEYRING-004",
@@ -191,6 +191,16 @@ def create_dev_keyring(path: Path) -> None:
         os.fsync(directory)
     finally:
         os.close(directory)
+
+
+def _unreadable(path: Path, why: str) -> Misconfigured:
+    return Misconfigured(
+        "SR-KEYRING-003",
+        f"the keyring at {path} cannot be read",
+        why=why,
+        fix="give the path of a file that the user of the daemon owns",
+        where=str(path),
+    )
 
 
 def _text(raw: bytes, path: Path) -> str:

@@ -51,8 +51,9 @@ class RunKeys:
         entry = self._entry(place.run_id, key_version)
         with self._lock:
             # The count starts at zero in a new process; the journal's index is the part of it that lasts.
-            entry.seals = max(entry.seals, place.index) + 1
-            spent = entry.seals
+            spent = max(entry.seals, place.index) + 1
+            if spent <= SEALS_PER_RUN_MAX:
+                entry.seals = spent
         if spent > SEALS_PER_RUN_MAX:
             raise SealBudgetExceeded(
                 "SR-SEAL-005",

