@@ -14,7 +14,7 @@ from typing import Final
 
 import wasmtime
 
-from tools.build_guests import GUESTS, ROOT, build, sources_digest
+from tools.build_guests import GUESTS, ROOT, build, build_go, sources_digest
 
 __all__ = ["WAT", "built", "guest", "wasm"]
 
@@ -53,12 +53,14 @@ def _assemble(text: Path, path: Path) -> None:
 
 
 def guest(name: str) -> Path:
-    """Path of the guest ``name``: one of ``GUESTS``, or a text module of the folder ``wat``."""
+    """Path of the guest ``name``: one of ``GUESTS``, ``go``, or a text module of the folder ``wat``."""
     if name in GUESTS:
         return built(f"{name}.wasm", lambda path: build(GUESTS[name], path))
+    if name == "go":
+        return built("go.wasm", build_go)
     text = WAT / f"{name}.wat"
     if not text.exists():
-        known = sorted([*GUESTS, *(p.stem for p in WAT.glob("*.wat"))])
+        known = sorted([*GUESTS, "go", *(p.stem for p in WAT.glob("*.wat"))])
         raise LookupError(f"no guest is named {name}; there are {', '.join(known)}")
     return built(f"{name}.wasm", lambda path: _assemble(text, path))
 

@@ -1,0 +1,3 @@
+module strongroom.example/guest
+
+go 1.27
