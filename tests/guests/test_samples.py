@@ -1,5 +1,6 @@
 """The prebuilt samples: they are what their sources say, and they do what their pages say."""
 
+import shlex
 import shutil
 
 import pytest
@@ -9,7 +10,7 @@ from strongroom.pb.sdk.v1alpha import sdk_pb2
 from tests.guests.bare import run_bare
 from tests.guests.build import wasm
 from tests.guests.host import PretendedHost, any_of, trigger
-from tools.build_guests import COMMITTED, GUESTS, ROOT, build
+from tools.build_guests import COMMITTED, GUESTS, ROOT, build, compile_c
 
 SUBSCRIBE = sdk_pb2.ExecuteRequest(subscribe={})
 
@@ -37,6 +38,15 @@ def test_another_directory_builds_the_same_bytes_and_no_path_is_inside(tmp_path)
         found = (tmp_path / "out.wasm").read_bytes()
         assert found == wasm(name)
         assert not [part for part in (str(ROOT), str(tmp_path), "/home", "/tmp", ".venv") if part.encode() in found]
+
+
+def test_the_command_of_the_page_builds_the_committed_bytes(tmp_path):
+    page = (ROOT / "examples" / "hello" / "README.md").read_text()
+    [command] = [line for line in page.splitlines() if " -m ziglang cc " in line]
+    arguments = shlex.split(command.partition(" -m ziglang cc ")[2])
+    arguments[arguments.index("-o") + 1] = str(tmp_path / "hello.wasm")
+    compile_c(arguments)
+    assert (tmp_path / "hello.wasm").read_bytes() == wasm("hello")
 
 
 @pytest.mark.parametrize("name", ["greet", "hello", "echo"])
