@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-__all__ = ["MASK", "Redaction"]
+__all__ = ["MASK", "Redaction", "printable"]
 
 MASK: Final = "***"
 # Shorter values would cut ordinary words to pieces, and a secret of three characters is none.
@@ -46,6 +46,11 @@ HARMLESS_ENDINGS: Final = frozenset(
 UNSAFE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
+def printable(text: str) -> str:
+    """``text`` on one line, with every character escaped that a terminal would obey instead of show."""
+    return UNSAFE.sub(_escape, text)
+
+
 class Redaction:
     """Knows what must not be shown. ``repr`` shows only how much it knows."""
 
@@ -73,7 +78,7 @@ class Redaction:
             text = self._pattern.sub(MASK, text)
         if len(text) > TEXT_CHARACTERS_MAX:
             text = f"{text[:TEXT_CHARACTERS_MAX]}...({len(text)} characters)"
-        return UNSAFE.sub(_escape, text)
+        return printable(text)
 
     def fields(self, fields: Mapping[str, object]) -> dict[str, object]:
         """``fields`` with sensitive ones masked; bytes are told by their size only."""

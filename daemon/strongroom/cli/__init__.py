@@ -1,0 +1,1 @@
+"""The command line: `strongroom` for people and scripts, `strongroomd` for service managers."""

@@ -1,0 +1,132 @@
+"""What every command shares: its streams, its common options, and how it talks to whoever called it.
+
+stdout carries data and nothing else; everything that is said to a person goes to stderr.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from strongroom.cli.exits import Exit
+from strongroom.cli.failure import bad_data
+from strongroom.telemetry.redaction import printable
+
+__all__ = ["Caller"]
+
+# What a person hands over on a command line is a document; the host has its own, smaller limits for each kind.
+INPUT_BYTES_MAX: Final = 16_000_000
+
+
+@dataclass(slots=True, kw_only=True)
+class Caller:
+    """One call of one command."""
+
+    json: bool = False
+    quiet: bool = False
+    no_input: bool = False
+    socket: Path | None = None
+    state_dir: Path | None = None
+    timeout_s: float = 60.0
+    _stdin_taken: bool = field(default=False, init=False)
+
+    def emit(self, noun: str, document: Mapping[str, Any], text: str) -> None:  # Any: JSON values
+        """Print the data: ``document`` as ``strongroom.<noun>/v1`` with ``--json``, else ``text``."""
+        if self.json:
+            sys.stdout.write(json.dumps({"schema": f"strongroom.{noun}/v1", **document}, indent=2) + "\n")
+        elif text:
+            sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+
+    def note(self, message: str) -> None:
+        """Say something to the person, on stderr, unless silence was asked for."""
+        if not self.quiet:
+            sys.stderr.write(printable(message) + "\n")
+
+    def confirm(self, question: str, *, yes: bool) -> None:
+        """Go on only when the person agreed, by ``--yes`` or at the prompt of a terminal."""
+        if yes:
+            return
+        if self.no_input or not sys.stdin.isatty():
+            raise bad_data(
+                "SR-CLI-002", "this needs your agreement", fix="add --yes, or --dry-run to see", exit_code=Exit.USAGE
+            )
+        sys.stderr.write(f"{printable(question)} [y/N] ")
+        sys.stderr.flush()
+        if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+            raise bad_data("SR-CLI-003", "nothing was changed", why="you did not agree", exit_code=Exit.USAGE)
+
+    def read(self, option: str, text: str, *, bytes_max: int = INPUT_BYTES_MAX) -> bytes:
+        """The bytes that ``text`` stands for: itself, ``@file``, or ``-`` for stdin."""
+        if text == "-":
+            return self.read_stdin(option, bytes_max=bytes_max)
+        if text.startswith("@"):
+            return read_file(option, Path(text[1:]), bytes_max=bytes_max)
+        return os.fsencode(text)
+
+    def read_stdin(self, option: str, *, bytes_max: int = INPUT_BYTES_MAX) -> bytes:
+        """Everything on stdin, which only one option can have."""
+        if self._stdin_taken:
+            raise bad_data(
+                "SR-CLI-004", f"{option} cannot read stdin too", why="another one took it", exit_code=Exit.USAGE
+            )
+        self._stdin_taken = True
+        return _limited(option, sys.stdin.buffer.read(bytes_max + 1), bytes_max)
+
+    def read_json(self, option: str, text: str) -> bytes:
+        """As ``read``, but it must be JSON. The bytes are handed on as they are."""
+        raw = self.read(option, text)
+        try:
+            json.loads(raw)
+        except (ValueError, RecursionError) as error:
+            where = f"line {error.lineno}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else "it"
+            raise bad_data(
+                "SR-CLI-005",
+                f"{option} is not JSON",
+                why=f"{where} cannot be read",
+                fix=f"quote it for your shell: {option} '{{\"key\": 1}}', or name a file: {option} @file.json",
+            ) from None
+        return raw
+
+
+def read_file(option: str, path: Path, *, bytes_max: int = INPUT_BYTES_MAX) -> bytes:
+    """The content of a file that a person named."""
+    try:
+        with path.open("rb") as file:
+            return _limited(option, file.read(bytes_max + 1), bytes_max)
+    except PermissionError as error:
+        raise bad_data(
+            "SR-CLI-006", f"{path} may not be read", why=str(error.strerror), exit_code=Exit.PERMISSION
+        ) from error
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not a file name"
+        raise bad_data(
+            "SR-CLI-007", f"{path} cannot be read", why=str(why), fix=f"give {option} a file that exists"
+        ) from error
+    except OSError as error:
+        raise bad_data("SR-CLI-008", f"{path} cannot be read", why=str(error.strerror), exit_code=Exit.IO) from error
+
+
+def _limited(option: str, raw: bytes, bytes_max: int) -> bytes:
+    if len(raw) > bytes_max:
+        raise bad_data("SR-CLI-009", f"{option} is too large", why=f"it has more than {bytes_max} bytes")
+    return raw
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Aligned columns, one line per row, nothing cut: ids are there to be copied."""
+    cells = [list(headings), *([printable(str(cell)) for cell in row] for row in rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(headings))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells
+    )
+
+
+def facts(pairs: Sequence[tuple[str, object]]) -> str:
+    """``name: value`` lines, values aligned; empty values are left out."""
+    shown = [(name, printable(str(value))) for name, value in pairs if value not in {"", None}]
+    width = max((len(name) for name, _ in shown), default=0) + 2
+    return "\n".join(f"{name + ':':<{width}}{value}" for name, value in shown)

@@ -1,0 +1,157 @@
+"""The way to the host: which socket, a channel to it, one deadline per call, and every answer that is an error.
+
+gRPC costs a third of the time a short command may take, so it is imported when there is a call to make.
+"""
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from strongroom.cli.caller import Caller
+from strongroom.cli.exits import Exit, exit_for_status
+from strongroom.cli.failure import Failure, unavailable
+from strongroom.errors import StrongroomError
+
+__all__ = ["Host", "connect", "find_socket"]
+
+# The largest message is a registration; what the host sends is far smaller.
+MESSAGE_BYTES_MAX: Final = 128_000_000
+DETAILS_KEY: Final = "grpc-status-details-bin"
+DOMAIN: Final = "strongroom"
+Answer = TypeVar("Answer")
+
+
+def find_socket(caller: Caller) -> Path:
+    """The socket that a client talks to: flags, then the environment, then the settings."""
+    if caller.socket is not None:
+        return caller.socket.absolute()
+    if caller.state_dir is not None:
+        return caller.state_dir.absolute() / "strongroom.sock"
+    if named := os.environ.get("STRONGROOM_SOCKET"):
+        return Path(named).absolute()
+    if state_dir := os.environ.get("STRONGROOM_STATE_DIR"):
+        return Path(state_dir).absolute() / "strongroom.sock"
+    from strongroom.settings.layers import load
+
+    return load("client", {}, Path.cwd(), os.environ).settings.socket
+
+
+class Host:
+    """One connection. ``call`` is the only way through it, so that no call goes out without its deadline."""
+
+    def __init__(self, channel: Any, caller: Caller, socket: Path) -> None:  # Any: grpc is imported when it is needed
+        self._channel = channel
+        self._caller = caller
+        self._socket = socket
+
+    def stub(self, kind: Callable[[Any], Answer]) -> Answer:  # Any: the channel
+        """A generated stub on this connection."""
+        return kind(self._channel)
+
+    def call(self, method: Callable[..., Answer], request: object) -> Answer:
+        """The answer to ``request``. Raises ``Failure``."""
+        import grpc
+
+        try:
+            return method(request, timeout=self._caller.timeout_s)
+        except grpc.RpcError as error:
+            raise self._failure(error) from error
+
+    def _failure(self, error: Any) -> Failure:  # Any: a grpc.RpcError is also a grpc.Call, which its type does not say
+        status = error.code().name
+        code, details = _details(error)
+        if status == "UNAVAILABLE" and not code:
+            return _not_there(self._socket, "nothing answers on its socket")
+        if status == "DEADLINE_EXCEEDED" and not code:
+            return Failure(
+                StrongroomError(
+                    "SR-CLI-021",
+                    f"no answer within {self._caller.timeout_s:g} s",
+                    why="the host is still at it, or overloaded",
+                    fix="ask again with a longer --timeout; a run that was started goes on",
+                ),
+                exit_for_status(status, "", {}),
+            )
+        why = details.pop("why", "")
+        fix = details.pop("fix", "")
+        what = error.details() or status.lower().replace("_", " ")
+        # The text of a status repeats the reason for clients that do not read details.
+        what = what.removesuffix(f": {why}") if why else what
+        return Failure(
+            StrongroomError(code or f"SR-GRPC-{error.code().value[0]:03}", what, why=why, fix=fix),
+            exit_for_status(status, code, details),
+            details=details,
+        )
+
+
+@contextmanager
+def connect(caller: Caller) -> Iterator[Host]:
+    """A connection to the host. Raises ``Failure`` at once when nothing is there."""
+    socket = find_socket(caller)
+    _check_socket(socket)
+    # gRPC writes its own diagnostics to stderr, where only messages for the person belong.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    import grpc
+
+    options = [
+        ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
+        ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
+        ("grpc.enable_retries", 0),
+        ("grpc.default_authority", "localhost"),
+    ]
+    with grpc.insecure_channel(f"unix:{socket}", options=options) as channel:
+        yield Host(channel, caller, socket)
+
+
+def _check_socket(socket: Path) -> None:
+    try:
+        mode = socket.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        raise _not_there(socket, "its socket does not exist") from None
+    except OSError as error:
+        raise _not_there(socket, error.strerror or type(error).__name__) from None
+    if not stat.S_ISSOCK(mode):
+        raise _not_there(socket, "that is not a socket")
+    if not os.access(socket, os.W_OK):
+        raise Failure(
+            StrongroomError(
+                "SR-CLI-022",
+                f"{socket} may not be used",
+                why="you are not in the group that may use this host",
+                fix="ask its operator to add you to the group of the socket",
+            ),
+            Exit.PERMISSION,
+        )
+
+
+def _not_there(socket: Path, why: str) -> Failure:
+    return unavailable(
+        "SR-CLI-020",
+        f"no host at {socket}",
+        why=why,
+        fix=f"start it with: strongroom dev --state-dir {socket.parent}, or name another one with --socket",
+    )
+
+
+def _details(error: Any) -> tuple[str, dict[str, str]]:  # Any: as above
+    """Our stable code and the facts beside it; empty when the answer did not come from our host."""
+    from google.protobuf.message import DecodeError
+    from google.rpc import error_details_pb2, status_pb2
+
+    for key, value in error.trailing_metadata() or ():
+        if key != DETAILS_KEY or not isinstance(value, bytes):
+            continue
+        status = status_pb2.Status()
+        try:
+            status.MergeFromString(value)
+            for detail in status.details:
+                info = error_details_pb2.ErrorInfo()
+                if detail.Is(info.DESCRIPTOR) and detail.Unpack(info) and info.domain == DOMAIN:
+                    return info.reason, dict(info.metadata)
+        except (ValueError, DecodeError):
+            # Details that cannot be read take nothing from the status, which came by itself.
+            break
+    return "", {}

@@ -1,0 +1,90 @@
+"""``strongroom dev``: a host that needs nothing. Everything is below one directory, by default a temporary one."""
+
+import os
+import shlex
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from strongroom.cli.caller import Caller, facts
+from strongroom.cli.chosen import Set, chosen_flags
+from strongroom.cli.verbs import verb
+
+__all__ = ["Format", "Level", "Manifest", "SocketPath", "add_to"]
+
+SocketPath = Annotated[Path | None, typer.Option("--socket", help="Socket of the API.", metavar="PATH")]
+Manifest = Annotated[Path | None, typer.Option("--plugins-file", help="Manifest of plugins.", metavar="FILE")]
+Level = Annotated[str | None, typer.Option("--log-level", help="debug, info, warning or error.", metavar="LEVEL")]
+Format = Annotated[str | None, typer.Option("--log-format", help="text or json.", metavar="FORMAT")]
+_StateDir = Annotated[
+    Path | None, typer.Option("--state-dir", help="Where everything is kept; temporary if not given.", metavar="DIR")
+]
+
+
+def dev(
+    caller: Caller,
+    state_dir: _StateDir = None,
+    socket: SocketPath = None,
+    plugins_file: Manifest = None,
+    log_level: Level = None,
+    log_format: Format = None,
+    assignments: Set = None,
+) -> int:
+    """Run a host for development until it is interrupted.
+
+    It makes its own keys, and its confidential backend is a process without hardware protection, labelled as such.
+    """
+    from strongroom.app.daemon import run_daemon
+    from strongroom.settings.layers import load
+
+    named = {
+        "state_dir": state_dir,
+        "socket": socket,
+        "plugins_file": plugins_file,
+        "log.level": log_level,
+        "log.format": log_format,
+    }
+    flags = chosen_flags(assignments, named)
+    loaded = load("dev", flags, Path.cwd(), os.environ)
+    temporary = None
+    if loaded.origins["state_dir"].layer == "built-in":
+        temporary = Path(tempfile.mkdtemp(prefix="strongroom-"))
+        loaded = load("dev", {**flags, "state_dir": temporary}, Path.cwd(), os.environ)
+    settings = loaded.settings
+    state = settings.state_dir
+
+    def ready() -> None:
+        if settings.socket == state / "strongroom.sock":
+            tell = f"STRONGROOM_STATE_DIR={shlex.quote(str(state))}"
+        else:
+            tell = f"STRONGROOM_SOCKET={shlex.quote(str(settings.socket))}"
+        document = {
+            "socket": str(settings.socket),
+            "state_dir": str(state),
+            "temporary": temporary is not None,
+            "pid": os.getpid(),
+        }
+        state_shown = f"{state} (removed at the end)" if temporary else str(state)
+        text = facts([("socket", settings.socket), ("state", state_shown), ("stop", "Ctrl-C")])
+        first = [
+            f"export {tell}",
+            "strongroom status",
+            "strongroom workflow register FILE.wasm --name hello",
+            """strongroom run execute hello --payload '{"who": "x"}'""",
+        ]
+        hint = "\n".join(f"  {line}" for line in first)
+        caller.emit("ready", document, f"strongroom is ready\n\n{text}\n\nin another shell:\n{hint}")
+
+    try:
+        return run_daemon(settings, mode="dev", ready=ready, warnings=loaded.warnings)
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command to the root."""
+    verb(app, "dev", example="strongroom dev --state-dir ./state", online=False)(dev)

@@ -1,0 +1,76 @@
+"""``strongroom status`` and ``strongroom version``."""
+
+import platform
+
+import typer
+
+from strongroom import __version__
+from strongroom.cli.caller import Caller, facts
+from strongroom.cli.verbs import verb
+
+__all__ = ["add_to"]
+
+
+def version(caller: Caller) -> None:
+    """Show the version of this program."""
+    document = {"version": __version__, "python": platform.python_version(), "platform": platform.platform()}
+    caller.emit("version", document, f"strongroom {document['version']}")
+
+
+def status(caller: Caller) -> None:
+    """Show the state of the host on one screen."""
+    from strongroom.cli.channel import connect, find_socket
+    from strongroom.cli.views import optional_time
+    from strongroom.pb.strongroom.v1.status_pb2 import StatusServiceGetRequest
+    from strongroom.pb.strongroom.v1.status_pb2_grpc import StatusServiceStub
+
+    with connect(caller) as host:
+        answer = host.call(host.stub(StatusServiceStub).Get, StatusServiceGetRequest())
+    started = optional_time(answer, "start_time")
+    document = {
+        "version": answer.version,
+        "state": answer.state,
+        "mode": answer.mode,
+        "socket": str(find_socket(caller)),
+        "start_time": started,
+        "pid": answer.pid,
+        "storage": answer.storage,
+        "writing_key_id": answer.writing_key_id,
+        "runs": {name: answer.runs[name] for name in sorted(answer.runs)},
+        "workflows": answer.workflows,
+        "confidential_backend": answer.confidential_backend,
+        "insecure": answer.insecure,
+        "runner_protections": list(answer.runner_protections),
+        "runner_missing": list(answer.runner_missing),
+        "wasmtime_version": answer.wasmtime_version,
+        "runners": answer.runners,
+        "owner": answer.owner,
+        "plugin_problems": list(answer.plugin_problems),
+    }
+    backend = answer.confidential_backend or "none: confidential workflows wait or fail"
+    if answer.insecure:
+        backend += " · NO HARDWARE PROTECTION"
+    runs = ", ".join(f"{count} {name}" for name, count in sorted(answer.runs.items()) if count) or "none"
+    text = facts(
+        [
+            ("host", f"strongroom {answer.version}, {answer.state}, {answer.mode}, pid {answer.pid}"),
+            ("socket", document["socket"]),
+            ("since", started),
+            ("owner", answer.owner),
+            ("storage", f"{answer.storage}, writing with {answer.writing_key_id}"),
+            ("workflows", answer.workflows),
+            ("runs", runs),
+            ("confidential", backend),
+            ("runners", f"{answer.runners}, wasmtime {answer.wasmtime_version}"),
+            ("in force", ", ".join(answer.runner_protections)),
+            ("MISSING", "; ".join(answer.runner_missing)),
+            ("plugins", "; ".join(answer.plugin_problems) or "all ready"),
+        ]
+    )
+    caller.emit("status", document, text)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add both commands to the root."""
+    verb(app, "status", example="strongroom status")(status)
+    verb(app, "version", example="strongroom version", online=False)(version)

@@ -1,0 +1,136 @@
+"""The program: which commands there are, and what becomes of an error.
+
+Only the noun that was named is imported, since its libraries cost more than everything else a short command does.
+"""
+
+import importlib
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Final, NoReturn
+
+import typer
+
+from strongroom.cli import completion, demo, dev, host, serve
+from strongroom.cli.exits import Exit
+from strongroom.cli.failure import Failure, bad_data, of_error
+from strongroom.cli.verbs import group
+from strongroom.errors import Internal, StrongroomError
+
+__all__ = ["NOUNS", "build", "main", "run", "serve_main"]
+
+PROGRAM: Final = "strongroom"
+COMPLETE_VARIABLE: Final = "_STRONGROOM_COMPLETE"
+# Module below `strongroom.cli` -> what the root's help says; the module says the same of itself.
+NOUNS: Final[Mapping[str, str]] = {
+    "workflow": "Register workflows, look at them, pause and delete them.",
+    "run": "Start runs, wait for them, look at them.",
+    "capability": "List capabilities and call them.",
+    "secret": "Give secrets to the vault, list their names, delete them.",
+    "plugin": "See what plugins run, check and change the manifest.",
+    "config": "Check the settings, and show where each comes from.",
+}
+HELP: Final = """\b
+Example:
+  strongroom dev --state-dir ./state
+  strongroom workflow register hello.wasm --name hello
+  strongroom run execute hello --payload '{"who": "x"}'
+
+strongroom registers WebAssembly workflows and runs them, in a local sandbox or in an enclave, sealing what it stores.
+"""
+
+
+def build(nouns: Sequence[str]) -> typer.Typer:
+    """The program with the commands of ``nouns``; other nouns are there by name only."""
+    app = group(HELP)
+    for module in (dev, demo, serve, host, completion):
+        module.add_to(app)
+    for noun, help_text in NOUNS.items():
+        part = importlib.import_module(f"strongroom.cli.{noun}").app if noun in nouns else group(help_text)
+        app.add_typer(part, name=noun)
+    return app
+
+
+def main() -> NoReturn:
+    """Entry point ``strongroom``."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def serve_main() -> NoReturn:
+    """Entry point ``strongroomd``, which is ``strongroom serve``."""
+    sys.exit(run(["serve", *sys.argv[1:]]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """The exit code of one command."""
+    as_json = "--json" in arguments
+    try:
+        return _invoke(arguments)
+    except Failure as failure:
+        return _say(failure, as_json=as_json)
+    except StrongroomError as error:
+        return _say(of_error(error), as_json=as_json)
+    except typer.TyperException as error:
+        return _say_usage(error, as_json=as_json)
+    except (typer.Abort, KeyboardInterrupt):
+        sys.stderr.write("interrupted\n")
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read the output has enough. Python would complain once more at its end, to a closed stream.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.OK
+    except OSError as error:
+        what = f"{error.filename or 'a file'}: {error.strerror or type(error).__name__}"
+        code = Exit.PERMISSION if isinstance(error, PermissionError) else Exit.IO
+        return _say(bad_data("SR-CLI-060", what, exit_code=code), as_json=as_json)
+    except Exception as error:  # the border of the program: nothing may end in a traceback
+        return _say(_bug(error), as_json=as_json)
+
+
+def _invoke(arguments: Sequence[str]) -> int:
+    words = [word for word in arguments if not word.startswith("-")]
+    # A shell that completes names its words in the environment, and may ask about any noun.
+    nouns = list(NOUNS) if COMPLETE_VARIABLE in os.environ else words[:1]
+    command = typer.main.get_command(build(nouns))
+    result = command.main(
+        args=["version"] if list(arguments) == ["--version"] else list(arguments),
+        prog_name=PROGRAM,
+        standalone_mode=False,
+    )
+    sys.stdout.flush()
+    return result if isinstance(result, int) else Exit.OK
+
+
+def _say(failure: Failure, *, as_json: bool) -> int:
+    sys.stderr.write((failure.document() if as_json else failure.text()) + "\n")
+    return int(failure.exit_code)
+
+
+def _say_usage(error: typer.TyperException, *, as_json: bool) -> int:
+    """Fault of the command line itself; ``strongroom`` alone shows its help here."""
+    context = getattr(error, "ctx", None)
+    message = error.format_message()
+    if type(error).__name__ == "NoArgsIsHelpError":
+        sys.stderr.write(message + "\n")
+        return Exit.USAGE
+    fix = f"{context.command_path} --help shows how" if context is not None else "strongroom --help shows how"
+    code = Exit.USAGE if error.exit_code == Exit.USAGE else Exit.IO
+    return _say(bad_data("SR-CLI-001", message.rstrip("."), fix=fix, exit_code=code), as_json=as_json)
+
+
+def _bug(error: Exception) -> Failure:
+    """Where it happened, and never its text: that may hold what a person wanted kept secret."""
+    place = ""
+    trace = error.__traceback__
+    while trace is not None:
+        place = f"{trace.tb_frame.f_globals.get('__name__', '?')}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return Failure(
+        Internal(
+            "SR-CLI-070",
+            "strongroom has a fault of its own",
+            why=f"{type(error).__name__} at {place}",
+            fix="please report it with this line and the command",
+        ),
+        Exit.BUG,
+    )

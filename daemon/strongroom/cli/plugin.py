@@ -1,0 +1,125 @@
+"""``strongroom plugin``: what runs, and what the manifest says should run."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from strongroom.cli.caller import Caller, table
+from strongroom.cli.channel import connect
+from strongroom.cli.exits import Exit
+from strongroom.cli.failure import bad_data
+from strongroom.cli.manifest_edit import set_enabled
+from strongroom.cli.resolve import problem_of
+from strongroom.cli.verbs import DryRun, group, verb
+from strongroom.pb.strongroom.v1 import plugin_pb2
+from strongroom.pb.strongroom.v1.plugin_pb2_grpc import PluginServiceStub
+from strongroom.settings.layers import load
+from strongroom.settings.manifest import load_manifest
+from strongroom.settings.model import packaged_manifest
+
+__all__ = ["app"]
+
+_Name = Annotated[str, typer.Argument(help="Name of the plugin in the manifest.", metavar="NAME")]
+_File = Annotated[Path | None, typer.Option("--file", help="The manifest; that of the settings if not given.")]
+
+app = group("See what plugins run, check and change the manifest.")
+
+
+@verb(app, "list", example="strongroom plugin list")
+def list_plugins(caller: Caller) -> None:
+    """List the plugins of the running host with their state."""
+    with connect(caller) as host:
+        found = host.call(host.stub(PluginServiceStub).List, plugin_pb2.PluginServiceListRequest()).plugins
+    documents = [
+        {
+            "name": item.name,
+            "kind": item.kind,
+            "state": item.state,
+            "capabilities": list(item.capabilities),
+            "restarts": item.restarts,
+            "last_error": item.last_error,
+            "required": item.required,
+            "pid": item.pid or None,
+        }
+        for item in found
+    ]
+    rows = [
+        [d["name"], d["kind"], d["state"], d["restarts"], ", ".join(item.capabilities), d["last_error"]]
+        for d, item in zip(documents, found, strict=True)
+    ]
+    caller.emit(
+        "plugins",
+        {"plugins": documents},
+        table(["PLUGIN", "KIND", "STATE", "RESTARTS", "CAPABILITIES", "LAST ERROR"], rows) if rows else "",
+    )
+
+
+@verb(app, "check", example="strongroom plugin check plugins.yaml", online=False)
+def check(
+    caller: Caller,
+    file: Annotated[Path | None, typer.Argument(help="The manifest; that of the settings if not given.")] = None,
+) -> int | None:
+    """Read the manifest as the host would, and see that every plugin can be found. No plugin code runs.
+
+    The exit code is 1 when an enabled plugin cannot be found.
+    """
+    path = _manifest(file)
+    entries = load_manifest(path)
+    documents = [
+        {
+            "name": entry.name,
+            "kind": "process" if entry.command else "in-process",
+            "enabled": entry.enabled,
+            "required": entry.required,
+            "pinned": entry.pin is not None,
+            "problem": problem_of(entry),
+        }
+        for entry in entries
+    ]
+    wrong = [d for d in documents if d["enabled"] and d["problem"]]
+    rows = [[d["name"], d["kind"], "yes" if d["enabled"] else "no", d["problem"] or "ok"] for d in documents]
+    caller.emit(
+        "plugin-check",
+        {"file": str(path), "plugins": documents, "ok": not wrong},
+        table(["PLUGIN", "KIND", "ENABLED", "FOUND"], rows) if rows else "",
+    )
+    return Exit.RUN_FAILED if wrong else None
+
+
+@verb(app, "enable", example="strongroom plugin enable vault --file plugins.yaml", online=False)
+def enable(caller: Caller, name: _Name, file: _File = None, dry_run: DryRun = False) -> None:
+    """Enable a plugin in the manifest. The host reads it at its next start."""
+    _set(caller, name, file, enabled=True, dry_run=dry_run)
+
+
+@verb(app, "disable", example="strongroom plugin disable basic-test --file plugins.yaml", online=False)
+def disable(caller: Caller, name: _Name, file: _File = None, dry_run: DryRun = False) -> None:
+    """Disable a plugin in the manifest. The host reads it at its next start."""
+    _set(caller, name, file, enabled=False, dry_run=dry_run)
+
+
+def _set(caller: Caller, name: str, file: Path | None, *, enabled: bool, dry_run: bool) -> None:
+    path = _manifest(file)
+    if file is None and path == packaged_manifest():
+        raise bad_data(
+            "SR-CLI-043",
+            "the manifest that ships with the package is not edited",
+            why="the next installation would replace it",
+            fix=f"copy {path}, name the copy with --file, and set plugins_file to it",
+            exit_code=Exit.CONFIGURATION,
+        )
+    changed = set_enabled(path, name, enabled=enabled, dry_run=dry_run)
+    document = {"file": str(path), "name": name, "enabled": enabled, "changed": changed, "dry_run": dry_run}
+    caller.emit("plugin-change", document, f"{name}: {'enabled' if enabled else 'disabled'}")
+    if dry_run:
+        caller.note("nothing was changed")
+    elif changed:
+        caller.note("restart the host to make it so")
+    else:
+        caller.note("it was so already")
+
+
+def _manifest(file: Path | None) -> Path:
+    return file.absolute() if file else load("client", {}, Path.cwd(), os.environ).settings.plugins_file

@@ -1,0 +1,155 @@
+"""Answers of the host as JSON documents and as lines for people. Sealed contents are described, never opened."""
+
+from typing import Any, Final
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from strongroom.cli.caller import facts
+from strongroom.cli.values import rfc3339
+from strongroom.pb.strongroom.v1 import run_pb2, workflow_pb2
+
+__all__ = ["event", "optional_time", "run", "run_facts", "run_status", "sealed", "workflow", "workflow_facts"]
+
+ENCODINGS: Final = {workflow_pb2.ENCODING_RAW: "raw", workflow_pb2.ENCODING_BROTLI: "brotli"}
+
+
+def run_status(number: int) -> str:
+    """``completed`` and so on; a number for a status that is newer than this program."""
+    return _enum_word(run_pb2.RunStatus, number, "RUN_STATUS_")
+
+
+def optional_time(message: Any, name: str) -> str | None:  # Any: messages have no common type that knows its fields
+    """The time in the field ``name``, or None when it is not set."""
+    value: Timestamp = getattr(message, name)
+    return rfc3339(value) if message.HasField(name) else None
+
+
+def sealed(value: run_pb2.Sealed) -> str:
+    """``[encrypted · 1.2 KB · key v3]``."""
+    size = value.sealed_bytes
+    text = (
+        f"{size} B" if size < 1_000 else f"{size / 1_000:.1f} KB" if size < 1_000_000 else f"{size / 1_000_000:.1f} MB"
+    )
+    return f"[encrypted · {text} · key v{value.key_version}]"
+
+
+def workflow(record: workflow_pb2.Workflow) -> dict[str, Any]:  # Any: JSON
+    """The document of a workflow."""
+    return {
+        "workflow_id": record.workflow_id,
+        "owner": record.owner,
+        "name": record.name,
+        "tag": record.tag,
+        "status": _enum_word(workflow_pb2.WorkflowStatus, record.status, "WORKFLOW_STATUS_"),
+        "module": record.module,
+        "binary_sha256": record.binary_sha256,
+        "binary_bytes": record.binary_bytes,
+        "encoding": ENCODINGS.get(record.encoding, ""),
+        "binary_url": record.binary_url,
+        "attributes": record.attributes,
+        "sdk_label": record.sdk_label,
+        "subscriptions": [
+            {
+                "index": item.index,
+                "capability_id": item.capability_id,
+                "method": item.method,
+                "available": item.available,
+                "reason": item.reason,
+            }
+            for item in record.subscriptions
+        ],
+        "create_time": optional_time(record, "create_time"),
+        "update_time": optional_time(record, "update_time"),
+        "warnings": list(record.warnings),
+    }
+
+
+def workflow_facts(record: workflow_pb2.Workflow) -> str:
+    """A workflow for people."""
+    subscriptions = ", ".join(
+        f"{item.index}={item.capability_id}" + ("" if item.available else " (unavailable)")
+        for item in record.subscriptions
+    )
+    return facts(
+        [
+            ("workflow", record.workflow_id),
+            ("name", record.name),
+            ("tag", record.tag),
+            ("owner", record.owner),
+            ("status", _enum_word(workflow_pb2.WorkflowStatus, record.status, "WORKFLOW_STATUS_")),
+            ("module", record.module),
+            (
+                "binary",
+                f"sha256:{record.binary_sha256} · {record.binary_bytes} B · {ENCODINGS.get(record.encoding, '?')}",
+            ),
+            ("triggers", subscriptions),
+            ("attributes", record.attributes),
+            ("created", optional_time(record, "create_time")),
+        ]
+    )
+
+
+def run(header: run_pb2.Run) -> dict[str, Any]:  # Any: JSON
+    """The document of a run. Of a header that failed authentication only its id is repeated."""
+    if header.tampered:
+        return {"run_id": header.run_id, "status": "tampered", "tampered": True}
+    return {
+        "run_id": header.run_id,
+        "execution_id": header.execution_id,
+        "workflow_id": header.workflow_id,
+        "workflow_name": header.workflow_name,
+        "owner": header.owner,
+        "trigger_index": header.trigger_index,
+        "event_id": header.event_id,
+        "status": run_status(header.status),
+        "module": header.module,
+        "backend": header.backend,
+        "insecure": header.insecure,
+        "binary_sha256": header.binary_sha256,
+        "create_time": optional_time(header, "create_time"),
+        "start_time": optional_time(header, "start_time"),
+        "end_time": optional_time(header, "end_time"),
+        "input": sealed(header.input) if header.HasField("input") else None,
+        "output": sealed(header.output) if header.HasField("output") else None,
+        "error_code": header.error_code,
+        "tampered": False,
+    }
+
+
+def run_facts(header: run_pb2.Run) -> list[tuple[str, object]]:
+    """A run for people, as pairs that a command may add to."""
+    if header.tampered:
+        return [("run", header.run_id), ("status", "tampered: the stored header failed authentication")]
+    where = f"{header.module} · {header.backend}" if header.backend else header.module
+    return [
+        ("run", header.run_id),
+        ("execution", header.execution_id),
+        ("workflow", f"{header.workflow_name} {header.workflow_id}"),
+        ("status", run_status(header.status)),
+        ("where", f"{where} · NO HARDWARE PROTECTION" if header.insecure else where),
+        ("created", optional_time(header, "create_time")),
+        ("started", optional_time(header, "start_time")),
+        ("ended", optional_time(header, "end_time")),
+        ("input", sealed(header.input) if header.HasField("input") else None),
+        ("output", sealed(header.output) if header.HasField("output") else None),
+        ("error code", header.error_code),
+    ]
+
+
+def event(item: run_pb2.Event) -> dict[str, Any]:  # Any: JSON
+    """The document of one event of a journal."""
+    return {
+        "index": item.index,
+        "event_type": item.event_type,
+        "correlation_id": item.correlation_id,
+        "create_time": optional_time(item, "create_time"),
+        "content": sealed(item.sealed) if item.HasField("sealed") else None,
+        "tampered": item.tampered,
+    }
+
+
+def _enum_word(enum: Any, number: int, prefix: str) -> str:  # Any: generated enums have no common type
+    try:
+        return str(enum.Name(number)).removeprefix(prefix).lower()
+    except ValueError:
+        return str(number)

@@ -1,0 +1,189 @@
+"""``strongroom workflow``: what is registered and how it will run."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from strongroom.cli import views
+from strongroom.cli.caller import Caller, facts, read_file, table
+from strongroom.cli.channel import Host, connect
+from strongroom.cli.verbs import DryRun, Yes, group, verb
+from strongroom.pb.strongroom.v1 import workflow_pb2
+from strongroom.pb.strongroom.v1.workflow_pb2_grpc import WorkflowServiceStub
+
+__all__ = ["Config", "Owner", "app"]
+
+# As much as the host takes of an uncompressed module.
+BINARY_BYTES_MAX: Final = 100_000_000
+PAGE_SIZE_MAX: Final = 500
+
+Owner = Annotated[str, typer.Option("--owner", help="Owner, 40 hex digits; the host's own if not given.")]
+Config = Annotated[str, typer.Option("--config", help="Config for the guest: text, @file or - for stdin.")]
+_File = Annotated[Path, typer.Argument(help="Wasm file: raw, brotli, or base64 of brotli.", metavar="FILE")]
+_Name = Annotated[str, typer.Option("--name", help="Name of the workflow; the file's name if not given.")]
+_Tag = Annotated[str, typer.Option("--tag", help="Tag.")]
+_Attributes = Annotated[str, typer.Option("--attributes", help="Attributes: JSON, @file or - for stdin.")]
+_Workflow = Annotated[str, typer.Argument(help="Workflow id or name.", metavar="WORKFLOW")]
+
+app = group("Register workflows, look at them, pause and delete them.")
+
+
+def _stub(host: Host) -> WorkflowServiceStub:
+    return host.stub(WorkflowServiceStub)
+
+
+def _register(
+    caller: Caller, file: Path, *, name: str, tag: str, owner: str, config: str, attributes: str, validate_only: bool
+) -> workflow_pb2.RegisterResponse:
+    request = workflow_pb2.RegisterRequest(
+        binary=read_file("FILE", file, bytes_max=BINARY_BYTES_MAX),
+        name=name or file.name.split(".")[0],
+        tag=tag,
+        owner=owner,
+        config=caller.read("--config", config),
+        # The bytes go as they are: only the host decides what a malformed document means, and it refuses.
+        attributes=caller.read("--attributes", attributes),
+        validate_only=validate_only,
+    )
+    with connect(caller) as host:
+        answer = host.call(_stub(host).Register, request)
+    for warning in answer.workflow.warnings:
+        caller.note(f"warning: {warning}")
+    return answer
+
+
+@verb(app, "register", example="strongroom workflow register hello.wasm --name hello")
+def register(
+    caller: Caller,
+    file: _File,
+    name: _Name = "",
+    tag: _Tag = "",
+    owner: Owner = "",
+    config: Config = "",
+    attributes: _Attributes = "",
+) -> None:
+    """Register a workflow. The same registration again gives the same record.
+
+    The id covers owner, name, binary and config. Attributes decide where it runs: '{"confidential": true}' means in an
+    enclave and nowhere else.
+    """
+    answer = _register(
+        caller, file, name=name, tag=tag, owner=owner, config=config, attributes=attributes, validate_only=False
+    )
+    caller.emit(
+        "workflow",
+        {**views.workflow(answer.workflow), "created": answer.created},
+        views.workflow_facts(answer.workflow),
+    )
+    if not answer.created:
+        caller.note("it was registered before; nothing changed")
+
+
+@verb(app, "validate", example="strongroom workflow validate hello.wasm --attributes @attributes.json")
+def validate(
+    caller: Caller,
+    file: _File,
+    name: _Name = "",
+    tag: _Tag = "",
+    owner: Owner = "",
+    config: Config = "",
+    attributes: _Attributes = "",
+) -> None:
+    """Check a workflow as registration would, and store nothing."""
+    answer = _register(
+        caller, file, name=name, tag=tag, owner=owner, config=config, attributes=attributes, validate_only=True
+    )
+    caller.emit(
+        "workflow", {**views.workflow(answer.workflow), "created": False}, views.workflow_facts(answer.workflow)
+    )
+    caller.note("it could be registered; nothing was stored")
+
+
+@verb(app, "list", example="strongroom workflow list --json")
+def list_workflows(
+    caller: Caller,
+    owner: Owner = "",
+    limit: Annotated[int, typer.Option("--limit", help="How many at most.", min=1, max=100_000)] = 50,
+) -> None:
+    """List workflows, newest first."""
+    found: list[workflow_pb2.Workflow] = []
+    token = ""
+    with connect(caller) as host:
+        while True:
+            size = min(limit - len(found), PAGE_SIZE_MAX)
+            request = workflow_pb2.WorkflowServiceListRequest(page_size=size, page_token=token, owner=owner)
+            page = host.call(_stub(host).List, request)
+            found.extend(page.workflows)
+            token = page.next_page_token
+            if not token or not page.workflows or len(found) >= limit:
+                break
+    documents = [views.workflow(record) for record in found[:limit]]
+    rows = [[d["workflow_id"], d["name"], d["tag"], d["status"], d["module"], d["create_time"]] for d in documents]
+    caller.emit(
+        "workflows",
+        {"workflows": documents, "more": bool(token)},
+        table(["WORKFLOW", "NAME", "TAG", "STATUS", "MODULE", "CREATED"], rows) if rows else "",
+    )
+    if token:
+        caller.note(f"there are more than {limit}: raise --limit")
+
+
+@verb(app, "get", example="strongroom workflow get hello")
+def get(caller: Caller, workflow: _Workflow, owner: Owner = "") -> None:
+    """Show one workflow."""
+    with connect(caller) as host:
+        request = workflow_pb2.WorkflowServiceGetRequest(workflow=workflow, owner=owner)
+        record = host.call(_stub(host).Get, request).workflow
+    caller.emit("workflow", views.workflow(record), views.workflow_facts(record))
+
+
+@verb(app, "hash", example="strongroom workflow hash hello.wasm --name hello", online=False)
+def compute_hash(caller: Caller, file: _File, name: _Name = "", owner: Owner = "", config: Config = "") -> None:
+    """Compute the id that a registration would get, without a host.
+
+    Without --owner it is the owner of the settings that a client reads here, which need not be the host's.
+    """
+    from strongroom.cli.offline import identify
+
+    shown = identify(
+        read_file("FILE", file, bytes_max=BINARY_BYTES_MAX),
+        name=name or file.name.split(".")[0],
+        owner=owner,
+        config=caller.read("--config", config),
+    )
+    caller.emit("workflow-hash", shown, facts(list(shown.items())))
+
+
+def _change(
+    caller: Caller, workflow: str, owner: str, *, of: Callable[[WorkflowServiceStub], Any], request: Any
+) -> None:
+    # Any: Pause and Activate have the same fields in messages of different types.
+    with connect(caller) as host:
+        record = host.call(of(_stub(host)), request(workflow=workflow, owner=owner)).workflow
+    caller.emit("workflow", views.workflow(record), views.workflow_facts(record))
+
+
+@verb(app, "pause", example="strongroom workflow pause hello")
+def pause(caller: Caller, workflow: _Workflow, owner: Owner = "") -> None:
+    """Refuse new runs of a workflow; runs that were accepted go on."""
+    _change(caller, workflow, owner, of=lambda stub: stub.Pause, request=workflow_pb2.PauseRequest)
+
+
+@verb(app, "activate", example="strongroom workflow activate hello")
+def activate(caller: Caller, workflow: _Workflow, owner: Owner = "") -> None:
+    """Take new runs of a paused workflow again."""
+    _change(caller, workflow, owner, of=lambda stub: stub.Activate, request=workflow_pb2.ActivateRequest)
+
+
+@verb(app, "delete", example="strongroom workflow delete hello --yes")
+def delete(caller: Caller, workflow: _Workflow, owner: Owner = "", yes: Yes = False, dry_run: DryRun = False) -> None:
+    """Remove a workflow. Refused while runs are unfinished; past runs stay."""
+    if not dry_run:
+        caller.confirm(f"Delete workflow {workflow}?", yes=yes)
+    with connect(caller) as host:
+        request = workflow_pb2.WorkflowServiceDeleteRequest(workflow=workflow, owner=owner, validate_only=dry_run)
+        gone = host.call(_stub(host).Delete, request).workflow_id
+    caller.emit("workflow-deleted", {"workflow_id": gone, "dry_run": dry_run}, gone)
+    caller.note("it could be deleted; nothing was changed" if dry_run else "deleted")
