@@ -4,7 +4,6 @@ import sys
 from pathlib import Path
 
 from strongroom.plugin import Misconfigured
-from strongroom_vault.hardening import close_memory
 from strongroom_vault.key import create_key_file, load_key_file
 
 USAGE = "usage: python -m strongroom_vault init-key FILE"
@@ -13,11 +12,10 @@ USAGE = "usage: python -m strongroom_vault init-key FILE"
 def main(arguments: list[str]) -> int:
     """The exit code. Without arguments this is a plugin process, which talks to the host that started it."""
     if not arguments:
-        from strongroom.plugin.serve.process import serve  # gRPC is not needed to make a key
+        from strongroom.plugin.serve import serve  # gRPC is not needed to make a key
 
         from strongroom_vault.plugin import VaultPlugin
 
-        close_memory()
         serve(VaultPlugin)
         return 0
     if len(arguments) != 2 or arguments[0] != "init-key":

@@ -193,6 +193,7 @@ class Start(_message.Message):
     BINARY_FIELD_NUMBER: _builtins.int
     OWNER_FIELD_NUMBER: _builtins.int
     TIMEOUT_MS_FIELD_NUMBER: _builtins.int
+    EXECUTION_ID_FIELD_NUMBER: _builtins.int
     request: _builtins.bytes
     """Required. Serialized capabilities.compute.confidentialworkflow.v1alpha.ConfidentialWorkflowRequest, as it came."""
     binary: _builtins.bytes
@@ -201,6 +202,8 @@ class Start(_message.Message):
     """Required. Owner of the workflow and its secrets, 40 hex digits, as the host's metadata says."""
     timeout_ms: _builtins.int
     """Required. Time left for the execution, in milliseconds."""
+    execution_id: _builtins.str
+    """Optional. Execution id in the host's metadata, 64 hex digits; must agree with the request."""
     def __init__(
         self,
         *,
@@ -208,10 +211,11 @@ class Start(_message.Message):
         binary: _builtins.bytes = ...,
         owner: _builtins.str = ...,
         timeout_ms: _builtins.int = ...,
+        execution_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["binary", b"binary", "owner", b"owner", "request", b"request", "timeout_ms", b"timeout_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["binary", b"binary", "execution_id", b"execution_id", "owner", b"owner", "request", b"request", "timeout_ms", b"timeout_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
