@@ -97,7 +97,7 @@ def _decompress(data: bytes, bytes_max: int) -> bytes:
                 )
             if decompressor.is_finished():
                 return b"".join(pieces)
-            if decompressor.can_accept_more_data():
+            if not piece or decompressor.can_accept_more_data():
                 raise _broken("the stream ends too early")
             piece = decompressor.process(b"", output_buffer_limit=_STEP_BYTES)
     except brotli.error as error:

@@ -32,7 +32,8 @@ class Frames:
     def __init__(self, connection: socket.socket, *, frame_bytes_max: int = FRAME_BYTES_MAX) -> None:
         connection.setblocking(True)
         self._socket = connection
-        self._frame_bytes_max = frame_bytes_max
+        self.frame_bytes_max = frame_bytes_max
+        """What the other end may send next; it may change between two frames."""
         self._pending = bytearray()
         self._descriptors: deque[int] = deque()
         self._writing = threading.Lock()
@@ -86,13 +87,13 @@ class Frames:
         if len(self._pending) < _LENGTH.size:
             return None
         (size,) = _LENGTH.unpack_from(self._pending)
-        if size > self._frame_bytes_max:
+        if size > self.frame_bytes_max:
             raise LimitExceeded(
                 "SR-GUEST-101",
-                f"a frame of {size} bytes is larger than the limit of {self._frame_bytes_max} bytes",
+                f"a frame of {size} bytes is larger than the limit of {self.frame_bytes_max} bytes",
                 fix="this is a fault of the other end, not a setting; see its log",
                 size=size,
-                limit=self._frame_bytes_max,
+                limit=self.frame_bytes_max,
                 setting="guest.frames.FRAME_BYTES_MAX",
             )
         end = _LENGTH.size + size

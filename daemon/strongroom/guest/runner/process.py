@@ -7,22 +7,19 @@ import os
 import signal
 import socket
 from collections import OrderedDict
-from typing import Final
 
 from google.protobuf.message import DecodeError
 
 from strongroom.errors import StrongroomError
 from strongroom.guest import sandbox
 from strongroom.guest.frames import Frames
+from strongroom.guest.limits import MODULES_LOADED_MAX
 from strongroom.guest.runner.engine import Engine, Loaded, NotAdmitted, engine_id
 from strongroom.guest.runner.execution import Execution
 from strongroom.guest.runner.remote_host import RemoteHost
 from strongroom.pb.strongroom.runner.v1 import runner_pb2
 
 __all__ = ["serve"]
-
-MODULES_MAX: Final = 8
-"""Modules that a runner keeps loaded. The pool counts along, so both must agree on this number."""
 
 
 def serve(descriptor: int) -> None:
@@ -94,6 +91,6 @@ class _Runner:
         if loaded is None:
             raise NotAdmitted("the module is not loaded and did not come along")
         self._loaded.move_to_end(order.module_key)
-        while len(self._loaded) > MODULES_MAX:
+        while len(self._loaded) > MODULES_LOADED_MAX:
             self._loaded.popitem(last=False)
         return loaded

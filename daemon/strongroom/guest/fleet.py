@@ -1,0 +1,177 @@
+"""Which runner serves whom.
+
+Rule 1: a runner serves one owner until it is recycled, so that nothing of one owner's guests is left for another's.
+Rule 2: there are never more than ``runners_max``; one fresh runner is kept ready while there is room for it.
+Rule 3: whoever finds none waits, until a time is up.
+"""
+
+import threading
+import time
+from concurrent.futures import Future
+
+from strongroom.errors import StrongroomError, Unavailable
+from strongroom.guest.runner_process import RunnerProcess
+from strongroom.guest.spawner import Spawner
+from strongroom.pb.strongroom.runner.v1 import runner_pb2
+
+__all__ = ["Fleet"]
+
+RETRY_S = 1.0
+"""After a failed start the next one waits this long: what failed once is likely to fail again at once."""
+
+RUNS_MAX = 10_000
+"""Runs after which a runner is recycled, whatever it may have leaked by then."""
+
+
+class Fleet:
+    """The runners of a pool: fresh, idle and busy ones."""
+
+    def __init__(self, spawner: Spawner, *, runners_max: int) -> None:
+        self._spawner = spawner
+        self._runners_max = runners_max
+        self._changed = threading.Condition()
+        self._idle: list[RunnerProcess] = []  # the least recently used one first
+        self._busy: set[RunnerProcess] = set()
+        self._starting = 0
+        self._waiting = 0
+        self._failed_s = 0.0
+        self._failure: BaseException | None = None
+        self._closed = False
+        self.ready: runner_pb2.Ready | None = None
+        """What the newest runner said of itself."""
+
+    def warm(self) -> None:
+        """Have one fresh runner, if there is room."""
+        with self._changed:
+            self._keep_spare()
+
+    def wait_ready(self, timeout_s: float) -> runner_pb2.Ready:
+        """What runners say of themselves, once one has started. Raises ``Unavailable``."""
+        with self._changed:
+            if self.ready is None:
+                self._keep_spare()
+                self._changed.wait_for(lambda: self.ready or self._failure or self._closed, timeout_s)
+            if self.ready is None:
+                raise self._unavailable("no runner has started")
+            return self.ready
+
+    def acquire(self, owner: str, module_key: str, *, timeout_s: float) -> RunnerProcess:
+        """A runner for ``owner``, preferably one that has the module loaded. Raises ``Unavailable`` in time."""
+        deadline_s = time.monotonic() + timeout_s
+        with self._changed:
+            self._waiting += 1
+            try:
+                while True:
+                    if self._closed:
+                        raise self._unavailable("the runner pool is closed")
+                    runner = self._choose(owner, module_key)
+                    if runner is not None:
+                        break
+                    self._make_one()
+                    left_s = deadline_s - time.monotonic()
+                    if left_s <= 0:
+                        raise self._unavailable(f"no runner was free within {timeout_s:.1f} s")
+                    self._changed.wait(min(left_s, RETRY_S))
+            finally:
+                self._waiting -= 1
+            self._idle.remove(runner)
+            self._busy.add(runner)
+            runner.owner = owner
+            runner.runs += 1
+            self._keep_spare()
+            return runner
+
+    def release(self, runner: RunnerProcess, *, reusable: bool) -> None:
+        """Take ``runner`` back, or bury it."""
+        with self._changed:
+            self._busy.discard(runner)
+            keep = reusable and not self._closed and runner.runs < RUNS_MAX and runner.is_alive()
+            if keep:
+                self._idle.append(runner)
+            else:
+                self._keep_spare()
+            self._changed.notify_all()
+        if not keep:
+            runner.bury()
+
+    def alive(self) -> int:
+        """How many there are now."""
+        with self._changed:
+            return sum(runner.is_alive() for runner in (*self._idle, *self._busy))
+
+    def close(self) -> None:
+        """Kill all of them. Runs in progress fail."""
+        with self._changed:
+            self._closed = True
+            idle, self._idle = self._idle, []
+            for runner in self._busy:
+                runner.kill()
+            self._changed.notify_all()
+        for runner in idle:
+            runner.bury()
+        with self._changed:
+            self._changed.wait_for(lambda: not self._busy and not self._starting, timeout=10)
+
+    def _choose(self, owner: str, module_key: str) -> RunnerProcess | None:
+        for dead in [runner for runner in self._idle if not runner.is_alive()]:
+            self._idle.remove(dead)
+            dead.bury()
+        mine = [runner for runner in self._idle if runner.owner == owner]
+        for runner in reversed(mine):
+            if module_key in runner.modules:
+                return runner
+        fresh = [runner for runner in self._idle if not runner.owner]
+        return mine[-1] if mine else fresh[-1] if fresh else None
+
+    def _make_one(self) -> None:
+        """Nothing fits: start a runner, in the place of another owner's if there is no room."""
+        if self._starting >= self._waiting:
+            return
+        if self._count() >= self._runners_max:
+            if not self._idle:
+                return
+            self._idle.pop(0).bury()
+        self._start()
+
+    def _keep_spare(self) -> None:
+        fresh = any(not runner.owner for runner in self._idle)
+        if not fresh and not self._starting and not self._closed and self._count() < self._runners_max:
+            self._start()
+
+    def _count(self) -> int:
+        return len(self._idle) + len(self._busy) + self._starting
+
+    def _start(self) -> None:
+        if time.monotonic() - self._failed_s < RETRY_S:
+            return
+        self._starting += 1
+        self._spawner.spawn().add_done_callback(self._started)
+
+    def _started(self, future: Future[RunnerProcess]) -> None:
+        late = None
+        with self._changed:
+            self._starting -= 1
+            self._failure = future.exception()
+            if self._failure is not None:
+                self._failed_s = time.monotonic()
+            else:
+                runner = future.result()
+                self.ready = runner.ready
+                if self._closed:
+                    late = runner
+                else:
+                    self._idle.append(runner)
+            self._changed.notify_all()
+        if late is not None:
+            late.bury()
+
+    def _unavailable(self, what: str) -> StrongroomError:
+        return Unavailable(
+            "SR-GUEST-021",
+            what,
+            why=str(self._failure) if self._failure else "all of them are at work" if not self._closed else "",
+            fix="try again, or raise limits.runners_max",
+            limit=self._runners_max,
+            setting="limits.runners_max",
+            retry_ms=1_000,
+        )
