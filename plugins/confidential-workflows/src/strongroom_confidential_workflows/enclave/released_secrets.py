@@ -1,0 +1,127 @@
+"""The secrets of one execution: asked for sealed to its own key, opened here, dropped with the process.
+
+With a list in the request exactly those are fetched, before the guest starts. With an empty list each is fetched when
+the guest asks for it, which is how later hosts of the network do it.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from strongroom.crypto.box import BoxKey
+from strongroom.guest.ids import normal_owner, owner_checksum
+from strongroom.plugin import InvalidInput, Tampered
+from strongroom.plugin.messages import sdk_pb2, vault_pb2
+from strongroom_confidential_workflows.limits import (
+    SECRETS_BYTES_MAX,
+    SECRETS_FETCHED_MAX,
+    SECRETS_PER_VAULT_CALL,
+)
+from strongroom_confidential_workflows.request import DEFAULT_NAMESPACE, ConfidentialExecution, NamedSecret, refused
+
+__all__ = ["ReleasedSecrets"]
+
+NOT_FOUND: Final = "could not find secret"
+NOT_NAMED: Final = "secret is not named in the workflow's vault_don_secrets"
+_ERROR_CHARACTERS_MAX: Final = 200
+
+AskVault = Callable[[vault_pb2.GetSecretsRequest], vault_pb2.GetSecretsResponse]
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What became of one secret: a value, or why there is none."""
+
+    value: bytes = field(default=b"", repr=False)
+    error: str = ""
+
+
+class ReleasedSecrets:
+    """Answers the guest. ``ask_vault`` relays one request; ``key`` belongs to this execution alone."""
+
+    def __init__(self, execution: ConfidentialExecution, key: BoxKey, ask_vault: AskVault) -> None:
+        self._execution = execution
+        self._key = key
+        self._ask_vault = ask_vault
+        self._outcomes: dict[NamedSecret, _Outcome] = {}
+
+    def fetch_named(self) -> None:
+        """Fetch what the request names. In a run each must be there; during subscribe the guest is told instead.
+
+        Raises ``CapabilityError`` naming the first secret that is missing, or when the vault cannot be asked.
+        """
+        self._fetch(self._execution.secrets)
+        if self._execution.subscribing:
+            return
+        for name in self._execution.secrets:
+            error = self._outcomes[name].error
+            if error == NOT_FOUND:
+                raise refused("NotFound", f"{NOT_FOUND}: {name}")
+            if error:
+                raise refused("FailedPrecondition", f"the vault does not release {name}: {error}")
+
+    def answer(self, request: sdk_pb2.GetSecretsRequest) -> sdk_pb2.SecretResponses:
+        """One response for each request of the guest, in order. Raises ``CapabilityError`` as ``fetch_named``."""
+        names = [NamedSecret(asked.namespace or DEFAULT_NAMESPACE, asked.id) for asked in request.requests]
+        if not self._execution.secrets:
+            self._fetch(name for name in dict.fromkeys(names) if name not in self._outcomes)
+        return sdk_pb2.SecretResponses(responses=[self._response(name) for name in names])
+
+    def _response(self, name: NamedSecret) -> sdk_pb2.SecretResponse:
+        outcome = self._outcomes.get(name, _Outcome(error=NOT_NAMED))
+        owner = owner_checksum(self._execution.owner)
+        if outcome.error:
+            error = sdk_pb2.SecretError(id=name.key, namespace=name.namespace, owner=owner, error=outcome.error)
+            return sdk_pb2.SecretResponse(error=error)
+        value = outcome.value.decode()
+        return sdk_pb2.SecretResponse(
+            secret=sdk_pb2.Secret(id=name.key, namespace=name.namespace, owner=owner, value=value)
+        )
+
+    def _fetch(self, wanted: Iterable[NamedSecret]) -> None:
+        names = list(wanted)
+        if (count := len(self._outcomes) + len(names)) > SECRETS_FETCHED_MAX:
+            raise refused("LimitExceeded", f"secrets of one execution: {count} is more than {SECRETS_FETCHED_MAX}")
+        for start in range(0, len(names), SECRETS_PER_VAULT_CALL):
+            self._fetch_batch(names[start : start + SECRETS_PER_VAULT_CALL])
+        if (size := sum(len(outcome.value) for outcome in self._outcomes.values())) > SECRETS_BYTES_MAX:
+            raise refused("LimitExceeded", f"secrets of one execution: {size} bytes is more than {SECRETS_BYTES_MAX}")
+
+    def _fetch_batch(self, names: Sequence[NamedSecret]) -> None:
+        owner = owner_checksum(self._execution.owner)
+        request = vault_pb2.GetSecretsRequest()
+        for name in names:
+            identifier = vault_pb2.SecretIdentifier(key=name.key, namespace=name.namespace, owner=owner)
+            request.requests.add(id=identifier, encryption_keys=[self._key.public_hex])
+        answers = {self._name_of(response.id): response for response in self._ask_vault(request).responses}
+        for name in names:
+            self._outcomes[name] = self._outcome(answers.get(name))
+
+    def _name_of(self, identifier: vault_pb2.SecretIdentifier) -> NamedSecret | None:
+        """The name that an answer is for; None when it is for another owner."""
+        try:
+            if normal_owner(identifier.owner) != self._execution.owner:
+                return None
+        except InvalidInput:
+            return None
+        return NamedSecret(identifier.namespace or DEFAULT_NAMESPACE, identifier.key)
+
+    def _outcome(self, response: vault_pb2.SecretResponse | None) -> _Outcome:
+        if response is None:
+            return _Outcome(error="the vault did not answer for this secret")
+        if response.WhichOneof("result") != "data":
+            return _Outcome(error=response.error[:_ERROR_CHARACTERS_MAX] or "the vault gave no reason")
+        shares = [
+            share
+            for sealed in response.data.encrypted_decryption_key_shares
+            if sealed.encryption_key == self._key.public_hex
+            for share in sealed.shares
+        ]
+        if len(shares) != 1:
+            return _Outcome(error=f"the vault answered with {len(shares)} shares, this enclave takes exactly one")
+        try:
+            value = self._key.open(bytes.fromhex(shares[0]))
+            value.decode()
+        except (Tampered, ValueError):
+            return _Outcome(error="the vault's answer was not sealed to this execution")
+        return _Outcome(value=value)

@@ -1,0 +1,125 @@
+"""Starts enclave runners, keeps some warm, and ends every one of them when the plugin stops.
+
+A warm runner is as fresh as any other: it has sealed itself and waits; it has seen no execution and made no key. One
+thread starts all of them, because the kernel ties a runner's life to the thread that started it.
+"""
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from enum import Enum, auto
+
+from strongroom.plugin import Unavailable
+from strongroom.plugin.messages import enclave_pb2
+from strongroom_confidential_workflows.limits import READY_TIMEOUT_S
+from strongroom_confidential_workflows.runner_process import RunnerProcess
+
+__all__ = ["Launcher"]
+
+
+class _Order(Enum):
+    SPARE = auto()
+    WANTED = auto()
+    STOP = auto()
+
+
+class Launcher:
+    """``spares`` runners wait in advance; ``take`` hands one out and has the next one started."""
+
+    def __init__(self, log: logging.Logger, *, spares: int, spawn: Callable[[], RunnerProcess] = RunnerProcess) -> None:
+        self._log = log
+        self._spares = spares
+        self._spawn = spawn
+        self._lock = threading.Lock()
+        self._living: set[RunnerProcess] = set()
+        self._closed = False
+        self._takers = 0
+        self._report: enclave_pb2.Ready | None = None
+        self._orders: queue.SimpleQueue[_Order] = queue.SimpleQueue()
+        self._ready: queue.SimpleQueue[RunnerProcess | Unavailable] = queue.SimpleQueue()
+
+    def start(self) -> None:
+        """Begin to start runners."""
+        threading.Thread(target=self._start_all, name="enclave-launcher", daemon=True).start()
+        for _ in range(self._spares):
+            self._orders.put(_Order.SPARE)
+
+    def take(self, timeout_s: float) -> RunnerProcess:
+        """A runner that is ready and belongs to the caller, who gives it to ``end``. Raises ``Unavailable``."""
+        deadline = time.monotonic() + timeout_s
+        with self._lock:
+            self._takers += 1
+        try:
+            while True:
+                self._orders.put(_Order.WANTED)
+                item = self._ready.get(timeout=max(0.0, deadline - time.monotonic()))
+                if isinstance(item, Unavailable):
+                    raise item
+                if item.is_alive():
+                    return item
+                self.end(item)
+        except queue.Empty:
+            raise Unavailable(
+                "SR-ENCL-011", "no enclave runner was ready in time", fix="try again, or lower executions_max"
+            ) from None
+        finally:
+            with self._lock:
+                self._takers -= 1
+
+    def end(self, runner: RunnerProcess) -> None:
+        """Kill a runner that was taken."""
+        with self._lock:
+            self._living.discard(runner)
+        runner.close()
+
+    def report(self) -> enclave_pb2.Ready:
+        """What a runner said of its sandbox; starts one when none has been started yet. Raises ``Unavailable``."""
+        if self._report is None:
+            self.end(self.take(READY_TIMEOUT_S))
+        assert self._report is not None  # noqa: S101 - a runner that was taken has reported
+        return self._report
+
+    def close(self) -> None:
+        """Kill every runner and start no more. Executions that are under way end with an error."""
+        with self._lock:
+            self._closed = True
+            living = set(self._living)
+        self._orders.put(_Order.STOP)
+        for runner in living:
+            runner.kill()
+
+    def _start_all(self) -> None:
+        while (order := self._orders.get()) is not _Order.STOP:
+            try:
+                runner = self._start_one()
+            except (Unavailable, OSError) as error:
+                self._log.error("an enclave runner did not start: %s", error)
+                if order is _Order.WANTED:
+                    self._ready.put(error if isinstance(error, Unavailable) else _not_started(error))
+                continue
+            with self._lock:
+                surplus = self._closed or self._ready.qsize() >= self._spares + self._takers
+            if surplus:
+                self.end(runner)
+            else:
+                self._ready.put(runner)
+
+    def _start_one(self) -> RunnerProcess:
+        runner = self._spawn()
+        with self._lock:
+            self._living.add(runner)
+        try:
+            report = runner.wait_ready(READY_TIMEOUT_S)
+        except Unavailable:
+            self.end(runner)
+            raise
+        if self._report is None and report.missing:
+            self._log.warning("this machine lacks protections for enclave runners: %s", "; ".join(report.missing))
+        self._report = report
+        return runner
+
+
+def _not_started(error: OSError) -> Unavailable:
+    return Unavailable("SR-ENCL-010", "no enclave runner could be started", why=error.strerror or type(error).__name__)

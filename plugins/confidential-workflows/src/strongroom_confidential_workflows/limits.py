@@ -1,0 +1,43 @@
+"""What this capability takes at most, with the reason for each."""
+
+from typing import Final
+
+__all__ = [
+    "ANSWER_MARGIN_MS",
+    "BINARY_BYTES_MAX",
+    "CALLS_IN_FLIGHT_MAX",
+    "CALLS_MAX",
+    "EXECUTIONS_MAX",
+    "FETCH_TIMEOUT_S",
+    "FRAME_BYTES_MAX",
+    "KILL_GRACE_S",
+    "READY_TIMEOUT_S",
+    "REQUEST_BYTES_MAX",
+    "RESULT_BYTES_MAX",
+    "SECRETS_BYTES_MAX",
+    "SECRETS_FETCHED_MAX",
+    "SECRETS_NAMED_MAX",
+    "SECRETS_PER_VAULT_CALL",
+    "TEXT_BYTES_MAX",
+    "URL_BYTES_MAX",
+    "VAULT_TIMEOUT_S",
+]
+
+BINARY_BYTES_MAX: Final = 20 * 1024 * 1024  # confidential.md 13: one fetch of a binary
+FETCH_TIMEOUT_S: Final = 60.0  # the same place
+URL_BYTES_MAX: Final = 2_048  # longer ones are no stable locators
+REQUEST_BYTES_MAX: Final = 5 * 1024 * 1024  # a serialized ExecuteRequest: config (50 KB) and one trigger payload
+RESULT_BYTES_MAX: Final = 5 * 1024 * 1024  # the largest answer that the guest contract knows
+FRAME_BYTES_MAX: Final = 32 * 1024 * 1024  # binary and request travel in one frame
+CALLS_IN_FLIGHT_MAX: Final = 30  # each holds a thread of this process; the guest's own limit is the same
+CALLS_MAX: Final = 10_000  # a guest that calls in a loop ends here, long before its deadline
+EXECUTIONS_MAX: Final = 64  # each takes up to 100 MB of guest memory and a process
+SECRETS_NAMED_MAX: Final = 100  # an owner has no more
+SECRETS_FETCHED_MAX: Final = 100  # the same, for a guest that asks one by one
+SECRETS_BYTES_MAX: Final = 27_000  # cre-guest.md 12: all secrets of one workflow
+SECRETS_PER_VAULT_CALL: Final = 10  # capability-wire 11.5
+TEXT_BYTES_MAX: Final = 256  # ids, keys, namespaces
+VAULT_TIMEOUT_S: Final = 30.0  # one relayed vault call, within the deadline of the execution
+READY_TIMEOUT_S: Final = 20.0  # a runner imports and seals itself in well under a second on an idle machine
+ANSWER_MARGIN_MS: Final = 250  # a guest ends this much before its caller gives up, so that the reason arrives
+KILL_GRACE_S: Final = 2.0  # a runner ends its guest itself at the deadline; after this it is killed

@@ -1,0 +1,175 @@
+"""One confidential execution as it was asked for, checked.
+
+The plugin checks before it fetches anything, and the enclave runner checks the same bytes again, because the plugin is
+outside of the enclave. Both dialects are read: `execute_request` (field 4) and `sdk_execute_request` (field 9).
+Source: contracts/confidential.md sections 5, 6, 8 and 13.
+"""
+
+import re
+from dataclasses import dataclass, field
+from typing import Final
+
+from google.protobuf.message import DecodeError, Message
+
+from strongroom.guest.ids import normal_owner
+from strongroom.plugin import CapabilityError, InvalidInput
+from strongroom.plugin.messages import capabilities_pb2, confidential_workflow_pb2, sdk_pb2
+from strongroom_confidential_workflows.limits import (
+    REQUEST_BYTES_MAX,
+    SECRETS_NAMED_MAX,
+    TEXT_BYTES_MAX,
+    URL_BYTES_MAX,
+)
+
+__all__ = ["DEFAULT_NAMESPACE", "ConfidentialExecution", "NamedSecret", "refused"]
+
+DEFAULT_NAMESPACE: Final = "main"
+HASH_BYTES: Final = 32
+_EXECUTION_ID: Final = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class NamedSecret:
+    """A secret by namespace and key; the owner is that of the execution."""
+
+    namespace: str
+    key: str
+
+    def __str__(self) -> str:
+        """For errors: the name is public, the value never appears."""
+        return f"key {self.key!r} in namespace {self.namespace!r}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfidentialExecution:
+    """What to run, for whom, and which secrets it names. ``owner`` is 40 hex digits."""
+
+    workflow_id: str
+    owner: str
+    execution_id: str
+    binary_url: str
+    binary_hash: bytes
+    execute_request: bytes = field(repr=False)
+    subscribing: bool
+    secrets: tuple[NamedSecret, ...]
+
+    @classmethod
+    def from_wire(
+        cls,
+        untrusted: confidential_workflow_pb2.ConfidentialWorkflowRequest,
+        *,
+        metadata: capabilities_pb2.RequestMetadata,
+    ) -> "ConfidentialExecution":
+        """The execution in ``untrusted``. ``metadata`` must agree with it. Raises ``CapabilityError``."""
+        asked = untrusted.execution
+        _check_text("execution.workflow_id", asked.workflow_id, TEXT_BYTES_MAX)
+        _check_text("execution.binary_url", asked.binary_url, URL_BYTES_MAX)
+        if len(asked.binary_hash) != HASH_BYTES:
+            raise refused(
+                "InvalidArgument", f"execution.binary_hash: {len(asked.binary_hash)} bytes, SHA-256 has {HASH_BYTES}"
+            )
+        _check_same("workflow_id", asked.workflow_id, metadata.workflow_id)
+        _check_enforceable(asked)
+        request, serialized = _execute_request(asked)
+        subscribing = request.WhichOneof("request") == "subscribe"
+        return cls(
+            workflow_id=asked.workflow_id,
+            owner=_owner(asked.owner, metadata.workflow_owner),
+            execution_id="" if subscribing else _execution_id(asked.execution_id, metadata.workflow_execution_id),
+            binary_url=asked.binary_url,
+            binary_hash=asked.binary_hash,
+            execute_request=serialized,
+            subscribing=subscribing,
+            secrets=_named_secrets(untrusted),
+        )
+
+
+def refused(name: str, message: str) -> CapabilityError:
+    """An error that the caller can do something about."""
+    return CapabilityError("Public", "User", name, message)
+
+
+def _execute_request(asked: confidential_workflow_pb2.WorkflowExecution) -> tuple[sdk_pb2.ExecuteRequest, bytes]:
+    """The request in field 4 or 9, and its bytes. Both may be there when they say the same."""
+    if not asked.execute_request and not asked.HasField("sdk_execute_request"):
+        raise refused("InvalidArgument", "execution has neither execute_request nor sdk_execute_request")
+    if (size := max(len(asked.execute_request), asked.sdk_execute_request.ByteSize())) > REQUEST_BYTES_MAX:
+        raise refused("LimitExceeded", f"execution.execute_request: {size} bytes is more than {REQUEST_BYTES_MAX}")
+    typed = asked.sdk_execute_request
+    request = typed
+    if asked.execute_request:
+        request = sdk_pb2.ExecuteRequest()
+        try:
+            request.ParseFromString(asked.execute_request)
+        except DecodeError:
+            raise refused("InvalidArgument", "execution.execute_request is not a serialized ExecuteRequest") from None
+        if asked.HasField("sdk_execute_request") and _canonical(request) != _canonical(typed):
+            raise refused("InvalidArgument", "execution.execute_request and execution.sdk_execute_request differ")
+    if request.WhichOneof("request") is None:
+        raise refused("InvalidArgument", "the execute request is neither subscribe nor trigger")
+    return request, asked.execute_request or _canonical(typed)
+
+
+def _canonical(message: Message) -> bytes:
+    return message.SerializeToString(deterministic=True)
+
+
+def _check_enforceable(asked: confidential_workflow_pb2.WorkflowExecution) -> None:
+    """Refuse conditions that this backend cannot hold: it is no TEE, and running without them would break them."""
+    requirements = asked.requirements
+    if asked.HasField("requirements") and (requirements.HasField("tee") or _has_unknown_fields(requirements)):
+        raise refused("FailedPrecondition", "execution.requirements cannot be satisfied: this backend is not a TEE")
+    if asked.HasField("restrictions"):
+        raise refused("Unimplemented", "execution.restrictions cannot be enforced by this backend, so nothing was run")
+
+
+def _has_unknown_fields(message: Message) -> bool:
+    known = type(message)()
+    known.CopyFrom(message)
+    known.DiscardUnknownFields()
+    return _canonical(known) != _canonical(message)
+
+
+def _owner(in_request: str, in_metadata: str) -> str:
+    try:
+        owners = {normal_owner(text) for text in (in_request, in_metadata) if text}
+    except InvalidInput as error:
+        raise refused("InvalidArgument", f"owner: {error}") from None
+    if not owners:
+        raise refused("InvalidArgument", "the owner is in neither execution.owner nor metadata.workflow_owner")
+    if len(owners) > 1:
+        raise refused("InvalidArgument", "execution.owner and metadata.workflow_owner differ")
+    return owners.pop()
+
+
+def _execution_id(in_request: str, in_metadata: str) -> str:
+    _check_same("execution_id", in_request, in_metadata)
+    execution_id = in_request or in_metadata
+    if execution_id and not _EXECUTION_ID.fullmatch(execution_id):
+        raise refused("InvalidArgument", "execution.execution_id is not 64 lower-case hex digits")
+    return execution_id
+
+
+def _named_secrets(untrusted: confidential_workflow_pb2.ConfidentialWorkflowRequest) -> tuple[NamedSecret, ...]:
+    if (count := len(untrusted.vault_don_secrets)) > SECRETS_NAMED_MAX:
+        raise refused("LimitExceeded", f"vault_don_secrets: {count} secrets is more than {SECRETS_NAMED_MAX}")
+    for index, secret in enumerate(untrusted.vault_don_secrets):
+        _check_text(f"vault_don_secrets[{index}].key", secret.key, TEXT_BYTES_MAX)
+        if len(secret.namespace.encode()) > TEXT_BYTES_MAX:
+            raise refused(
+                "LimitExceeded", f"vault_don_secrets[{index}].namespace is longer than {TEXT_BYTES_MAX} bytes"
+            )
+    named = (NamedSecret(s.namespace or DEFAULT_NAMESPACE, s.key) for s in untrusted.vault_don_secrets)
+    return tuple(dict.fromkeys(named))
+
+
+def _check_text(name: str, untrusted: str, limit: int) -> None:
+    if not untrusted:
+        raise refused("InvalidArgument", f"{name} is missing")
+    if (size := len(untrusted.encode())) > limit:
+        raise refused("LimitExceeded", f"{name}: {size} bytes is more than {limit}")
+
+
+def _check_same(name: str, in_request: str, in_metadata: str) -> None:
+    if in_request and in_metadata and in_request != in_metadata:
+        raise refused("InvalidArgument", f"execution.{name} and the metadata differ")
