@@ -63,7 +63,7 @@ class CompiledCache:
         return None if native is None else self._keep(key, native)
 
     def put(self, key: str, native: bytes) -> None:
-        """Keep ``native`` in memory, and on disk if the disk allows it: a cache that cannot write is slow, not broken."""
+        """Keep ``native`` in memory, and on disk if that works: a cache that cannot write is slow, not broken."""
         os.close(self._keep(key, native))
         with contextlib.suppress(OSError), self._lock:
             self._make_room(len(native))

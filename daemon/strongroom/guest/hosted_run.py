@@ -14,7 +14,7 @@ from strongroom.errors import Cancelled, GuestFault, StrongroomError
 from strongroom.guest.execution_helper import ExecutionHelper
 from strongroom.guest.limits import GuestLimits
 from strongroom.guest.outcome import result_of, timed_out
-from strongroom.guest.runner_process import RunnerDied, RunnerProcess
+from strongroom.guest.runner_process import RunnerDeathError, RunnerProcess
 from strongroom.guest.workers import Workers
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.strongroom.runner.v1 import runner_pb2
@@ -65,7 +65,7 @@ class HostedRun:
                     self.clean = message.finished.outcome != runner_pb2.OUTCOME_HOST_FAULT
                     return result_of(message.finished, limits=self._limits, timeout_ms=self._timeout_ms)
                 self._handle(message)
-        except RunnerDied as death:
+        except RunnerDeathError as death:
             if self._cancelled:
                 raise Cancelled("SR-GUEST-013", "the run was cancelled", why=self._cancelled) from None
             raise GuestFault(
@@ -92,18 +92,18 @@ class HostedRun:
                 self._lines += 1
                 # Two modes, and one warning for each.
                 if self._lines > 2 * (self._limits.log_lines_max + 1) + 2:
-                    raise RunnerDied("it sent more log lines than a guest may")
+                    raise RunnerDeathError("it sent more log lines than a guest may")
                 self._helper.log(message.log_line.mode, message.log_line.line)
             case "metric":
                 self._helper.metric(message.metric)
             case unexpected:
-                raise RunnerDied(f"it sent {unexpected} during a run")
+                raise RunnerDeathError(f"it sent {unexpected} during a run")
 
     def _start(self, job: Callable[[], None]) -> None:
         with self._lock:
             self._calls_open += 1
             if self._calls_open > self._limits.calls_in_flight_max:
-                raise RunnerDied("it has more calls open than a guest may")
+                raise RunnerDeathError("it has more calls open than a guest may")
         self._workers.submit(job)
 
     def _capability(self, request: sdk_pb2.CapabilityRequest) -> None:
@@ -142,7 +142,7 @@ class HostedRun:
                 return
             try:
                 self._runner.send(message)
-            except RunnerDied:
+            except RunnerDeathError:
                 # The thread that reads finds out by itself, and says so.
                 return
 
@@ -159,7 +159,7 @@ class HostedRun:
                 return
             try:
                 self._runner.send(runner_pb2.ToRunner(cancel=runner_pb2.Cancel(reason=self._cancelled)))
-            except RunnerDied:
+            except RunnerDeathError:
                 return
 
     def _reap(self) -> None:

@@ -1,7 +1,7 @@
 """Ids and hashes that guests, capabilities and other hosts compute in the same way.
 
-Source: contracts/cre-guest.md sections 9 and 13. None of these formulas separates its parts, so different inputs can give
-one id: they name things, they are no keys of uniqueness.
+Source: contracts/cre-guest.md sections 9 and 13. None of these formulas separates its parts, so different inputs can
+give one id: they name things, they are no keys of uniqueness.
 """
 
 import hashlib

@@ -1,10 +1,10 @@
 """What the end of a run means to its host: a result, or the error that says who is at fault."""
 
-from strongroom.errors import Cancelled, GuestFault, Internal, TimedOut
+from strongroom.errors import Cancelled, GuestFault, Internal, InvalidInput, TimedOut
 from strongroom.guest.limits import GuestLimits
 from strongroom.pb.strongroom.runner.v1 import runner_pb2
 
-__all__ = ["result_of", "wire_limits"]
+__all__ = ["not_admitted", "result_of", "timed_out", "wire_limits"]
 
 
 def wire_limits(limits: GuestLimits, *, timeout_ms: int) -> runner_pb2.Limits:
@@ -56,4 +56,15 @@ def timed_out(timeout_ms: int) -> TimedOut:
         fix="make the workflow do less in one run, or raise limits.run_timeout_ms",
         limit=timeout_ms,
         setting="limits.run_timeout_ms",
+    )
+
+
+def not_admitted(why: str) -> InvalidInput:
+    """The error of a module that no runner will execute."""
+    return InvalidInput(
+        "SR-GUEST-010",
+        "the module was not admitted",
+        why=why,
+        fix="build the workflow with a supported SDK",
+        field="binary",
     )

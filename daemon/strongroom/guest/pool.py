@@ -17,8 +17,8 @@ from strongroom.guest.execution_helper import ExecutionHelper
 from strongroom.guest.fleet import Fleet
 from strongroom.guest.hosted_run import HostedRun
 from strongroom.guest.limits import GuestLimits
-from strongroom.guest.outcome import wire_limits
-from strongroom.guest.runner_process import RunnerDied
+from strongroom.guest.outcome import not_admitted, wire_limits
+from strongroom.guest.runner_process import RunnerDeathError
 from strongroom.guest.spawner import Spawner
 from strongroom.guest.workers import Workers
 from strongroom.pb.strongroom.runner.v1 import runner_pb2
@@ -177,8 +177,8 @@ class RunnerPool:
                 runner.frames.frame_bytes_max = self._limits.native_bytes_max + FRAME_SLACK_BYTES
                 runner.send(runner_pb2.ToRunner(compile=runner_pb2.Compile(wasm=wasm)))
                 message = runner.receive(deadline_s)
-            except RunnerDied as death:
-                raise _refused(f"the compiler died on it: {death}") from None
+            except RunnerDeathError as death:
+                raise not_admitted(f"the compiler died on it: {death}") from None
             finally:
                 runner.bury()
         if message is None:
@@ -190,17 +190,7 @@ class RunnerPool:
                 setting="guest.limits.compile_timeout_ms",
             )
         if message.WhichOneof("message") != "compiled" or not (message.compiled.native or message.compiled.error):
-            raise _refused("the compiler gave no answer to it")
+            raise not_admitted("the compiler gave no answer to it")
         if message.compiled.error:
-            raise _refused(message.compiled.error)
+            raise not_admitted(message.compiled.error)
         return message.compiled
-
-
-def _refused(why: str) -> InvalidInput:
-    return InvalidInput(
-        "SR-GUEST-010",
-        "the module was not admitted",
-        why=why,
-        fix="build the workflow with a supported SDK",
-        field="binary",
-    )

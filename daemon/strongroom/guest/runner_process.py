@@ -20,7 +20,7 @@ from strongroom.guest.frames import Frames
 from strongroom.guest.limits import MODULES_LOADED_MAX
 from strongroom.pb.strongroom.runner.v1 import runner_pb2
 
-__all__ = ["RunnerDied", "RunnerProcess"]
+__all__ = ["RunnerDeathError", "RunnerProcess"]
 
 READY_S: Final = 20.0
 """A start takes a tenth of a second; a machine that needs this long is not going to run guests."""
@@ -32,7 +32,7 @@ CONTROL_BYTES_MAX: Final = 1 << 20
 """Size of a frame outside a run: Ready, and nothing else."""
 
 
-class RunnerDied(Exception):
+class RunnerDeathError(Exception):
     """The process ended, or said something that no sound runner says. The text says which."""
 
 
@@ -79,8 +79,8 @@ class RunnerProcess:
         try:
             message = self.receive(time.monotonic() + READY_S)
             if message is None or message.WhichOneof("message") != "ready":
-                raise RunnerDied("it did not say that it is ready")
-        except RunnerDied as problem:
+                raise RunnerDeathError("it did not say that it is ready")
+        except RunnerDeathError as problem:
             self.kill()
             raise Unavailable(
                 "SR-GUEST-020",
@@ -91,21 +91,21 @@ class RunnerProcess:
         self.ready = message.ready
 
     def receive(self, deadline_s: float) -> runner_pb2.FromRunner | None:
-        """The next message, or ``None`` when it is ``deadline_s``. Raises ``RunnerDied``."""
+        """The next message, or ``None`` when it is ``deadline_s``. Raises ``RunnerDeathError``."""
         try:
             data = self.frames.receive(max(0.0, deadline_s - time.monotonic()))
             if data is None and self.frames.ended:
-                raise RunnerDied(self._how_it_ended())
+                raise RunnerDeathError(self._how_it_ended())
             return None if data is None else runner_pb2.FromRunner.FromString(data)
         except (DecodeError, StrongroomError, OSError) as problem:
-            raise RunnerDied(f"it sent what is no message: {problem}") from None
+            raise RunnerDeathError(f"it sent what is no message: {problem}") from None
 
     def send(self, message: runner_pb2.ToRunner, *, descriptor: int | None = None) -> None:
-        """Raises ``RunnerDied``."""
+        """Raises ``RunnerDeathError``."""
         try:
             self.frames.send(message.SerializeToString(), descriptor=descriptor)
         except OSError:
-            raise RunnerDied(self._how_it_ended()) from None
+            raise RunnerDeathError(self._how_it_ended()) from None
 
     def count_module(self, key: str) -> None:
         """Count along with the runner, which loads or uses ``key`` now and drops what was used longest ago."""

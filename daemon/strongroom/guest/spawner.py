@@ -1,6 +1,7 @@
 """One thread that starts every runner.
 
-A runner asks the kernel to be killed when the thread that started it ends, so that thread must live as long as the pool.
+A runner asks the kernel to be killed when the thread that started it ends, so that thread must live as long as the
+pool.
 """
 
 import queue

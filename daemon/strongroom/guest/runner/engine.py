@@ -18,10 +18,12 @@ from strongroom.guest.runner.native import GuestError, Native
 from strongroom.guest.runner.ticker import Ticker
 from strongroom.pb.strongroom.runner.v1 import runner_pb2
 
-__all__ = ["Engine", "Loaded", "NotAdmitted"]
+__all__ = ["AdmissionError", "Engine", "Loaded"]
 
 COMPONENT: Final = b"\x00asm\x0d\x00\x01\x00"
 CORE: Final = b"\x00asm\x01\x00\x00\x00"
+
+MEMORY_LIMIT_TEXT: Final = "exceeds memory limits"
 
 # Every switch that differs from the engine's default, because each is part of the identity of compiled code.
 SWITCHES: Final = {
@@ -33,7 +35,7 @@ SWITCHES: Final = {
 }
 
 
-class NotAdmitted(Exception):
+class AdmissionError(Exception):
     """A module that no runner will execute. The text says why."""
 
 
@@ -59,15 +61,15 @@ class Engine:
         self._ticker = Ticker(self._engine.increment_epoch)
 
     def compile(self, wasm: bytes) -> Loaded:
-        """Compile and admit a raw module. Raises ``NotAdmitted``."""
+        """Compile and admit a raw module. Raises ``AdmissionError``."""
         if wasm[:8] == COMPONENT:
-            raise NotAdmitted("this is a WebAssembly component; a workflow is a core module (build it for wasip1)")
+            raise AdmissionError("this is a WebAssembly component; a workflow is a core module (build it for wasip1)")
         if wasm[:8] != CORE:
-            raise NotAdmitted("this is not a WebAssembly module")
+            raise AdmissionError("this is not a WebAssembly module")
         try:
             module = wasmtime.Module(self._engine, wasm)
         except wasmtime.WasmtimeError as error:
-            raise NotAdmitted(f"the module does not compile: {error}") from None
+            raise AdmissionError(f"the module does not compile: {error}") from None
         info = self._admit(module)
         return self._link(module, info)
 
@@ -96,32 +98,39 @@ class Engine:
                     self._native.start(context, loaded.ready)
                 except GuestError as ended:
                     error = ended
+                    if MEMORY_LIMIT_TEXT in ended.text:
+                        # Only here, before the guest runs; later growth is refused to the guest itself.
+                        ended.text += f" (limits.memory_bytes_max is {limits.memory_bytes_max} bytes)"
             return execution.finish(error)
         finally:
             self._imports.current = None
             store.close()
 
+    def close(self) -> None:
+        """End the ticker. Nothing runs after this."""
+        self._ticker.close()
+
     def _admit(self, module: wasmtime.Module) -> runner_pb2.ModuleInfo:
         exports = {export.name: export.type for export in module.exports}
         if "memory" not in exports:
-            raise NotAdmitted('module does not export "memory"')
+            raise AdmissionError('module does not export "memory"')
         if not isinstance(exports["memory"], wasmtime.MemoryType):
-            raise NotAdmitted('module export "memory" is not a memory')
+            raise AdmissionError('module export "memory" is not a memory')
         start = exports.get("_start")
         if not isinstance(start, wasmtime.FuncType) or start.params or start.results:
-            raise NotAdmitted("could not get start function")
+            raise AdmissionError("could not get start function")
         label, form = "", 0
         for wanted in module.imports:
             name, kind = wanted.name or "", wanted.type
             parameters = len(kind.params) if isinstance(kind, wasmtime.FuncType) else 0
             if not isinstance(kind, wasmtime.FuncType) or not self._imports.find(wanted.module, name, parameters):
-                raise NotAdmitted(f'unknown import "{wanted.module}" "{name}"')
+                raise AdmissionError(f'unknown import "{wanted.module}" "{name}"')
             if wanted.module == "env" and name.startswith(MARKER):
                 label = label or name
             if wanted.module == "env" and name == "call_capability":
                 form = 2 if parameters == 4 else 1
         if not label:
-            raise NotAdmitted("cannot execute a legacy dag workflow")
+            raise AdmissionError("cannot execute a legacy dag workflow")
         return runner_pb2.ModuleInfo(sdk_label=label, call_form=form)
 
     def _link(self, module: wasmtime.Module, info: runner_pb2.ModuleInfo) -> Loaded:
@@ -130,7 +139,7 @@ class Engine:
         try:
             return Loaded(module, linker.instantiate_pre(module), info)
         except wasmtime.WasmtimeError as error:
-            raise NotAdmitted(f"an import has the wrong type: {error}") from None
+            raise AdmissionError(f"an import has the wrong type: {error}") from None
 
 
 def engine_id() -> str:
@@ -147,4 +156,3 @@ def _processor() -> str:
     except OSError:
         return platform.processor()
     return "\n".join(sorted({line for line in lines if line.lower().startswith(wanted)}))
-

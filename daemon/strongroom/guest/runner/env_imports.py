@@ -12,7 +12,7 @@ from google.protobuf.message import DecodeError
 from strongroom.guest.ids import don_seed
 from strongroom.guest.runner.calls import Kind
 from strongroom.guest.runner.execution import Execution, HostError
-from strongroom.guest.runner.memory import MemoryFault
+from strongroom.guest.runner.memory import MemoryAccessError
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.workflows.v2 import workflow_user_metric_pb2
 
@@ -38,7 +38,7 @@ def send_response(run: Execution, pointer: int, size: int) -> int:
             return EFAULT
         data = run.memory.read(pointer, size)
         sdk_pb2.ExecutionResult.FromString(data)
-    except (MemoryFault, DecodeError):
+    except (MemoryAccessError, DecodeError):
         return EFAULT
     run.response = data
     run.oversize_response = 0
@@ -54,7 +54,7 @@ def call_capability(run: Execution, pointer: int, size: int, out: int, out_max: 
     """Start a capability call: 0, or the negative size of an error text."""
     try:
         request = sdk_pb2.CapabilityRequest.FromString(run.memory.read(pointer, size))
-    except MemoryFault as fault:
+    except MemoryAccessError as fault:
         return _fail(run, f"error calling wasmRead: {fault}", out, out_max)
     except DecodeError as error:
         return _fail(run, f"error calling proto unmarshal: {error}", out, out_max)
@@ -69,7 +69,7 @@ def get_secrets(run: Execution, pointer: int, size: int, out: int, out_max: int)
     """Start a secrets fetch: 0, or the negative size of an error text."""
     try:
         request = sdk_pb2.GetSecretsRequest.FromString(run.memory.read(pointer, size))
-    except MemoryFault as fault:
+    except MemoryAccessError as fault:
         return _fail(run, f"error calling wasmRead: {fault}", out, out_max)
     except DecodeError as error:
         return _fail(run, f"error calling proto unmarshal: {error}", out, out_max)
@@ -89,9 +89,9 @@ def await_capabilities(run: Execution, pointer: int, size: int, out: int, out_ma
         for call_id, data in zip(ids, raw, strict=True):
             response.responses[call_id].MergeFromString(data)
         return _deliver(run, Kind.CAPABILITY, ids, response.SerializeToString(), out, out_max)
-    except (_AwaitFailure, DecodeError) as failure:
+    except (_AwaitError, DecodeError) as failure:
         return _fail(run, str(failure), out, out_max)
-    except MemoryFault as fault:
+    except MemoryAccessError as fault:
         return _fail(run, f"error reading from wasm {fault}", out, out_max)
 
 
@@ -104,9 +104,9 @@ def await_secrets(run: Execution, pointer: int, size: int, out: int, out_max: in
         for call_id, data in zip(ids, raw, strict=True):
             response.responses[call_id].MergeFromString(data)
         return _deliver(run, Kind.SECRETS, ids, response.SerializeToString(), out, out_max)
-    except (_AwaitFailure, DecodeError) as failure:
+    except (_AwaitError, DecodeError) as failure:
         return _fail(run, str(failure), out, out_max)
-    except MemoryFault as fault:
+    except MemoryAccessError as fault:
         return _fail(run, f"error reading from wasm {fault}", out, out_max)
 
 
@@ -119,12 +119,13 @@ def log(run: Execution, pointer: int, size: int) -> None:
     lines_max, line_max = run.limits.log_lines_max, run.limits.log_line_bytes_max
     if count >= lines_max:
         if count == lines_max:
-            run.host.log(run.mode, f"strongroom: further log lines are dropped, the limit is {lines_max} (limits.log_lines_max)")
+            warning = f"further log lines are dropped, the limit is {lines_max} (limits.log_lines_max)"
+            run.host.log(run.mode, f"strongroom: {warning}")
         return
     try:
         run.memory.check(pointer, size)
         data = run.memory.read(pointer, min(size, line_max))
-    except MemoryFault as fault:
+    except MemoryAccessError as fault:
         run.host.log(run.mode, f"strongroom: a log line could not be read: {fault}")
         return
     if size > line_max:
@@ -141,9 +142,11 @@ def emit_metric(run: Execution, pointer: int, size: int) -> int:
     try:
         data = run.memory.read(pointer, size)
         metric = workflow_user_metric_pb2.WorkflowUserMetric.FromString(data)
-    except (MemoryFault, DecodeError):
+    except (MemoryAccessError, DecodeError):
         return -1
-    if not 0 < len(metric.name.encode()) <= limits.metric_name_bytes_max or len(metric.labels) > limits.metric_labels_max:
+    if not 0 < len(metric.name.encode()) <= limits.metric_name_bytes_max:
+        return -1
+    if len(metric.labels) > limits.metric_labels_max:
         return -1
     if any(len(value.encode()) > limits.metric_label_bytes_max for value in metric.labels.values()):
         return -1
@@ -167,7 +170,7 @@ def now(run: Execution, pointer: int) -> int:
     """Write the time as 8 bytes, little-endian nanoseconds: agreed in DON mode, of this node otherwise."""
     try:
         run.memory.check(pointer, 8)
-    except MemoryFault:
+    except MemoryAccessError:
         return EINVAL
     moment = run.host.now_ns(run) if run.mode == MODE_DON else time.time_ns()
     if moment is None:
@@ -176,7 +179,7 @@ def now(run: Execution, pointer: int) -> int:
     return 0
 
 
-class _AwaitFailure(Exception):
+class _AwaitError(Exception):
     """An await that cannot succeed. Nothing was consumed."""
 
 
@@ -193,27 +196,27 @@ def _take_slot(run: Execution, kind: Kind, call_id: int) -> str:
 def _await(run: Execution, kind: Kind, ids: list[int], out_max: int) -> list[bytes]:
     missing = run.calls.missing(kind, ids)
     if missing is not None:
-        raise _AwaitFailure(f"failed to get call from store : {missing}")
+        raise _AwaitError(f"failed to get call from store : {missing}")
     answers = []
     for call_id in ids:
         if not run.wait(lambda wanted=call_id: run.calls.answer(kind, wanted) is not None):  # type: ignore[misc]  # mypy cannot infer a lambda with a default
-            raise _AwaitFailure(f"failed to wait for capability response {call_id} : {run.over_reason()}")
+            raise _AwaitError(f"failed to wait for capability response {call_id} : {run.over_reason()}")
         answer = run.calls.answer(kind, call_id)
         if answer is None or answer.error:
             reason = answer.error if answer else run.over_reason()
-            raise _AwaitFailure(f"failed to get secrets for call {call_id}: {reason}")
+            raise _AwaitError(f"failed to get secrets for call {call_id}: {reason}")
         answers.append(answer)
     # Answers that cannot fit are not put together first: together they may be larger than the runner.
     if any(answer.oversize for answer in answers) or sum(len(answer.response) for answer in answers) > max(out_max, 0):
-        raise _AwaitFailure("response buffer too small")
+        raise _AwaitError("response buffer too small")
     return [answer.response for answer in answers]
 
 
 def _deliver(run: Execution, kind: Kind, ids: list[int], data: bytes, out: int, out_max: int) -> int:
     try:
         run.memory.write_answer(data, out, out_max)
-    except MemoryFault as fault:
-        raise _AwaitFailure(str(fault)) from None
+    except MemoryAccessError as fault:
+        raise _AwaitError(str(fault)) from None
     run.calls.take(kind, ids)
     return len(data)
 

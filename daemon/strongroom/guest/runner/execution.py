@@ -140,5 +140,5 @@ class Execution:
             )
         return self._failed(runner_pb2.OUTCOME_GUEST_FAULT, text or NO_RESPONSE)
 
-    def _failed(self, outcome: runner_pb2.Outcome, text: str) -> runner_pb2.Finished:
+    def _failed(self, outcome: runner_pb2.Outcome.ValueType, text: str) -> runner_pb2.Finished:
         return runner_pb2.Finished(outcome=outcome, error=text[:ERROR_CHARS_MAX])

@@ -8,12 +8,12 @@ import threading
 import time
 from collections.abc import Callable
 
-from strongroom.errors import InvalidInput, StrongroomError
+from strongroom.errors import StrongroomError
 from strongroom.guest.execution_helper import ExecutionHelper
 from strongroom.guest.limits import GuestLimits
-from strongroom.guest.outcome import result_of, wire_limits
+from strongroom.guest.outcome import not_admitted, result_of, wire_limits
 from strongroom.guest.runner.calls import Answer, Kind
-from strongroom.guest.runner.engine import Engine, NotAdmitted
+from strongroom.guest.runner.engine import AdmissionError, Engine
 from strongroom.guest.runner.execution import Execution
 from strongroom.guest.workers import Workers
 from strongroom.pb.sdk.v1alpha import sdk_pb2
@@ -38,29 +38,23 @@ def run_guest(wasm: bytes, request: bytes, helper: ExecutionHelper, *, limits: G
     """
     timeout_ms = min(helper.timeout_ms, limits.timeout_ms)
     engine = Engine()
+    host = _BlockingHost(helper, limits.calls_in_flight_max)
     try:
         loaded = engine.compile(wasm)
-    except NotAdmitted as refusal:
-        raise InvalidInput(
-            "SR-GUEST-010",
-            "the module was not admitted",
-            why=str(refusal),
-            fix="build the workflow with a supported SDK",
-            field="binary",
-        ) from None
-    host = _BlockingHost(helper, limits.calls_in_flight_max)
-    execution = Execution(
-        request=request,
-        limits=wire_limits(limits, timeout_ms=timeout_ms),
-        host=host,
-        execution_id=helper.execution_id,
-        node_seed=helper.node_seed,
-    )
-    helper.on_cancel(lambda reason: host.stop(execution, reason))
-    try:
+        execution = Execution(
+            request=request,
+            limits=wire_limits(limits, timeout_ms=timeout_ms),
+            host=host,
+            execution_id=helper.execution_id,
+            node_seed=helper.node_seed,
+        )
+        helper.on_cancel(lambda reason: host.stop(execution, reason))
         return result_of(engine.run(loaded, execution), limits=limits, timeout_ms=timeout_ms)
+    except AdmissionError as refusal:
+        raise not_admitted(str(refusal)) from None
     finally:
         host.close()
+        engine.close()
 
 
 class _BlockingHost:

@@ -15,7 +15,7 @@ import wasmtime
 from strongroom.guest.runner import env_imports as env
 from strongroom.guest.runner import wasi_imports as wasi
 from strongroom.guest.runner.execution import Execution, GuestExit, HostError
-from strongroom.guest.runner.memory import MemoryFault
+from strongroom.guest.runner.memory import MemoryAccessError
 from strongroom.guest.runner.native import CALLBACK, Native
 from strongroom.guest.runner.wasi_files import FILE_FUNCTIONS
 
@@ -114,19 +114,18 @@ class Imports:
                     run.memory.bind(caller)
                 try:
                     answer = function(run, *unpack(string_at(slots, size)))
-                except MemoryFault:
+                except MemoryAccessError:
                     if not efault:
                         raise
                     answer = EFAULT
                 if result:
-                    write(slots).value = answer
+                    write(slots).value = answer or 0
             except BaseException as problem:  # see the module's first rule
                 _write_down(run, problem)
                 return self._native.trap(TRAP_TEXT)
             return None
 
         return CALLBACK(call)
-
 
 
 def _write_down(run: Execution, problem: BaseException) -> None:

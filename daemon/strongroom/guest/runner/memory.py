@@ -10,15 +10,15 @@ from typing import Any
 
 from strongroom.guest.runner.native import Native
 
-__all__ = ["GuestMemory", "MemoryFault"]
+__all__ = ["GuestMemory", "MemoryAccessError"]
 
 
-class MemoryFault(Exception):
+class MemoryAccessError(Exception):
     """The guest named memory that it does not have. The text goes back to the guest."""
 
 
 class GuestMemory:
-    """Memory of one instance. ``bind`` comes first; the start function of a module may call before exports are known."""
+    """Memory of one instance. ``bind`` comes first, from a callback: a module may call before its exports are known."""
 
     __slots__ = ("_context", "_handle", "_memory", "_native", "bound")
 
@@ -42,28 +42,28 @@ class GuestMemory:
         return size
 
     def check(self, pointer: int, size: int) -> None:
-        """Raises ``MemoryFault`` unless all of ``size`` bytes at ``pointer`` exist."""
+        """Raises ``MemoryAccessError`` unless all of ``size`` bytes at ``pointer`` exist."""
         if pointer < 0 or size < 0:
-            raise MemoryFault(f"invalid memory access: ptr: {pointer}, size: {size}")
+            raise MemoryAccessError(f"invalid memory access: ptr: {pointer}, size: {size}")
         if pointer + size > self.size():
-            raise MemoryFault("out of bounds memory access")
+            raise MemoryAccessError("out of bounds memory access")
 
     def read(self, pointer: int, size: int) -> bytes:
-        """A copy of ``size`` bytes at ``pointer``. Raises ``MemoryFault``."""
+        """A copy of ``size`` bytes at ``pointer``. Raises ``MemoryAccessError``."""
         self.check(pointer, size)
         if size == 0:
             return b""
         return ctypes.string_at(self._native.memory_data(self._context, self._handle) + pointer, size)
 
     def write(self, data: bytes, pointer: int) -> None:
-        """Write all of ``data`` at ``pointer``. Raises ``MemoryFault``; a write of nothing at the very end is allowed."""
+        """Write all of ``data`` at ``pointer``; writing nothing at the very end is fine. Raises ``MemoryAccessError``."""
         self.check(pointer, len(data))
         if data:
             ctypes.memmove(self._native.memory_data(self._context, self._handle) + pointer, data, len(data))
 
     def write_answer(self, data: bytes, pointer: int, size_max: int) -> None:
-        """Write ``data`` into a buffer of ``size_max`` bytes that must exist whole. Raises ``MemoryFault``."""
+        """Write ``data`` into a buffer of ``size_max`` bytes that must exist whole. Raises ``MemoryAccessError``."""
         if len(data) > size_max and size_max >= 0:
-            raise MemoryFault("response buffer too small")
+            raise MemoryAccessError("response buffer too small")
         self.check(pointer, size_max)
         self.write(data, pointer)

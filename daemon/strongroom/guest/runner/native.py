@@ -93,9 +93,9 @@ class Native:
         return trap
 
     def memory_of_caller(self, caller: int) -> Any | None:
-        """The memory exported by the instance that calls, or ``None``. The result holds the handle; pass its address."""
+        """The memory that the calling instance exports, or ``None``. The result holds the handle; pass its address."""
         item = _ffi.wasmtime_extern_t()
-        if not self._caller_export(caller, b"memory", 6, ctypes.addressof(item)) or item.kind != _MEMORY_KIND:
+        if not self._caller_export(caller, b"memory", 6, ctypes.addressof(item)) or int(item.kind) != _MEMORY_KIND:
             return None
         return item.of.memory
 
@@ -106,7 +106,7 @@ class Native:
         self._check(self._instantiate(_address(ready), context, ctypes.addressof(instance), trap_address), trap)
         item = _ffi.wasmtime_extern_t()
         found = self._instance_export(context, ctypes.addressof(instance), b"_start", 6, ctypes.addressof(item))
-        if not found or item.kind != _FUNCTION_KIND:
+        if not found or int(item.kind) != _FUNCTION_KIND:
             raise GuestError("could not get start function")
         self._check(self._call(context, ctypes.addressof(item.of.func), None, 0, None, 0, trap_address), trap)
 

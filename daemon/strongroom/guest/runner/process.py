@@ -14,7 +14,7 @@ from strongroom.errors import StrongroomError
 from strongroom.guest import sandbox
 from strongroom.guest.frames import Frames
 from strongroom.guest.limits import MODULES_LOADED_MAX
-from strongroom.guest.runner.engine import Engine, Loaded, NotAdmitted, engine_id
+from strongroom.guest.runner.engine import AdmissionError, Engine, Loaded, engine_id
 from strongroom.guest.runner.execution import Execution
 from strongroom.guest.runner.remote_host import RemoteHost
 from strongroom.pb.strongroom.runner.v1 import runner_pb2
@@ -61,7 +61,7 @@ class _Runner:
     def _compile(self, wasm: bytes) -> runner_pb2.Compiled:
         try:
             loaded = self._engine.compile(wasm)
-        except NotAdmitted as refusal:
+        except AdmissionError as refusal:
             return runner_pb2.Compiled(error=str(refusal))
         return runner_pb2.Compiled(native=self._engine.native_code(loaded), info=loaded.info)
 
@@ -75,7 +75,7 @@ class _Runner:
                 execution_id=order.execution_id,
                 node_seed=order.node_seed,
             )
-        except (NotAdmitted, DecodeError, StrongroomError, RuntimeError) as problem:
+        except (AdmissionError, DecodeError, StrongroomError, RuntimeError) as problem:
             text = f"the runner could not begin: {problem}"
             return runner_pb2.Finished(outcome=runner_pb2.OUTCOME_HOST_FAULT, error=text)
         return self._engine.run(loaded, execution)
@@ -89,7 +89,7 @@ class _Runner:
                 os.close(descriptor)
         loaded = self._loaded.get(order.module_key)
         if loaded is None:
-            raise NotAdmitted("the module is not loaded and did not come along")
+            raise AdmissionError("the module is not loaded and did not come along")
         self._loaded.move_to_end(order.module_key)
         while len(self._loaded) > MODULES_LOADED_MAX:
             self._loaded.popitem(last=False)

@@ -28,6 +28,7 @@ class Ticker:
         self._wake = threading.Event()
         self._sleeping = True
         self._thread: threading.Thread | None = None
+        self._closed = False
 
     @contextmanager
     def watch(self, execution: Execution) -> Iterator[None]:
@@ -45,9 +46,14 @@ class Ticker:
             with self._lock:
                 self._current = None
 
+    def close(self) -> None:
+        """End the thread."""
+        self._closed = True
+        self._wake.set()
+
     def _tick(self) -> None:
         used_s = time.monotonic()
-        while True:
+        while not self._closed:
             with self._lock:
                 execution = self._current
                 self._sleeping = execution is None and time.monotonic() - used_s > LINGER_S
