@@ -1,1 +1,1 @@
-"""strongroom plugin: basic-test."""
+"""strongroom plugin: the four test capabilities that every host of the reference contract can be tested with."""

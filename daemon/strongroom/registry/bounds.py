@@ -1,0 +1,68 @@
+"""What goes through the calls of one plugin: its size, its time, and how many at once."""
+
+import threading
+from typing import Protocol
+
+from strongroom.errors import CapabilityError
+from strongroom.pb.capabilities.v1 import capabilities_pb2
+from strongroom.registry.limits import CallLimits
+
+__all__ = ["BoundedExecutable", "ExecutableBackend", "Gate"]
+
+
+class ExecutableBackend(Protocol):
+    """A capability of one plugin, in process or behind a channel."""
+
+    def execute(
+        self, request: capabilities_pb2.CapabilityRequest, *, timeout_s: float
+    ) -> capabilities_pb2.CapabilityResponse:
+        """The answer. Raises ``CapabilityError``."""
+
+
+class Gate:
+    """The limits of one plugin, and its calls that are open now."""
+
+    def __init__(self, limits: CallLimits) -> None:
+        self.limits = limits
+        self.open = threading.BoundedSemaphore(limits.concurrency_max)
+
+
+def _too_big(what: str, size: int, limit: int, setting: str) -> CapabilityError:
+    return CapabilityError(
+        "Public", "User", "LimitExceeded", f"capability {what}: {size} bytes, the limit is {limit} ({setting})"
+    )
+
+
+class BoundedExecutable:
+    """An executable that lets nothing too big through, and no more calls at once than the plugin may have."""
+
+    def __init__(self, backend: ExecutableBackend, gate: Gate) -> None:
+        self._backend = backend
+        self._gate = gate
+
+    def execute(
+        self, request: capabilities_pb2.CapabilityRequest, *, timeout_s: float
+    ) -> capabilities_pb2.CapabilityResponse:
+        """The answer. Raises ``CapabilityError``: LimitExceeded for a size, ResourceExhausted for too many at once."""
+        limits = self._gate.limits
+        size = request.ByteSize()
+        if size > limits.request_bytes_max:
+            raise _too_big("request", size, limits.request_bytes_max, "request_bytes_max")
+        if timeout_s <= 0:
+            raise CapabilityError("Public", "System", "DeadlineExceeded", "no time is left for this call")
+        timeout_s = min(timeout_s, limits.timeout_s_max)
+        if not self._gate.open.acquire(timeout=timeout_s):
+            raise CapabilityError(
+                "Public",
+                "System",
+                "ResourceExhausted",
+                f"{limits.concurrency_max} calls of this plugin are open, the limit (concurrency_max), and none ended",
+            )
+        try:
+            response = self._backend.execute(request, timeout_s=timeout_s)
+        finally:
+            self._gate.open.release()
+        size = response.ByteSize()
+        if size > limits.response_bytes_max:
+            raise _too_big("response", size, limits.response_bytes_max, "response_bytes_max")
+        return response

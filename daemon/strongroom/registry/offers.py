@@ -1,0 +1,99 @@
+"""What one plugin may offer: the rules of its entry in plugins.yaml, checked before anything is registered."""
+
+import threading
+
+from strongroom.errors import LimitExceeded, PluginFault
+from strongroom.plugin.capability import Kind
+from strongroom.registry.bounds import BoundedExecutable, ExecutableBackend, Gate
+from strongroom.registry.limits import CallLimits
+from strongroom.registry.registry import Offer, Registry
+from strongroom.registry.triggers import TriggerBackend
+from strongroom.settings.manifest import PluginEntry
+
+__all__ = ["Offers"]
+
+
+class Offers:
+    """The capabilities of one plugin, across its restarts."""
+
+    def __init__(self, entry: PluginEntry, registry: Registry, limits: CallLimits) -> None:
+        self._entry = entry
+        self._registry = registry
+        self._gate = Gate(limits)
+        self._lock = threading.Lock()
+        self._ids: list[str] = []
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """What the plugin offers now, or offered before it went away."""
+        with self._lock:
+            return tuple(self._ids)
+
+    def add(
+        self,
+        capability_id: str,
+        kind: Kind,
+        description: str,
+        *,
+        executable: ExecutableBackend | None,
+        trigger: TriggerBackend | None,
+    ) -> None:
+        """Register one capability under the plugin's name. Raises ``PluginFault``, ``Conflict`` or ``InvalidInput``."""
+        entry = self._entry
+        if entry.provides and capability_id not in entry.provides:
+            raise PluginFault(
+                "SR-PLUG-023",
+                f"plugin {entry.name} offers {capability_id[:200]}",
+                why=f"its `provides` lists only {', '.join(entry.provides)}",
+                fix=f"add it to {entry.where or 'plugins.yaml'}.provides if it may offer that",
+                plugin=entry.name,
+            )
+        limit = self._gate.limits.capabilities_max
+        with self._lock:
+            if len(self._ids) >= limit and capability_id not in self._ids:
+                raise LimitExceeded(
+                    "SR-PLUG-024",
+                    f"plugin {entry.name} offers more than {limit} capabilities",
+                    size=limit + 1,
+                    limit=limit,
+                    setting="capabilities_max",
+                )
+        self._registry.add(
+            Offer(
+                id=capability_id,
+                kind=kind,
+                description=description[:1000],
+                plugin=entry.name,
+                executable=BoundedExecutable(executable, self._gate) if executable is not None else None,
+                trigger=trigger,
+                at_most_once=capability_id in entry.at_most_once,
+                dialect=entry.dialect,
+                pin=entry.pin,
+            )
+        )
+        with self._lock:
+            if capability_id not in self._ids:
+                self._ids.append(capability_id)
+
+    def remove(self, capability_id: str) -> None:
+        """Take one away. Raises ``PluginFault`` for what is not this plugin's."""
+        with self._lock:
+            if capability_id not in self._ids:
+                raise PluginFault(
+                    "SR-PLUG-025",
+                    f"unable to remove, capability not found: {capability_id[:200]}",
+                    why=f"plugin {self._entry.name} does not offer it",
+                    plugin=self._entry.name,
+                )
+            self._ids.remove(capability_id)
+        self._registry.remove(capability_id)
+
+    def suspend(self) -> None:
+        """The plugin is away, and may come back."""
+        for capability_id in self.ids:
+            self._registry.suspend(capability_id)
+
+    def remove_all(self) -> None:
+        """The plugin is gone."""
+        for capability_id in self.ids:
+            self.remove(capability_id)

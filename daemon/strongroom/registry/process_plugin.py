@@ -1,0 +1,132 @@
+"""``ProcessPlugin``, one class for every plugin that is a process: it starts, watches, restarts and ends it."""
+
+import os
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+from strongroom.errors import StrongroomError
+from strongroom.registry.limits import Supervision
+from strongroom.registry.session import Session, SessionSetup
+from strongroom.registry.states import Lifecycle, PluginEvent, PluginState, step
+
+__all__ = ["ProcessPlugin", "backoff_s"]
+
+
+def backoff_s(crashes: int, times: Supervision, *, jitter: float) -> float:
+    """How long to wait after the n-th crash in a row. ``jitter`` in [0, 1) takes off up to half of it."""
+    full = min(times.backoff_max_s, times.backoff_min_s * 2.0 ** max(0, crashes - 1))
+    return max(times.backoff_min_s, full * (1 - jitter / 2))
+
+
+class ProcessPlugin:
+    """One plugin process and its successors.
+
+    One thread does everything, and lives as long as the plugin: a process's parent-death signal belongs to the thread
+    that started it.
+    """
+
+    def __init__(self, setup: SessionSetup, *, required: bool, on_change: Callable[[PluginState], None]) -> None:
+        self._setup = setup
+        self._required = required
+        self._on_change = on_change
+        self._state = Lifecycle.STARTING
+        self._restarts = 0
+        self._last_error = ""
+        self._lock = threading.Lock()
+        self._session: Session | None = None
+        self._settled = threading.Event()
+        self._stopping = threading.Event()
+        self._wake = os.eventfd(0, os.EFD_CLOEXEC)
+        self._thread = threading.Thread(target=self._run, name=f"plugin-{setup.name}", daemon=True)
+
+    def start(self) -> None:
+        """Begin. ``settle`` waits for the outcome."""
+        self._thread.start()
+
+    def settle(self) -> PluginState:
+        """Wait until the first start has succeeded or failed."""
+        self._settled.wait()
+        return self.state()
+
+    def state(self) -> PluginState:
+        """How it stands now."""
+        session = self._session
+        return PluginState(
+            name=self._setup.name,
+            kind="process",
+            state=self._state,
+            capabilities=self._setup.offers.ids,
+            restarts=self._restarts,
+            last_error=self._last_error,
+            required=self._required,
+            pid=session.pid if session is not None else 0,
+        )
+
+    def stop(self) -> None:
+        """End it: ask, wait, kill. Returns when nothing of it runs any more."""
+        self._stopping.set()
+        os.eventfd_write(self._wake, 1)
+        session = self._session
+        if session is not None and self._state is not Lifecycle.READY:
+            session.abort()
+        if self._thread.ident is not None:
+            self._thread.join()
+        os.close(self._wake)
+
+    def _run(self) -> None:
+        times = self._setup.supervision
+        crashes: deque[float] = deque()
+        try:
+            while not self._stopping.is_set():
+                reason = self._one_life()
+                if reason is None or self._stopping.is_set():
+                    break
+                self._last_error = reason
+                self._setup.log.error("plugin %s: %s", self._setup.name, reason)
+                if not self._settled.is_set():
+                    self._move(PluginEvent.GAVE_UP)
+                    return
+                now = time.monotonic()
+                crashes.append(now)
+                while crashes[0] < now - times.crash_window_s:
+                    crashes.popleft()
+                if len(crashes) >= times.crashes_max:
+                    self._last_error = f"crash loop: {len(crashes)} crashes within {times.crash_window_s:g} s: {reason}"
+                    self._move(PluginEvent.GAVE_UP)
+                    return
+                self._move(PluginEvent.CRASHED)
+                self._stopping.wait(backoff_s(len(crashes), times, jitter=random.random()))  # noqa: S311 - spreads restarts, protects nothing
+                self._restarts += 1
+            self._move(PluginEvent.STOP)
+        finally:
+            self._setup.offers.remove_all()
+            self._settled.set()
+
+    def _one_life(self) -> str | None:
+        """Start and watch one process. Why it ended, or ``None`` when it was told to."""
+        session = self._session = Session(self._setup)
+        reason: str | None
+        try:
+            session.start()
+            self._move(PluginEvent.STARTED)
+            self._settled.set()
+            reason = session.watch(self._wake)
+        except StrongroomError as error:
+            reason = str(error)
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
+        if reason is None:
+            self._setup.offers.remove_all()
+            session.close(gently=True)
+        else:
+            self._setup.offers.suspend()
+            reason = f"{reason} ({session.close()})"
+        self._session = None
+        return reason
+
+    def _move(self, event: PluginEvent) -> None:
+        self._state = step(self._state, event)
+        self._on_change(self.state())

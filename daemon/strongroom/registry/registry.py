@@ -1,0 +1,219 @@
+"""Capabilities by id: who offers them, and handles that outlive a restart of the plugin behind them (section 3)."""
+
+import threading
+from dataclasses import dataclass
+from typing import Literal
+
+from strongroom.errors import CapabilityError, Conflict, InvalidInput, NotFound
+from strongroom.pb.capabilities.v1 import capabilities_pb2
+from strongroom.plugin.capability import Kind
+from strongroom.registry.bounds import ExecutableBackend
+from strongroom.registry.ids import choose, validate_id
+from strongroom.registry.triggers import Registrations, Subscriber, TriggerBackend
+from strongroom.settings.manifest import Pin
+
+__all__ = ["CapabilityExecutable", "CapabilityTrigger", "Entry", "Offer", "Registry"]
+
+ConnectionState = Literal["READY", "TRANSIENT_FAILURE", "SHUTDOWN"]
+KINDS = frozenset({"trigger", "action", "consensus", "target", "combined"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One capability as the host sees it. ``plugin`` is stamped by the host, whatever the plugin says of itself."""
+
+    id: str
+    kind: Kind
+    description: str
+    plugin: str
+    available: bool
+    at_most_once: bool
+    dialect: str | None
+    pin: Pin | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """What the host adds on behalf of a plugin."""
+
+    id: str
+    kind: Kind
+    description: str
+    plugin: str
+    executable: ExecutableBackend | None = None
+    trigger: TriggerBackend | None = None
+    at_most_once: bool = False
+    dialect: str | None = None
+    pin: Pin | None = None
+
+
+class _Slot:
+    """The place of one id. It stays when the capability goes, so that handles and registrations survive."""
+
+    def __init__(self, offer: Offer) -> None:
+        self.offer = offer
+        self.state: ConnectionState = "READY"
+        self.registrations = Registrations(offer.id, lambda: self.offer.trigger if self.state == "READY" else None)
+
+    def entry(self) -> Entry:
+        offer = self.offer
+        return Entry(
+            id=offer.id,
+            kind=offer.kind,
+            description=offer.description,
+            plugin=offer.plugin,
+            available=self.state == "READY",
+            at_most_once=offer.at_most_once,
+            dialect=offer.dialect,
+            pin=offer.pin,
+        )
+
+
+class CapabilityExecutable:
+    """A handle on an executable capability: it follows the capability through restarts of its plugin."""
+
+    def __init__(self, slot: _Slot) -> None:
+        self._slot = slot
+
+    @property
+    def entry(self) -> Entry:
+        """Which capability answers, at which version, and whose it is."""
+        return self._slot.entry()
+
+    def execute(
+        self, request: capabilities_pb2.CapabilityRequest, *, timeout_s: float
+    ) -> capabilities_pb2.CapabilityResponse:
+        """The answer. Raises ``CapabilityError``; Unavailable while the plugin is away."""
+        slot = self._slot
+        backend = slot.offer.executable
+        if slot.state != "READY" or backend is None:
+            raise CapabilityError("Public", "System", "Unavailable", "capability unavailable")
+        return backend.execute(request, timeout_s=timeout_s)
+
+
+class CapabilityTrigger:
+    """A handle on a trigger capability."""
+
+    def __init__(self, slot: _Slot) -> None:
+        self._slot = slot
+
+    @property
+    def entry(self) -> Entry:
+        """Which capability this is, and whose."""
+        return self._slot.entry()
+
+    def register(
+        self, request: capabilities_pb2.TriggerRegistrationRequest, subscriber: Subscriber, *, timeout_s: float
+    ) -> None:
+        """Start delivering events; the registration outlives restarts. Raises ``CapabilityError``."""
+        self._slot.registrations.register(request, subscriber, timeout_s=timeout_s)
+
+    def unregister(self, request: capabilities_pb2.TriggerRegistrationRequest) -> None:
+        """Stop delivering."""
+        self._slot.registrations.unregister(request)
+
+    def ack(self, trigger_id: str, event_id: str, method: str) -> None:
+        """Confirm one event. Raises ``CapabilityError``."""
+        self._slot.registrations.ack(trigger_id, event_id, method)
+
+
+class Registry:
+    """Every capability of this host. Safe for any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._slots: dict[str, _Slot] = {}
+
+    def get(self, capability_id: str) -> Entry:
+        """The capability, or the smallest compatible later version. Raises ``NotFound`` or ``InvalidInput``."""
+        return self._find(capability_id).entry()
+
+    def get_executable(self, capability_id: str) -> CapabilityExecutable:
+        """A handle to call it. Raises ``NotFound`` or ``InvalidInput``, also for what is only a trigger."""
+        slot = self._find(capability_id)
+        if slot.offer.executable is None:
+            raise _not_that_kind(capability_id)
+        return CapabilityExecutable(slot)
+
+    def get_trigger(self, capability_id: str) -> CapabilityTrigger:
+        """A handle to register with it. Raises ``NotFound`` or ``InvalidInput``, also for what has no trigger."""
+        slot = self._find(capability_id)
+        if slot.offer.trigger is None:
+            raise _not_that_kind(capability_id)
+        return CapabilityTrigger(slot)
+
+    def list(self) -> list[Entry]:
+        """Every capability by id, those whose plugin is away too."""
+        with self._lock:
+            return [self._slots[key].entry() for key in sorted(self._slots)]
+
+    def add(self, offer: Offer | None) -> Entry:
+        """Take what a plugin offers.
+
+        An id that is taken is replaced only while its plugin is away, and by another plugin only after ``remove``.
+        Kept trigger registrations are made again. Raises ``InvalidInput`` or ``Conflict``.
+        """
+        if offer is None:
+            raise InvalidInput("SR-REG-001", "the capability is null", field="capability")
+        validate_id(offer.id)
+        if offer.kind not in KINDS or (offer.executable is None and offer.trigger is None):
+            raise InvalidInput("SR-REG-002", f"unknown capability type: {offer.kind}", field="kind")
+        with self._lock:
+            slot = self._slots.get(offer.id)
+            if slot is None:
+                slot = self._slots[offer.id] = _Slot(offer)
+                return slot.entry()
+            if slot.state == "READY" or (slot.state != "SHUTDOWN" and slot.offer.plugin != offer.plugin):
+                raise Conflict(
+                    "SR-REG-003",
+                    f"capability already exists: id {offer.id} found in registry: state {slot.state}",
+                    why=f"plugin {slot.offer.plugin} offers it",
+                    id=offer.id,
+                )
+            slot.offer = offer
+            slot.state = "READY"
+        if offer.trigger is not None:
+            slot.registrations.rebind(offer.trigger)
+        return slot.entry()
+
+    def remove(self, capability_id: str) -> None:
+        """Take a capability away for good. Its registrations are kept for a successor. Raises ``NotFound``."""
+        self._take_away(capability_id, "SHUTDOWN")
+
+    def suspend(self, capability_id: str) -> None:
+        """Note that a capability's plugin is away and may come back. Raises ``NotFound``."""
+        self._take_away(capability_id, "TRANSIENT_FAILURE")
+
+    def _take_away(self, capability_id: str, state: ConnectionState) -> None:
+        with self._lock:
+            slot = self._slots.get(capability_id)
+            if slot is None:
+                raise NotFound("SR-REG-004", f"unable to remove, capability not found: {capability_id}")
+            was_ready = slot.state == "READY"
+            slot.state = state
+        if was_ready:
+            slot.registrations.lost("capability unavailable")
+
+    def _find(self, capability_id: str) -> _Slot:
+        with self._lock:
+            exact = self._slots.get(capability_id)
+            if exact is not None:
+                return exact
+            offered = [key for key, slot in self._slots.items() if slot.state != "SHUTDOWN"]
+            try:
+                return self._slots[choose(capability_id, offered)]
+            except LookupError as error:
+                raise NotFound(
+                    "SR-REG-005",
+                    str(error),
+                    fix="`strongroom capability list` shows what this host offers",
+                    id=capability_id[:200],
+                ) from None
+
+
+def _not_that_kind(capability_id: str) -> InvalidInput:
+    return InvalidInput(
+        "SR-REG-006",
+        f"capability with id: {capability_id} does not satisfy the capability interface",
+        field="id",
+    )

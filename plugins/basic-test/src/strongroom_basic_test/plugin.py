@@ -1,0 +1,162 @@
+"""The basic-test capabilities (capability-wire section 11.8): answers that a test can predict or steer.
+
+Not for production: they do nothing useful, and a config field makes them slow, wrong or big on purpose.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from strongroom.plugin import Call, Capability, CapabilityError, Events, Registration, TriggerMethod, hookimpl
+from strongroom.plugin.messages import action_and_trigger_pb2, basic_action_pb2, basic_trigger_pb2, node_action_pb2
+
+__all__ = ["BasicTest"]
+
+ANSWER_BYTES_MAX: Final = 1_000_000_000
+DELAY_MS_MAX: Final = 600_000
+EVENTS_MAX: Final = 10_000
+
+
+@dataclass(slots=True)
+class _Calls:
+    """How many calls of basic-test-action there were, and how many are open."""
+
+    changed: threading.Condition = field(default_factory=threading.Condition)
+    seen: int = 0
+    open: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class BasicTest:
+    """The plugin and its configuration.
+
+    ``adapted_thing`` is what basic-test-action answers; empty means the word for its input, ``true`` or ``false``.
+    ``errors`` are code words: the n-th call fails with Public, System, that code and the message ``<Code> error``.
+    ``open_calls`` lets every call wait until so many are open at once. ``answer_bytes`` is the size of a big answer.
+    ``trigger_events`` events are sent to each registration, ``trigger_interval_ms`` apart.
+    """
+
+    adapted_thing: str = ""
+    errors: tuple[str, ...] = ()
+    open_calls: int = 0
+    delay_ms: int = 0
+    answer_bytes: int = 0
+    output_thing: int = 555
+    cool_output: str = "test value"
+    trigger_events: int = 0
+    trigger_interval_ms: int = 0
+    _calls: _Calls = field(default_factory=_Calls, init=False)
+    _stopped: threading.Event = field(default_factory=threading.Event, init=False)
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be meant."""
+        for name, value, limit in (
+            ("delay_ms", self.delay_ms, DELAY_MS_MAX),
+            ("answer_bytes", self.answer_bytes, ANSWER_BYTES_MAX),
+            ("open_calls", self.open_calls, 64),
+            ("trigger_events", self.trigger_events, EVENTS_MAX),
+            ("trigger_interval_ms", self.trigger_interval_ms, DELAY_MS_MAX),
+        ):
+            if not 0 <= value <= limit:
+                raise ValueError(f"{name} must be in 0..{limit}, it is {value}")
+        if not -(2**31) <= self.output_thing < 2**31:
+            raise ValueError("output_thing must fit 32 bits")
+
+    @hookimpl
+    def capabilities(self) -> list[Capability]:
+        """Offer all four."""
+        return [
+            Capability(
+                id="basic-test-action@1.0.0",
+                description="Test action: answers a text",
+                methods={"PerformAction": self.perform_action},
+            ),
+            Capability(
+                id="basic-test-node-action@1.0.0",
+                description="Test action of node mode: answers a number",
+                methods={"PerformAction": self.perform_node_action},
+            ),
+            Capability(
+                id="basic-test-trigger@1.0.0",
+                description="Test trigger",
+                kind="trigger",
+                triggers={"Trigger": TriggerMethod(register=self.register)},
+            ),
+            Capability(
+                id="basic-test-action-trigger@1.0.0",
+                description="Test capability that is an action and a trigger",
+                kind="combined",
+                methods={"Action": self.welcome},
+                triggers={"Trigger": TriggerMethod(register=self.register_other)},
+            ),
+        ]
+
+    @hookimpl
+    def stop(self) -> None:
+        """End every wait."""
+        self._stopped.set()
+        with self._calls.changed:
+            self._calls.changed.notify_all()
+
+    def perform_action(self, call: Call) -> basic_action_pb2.Outputs:
+        """Answer, after whatever the config asks for."""
+        inputs = call.unpack(basic_action_pb2.Inputs)
+        calls = self._calls
+        with calls.changed:
+            calls.seen += 1
+            calls.open += 1
+            number = calls.seen
+            calls.changed.notify_all()
+            met = calls.changed.wait_for(
+                lambda: calls.open >= self.open_calls or self._stopped.is_set(), call.timeout_s
+            )
+        try:
+            if not met:
+                text = f"only {calls.open} of {self.open_calls} calls were open at once"
+                raise CapabilityError("Public", "System", "DeadlineExceeded", text)
+            self._stopped.wait(self.delay_ms / 1000)
+            if number <= len(self.errors):
+                code = self.errors[number - 1]
+                raise CapabilityError("Public", "System", code, f"{code} error")
+            if self.answer_bytes:
+                return basic_action_pb2.Outputs(adapted_thing="x" * self.answer_bytes)
+            return basic_action_pb2.Outputs(adapted_thing=self.adapted_thing or str(inputs.input_thing).lower())
+        finally:
+            if self.open_calls == 0:
+                with calls.changed:
+                    calls.open -= 1
+
+    def perform_node_action(self, call: Call) -> node_action_pb2.NodeOutputs:
+        """Answer ``output_thing``."""
+        call.unpack(node_action_pb2.NodeInputs)
+        return node_action_pb2.NodeOutputs(output_thing=self.output_thing)
+
+    def welcome(self, call: Call) -> action_and_trigger_pb2.Output:
+        """Greet by name."""
+        return action_and_trigger_pb2.Output(welcome=f"Hello, {call.unpack(action_and_trigger_pb2.Input).name}!")
+
+    def register(self, registration: Registration, events: Events) -> Callable[[], None]:
+        """Send the configured events; their ids are ``<name>-<n>``."""
+        name = registration.unpack(basic_trigger_pb2.Config).name
+        output = basic_trigger_pb2.Outputs(cool_output=self.cool_output)
+        return self._send(name, lambda event_id: events.send(event_id, output))
+
+    def register_other(self, registration: Registration, events: Events) -> Callable[[], None]:
+        """The same with the message type of basic-test-action-trigger."""
+        name = registration.unpack(action_and_trigger_pb2.Config).name
+        output = action_and_trigger_pb2.TriggerEvent(cool_output=self.cool_output)
+        return self._send(name, lambda event_id: events.send(event_id, output))
+
+    def _send(self, name: str, send: Callable[[str], None]) -> Callable[[], None]:
+        stopped = threading.Event()
+
+        def run() -> None:
+            for number in range(1, self.trigger_events + 1):
+                if stopped.wait(self.trigger_interval_ms / 1000) or self._stopped.is_set():
+                    return
+                send(f"{name}-{number}")
+
+        if self.trigger_events:
+            threading.Thread(target=run, name="basic-test-trigger", daemon=True).start()
+        return stopped.set
