@@ -56,7 +56,7 @@ class GuestMemory:
         return ctypes.string_at(self._native.memory_data(self._context, self._handle) + pointer, size)
 
     def write(self, data: bytes, pointer: int) -> None:
-        """Write all of ``data`` at ``pointer``; writing nothing at the very end is fine. Raises ``MemoryAccessError``."""
+        """Write all of ``data`` at ``pointer``; nothing at the very end is fine. Raises ``MemoryAccessError``."""
         self.check(pointer, len(data))
         if data:
             ctypes.memmove(self._native.memory_data(self._context, self._handle) + pointer, data, len(data))

@@ -66,8 +66,10 @@ class Ticker:
             time.sleep(TICK_S)
             if execution is not None:
                 used_s = time.monotonic()
-                execution.host.poll(execution)
                 with self._lock:
-                    # Under the lock: an epoch that moved after this run's end would end the next one.
-                    if self._current is execution and execution.is_over():
-                        self._end_guest()
+                    # Under the lock: after this run's end, what arrives is not its own, and an epoch that moved then
+                    # would end the next run.
+                    if self._current is execution:
+                        execution.host.poll(execution)
+                        if execution.is_over():
+                            self._end_guest()
