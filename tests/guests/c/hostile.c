@@ -17,11 +17,12 @@ static void loop(const cre_request *request) {
     for (;;) sink++;
 }
 
-/* Never ends, and calls the host all the time. */
+/* Never ends, and calls the host all the time, whatever it says. */
 static void busy_host(const cre_request *request) {
+    uint64_t time = 0;
     (void)request;
     cre_switch(MODE_DON);
-    for (;;) cre_now();
+    for (;;) sink += (uint32_t)env_now(&time);
 }
 
 static void trap(const cre_request *request) {
@@ -106,7 +107,8 @@ static void refuses(const cre_request *request) {
 
 /* Answers with as many bytes as the config says, or with one more than the host takes. */
 static void too_much(const cre_request *request) {
-    size_t size = request->config.len != 0 ? text_decimal(request->config) : request->response_bytes_max + 1;
+    size_t wanted = (size_t)text_decimal(request->config);
+    size_t size = wanted != 0 ? wanted : request->response_bytes_max + 1;
     pb_writer filler = cre_writer(size);
     for (size_t i = 0; i < size; i++) pb_put(&filler, 'x');
     cre_send_bytes(pb_written(&filler));
@@ -136,16 +138,26 @@ static void recursion(const cre_request *request) {
     sink = deeper(0);
 }
 
-/* Sleeps for as many nanoseconds as the config says, or for an hour; answers how poll_oneoff ended. */
-static void sleep_long(const cre_request *request) {
+static int32_t sleep(uint64_t nanoseconds) {
     uint8_t subscription[48] = {0};
     uint8_t event[32];
     int32_t happened = 0;
-    uint64_t timeout = request->config.len != 0 ? text_decimal(request->config) : 3600000000000;
+    for (int i = 0; i < 8; i++) subscription[24 + i] = (uint8_t)(nanoseconds >> (8 * i));
+    return wasi_poll_oneoff(subscription, event, 1, &happened);
+}
+
+/* Sleeps for as many nanoseconds as the config says, or for an hour; answers how poll_oneoff ended. */
+static void sleep_long(const cre_request *request) {
+    uint64_t wanted = text_decimal(request->config);
     pb_writer text = cre_writer(16);
-    for (int i = 0; i < 8; i++) subscription[24 + i] = (uint8_t)(timeout >> (8 * i));
-    text_put_decimal(&text, (uint32_t)wasi_poll_oneoff(subscription, event, 1, &happened));
+    text_put_decimal(&text, (uint32_t)sleep(wanted != 0 ? wanted : 3600000000000));
     cre_send_string(pb_written(&text));
+}
+
+/* Sleeps again whenever it is woken. */
+static void sleep_forever(const cre_request *request) {
+    (void)request;
+    for (;;) sleep(3600000000000);
 }
 
 /* Starts calls and leaves without waiting for them. */

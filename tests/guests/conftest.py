@@ -1,0 +1,47 @@
+"""Real runners for the guests: one pool for all tests of a worker."""
+
+import hashlib
+import hmac
+
+import pytest
+
+from strongroom.errors import Tampered
+from strongroom.guest.cache import CompiledCache
+from strongroom.guest.limits import GuestLimits
+from strongroom.guest.pool import RunnerPool
+from strongroom.pb.sdk.v1alpha import sdk_pb2
+
+
+class CacheKey:
+    """The key of a cache that lives as long as the tests."""
+
+    def mac(self, data: bytes) -> bytes:
+        return hmac.digest(b"tests", data, hashlib.sha256)
+
+    def check_mac(self, data: bytes, mac: bytes) -> None:
+        if not hmac.compare_digest(self.mac(data), mac):
+            raise Tampered("SR-TEST-001", "compiled code failed authentication")
+
+
+@pytest.fixture(scope="session")
+def pool(tmp_path_factory):
+    cache = CompiledCache(tmp_path_factory.mktemp("compiled"), CacheKey())
+    running = RunnerPool(runners_max=1, cache=cache, limits=GuestLimits())
+    running.start()
+    yield running
+    running.close()
+    cache.close()
+
+
+@pytest.fixture(scope="session")
+def in_a_runner(pool):
+    """``execute(module, request, host)`` as the daemon does it: compiled and run in another, sandboxed process."""
+
+    def execute(module, request, host):
+        key = pool.compile(module).module_key
+        answer = pool.execute(
+            owner=host.owner, module_key=key, wasm=lambda: module, request=request.SerializeToString(), helper=host
+        )
+        return sdk_pb2.ExecutionResult.FromString(answer)
+
+    return execute
