@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 import pytest
-from tests.fakes.postgres import PostgresServer, running_postgres, wheel
 
 from strongroom.storage.database import Database
+from tests.fakes.postgres import PostgresServer, running_postgres, wheel
 
 
 @pytest.fixture(scope="session")

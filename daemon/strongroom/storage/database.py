@@ -7,7 +7,7 @@ from typing import Literal, TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from strongroom.storage.engines import in_transaction, parse_url, reader_engine, writer_engine
+from strongroom.storage.engines import can_commit, parse_url, reader_engine, writer_engine
 from strongroom.storage.faults import translated
 from strongroom.storage.schema_version import bring_up_to_date
 from strongroom.storage.writer import Writer
@@ -27,7 +27,7 @@ class Database:
         )
         self._writing = writing
         self._reading = reading
-        self._writer = Writer(writing.connect, in_transaction)
+        self._writer = Writer(writing.connect, can_commit)
 
     @classmethod
     def open(cls, url: str) -> "Database":
@@ -59,7 +59,7 @@ class Database:
     def read(self, query: Callable[[Connection], T]) -> T:
         """What ``query`` returns on a connection that cannot write.
 
-        On SQLite all its statements see one state. A query is run again once when the server closed its connection.
+        All its statements see one state. A query is run again once when the server closed its connection.
         Raises ``StorageFault`` or ``Unavailable``.
         """
         try:

@@ -7,11 +7,12 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL
+from sqlalchemy.engine.interfaces import IsolationLevel
 from sqlalchemy.exc import ArgumentError
 
 from strongroom.errors import Misconfigured, StorageFault
 
-__all__ = ["in_transaction", "parse_url", "reader_engine", "writer_engine"]
+__all__ = ["can_commit", "parse_url", "reader_engine", "writer_engine"]
 
 BUSY_TIMEOUT_MS: Final = 10_000  # only another program can hold the lock; it gets this long to let go
 READERS_MAX: Final = 16  # open reading connections; a query beyond that waits for one of them
@@ -56,22 +57,23 @@ def writer_engine(url: URL, **connect_args: Any) -> Engine:
     if url.get_backend_name() == "sqlite":
         _make_file(Path(str(url.database)))
         return _sqlite(url, _SQLITE_WRITER, "BEGIN IMMEDIATE", connect_args)
-    return _postgresql(url, _POSTGRESQL_WRITER)
+    return _postgresql(url, _POSTGRESQL_WRITER, "READ COMMITTED")
 
 
 def reader_engine(url: URL) -> Engine:
     """The engine of readers, whose connections refuse to write. A transaction of it sees one state throughout."""
     if url.get_backend_name() == "sqlite":
         return _sqlite(url, _SQLITE_READER, "BEGIN", {})
-    return _postgresql(url, _POSTGRESQL_READER)
+    return _postgresql(url, _POSTGRESQL_READER, "REPEATABLE READ")
 
 
-def in_transaction(connection: Connection) -> bool:
-    """Whether the driver's own connection is inside a transaction that can still be committed."""
+def can_commit(connection: Connection) -> bool:
+    """Whether what the transaction did so far is still there to be committed."""
     driver: Any = connection.connection.dbapi_connection  # Any: sqlite3's or psycopg's, told apart below
     if isinstance(driver, sqlite3.Connection):
         return driver.in_transaction
-    return bool(driver.info.transaction_status.name == "INTRANS")
+    # psycopg begins with the first statement, so a job without one leaves its connection idle.
+    return driver.info.transaction_status.name in {"IDLE", "INTRANS"}
 
 
 def _sqlite(url: URL, pragmas: tuple[str, ...], begin: str, connect_args: dict[str, Any]) -> Engine:
@@ -93,10 +95,11 @@ def _sqlite(url: URL, pragmas: tuple[str, ...], begin: str, connect_args: dict[s
     return engine
 
 
-def _postgresql(url: URL, settings: tuple[str, ...]) -> Engine:
+def _postgresql(url: URL, settings: tuple[str, ...], isolation: IsolationLevel) -> Engine:
     engine = create_engine(
         url,
         connect_args={} if "connect_timeout" in url.query else {"connect_timeout": CONNECT_TIMEOUT_S},
+        isolation_level=isolation,
         hide_parameters=True,
         pool_size=READERS_MAX,
         max_overflow=0,

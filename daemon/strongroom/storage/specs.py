@@ -60,7 +60,9 @@ class SpecRow:
 
     def columns(self) -> dict[str, str | bytes | int]:
         """Every column but ``mac``: what the MAC covers."""
-        return dict(zip(_AUTHENTICATED, _authenticated(self), strict=True))
+        values = dict(zip(_AUTHENTICATED, _authenticated(self), strict=True))
+        values["attributes"] = self.attributes or b""
+        return values
 
 
 _NAMES: Final = tuple(SpecRow.__dataclass_fields__)
@@ -164,7 +166,6 @@ def delete_binary_if_unused(conn: Connection, sha256: str) -> bool:
 
 def _values(row: SpecRow) -> dict[str, Any]:
     values: dict[str, Any] = row.columns()
-    values["attributes"] = row.attributes or b""
     values["mac"] = row.mac
     return values
 

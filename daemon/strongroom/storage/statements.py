@@ -15,6 +15,7 @@ __all__ = ["Statement", "insert_new", "upsert"]
 
 # Values are whatever the driver takes or gives: text, bytes and integers, told apart by the row classes above this.
 Values = Mapping[str, Any]
+Compiled = tuple[str, tuple[str, ...] | None, Values]
 
 
 class Statement:
@@ -25,19 +26,23 @@ class Statement:
     def __init__(self, build: Callable[[str], ClauseElement]) -> None:
         """``build`` gives the statement for a dialect's name."""
         self._build = build
-        self._compiled: dict[str, tuple[str, tuple[str, ...] | None]] = {}
+        self._compiled: dict[str, Compiled] = {}
 
     def run(self, conn: Connection, values: Values) -> CursorResult[Any]:
         """Execute with ``values``, which may hold more names than the statement has."""
-        text, order = self._compiled.get(conn.dialect.name) or self._compile(conn)
+        text, order, constants = self._compiled.get(conn.dialect.name) or self._compile(conn)
+        if constants:
+            values = {**constants, **values}
         if order is None:
             return conn.exec_driver_sql(text, dict(values))
         return conn.exec_driver_sql(text, tuple([values[name] for name in order]))
 
-    def _compile(self, conn: Connection) -> tuple[str, tuple[str, ...] | None]:
+    def _compile(self, conn: Connection) -> Compiled:
         compiled: Final = self._build(conn.dialect.name).compile(dialect=conn.dialect)
         positions = getattr(compiled, "positiontup", None)
-        entry = (str(compiled), tuple(positions) if positions is not None else None)
+        # What a dialect adds itself, such as the offset that SQLite writes beside every limit.
+        constants = {name: value for name, value in compiled.params.items() if value is not None}
+        entry = (str(compiled), tuple(positions) if positions is not None else None, constants)
         self._compiled[conn.dialect.name] = entry
         return entry
 

@@ -41,10 +41,10 @@ class _BatchLostError(Exception):
 class Writer:
     """Runs jobs on one connection, in order, in groups."""
 
-    def __init__(self, connect: Callable[[], Connection], in_transaction: Callable[[Connection], bool]) -> None:
+    def __init__(self, connect: Callable[[], Connection], can_commit: Callable[[Connection], bool]) -> None:
         """``connect`` opens a connection that begins a writing transaction; the thread starts with the first job."""
         self._connect = connect
-        self._in_transaction = in_transaction
+        self._can_commit = can_commit
         self._connection: Connection | None = None
         self._queue: queue.SimpleQueue[_Queued | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
@@ -142,7 +142,7 @@ class Writer:
                     done.append((entry.future, result))
             if not done:
                 transaction.rollback()
-            elif not self._in_transaction(connection):
+            elif not self._can_commit(connection):
                 # SQLite ends a transaction by itself when the disk fails; committing nothing would look like success.
                 raise _BatchLostError from StorageFault(
                     "SR-STORE-001", "the database refused", why="the transaction is gone"
