@@ -35,10 +35,11 @@ def pool(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def in_a_runner(pool):
-    """``execute(module, request, host)`` as the daemon does it: compiled and run in another, sandboxed process."""
+    """``execute(module, request, host)`` as the daemon does it: compiled once, then run in another, sandboxed process."""
+    keys = {}
 
     def execute(module, request, host):
-        key = pool.compile(module).module_key
+        key = keys.get(module) or keys.setdefault(module, pool.compile(module).module_key)
         answer = pool.execute(
             owner=host.owner, module_key=key, wasm=lambda: module, request=request.SerializeToString(), helper=host
         )

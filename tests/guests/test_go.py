@@ -3,6 +3,7 @@
 import pytest
 import wasmtime
 
+from strongroom.errors import GuestFault, TimedOut
 from strongroom.pb.capabilities.internal.basicaction.v1 import basic_action_pb2
 from strongroom.pb.capabilities.networking.http.v1alpha import http_pb2
 from strongroom.pb.sdk.v1alpha import sdk_pb2
@@ -14,10 +15,20 @@ from tools.build_guests import ROOT, build_go
 pytestmark = pytest.mark.slow
 
 
-def answered(config, *, payload=b"", host=None):
-    run = run_bare(wasm("go"), trigger(http_pb2.Payload(input=payload), config=config), host)
-    assert run.result is not None
-    return run.result
+def on_bare_wasmtime(module, request, host):
+    return run_bare(module, request, host).result
+
+
+@pytest.fixture(params=["bare wasmtime", "in a runner"])
+def answered(request):
+    bare = request.param == "bare wasmtime"
+    execute = on_bare_wasmtime if bare else request.getfixturevalue("in_a_runner")
+
+    def answer(config, *, payload=b"", host=None):
+        event = trigger(http_pb2.Payload(input=payload), config=config)
+        return execute(wasm("go"), event, host or PretendedHost())
+
+    return answer
 
 
 def test_it_is_big_and_asks_for_much():
@@ -40,16 +51,16 @@ def test_it_subscribes_to_the_http_trigger():
     assert subscription.payload == any_of(http_pb2.Config())
 
 
-def test_it_answers_its_config():
+def test_it_answers_its_config(answered):
     assert answered(b"config").value.bytes_value == b"config"
 
 
-def test_it_echoes():
+def test_it_echoes(answered):
     content = bytes(range(256)) * 40
     assert answered(b"echo", payload=content).value.bytes_value == content
 
 
-def test_it_makes_two_calls_at_once():
+def test_it_makes_two_calls_at_once(answered):
     def answer(request):
         inputs = basic_action_pb2.Inputs()
         assert request.payload.Unpack(inputs)
@@ -61,10 +72,21 @@ def test_it_makes_two_calls_at_once():
     assert [call.callback_id for call in host.calls] == [1, 2]
 
 
-def test_it_passes_on_why_a_call_failed():
+def test_it_passes_on_why_a_call_failed(answered):
     assert answered(b"call").error == "action capability not found"
 
 
 def test_it_exits_with_2_when_it_panics():
     run = run_bare(wasm("go"), trigger(http_pb2.Payload(), config=b"panic"))
     assert (run.result, run.exit_code) == (None, 2)
+
+
+def test_a_runner_ends_it_when_it_spins(in_a_runner):
+    event = trigger(http_pb2.Payload(), config=b"spin")
+    with pytest.raises(TimedOut, match="500 ms"):
+        in_a_runner(wasm("go"), event, PretendedHost(timeout_ms=500))
+
+
+def test_a_panic_fails_its_run_in_a_runner(in_a_runner):
+    with pytest.raises(GuestFault, match="exit status 2"):
+        in_a_runner(wasm("go"), trigger(http_pb2.Payload(), config=b"panic"), PretendedHost())
