@@ -66,12 +66,12 @@ class RecordingRegistry:
             raise NotFound("SR-FAKE-002", f"no compatible capability found for id {capability_id}")
         return _Recorded(self, self.capabilities[capability_id])
 
-    def record(self, request, answer):
+    def record(self, *messages):
         with self._lock:
-            self.calls.append(request)
-            self.seen += request.SerializeToString()
-            if answer is not None:
-                self.seen += answer.SerializeToString()
+            for message in messages:
+                self.seen += message.SerializeToString()
+                if isinstance(message, capabilities_pb2.CapabilityRequest):
+                    self.calls.append(message)
 
 
 class _Recorded:
@@ -80,11 +80,11 @@ class _Recorded:
         self._execute = execute
 
     def execute(self, request, *, timeout_s):
-        self._registry.record(request, None)
+        self._registry.record(request)
         answer = capabilities_pb2.CapabilityResponse()
         call = Call(metadata=request.metadata, payload=request.payload, method=request.method, timeout_s=timeout_s)
         answer.payload.Pack(self._execute(call))
-        self._registry.record(request, answer)
+        self._registry.record(answer)
         return answer
 
 

@@ -1,0 +1,329 @@
+"""Whole executions: a real vault, real enclave runners, real guests; only the host around them is in memory."""
+
+import logging
+import os
+import re
+import signal
+import threading
+
+import pytest
+from google.protobuf import empty_pb2
+
+from strongroom.guest.ids import name_hash, owner_checksum
+from strongroom.plugin import CapabilityError
+from strongroom.plugin.messages import backend_pb2, basic_action_pb2, confidential_workflow_pb2, vault_pb2
+from strongroom_confidential_workflows import runner_process
+from strongroom_confidential_workflows.plugin import ConfidentialWorkflowsPlugin
+from tests.fakes.enclave_host import EXECUTION, EnclaveHost, missing_vault, request_for, subscribing, triggered
+from tests.fakes.vault_owner import ALICE, BOB, Owner
+from tests.guests.build import wasm
+
+CANARY = "canary-7b1e55aa"
+ACTION = "basic-test-action@1.0.0"
+
+
+@pytest.fixture
+def owner(tmp_path):
+    return Owner(tmp_path / "vault.key")
+
+
+@pytest.fixture
+def host(owner):
+    host = EnclaveHost(owner=owner)
+    yield host
+    host.close()
+
+
+@pytest.fixture
+def hello(host):
+    return host.artifacts.add(wasm("hello"))
+
+
+def seen_secret(result):
+    """What the guest hello says of its secret."""
+    fields = result.value.map_value.fields
+    assert fields["greeting"].string_value == "hello, x"
+    return next(value.string_value for name, value in fields.items() if name != "greeting")
+
+
+def vault_requests(host):
+    return [
+        vault_pb2.GetSecretsRequest.FromString(call.payload.value)
+        for call in host.registry.calls
+        if call.capabilityId == "vault@1.0.0"
+    ]
+
+
+@pytest.mark.parametrize("dialect", ["both", "seed", "later"])
+def test_a_run_gets_its_secret_in_every_dialect(host, owner, hello, dialect):
+    owner.create("API_KEY", b"s3cret")
+    request = request_for(hello, triggered(), secrets=["API_KEY"], dialect=dialect)
+    assert seen_secret(host.run(request)) == "present, 6 bytes"
+
+
+def test_a_brotli_binary_runs_and_its_hash_is_over_the_stored_bytes(host, owner):
+    brotli = pytest.importorskip("brotli")
+    owner.create("API_KEY", b"v")
+    stored = host.artifacts.add(brotli.compress(wasm("hello")))
+    assert seen_secret(host.run(request_for(stored, triggered(), secrets=["API_KEY"]))) == "present, 1 bytes"
+
+
+def test_another_binary_is_refused_with_both_hashes_before_any_secret_is_asked_for(host, owner, hello):
+    owner.create("API_KEY", b"s3cret")
+    other = host.artifacts.add(wasm("greet"))
+    host.artifacts.lies[hello] = wasm("greet")
+    error = host.refusal(request_for(hello, triggered(), secrets=["API_KEY"]))
+    assert (error.origin, error.name) == ("System", "DataLoss")
+    assert error.message.startswith("binary hash mismatch")
+    assert hello in error.message
+    assert other in error.message
+    assert host.registry.calls == []
+
+
+def test_subscribe_runs_in_the_enclave_and_a_missing_secret_is_the_guests_to_judge(host, hello):
+    result = host.run(request_for(hello, subscribing(), secrets=["API_KEY"]))
+    assert result.trigger_subscriptions.subscriptions[0].id == "http-trigger@1.0.0-alpha"
+    at_subscribe = host.artifacts.add(wasm("secrets-at-subscribe"))
+    assert host.run(request_for(at_subscribe, subscribing(), secrets=["Foo"])).HasField("trigger_subscriptions")
+
+
+@pytest.mark.parametrize(
+    ("secret", "name"),
+    [("API_KEY", "key 'API_KEY' in namespace 'main'"), (("K", "custom"), "key 'K' in namespace 'custom'")],
+    ids=["default namespace", "own namespace"],
+)
+def test_a_missing_secret_fails_a_run_and_is_named(host, hello, secret, name):
+    error = host.refusal(request_for(hello, triggered(), secrets=[secret]))
+    assert (error.visibility, error.origin, error.name) == ("Public", "User", "NotFound")
+    assert error.message == f"could not find secret: {name}"
+
+
+def test_a_list_is_the_whole_of_what_a_guest_may_have(host, owner, hello):
+    owner.create("API_KEY", b"v")
+    owner.create("OTHER", b"w")
+    request = request_for(hello, triggered(config=b"OTHER"), secrets=["API_KEY"])
+    assert seen_secret(host.run(request)) == "absent"
+    assert [[item.id.key for item in asked.requests] for asked in vault_requests(host)] == [["API_KEY"]]
+    secrets = host.artifacts.add(wasm("secrets"))
+    result = host.run(request_for(secrets, triggered(), secrets=["API_KEY"]))
+    assert result.error == "secret is not named in the workflow's vault_don_secrets"
+
+
+def test_without_a_list_each_secret_is_fetched_when_the_guest_asks(host, owner):
+    owner.create("Foo", b"bar")
+    secrets = host.artifacts.add(wasm("secrets"))
+    assert host.run(request_for(secrets, triggered())).value.string_value == "bar"
+    owner.delete("Foo")
+    assert host.run(request_for(secrets, triggered())).error == "could not find secret"
+
+
+def test_an_owner_never_gets_the_secrets_of_another_one(host, owner, hello):
+    owner.create("API_KEY", b"v", owner=BOB)
+    error = host.refusal(request_for(hello, triggered(), secrets=["API_KEY"]))
+    assert error.message.startswith("could not find secret")
+
+
+@pytest.mark.parametrize("vault", [None, missing_vault], ids=["no vault", "vault fails"])
+def test_a_vault_that_cannot_be_asked_fails_the_run_and_says_so(hello, vault):
+    host = EnclaveHost()
+    if vault:
+        host.registry.add("vault@1.0.0", vault)
+    stored = host.artifacts.add(wasm("hello"))
+    error = host.refusal(request_for(stored, triggered(), secrets=["API_KEY"]))
+    host.close()
+    assert (error.origin, error.name) == ("System", "Unavailable")
+    assert error.message.startswith("the vault could not be asked")
+
+
+def test_everything_outside_of_the_runner_and_the_vault_sees_sealed_bytes_only(owner, monkeypatch, caplog):
+    caplog.set_level(logging.DEBUG)
+    crossed = bytearray()
+
+    class RecordingFrames(runner_process.Frames):
+        def send(self, message, **arguments):
+            crossed.extend(message)
+            super().send(message, **arguments)
+
+        def receive(self, timeout_s):
+            message = super().receive(timeout_s)
+            crossed.extend(message or b"")
+            return message
+
+    monkeypatch.setattr(runner_process, "Frames", RecordingFrames)
+    owner.create("API_KEY", CANARY.encode())
+    host = EnclaveHost(owner=owner)
+    hello = host.artifacts.add(wasm("hello"))
+    for _ in range(2):
+        assert seen_secret(host.run(request_for(hello, triggered(), secrets=["API_KEY"]))) == "present, 15 bytes"
+    host.close()
+    outside = bytes(crossed) + bytes(host.registry.seen) + caplog.text.encode() + owner.store.everything()
+    assert b"API_KEY" in outside
+    for spelling in (CANARY.encode(), CANARY.encode().hex().encode(), CANARY.encode().hex().upper().encode()):
+        assert spelling not in outside
+    keys = [key for asked in vault_requests(host) for item in asked.requests for key in item.encryption_keys]
+    assert len(set(keys)) == len(keys) == 2, "each execution has a key of its own"
+
+
+def test_a_capability_call_is_relayed_with_the_metadata_of_the_execution(host):
+    host.registry.add(ACTION, lambda call: basic_action_pb2.Outputs(adapted_thing=call.metadata.reference_id))
+    guest = host.artifacts.add(wasm("async-calls"))
+    metadata = {
+        "workflow_name": name_hash("hello"),
+        "decoded_workflow_name": "hello",
+        "workflow_tag": "t1",
+        "org_id": "org",
+        "engine_version": "v2",
+    }
+    assert host.run(request_for(guest, triggered()), **metadata).value.string_value == "01"
+    call = next(call for call in host.registry.calls if call.metadata.reference_id == "1")
+    assert (call.capabilityId, call.method) == (ACTION, "PerformAction")
+    assert call.metadata.workflow_execution_id == EXECUTION
+    assert call.metadata.workflow_owner == ALICE
+    assert {name: getattr(call.metadata, name) for name in metadata} == metadata
+
+
+def test_a_failed_capability_call_reaches_the_guest_as_an_error(host):
+    def fails(call):
+        raise CapabilityError("Public", "User", "InvalidArgument", "not that")
+
+    guest = host.artifacts.add(wasm("async-calls"))
+    missing = host.run(request_for(guest, triggered())).error
+    host.registry.add(ACTION, fails)
+    failing = host.run(request_for(guest, triggered())).error
+    assert "no compatible capability found" in missing
+    assert failing == "Public:User:InvalidArgument:not that"
+
+
+def test_capability_calls_are_closed_during_subscribe(host):
+    host.registry.add(ACTION, lambda call: basic_action_pb2.Outputs())
+    guest = host.artifacts.add(wasm("call-at-subscribe"))
+    assert "capability calls cannot be made during this execution" in str(host.run(request_for(guest, subscribing())))
+    assert host.registry.calls == []
+
+
+def test_log_lines_stay_inside_and_only_their_number_comes_out(host, caplog):
+    caplog.set_level(logging.DEBUG)
+    guest = host.artifacts.add(wasm("logging"))
+    host.run(request_for(guest, triggered()))
+    (ended,) = [record for record in caplog.records if hasattr(record, "guest_log_lines")]
+    assert ended.guest_log_lines == 1
+    assert "log from wasm!" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("guest", "origin", "name"),
+    [("trap", "User", "Aborted"), ("garbage", "User", "Aborted"), ("no-memory", "User", "InvalidArgument")],
+)
+def test_a_guest_that_breaks_its_contract_fails_with_a_reason(host, guest, origin, name):
+    error = host.refusal(request_for(host.artifacts.add(wasm(guest)), triggered()))
+    assert (error.origin, error.name) == (origin, name)
+    assert error.message
+
+
+def test_bytes_that_are_no_binary_are_refused(host):
+    error = host.refusal(request_for(host.artifacts.add(b"not wasm"), triggered()))
+    assert (error.origin, error.name) == ("User", "InvalidArgument")
+
+
+def test_a_guest_that_loops_ends_at_the_deadline_and_its_runner_is_gone(host):
+    error = host.refusal(request_for(host.artifacts.add(wasm("loop")), triggered()), timeout_s=1.5)
+    assert (error.origin, error.name) == ("User", "DeadlineExceeded")
+    assert host.plugin._launcher._living == set()
+
+
+def test_a_runner_that_dies_in_the_middle_gives_a_reason(host):
+    def kill_the_runner(call):
+        (runner,) = host.plugin._launcher._living
+        os.kill(runner.pid, signal.SIGKILL)
+        return basic_action_pb2.Outputs()
+
+    host.registry.add(ACTION, kill_the_runner)
+    error = host.refusal(request_for(host.artifacts.add(wasm("async-calls")), triggered()))
+    assert (error.origin, error.name) == ("System", "Aborted")
+    assert error.message == "the enclave runner died: it was killed by signal 9"
+
+
+def test_one_execution_too_many_is_refused_and_a_slot_is_free_again_afterwards(owner):
+    host = EnclaveHost(owner=owner, executions_max=1)
+    inside, leave = threading.Event(), threading.Event()
+
+    def waits(call):
+        inside.set()
+        assert leave.wait(30)
+        return basic_action_pb2.Outputs(adapted_thing="x")
+
+    host.registry.add(ACTION, waits)
+    request = request_for(host.artifacts.add(wasm("async-calls")), triggered())
+    results = []
+    first = threading.Thread(target=lambda: results.append(host.run(request)))
+    first.start()
+    assert inside.wait(30)
+    error = host.refusal(request)
+    leave.set()
+    first.join(30)
+    host.run(request)
+    host.close()
+    assert (error.origin, error.name) == ("System", "ResourceExhausted")
+    assert "executions_max" in error.message
+    assert results[0].value.string_value == "xx"
+
+
+def test_stopping_the_plugin_ends_its_executions(owner):
+    host = EnclaveHost(owner=owner, spare_runners=1)
+    inside, leave = threading.Event(), threading.Event()
+
+    def waits(call):
+        inside.set()
+        assert leave.wait(30)
+        return basic_action_pb2.Outputs()
+
+    host.registry.add(ACTION, waits)
+    errors = []
+    request = request_for(host.artifacts.add(wasm("async-calls")), triggered())
+    running = threading.Thread(target=lambda: errors.append(host.refusal(request)))
+    running.start()
+    assert inside.wait(30)
+    host.close()
+    running.join(30)
+    leave.set()
+    assert errors[0].message == "the enclave runner died: it was killed by signal 9"
+
+
+def test_what_is_asked_beside_execute(host):
+    tees = host.call("ProvidedTees", empty_pb2.Empty())
+    report = host.call("Backend", empty_pb2.Empty())
+    assert tees == confidential_workflow_pb2.ProvidedTeesResponse()
+    assert isinstance(report, backend_pb2.BackendReport)
+    assert (report.label, report.insecure) == ("insecure-software", True)
+    assert "no-new-privs" in report.protections
+
+
+def test_the_start_warns_that_no_hardware_protects(owner, caplog):
+    EnclaveHost(owner=owner).close()
+    (warning,) = [r for r in caplog.records if r.levelno == logging.WARNING and "insecure-software" in r.getMessage()]
+    assert "no hardware protects" in warning.getMessage()
+
+
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        ({"executions_max": 0}, "executions_max must be a whole number in 1..64"),
+        ({"executions_max": True}, "executions_max must be a whole number in 1..64"),
+        ({"spare_runners": 65}, "spare_runners must be a whole number in 0..64"),
+        ({"https_hosts": "example.com"}, "https_hosts must be a list of texts"),
+        ({"https_hosts": ["Example.com"]}, "https_hosts: 'Example.com' is not a lower-case host name, or name:port"),
+        ({"https_hosts": ["https://a"]}, "https_hosts: 'https://a' is not a lower-case host name, or name:port"),
+        ({"file_directories": ["var"]}, "file_directories: 'var' is not an absolute path"),
+    ],
+    ids=lambda value: "" if isinstance(value, dict) else value,
+)
+def test_a_wrong_config_is_refused_with_its_reason(config, reason):
+    with pytest.raises(ValueError, match=f"^{re.escape(reason)}$"):
+        ConfidentialWorkflowsPlugin(**config)
+
+
+def test_the_owner_in_a_vault_request_is_checksummed(host, owner, hello):
+    owner.create("API_KEY", b"v")
+    host.run(request_for(hello, triggered(), secrets=["API_KEY"]))
+    (asked,) = vault_requests(host)
+    assert asked.requests[0].id.owner == owner_checksum(ALICE)
