@@ -35,7 +35,7 @@ def pool(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def in_a_runner(pool):
-    """``execute(module, request, host)`` as the daemon does it: compiled once, then run in another, sandboxed process."""
+    """``execute(module, request, host)`` as the daemon does it: compiled once, run in another, sandboxed process."""
     keys = {}
 
     def execute(module, request, host):
