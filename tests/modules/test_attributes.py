@@ -60,7 +60,7 @@ def test_other_unknown_keys_are_kept_and_warned_about():
         (b'{"con-fidential": true}', "attributes.con-fidential"),
         ('{"conﬁdential": true}'.encode(), "attributes.conﬁdential"),
         ('{"ｃonfidential": true}'.encode(), "attributes.ｃonfidential"),
-        ('{"confidential\\u200b": true}'.encode(), "attributes.confidential\u200b"),
+        (b'{"confidential\\u200b": true}', "attributes.confidential\u200b"),
         (b'{"vaultDonSecrets": []}', "attributes.vaultDonSecrets"),
         (b'{"vault-don-secrets": []}', "attributes.vault-don-secrets"),
         ('{"vault_don_ſecrets": []}'.encode(), "attributes.vault_don_ſecrets"),

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from strongroom.app.directories import private_directory
 from strongroom.app.keys import checked_against, root_keyring
@@ -27,16 +27,18 @@ from strongroom.keyring.root import RootKeyring
 from strongroom.keyring.run_keys import RunKeys
 from strongroom.modules.module import Workflow
 from strongroom.modules.route import Router
-from strongroom.registry.host import PluginHost, PluginState
-from strongroom.registry.registry import Executable, Registry
+from strongroom.registry.host import PluginHost
+from strongroom.registry.registry import CapabilityExecutable, Registry
+from strongroom.registry.states import PluginState
 from strongroom.settings.manifest import load_manifest
 from strongroom.settings.model import Settings
 from strongroom.storage import meta
 from strongroom.storage.database import Database
 from strongroom.telemetry import logs
 
-__all__ = ["Parts", "build"]
+__all__ = ["Mode", "Parts", "build"]
 
+Mode = Literal["dev", "serve"]
 DEPLOYMENT_ID: Final = "deployment_id"
 CACHE_PURPOSE: Final = "cache-mac"
 log = logs.get("app")
@@ -47,7 +49,7 @@ class Parts:
     """The objects of a daemon that its life and its services need."""
 
     settings: Settings
-    mode: str
+    mode: Mode
     root: RootKeyring
     database: Database
     registry: Registry
@@ -67,7 +69,7 @@ class _Capabilities:
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
 
-    def get_executable(self, capability_id: str) -> Executable:
+    def get_executable(self, capability_id: str) -> CapabilityExecutable:
         """The capability, or the nearest compatible one."""
         return self._registry.get_executable(capability_id)
 
@@ -89,7 +91,7 @@ class _Artifacts:
         return self.host.artifact(sha256_hex)
 
 
-def build(settings: Settings, *, mode: str, on_plugin: Callable[[PluginState], None]) -> Parts:
+def build(settings: Settings, *, mode: Mode, on_plugin: Callable[[PluginState], None]) -> Parts:
     """Every object of a daemon, opened and checked but not yet started."""
     state_dir = private_directory(settings.state_dir, "state_dir")
     private_directory(settings.keys_dir if mode == "dev" else state_dir, "keys_dir")
@@ -106,7 +108,7 @@ def build(settings: Settings, *, mode: str, on_plugin: Callable[[PluginState], N
 
 def _wired(
     settings: Settings,
-    mode: str,
+    mode: Mode,
     root: RootKeyring,
     database: Database,
     runtime_dir: Path,

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
-from strongroom.app.build import Parts, build
+from strongroom.app.build import Mode, Parts, build
 from strongroom.app.describe import describer
 from strongroom.app.directories import private_directory
 from strongroom.app.hardening import harden
@@ -21,7 +21,7 @@ from strongroom.pb.strongroom.v1 import (
     status_pb2_grpc,
     workflow_pb2_grpc,
 )
-from strongroom.registry.host import PluginState
+from strongroom.registry.states import PluginState
 from strongroom.services.capabilities import CapabilityService
 from strongroom.services.plugins import PluginService
 from strongroom.services.runs import RunService
@@ -41,7 +41,7 @@ log = logs.get("app")
 class Daemon:
     """One running daemon. ``start`` returns when it is ready; ``stop`` when everything is down."""
 
-    def __init__(self, settings: Settings, *, mode: str) -> None:
+    def __init__(self, settings: Settings, *, mode: Mode) -> None:
         self._settings = settings
         self._mode = mode
         self._started_ms = int(time.time() * 1000)
@@ -126,7 +126,7 @@ class Daemon:
 
 
 def run_daemon(
-    settings: Settings, *, mode: str, ready: Callable[[], None] | None = None, warnings: Sequence[str] = ()
+    settings: Settings, *, mode: Mode, ready: Callable[[], None] | None = None, warnings: Sequence[str] = ()
 ) -> int:
     """Run until SIGTERM or SIGINT; a second one ends the wait for running work. Returns the exit code 0.
 

@@ -8,7 +8,7 @@ from strongroom.errors import Misconfigured
 from strongroom.keyring import check
 from strongroom.keyring.root import RootKeyring, create_dev_keyring, load_keyring
 from strongroom.storage import key_checks
-from strongroom.storage.database import Database
+from strongroom.storage.database import Connection, Database
 
 __all__ = ["checked_against", "root_keyring"]
 
@@ -33,5 +33,10 @@ def root_keyring(path: Path, state_dir: Path, *, mode: str) -> RootKeyring:
 def checked_against(root: RootKeyring, database: Database) -> None:
     """Raises ``KeyMissing``, naming expected and offered key ids, when the database was written under other roots."""
     missing = check.verify(root, database.read(key_checks.all), now_ms=now_ms())
-    for row in missing:
-        database.write(lambda connection, row=row: key_checks.add(connection, row)).result()
+
+    def add(connection: Connection) -> None:
+        for row in missing:
+            key_checks.add(connection, row)
+
+    if missing:
+        database.write(add).result()

@@ -6,7 +6,7 @@ from strongroom.engine.host import EngineHost
 from strongroom.engine.journal import JournalEvent
 from strongroom.engine.lifecycle import FINAL, RunEvent
 from strongroom.engine.running import Dispatcher, Outcome
-from strongroom.errors import NotFound, Tampered, TimedOut, WrongState
+from strongroom.errors import KeyMissing, NotFound, Tampered, TimedOut, WrongState
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.strongroom.journal.v1 import journal_pb2
 from strongroom.storage.runs import RunRow
@@ -76,7 +76,7 @@ class Engine:
             try:
                 header = self._host.journals.verified(row)
                 handle = self._executor.reopened(header)
-            except Tampered:
+            except (Tampered, KeyMissing):
                 log.error("a run failed authentication and is not resumed", extra={"run_id": row.run_id})
                 continue
             self.dispatcher.submit(handle)

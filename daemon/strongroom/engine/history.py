@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from strongroom.crypto.srn1 import tag_of
 from strongroom.engine.journal import JournalEvent, Journals
-from strongroom.errors import NotFound, Tampered
+from strongroom.errors import KeyMissing, NotFound, Tampered
 from strongroom.storage import runs as rows
 from strongroom.storage.runs import RunRow
 
@@ -58,6 +58,6 @@ class History:
     def _authentic(self, row: RunRow) -> bool:
         try:
             self._journals.verified(row)
-        except Tampered:
+        except (Tampered, KeyMissing):
             return False
         return True

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from strongroom.crypto.srn1 import Place, key_version_of, tag_of
 from strongroom.engine.lifecycle import FINAL, RunEvent, RunState, step
-from strongroom.errors import Tampered
+from strongroom.errors import KeyMissing, Tampered
 from strongroom.keyring.records import RecordKeys
 from strongroom.keyring.run_keys import RunKeys
 from strongroom.storage import runs as rows
@@ -117,7 +117,7 @@ class Journals:
         try:
             place = _place(row, tag_of(previous.sealed) if previous else b"")
             return JournalEvent(row, version, self.run_keys.open(place, row.sealed))
-        except Tampered:
+        except (Tampered, KeyMissing):
             return JournalEvent(row, version, None)
 
 

@@ -16,6 +16,7 @@ from strongroom.engine.specs import ACTIVE, Spec
 from strongroom.errors import Conflict, Forbidden, GuestFault, InvalidInput, LimitExceeded
 from strongroom.guest.binary import StoredBinary, decode_upload
 from strongroom.guest.ids import normal_owner, workflow_id
+from strongroom.guest.pool import CompiledModule
 from strongroom.modules.attributes import Attributes, difference, parse_attributes
 from strongroom.modules.module import Module
 from strongroom.pb.sdk.v1alpha import sdk_pb2
@@ -31,16 +32,10 @@ SPEC_TYPE: Final = "wasm"
 SOURCE: Final = "api"
 
 
-class CompiledInfo(Protocol):
-    """What compiling found."""
-
-    sdk_label: str
-
-
 class Compiler(Protocol):
     """Compiles a module in a fresh, keyless process and keeps the native code."""
 
-    def compile(self, wasm: bytes) -> CompiledInfo:
+    def compile(self, wasm: bytes) -> CompiledModule:
         """What admission found. Raises ``InvalidInput`` naming what a guest must have."""
 
 
@@ -110,7 +105,7 @@ class Registration:
         if standing is not None:
             return Registered(_unchanged(standing, attributes, wish.tag), created=False, warnings=warnings)
         self._check_count()
-        info = self._compiler.compile(binary.wasm())
+        info = self._compiler.compile(binary.wasm()).info
         row = self._row(wish, owner, identity, binary, info.sdk_label)
         draft = Spec(row, attributes, wish.config, ())
         with self._host.offered(binary):

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from strongroom.errors import NotFound, Tampered
+from strongroom.errors import KeyMissing, NotFound, Tampered
 from strongroom.keyring.records import RecordKeys
 from strongroom.modules.attributes import Attributes, parse_attributes
 from strongroom.pb.sdk.v1alpha import sdk_pb2
@@ -147,5 +147,5 @@ class Specs:
     def _verified_or_marked(self, row: SpecRow) -> Spec | TamperedSpec:
         try:
             return self._verified(row)
-        except Tampered:
+        except (Tampered, KeyMissing):
             return TamperedSpec(row.workflow_id, row.workflow_name, (row.created_at, row.workflow_id))

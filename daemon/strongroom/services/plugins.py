@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import grpc
 
 from strongroom.pb.strongroom.v1 import plugin_pb2, plugin_pb2_grpc
-from strongroom.registry.host import PluginState
+from strongroom.registry.states import PluginState
 
 __all__ = ["PluginService"]
 
