@@ -97,10 +97,19 @@ class PostgresServer:
     def _reachable(self, installation: Path) -> Path:
         if self.user is not None:
             try:
-                subprocess.run([installation / "bin" / "postgres", "--version"], user=self.user, check=True, stdout=-3)
+                subprocess.run(
+                    [installation / "bin" / "postgres", "--version"],
+                    user=self.user,
+                    cwd=self.directory,
+                    check=True,
+                    stdout=-3,
+                )
             except (PermissionError, subprocess.CalledProcessError):
-                copied = self.directory / "installation"
+                # The binaries find their libraries two folders up, beside the package, as the wheel lays them out.
+                copied = self.directory / "wheel" / installation.parent.name / installation.name
                 shutil.copytree(installation, copied)
+                for libraries in installation.parent.parent.glob(f"{installation.parent.name}.libs"):
+                    shutil.copytree(libraries, self.directory / "wheel" / libraries.name)
                 return copied
         return installation
 

@@ -104,6 +104,19 @@ def test_the_identity_of_a_run_never_changes(database, changes):
     assert database.read(lambda conn: runs.get(conn, run_row(1).run_id)) == run_row(1)
 
 
+def test_a_run_is_replaced_only_after_the_event_that_the_writer_knows(database):
+    add(database, run_row(1, head_index=4))
+    changed = run_row(1, head_index=5, status="running")
+    with pytest.raises(Conflict) as caught:
+        database.write(lambda conn: runs.replace(conn, changed, expected_head=3)).result()
+    assert (caught.value.code, caught.value.details["head_index"]) == ("SR-STORE-026", 4)
+    assert database.read(lambda conn: runs.get(conn, changed.run_id)).head_index == 4
+    database.write(lambda conn: runs.replace(conn, changed, expected_head=4)).result()
+    assert database.read(lambda conn: runs.get(conn, changed.run_id)) == changed
+    with pytest.raises(NotFound):
+        database.write(lambda conn: runs.replace(conn, run_row(2), expected_head=0)).result()
+
+
 STATUSES = ["pending", "running", "waiting", "completed", "failed", "cancelled", "timed_out"]
 
 

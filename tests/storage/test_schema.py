@@ -4,6 +4,8 @@ import hashlib
 import importlib.metadata
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -96,7 +98,7 @@ def test_workflows_from_before_the_attributes_have_empty_ones(empty_url):
     names = ", ".join(values)
     with engine.connect() as connection, connection.begin():
         # The names are this test's own columns.
-        statement = f"INSERT INTO workflow_specs ({names}) VALUES ({', '.join(':' + name for name in values)})"  # noqa: S608 - as above
+        statement = f"INSERT INTO workflow_specs ({names}) VALUES ({', '.join(':' + name for name in values)})"
         connection.execute(text(statement), values)
     engine.dispose()
     database = Database.open(empty_url)
@@ -147,6 +149,18 @@ def test_somebody_elses_sqlite_file_is_refused(tmp_path):
     engine.dispose()
     with pytest.raises(StorageFault, match="'photos'"):
         Database.open(url)
+
+
+def test_hosts_that_start_at_once_on_a_new_database_take_turns(empty_url):
+    together = threading.Barrier(4)
+
+    def start():
+        together.wait(30)
+        Database.open(empty_url).close()
+
+    with ThreadPoolExecutor(4) as pool:
+        for future in [pool.submit(start) for _ in range(4)]:
+            future.result(60)
 
 
 def test_a_migration_that_fails_leaves_nothing_behind(empty_url, monkeypatch):

@@ -123,6 +123,12 @@ def _make_file(path: Path) -> None:
     """Create the file with mode 0600 before SQLite would with the umask's; its WAL takes the same mode."""
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        # SQLite syncs the names of files that it makes itself, and this one it did not make.
+        directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
     except OSError as error:
         raise StorageFault(
             "SR-STORE-011",

@@ -1,6 +1,7 @@
 """The append-only events of runs (``run_events``). Nothing here changes or removes one."""
 
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
+from operator import attrgetter
 from typing import Final
 
 from sqlalchemy import Connection, bindparam, select
@@ -25,6 +26,7 @@ class EventRow:
 
 
 _NAMES: Final = tuple(EventRow.__dataclass_fields__)
+_values: Final = attrgetter(*_NAMES)
 _APPEND: Final = insert_new(RUN_EVENTS)
 _EVENTS: Final = Statement(
     lambda _dialect: (
@@ -38,7 +40,7 @@ _EVENTS: Final = Statement(
 
 def append(conn: Connection, event: EventRow) -> None:
     """Add an event. Raises ``Conflict`` when the run has one with this index: somebody else wrote it."""
-    values = dict(zip(_NAMES, astuple(event), strict=True))
+    values = dict(zip(_NAMES, _values(event), strict=True))
     if _APPEND.run(conn, values).rowcount == 0:
         raise Conflict(
             "SR-STORE-024",

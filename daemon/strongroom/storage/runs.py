@@ -95,11 +95,12 @@ _INSERT: Final = insert_new(RUNS)
 _GET: Final = _select_by("run_id")
 _GET_BY_EXECUTION: Final = _select_by("execution_id")
 _GET_BY_EVENT: Final = _select_by("workflow_id", "trigger_index", "event_id")
-_REPLACE: Final = Statement(
+_THIS_RUN: Final = [RUNS.c[name] == bindparam(name) for name in _IDENTITY]
+_CHANGES: Final = {name: bindparam(name) for name in _NAMES if name not in _IDENTITY}
+_REPLACE: Final = Statement(lambda _dialect: update_rows(RUNS).where(*_THIS_RUN).values(_CHANGES))
+_REPLACE_AFTER: Final = Statement(
     lambda _dialect: (
-        update_rows(RUNS)
-        .where(*(RUNS.c[name] == bindparam(name) for name in _IDENTITY))
-        .values({name: bindparam(name) for name in _NAMES if name not in _IDENTITY})
+        update_rows(RUNS).where(*_THIS_RUN, RUNS.c.head_index == bindparam("expected_head")).values(_CHANGES)
     )
 )
 
@@ -133,15 +134,35 @@ def get_by_event(conn: Connection, workflow_id: str, trigger_index: int, event_i
     return _first(_GET_BY_EVENT, conn, values)
 
 
-def replace(conn: Connection, row: RunRow) -> None:
-    """Write every column that may change. Raises ``NotFound`` when no run has ``row``'s ids, event and time."""
-    if _REPLACE.run(conn, _values(row)).rowcount == 0:
-        raise NotFound(
-            "SR-STORE-023",
-            f"there is no run {row.run_id} with this identity",
-            why="its ids, owner, trigger event and creation time never change",
+def replace(conn: Connection, row: RunRow, *, expected_head: int | None = None) -> None:
+    """Write every column that may change.
+
+    With ``expected_head`` only where that is the run's last event: a writer whose last append was lost must not leave a
+    gap in the journal. Raises ``NotFound`` when no run has ``row``'s ids, event and creation time, ``Conflict`` when the
+    head is another one.
+    """
+    if expected_head is None:
+        changed = _REPLACE.run(conn, _values(row)).rowcount
+    else:
+        changed = _REPLACE_AFTER.run(conn, _values(row) | {"expected_head": expected_head}).rowcount
+    if changed:
+        return
+    found = get(conn, row.run_id)
+    if expected_head is not None and found is not None and found.head_index != expected_head:
+        raise Conflict(
+            "SR-STORE-026",
+            f"the journal of run {row.run_id} ends at event {found.head_index}, not {expected_head}",
+            why="an append was lost, or another writer has the run",
+            fix="read the journal again and go on from there",
             run_id=row.run_id,
+            head_index=found.head_index,
         )
+    raise NotFound(
+        "SR-STORE-023",
+        f"there is no run {row.run_id} with this identity",
+        why="its ids, owner, trigger event and creation time never change",
+        run_id=row.run_id,
+    )
 
 
 def page(
