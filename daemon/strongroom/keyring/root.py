@@ -24,7 +24,6 @@ from strongroom.errors import KeyMissing, Misconfigured
 from strongroom.keyring.versions import VERSION_MAX, VERSION_MIN, is_canonical, read_version
 
 __all__ = [
-    "BACKUP",
     "CACHE_MAC",
     "KEY_CHECK",
     "PLUGIN_STORES",
@@ -42,7 +41,6 @@ RUNS: Final = "runs"
 RECORD_MAC: Final = "record MAC"
 CACHE_MAC: Final = "cache MAC"
 KEY_CHECK: Final = "key check"
-BACKUP: Final = "backup"
 PLUGIN_STORES: Final = "plugin stores"
 WORKFLOWS: Final = "workflows"
 

@@ -96,7 +96,7 @@ _GET: Final = _select_by("run_id")
 _GET_BY_EXECUTION: Final = _select_by("execution_id")
 _GET_BY_EVENT: Final = _select_by("workflow_id", "trigger_index", "event_id")
 _THIS_RUN: Final = [RUNS.c[name] == bindparam(name) for name in _IDENTITY]
-_CHANGES: Final = {name: bindparam(name) for name in _NAMES if name not in _IDENTITY}
+_CHANGES: Final[dict[str, Any]] = {name: bindparam(name) for name in _NAMES if name not in _IDENTITY}
 _REPLACE: Final = Statement(lambda _dialect: update_rows(RUNS).where(*_THIS_RUN).values(_CHANGES))
 _REPLACE_AFTER: Final = Statement(
     lambda _dialect: (
@@ -138,8 +138,8 @@ def replace(conn: Connection, row: RunRow, *, expected_head: int | None = None) 
     """Write every column that may change.
 
     With ``expected_head`` only where that is the run's last event: a writer whose last append was lost must not leave a
-    gap in the journal. Raises ``NotFound`` when no run has ``row``'s ids, event and creation time, ``Conflict`` when the
-    head is another one.
+    gap in the journal. Raises ``NotFound`` when no run has ``row``'s ids, event and creation time, ``Conflict`` when
+    the head is another one.
     """
     if expected_head is None:
         changed = _REPLACE.run(conn, _values(row)).rowcount
