@@ -136,7 +136,7 @@ def subscribing(*, config=b""):
     return sdk_pb2.ExecuteRequest(config=config, subscribe=empty_pb2.Empty())
 
 
-def request_for(binary_sha256, execute_request, *, secrets=(), dialect="both", **execution):
+def request_for(binary_sha256, execute_request, /, *, secrets=(), dialect="both", **execution):
     """A request as our host makes it. ``secrets`` are keys, or (key, namespace)."""
     fields = {
         "workflow_id": WORKFLOW,

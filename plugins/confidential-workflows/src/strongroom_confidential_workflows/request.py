@@ -155,10 +155,7 @@ def _named_secrets(untrusted: confidential_workflow_pb2.ConfidentialWorkflowRequ
         raise refused("LimitExceeded", f"vault_don_secrets: {count} secrets is more than {SECRETS_NAMED_MAX}")
     for index, secret in enumerate(untrusted.vault_don_secrets):
         _check_text(f"vault_don_secrets[{index}].key", secret.key, TEXT_BYTES_MAX)
-        if len(secret.namespace.encode()) > TEXT_BYTES_MAX:
-            raise refused(
-                "LimitExceeded", f"vault_don_secrets[{index}].namespace is longer than {TEXT_BYTES_MAX} bytes"
-            )
+        _check_text(f"vault_don_secrets[{index}].namespace", secret.namespace or DEFAULT_NAMESPACE, TEXT_BYTES_MAX)
     named = (NamedSecret(s.namespace or DEFAULT_NAMESPACE, s.key) for s in untrusted.vault_don_secrets)
     return tuple(dict.fromkeys(named))
 

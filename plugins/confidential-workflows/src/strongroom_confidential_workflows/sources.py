@@ -49,11 +49,9 @@ class BinarySource:
         if scheme == "https" and self.https_get is not None:
             return self.https_get(untrusted_url, min(deadline, time.monotonic() + FETCH_TIMEOUT_S))
         if scheme == "https":
-            raise refused(
-                "PermissionDenied", "binary_url: no https host is allowed; list it under https_hosts of this plugin"
-            )
+            raise refused("PermissionDenied", "binary_url: no https host is listed under https_hosts of this plugin")
         raise refused(
-            "InvalidArgument", "binary_url must be artifact:sha256/<64 hex digits>, or an allowed https or file address"
+            "InvalidArgument", "binary_url must be artifact:sha256/<64 hex digits>, or a listed https or file address"
         )
 
     def _artifact(self, sha256_hex: str) -> bytes:
@@ -78,7 +76,7 @@ class BinarySource:
         if real is None or not any(real.is_relative_to(directory) for directory in self.file_directories):
             raise refused(
                 "PermissionDenied",
-                "binary_url: no such file in a directory listed under file_directories of this plugin",
+                "binary_url: no such file under file_directories of this plugin",
             )
         return _within_limit(_read_regular(real))
 
@@ -89,10 +87,13 @@ def _read_regular(real: Path) -> bytes:
         descriptor = os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         raise CapabilityError("Public", "System", "Unavailable", "binary_url: the file cannot be read") from None
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise refused("InvalidArgument", "binary_url is not a regular file")
-        return file.read(BINARY_BYTES_MAX + 1)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read(BINARY_BYTES_MAX + 1)
+    finally:
+        os.close(descriptor)
 
 
 def _within_limit(data: bytes) -> bytes:
