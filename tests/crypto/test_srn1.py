@@ -137,7 +137,9 @@ def test_a_border_between_parts_of_the_place_cannot_shift(shifted):
         srn1.open_sealed(only_version_1, shifted, blob)
 
 
-@pytest.mark.parametrize("untrusted", [b"", b"srn1", b"encr" + bytes(40), b"srr1" + bytes(40), b"SRN1" + bytes(40)])
+@pytest.mark.parametrize(
+    "untrusted", [b"", b"srn1", b"encr" + bytes(40), b"srr1" + bytes(40), b"SRN1" + bytes(40), "text", 7, None]
+)
 def test_what_is_no_envelope_is_tampered_everywhere(untrusted):
     for reader in (srn1.key_version_of, srn1.tag_of, lambda blob: srn1.open_sealed(only_version_1, PLACE, blob)):
         with pytest.raises(Tampered):

@@ -26,6 +26,7 @@ def version_of(prefix: bytes, untrusted: bytes) -> int:
 
     Raises ``Tampered`` when the bytes are too short for an envelope or start with another prefix.
     """
-    if len(untrusted) < ENVELOPE_BYTES_MIN or not untrusted.startswith(prefix):
+    # SQLite keeps a value of any type in any column, so what should be bytes may come back as something else.
+    if not isinstance(untrusted, bytes) or len(untrusted) < ENVELOPE_BYTES_MIN or not untrusted.startswith(prefix):
         raise Tampered
     return int.from_bytes(untrusted[4:HEADER_BYTES], "big")

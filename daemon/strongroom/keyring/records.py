@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from strongroom.crypto.framing import length_prefixed
 from strongroom.crypto.record import open_record, seal_record
-from strongroom.errors import Tampered
+from strongroom.errors import InvalidInput, Tampered
 from strongroom.keyring.root import RECORD_MAC, RootKeyring
 
 __all__ = ["RecordKeys"]
@@ -32,10 +32,14 @@ class RecordKeys:
     def check(
         self, table: str, columns: Mapping[str, str | bytes | int | None], *, key_version: int, mac: bytes
     ) -> None:
-        """Raise ``Tampered`` unless ``mac`` is the row's MAC under ``key_version``."""
+        """Raise ``Tampered`` unless ``mac`` is the row's MAC under ``key_version``.
+
+        A value of a type that is never written, which SQLite would keep all the same, is tampering as well.
+        """
+        key = self._root.subroot(RECORD_MAC, key_version)
         try:
-            self._root.subroot(RECORD_MAC, key_version).check_mac(_row_bytes(table, columns), mac)
-        except Tampered:
+            key.check_mac(_row_bytes(table, columns), mac)
+        except (Tampered, TypeError, InvalidInput):
             raise Tampered(table) from None
 
     def seal(self, purpose: str, place: Sequence[str | bytes], plaintext: bytes) -> bytes:
@@ -56,14 +60,13 @@ def _row_bytes(table: str, columns: Mapping[str, str | bytes | int | None]) -> b
     parts: list[str | bytes] = [table]
     for name in sorted(columns):
         value = columns[name]
-        if isinstance(value, bool):
-            # bool is an int to Python but not to the database, so its MAC would depend on where the row came from.
-            raise TypeError(f"column {name} of {table} is a bool")
+        if value is None or value in ("", b""):
+            continue
+        # bool is an int to Python but not to the database, so its MAC would depend on where the row came from.
+        if isinstance(value, bool) or not isinstance(value, str | bytes | int):
+            raise TypeError(f"column {name} of {table} is of type {type(value).__name__}")
         if isinstance(value, int):
             parts += (name, "i", str(value))
-        elif isinstance(value, str):
-            if value:
-                parts += (name, "s", value)
-        elif value:
-            parts += (name, "b", value)
+        else:
+            parts += (name, "s" if isinstance(value, str) else "b", value)
     return length_prefixed(*parts)

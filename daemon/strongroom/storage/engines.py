@@ -88,11 +88,20 @@ def _sqlite(url: URL, pragmas: tuple[str, ...], begin: str, connect_args: dict[s
     )
     _on_connect(engine, pragmas)
 
+    @event.listens_for(engine, "connect")
+    def _read_any_text(driver: sqlite3.Connection, _record: object) -> None:
+        # Text that was damaged on the disk must reach the MAC check, not fail the whole page that it stands on.
+        driver.text_factory = _decoded
+
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         connection.exec_driver_sql(begin)
 
     return engine
+
+
+def _decoded(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace")
 
 
 def _postgresql(url: URL, settings: tuple[str, ...], isolation: IsolationLevel) -> Engine:
