@@ -116,6 +116,7 @@ class InProcessPlugin:
         self._hooks: Hooks | None = None
         self._triggers: list[LocalTrigger] = []
         self._lock = threading.Lock()
+        self._decided = False
         self._settled = threading.Event()
 
     def start(self) -> None:
@@ -159,7 +160,7 @@ class InProcessPlugin:
             hooks.start(self._host)
             capabilities = hooks.capabilities()
             with self._lock:
-                if self._settled.is_set():
+                if self._decided:  # too late: the host goes on without it
                     return
                 self._hooks = hooks
                 for capability in capabilities:
@@ -198,14 +199,15 @@ class InProcessPlugin:
 
     def _finish(self, error: str) -> None:
         with self._lock:
-            if self._settled.is_set():
+            if self._decided:
                 return
-            self._settled.set()
+            self._decided = True
         if error:
             self._last_error = error
             self._log.error("plugin %s: %s", self._entry.name, error)
             self._offers.remove_all()
         self._move(PluginEvent.GAVE_UP if error else PluginEvent.STARTED)
+        self._settled.set()
 
     def _move(self, event: PluginEvent) -> None:
         self._state = step(self._state, event)
