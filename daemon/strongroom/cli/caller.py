@@ -15,10 +15,14 @@ from strongroom.cli.exits import Exit
 from strongroom.cli.failure import bad_data
 from strongroom.telemetry.redaction import printable
 
-__all__ = ["Caller"]
+__all__ = ["Caller", "ReaderGone", "facts", "read_file", "table"]
 
 # What a person hands over on a command line is a document; the host has its own, smaller limits for each kind.
 INPUT_BYTES_MAX: Final = 16_000_000
+
+
+class ReaderGone(Exception):  # noqa: N818 - it is no error
+    """Whoever read the output has enough of it."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -36,10 +40,13 @@ class Caller:
     def emit(self, noun: str, document: Mapping[str, Any], text: str) -> None:  # Any: JSON values
         """Print the data: ``document`` as ``strongroom.<noun>/v1`` with ``--json``, else ``text``."""
         if self.json:
-            sys.stdout.write(json.dumps({"schema": f"strongroom.{noun}/v1", **document}, indent=2) + "\n")
-        elif text:
-            sys.stdout.write(text + "\n")
-        sys.stdout.flush()
+            text = json.dumps({"schema": f"strongroom.{noun}/v1", **document}, indent=2)
+        try:
+            if text:
+                sys.stdout.write(text + "\n")
+            sys.stdout.flush()
+        except BrokenPipeError:
+            raise ReaderGone from None
 
     def note(self, message: str) -> None:
         """Say something to the person, on stderr, unless silence was asked for."""

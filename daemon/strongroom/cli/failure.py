@@ -20,10 +20,13 @@ class Failure(Exception):  # noqa: N818 - it carries an error, it is not one mor
         self.details = details or {name: str(value) for name, value in error.details.items()}
 
     def text(self) -> str:
-        """For people: at most three lines and no character that a terminal would obey."""
+        """For people: a line for each thing to say, and no character that a terminal would obey."""
         lines = [f"error: {printable(self.error.what)} ({printable(self.error.code)})"]
         if self.error.why:
             lines.append(f"  why: {printable(self.error.why)}")
+        field = self.details.get("field", "")
+        if field and field != self.error.what.split(" ", 1)[0]:
+            lines.append(f"  in:  {printable(field)}")
         if self.error.fix:
             lines.append(f"  do:  {printable(self.error.fix)}")
         return "\n".join(lines)

@@ -12,6 +12,7 @@ from typing import Final, NoReturn
 import typer
 
 from strongroom.cli import completion, demo, dev, host, serve
+from strongroom.cli.caller import ReaderGone
 from strongroom.cli.exits import Exit
 from strongroom.cli.failure import Failure, bad_data, of_error
 from strongroom.cli.verbs import group
@@ -75,8 +76,8 @@ def run(arguments: Sequence[str]) -> int:
     except (typer.Abort, KeyboardInterrupt):
         sys.stderr.write("interrupted\n")
         return Exit.INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read the output has enough. Python would complain once more at its end, to a closed stream.
+    except ReaderGone:
+        # Python would complain once more at its end, to the closed stream.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.OK
     except OSError as error:
@@ -89,8 +90,11 @@ def run(arguments: Sequence[str]) -> int:
 
 def _invoke(arguments: Sequence[str]) -> int:
     words = [word for word in arguments if not word.startswith("-")]
-    # A shell that completes names its words in the environment, and may ask about any noun.
-    nouns = list(NOUNS) if COMPLETE_VARIABLE in os.environ else words[:1]
+    nouns = words[:1]
+    if COMPLETE_VARIABLE in os.environ:
+        # A shell that completes names its words in the environment, and may ask about any noun.
+        nouns = list(NOUNS)
+        _know_shells()
     command = typer.main.get_command(build(nouns))
     result = command.main(
         args=["version"] if list(arguments) == ["--version"] else list(arguments),
@@ -99,6 +103,13 @@ def _invoke(arguments: Sequence[str]) -> int:
     )
     sys.stdout.flush()
     return result if isinstance(result, int) else Exit.OK
+
+
+def _know_shells() -> None:
+    """Make typer know bash, zsh and fish, which it does only when it may add options of its own, or is asked so."""
+    from typer.completion import get_completion_inspect_parameters
+
+    get_completion_inspect_parameters()
 
 
 def _say(failure: Failure, *, as_json: bool) -> int:

@@ -1,0 +1,122 @@
+"""``dev``, ``serve`` and ``demo``: which settings they hand to the application, and what they print."""
+
+import sys
+import types
+from pathlib import Path
+
+import pytest
+
+from strongroom.cli import main
+from strongroom.errors import Misconfigured
+from tests.fakes.terminal import strongroom
+
+
+@pytest.fixture
+def application(monkeypatch):
+    """The application as the command line sees it; ``seen`` is what it was called with."""
+    seen = types.SimpleNamespace(calls=[], answer=0, error=None, existed=None)
+
+    def run_daemon(settings, *, mode, ready=None, warnings=()):
+        seen.calls.append((settings, mode, tuple(warnings)))
+        seen.existed = settings.state_dir.exists()
+        if seen.error is not None:
+            raise seen.error
+        ready()
+        return seen.answer
+
+    def run_demo(*, as_json):
+        seen.calls.append(as_json)
+        return 0
+
+    monkeypatch.setitem(sys.modules, "strongroom.app.daemon", types.SimpleNamespace(run_daemon=run_daemon))
+    monkeypatch.setitem(sys.modules, "strongroom.app.demo", types.SimpleNamespace(run_demo=run_demo))
+    return seen
+
+
+def test_dev_with_a_directory_keeps_everything_in_it(application, tmp_path):
+    ended = strongroom("dev", "--state-dir", "state", "--json")
+    settings, mode, _ = application.calls[0]
+    assert (ended.code, mode) == (0, "dev")
+    assert settings.state_dir == tmp_path / "state"
+    assert ended.document["socket"] == str(tmp_path / "state" / "strongroom.sock")
+    for path in (settings.cache_dir, settings.runtime_dir, settings.keys_dir, settings.keyring_file, settings.socket):
+        assert path.is_relative_to(tmp_path / "state")
+    assert settings.reflects("dev")
+
+
+def test_dev_says_exactly_what_to_type_next(application, tmp_path):
+    shown = strongroom("dev", "--state-dir", str(tmp_path / "my state")).out
+    assert f"export STRONGROOM_STATE_DIR='{tmp_path}/my state'" in shown
+    assert "strongroom workflow register" in shown
+
+
+def test_dev_with_another_socket_names_the_socket(application, tmp_path):
+    shown = strongroom("dev", "--state-dir", "state", "--socket", "/run/x.sock").out
+    assert "export STRONGROOM_SOCKET=/run/x.sock" in shown
+
+
+def test_dev_without_a_directory_uses_one_that_is_gone_afterwards(application):
+    ended = strongroom("dev", "--json")
+    state_dir = Path(ended.document["state_dir"])
+    assert ended.document["temporary"] is True
+    assert application.existed
+    assert not state_dir.exists()
+
+
+def test_dev_respects_a_directory_of_the_environment(application, monkeypatch, tmp_path):
+    monkeypatch.setenv("STRONGROOM_STATE_DIR", str(tmp_path / "mine"))
+    document = strongroom("dev", "--json").document
+    assert document["state_dir"] == str(tmp_path / "mine")
+    assert document["temporary"] is False
+
+
+def test_a_temporary_directory_is_removed_after_a_failed_start(application):
+    application.error = Misconfigured("SR-CONF-002", "no")
+    ended = strongroom("dev")
+    assert ended.code == 78
+    assert not application.calls[0][0].state_dir.exists()
+
+
+def test_serve_reads_no_project_file_and_passes_the_warning_on(application, tmp_path):
+    (tmp_path / "strongroom.yaml").write_text("state_dir: /nowhere\n")
+    ended = strongroom("serve")
+    settings, mode, warnings = application.calls[0]
+    assert (ended.code, ended.out, mode) == (0, "", "serve")
+    assert settings.state_dir == Path("/var/lib/strongroom")
+    assert settings.socket == Path("/run/strongroom/strongroom.sock")
+    assert not settings.reflects("serve")
+    assert "is ignored" in warnings[0]
+
+
+def test_the_service_program_is_serve(application, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["strongroomd", "--set", "limits.runners_max=3"])
+    with pytest.raises(SystemExit) as ended:
+        main.serve_main()
+    assert ended.value.code == 0
+    assert application.calls[0][0].limits.runners_max == 3
+
+
+def test_flags_win_over_assignments(application):
+    strongroom("dev", "--log-level", "debug", "--set", "log.level=error", "--set", "log.format=json")
+    settings = application.calls[0][0]
+    assert (settings.log.level, settings.log.format) == ("debug", "json")
+
+
+@pytest.mark.parametrize("arguments", [["--log-level", "loud"], ["--set", "nope=1"]], ids=["bad-level", "unknown-key"])
+def test_a_wrong_setting_stops_the_start(application, arguments):
+    assert strongroom("dev", *arguments).code == 78
+    assert not application.calls
+
+
+def test_a_socket_path_that_is_too_long_stops_the_start(application, tmp_path):
+    ended = strongroom("dev", "--state-dir", str(tmp_path / ("x" * 120)))
+    assert ended.code == 78
+    assert "at most 107 bytes" in ended.err
+    assert not application.calls
+
+
+@pytest.mark.parametrize(("value", "as_json"), [("1", True), ("0", False), ("", False)], ids=["set", "zero", "empty"])
+def test_demo_prints_json_when_the_environment_says_so(application, monkeypatch, value, as_json):
+    monkeypatch.setenv("DEMO_JSON", value)
+    assert strongroom("demo").code == 0
+    assert application.calls == [as_json]
