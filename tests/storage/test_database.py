@@ -180,6 +180,36 @@ def test_a_server_that_restarts_is_used_again_without_a_restart_of_ours(own_post
     database.close()
 
 
+def test_a_server_that_crashes_under_a_batch_fails_all_of_it_and_the_next_works(own_postgres):
+    database = Database.open(own_postgres.create_database())
+    entered, go = threading.Event(), threading.Event()
+    held = database.write(lambda conn: (meta.set(conn, "held", "v"), entered.set(), go.wait(30)))
+    assert entered.wait(30)
+    batch = [database.write(lambda conn, number=number: meta.set(conn, f"n{number}", "v")) for number in range(5)]
+    own_postgres.stop(signal.SIGQUIT)
+    go.set()
+    for future in [held, *batch]:
+        with pytest.raises(Unavailable):
+            future.result(30)
+    own_postgres.start()
+    database.write(lambda conn: meta.set(conn, "after", "v")).result(30)
+    found = database.read(lambda conn: [meta.get(conn, name) for name in ("held", "n0", "n4", "after")])
+    assert found == [None, None, None, "v"]
+    database.close()
+
+
+def test_two_hosts_that_start_one_event_get_one_run_and_one_conflict(url):
+    hosts = [Database.open(url) for _ in range(2)]
+    futures = [
+        host.write(lambda conn, number=number: runs.insert(conn, run_row(number, event_id="the event")))
+        for number, host in enumerate(hosts)
+    ]
+    outcomes = sorted(type(future.exception(30)).__name__ for future in futures)
+    assert outcomes == ["Conflict", "NoneType"]
+    for host in hosts:
+        host.close()
+
+
 def test_a_reader_whose_connection_was_closed_asks_again(own_postgres):
     database = Database.open(own_postgres.create_database())
     database.read(lambda conn: meta.get(conn, "a"))

@@ -6,6 +6,8 @@ MACs of old rows valid.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Final
 
 from strongroom.crypto.framing import length_prefixed
 from strongroom.crypto.record import open_record, seal_record
@@ -14,7 +16,9 @@ from strongroom.keyring.root import RECORD_MAC, RootKeyring
 
 __all__ = ["RecordKeys"]
 
-_FINGERPRINT_SUFFIX = " fingerprint"  # a key that seals is not used for digests as well
+LABELS_KEPT_MAX: Final = 512  # columns of all tables and types, a few times over
+
+_FINGERPRINT_SUFFIX: Final = " fingerprint"  # a key that seals is not used for digests as well
 
 
 class RecordKeys:
@@ -57,7 +61,7 @@ class RecordKeys:
 
 
 def _row_bytes(table: str, columns: Mapping[str, str | bytes | int | None]) -> bytes:
-    parts: list[str | bytes] = [table]
+    parts = [length_prefixed(table)]
     for name in sorted(columns):
         value = columns[name]
         if value is None or value in ("", b""):
@@ -66,7 +70,12 @@ def _row_bytes(table: str, columns: Mapping[str, str | bytes | int | None]) -> b
         if isinstance(value, bool) or not isinstance(value, str | bytes | int):
             raise TypeError(f"column {name} of {table} is of type {type(value).__name__}")
         if isinstance(value, int):
-            parts += (name, "i", str(value))
+            parts += (_label(name, "i"), length_prefixed(str(value)))
         else:
-            parts += (name, "s" if isinstance(value, str) else "b", value)
-    return length_prefixed(*parts)
+            parts += (_label(name, "s" if isinstance(value, str) else "b"), length_prefixed(value))
+    return b"".join(parts)
+
+
+@lru_cache(LABELS_KEPT_MAX)
+def _label(name: str, kind: str) -> bytes:
+    return length_prefixed(name, kind)
