@@ -31,7 +31,7 @@ from tests.fakes.rows import event_row, run_row
 def test_a_url_of_anything_else_is_refused_without_repeating_it(url):
     with pytest.raises(Misconfigured) as caught:
         Database.open(url)
-    assert caught.value.details["where"] == "database.url"
+    assert caught.value.details["where"] == "database_url"
     assert "hunter2" not in f"{caught.value} {caught.value.fix}"
 
 

@@ -150,8 +150,8 @@ def _make_file(path: Path) -> None:
 def _wrong(why: str) -> Misconfigured:
     return Misconfigured(
         "SR-STORE-012",
-        "database.url is wrong",
+        "database_url is wrong",
         why=why,
         fix="write sqlite:///path/to/file.db or postgresql+psycopg://user@host/database",
-        where="database.url",
+        where="database_url",
     )

@@ -82,7 +82,7 @@ def _refuse_foreign(connection: Connection, found: str) -> None:
             "SR-STORE-010",
             "the database was not made by strongroom",
             why=f"it has a table {name!r} and no schema version",
-            fix="give the path of a new file in database.url; nothing was changed",
+            fix="give the path of a new file in database_url; nothing was changed",
         )
 
 
