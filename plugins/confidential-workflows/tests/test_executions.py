@@ -286,7 +286,8 @@ def test_stopping_the_plugin_ends_its_executions(owner):
     host.close()
     running.join(30)
     leave.set()
-    assert errors[0].message == "the enclave runner died: it was killed by signal 9"
+    assert (errors[0].origin, errors[0].name) == ("System", "Canceled")
+    assert "the plugin is stopping" in errors[0].message
 
 
 def test_what_is_asked_beside_execute(host):

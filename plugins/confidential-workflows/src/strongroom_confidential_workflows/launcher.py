@@ -13,7 +13,7 @@ from enum import Enum, auto
 
 from strongroom.plugin import Unavailable
 from strongroom.plugin.messages import enclave_pb2
-from strongroom_confidential_workflows.limits import READY_TIMEOUT_S
+from strongroom_confidential_workflows.limits import READY_TIMEOUT_S, STOP_S
 from strongroom_confidential_workflows.runner_process import RunnerProcess
 
 __all__ = ["Launcher"]
@@ -82,12 +82,16 @@ class Launcher:
         return self._report
 
     def close(self) -> None:
-        """Kill every runner and start no more. Executions that are under way end with an error."""
+        """End every runner and start no more. Executions that are under way are cancelled, then killed."""
         with self._lock:
             self._closed = True
             living = set(self._living)
         self._orders.put(_Order.STOP)
         for runner in living:
+            runner.cancel("the plugin is stopping")
+        deadline = time.monotonic() + STOP_S
+        for runner in living:
+            runner.wait(max(0.0, deadline - time.monotonic()))
             runner.kill()
 
     def _start_all(self) -> None:

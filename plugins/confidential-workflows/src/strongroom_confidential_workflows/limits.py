@@ -18,6 +18,7 @@ __all__ = [
     "SECRETS_FETCHED_MAX",
     "SECRETS_NAMED_MAX",
     "SECRETS_PER_VAULT_CALL",
+    "STOP_S",
     "TEXT_BYTES_MAX",
     "URL_BYTES_MAX",
     "VAULT_TIMEOUT_S",
@@ -37,6 +38,7 @@ SECRETS_FETCHED_MAX: Final = 100  # the same, for a guest that asks one by one
 SECRETS_BYTES_MAX: Final = 27_000  # cre-guest.md 12: all secrets of one workflow
 SECRETS_PER_VAULT_CALL: Final = 10  # capability-wire 11.5
 TEXT_BYTES_MAX: Final = 256  # ids, keys, namespaces
+STOP_S: Final = 0.5  # a plugin gets 2 s to end; cancelled executions have this much to say so
 VAULT_TIMEOUT_S: Final = 30.0  # one relayed vault call, within the deadline of the execution
 READY_TIMEOUT_S: Final = 20.0  # a runner imports and seals itself in well under a second on an idle machine
 ANSWER_MARGIN_MS: Final = 250  # a guest ends this much before its caller gives up, so that the reason arrives

@@ -9,7 +9,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from typing import Final
 
 from google.protobuf.message import DecodeError
@@ -65,12 +64,22 @@ class RunnerProcess:
         """Whether the process still runs."""
         return self._process.poll() is None
 
+    def cancel(self, reason: str) -> None:
+        """Ask the runner to stop what it does; it answers with an outcome, or ends when it was idle."""
+        message = enclave_pb2.ToEnclave(cancel=enclave_pb2.Cancel(reason=reason))
+        with contextlib.suppress(OSError):
+            self.frames.send(message.SerializeToString())
+
+    def wait(self, timeout_s: float) -> None:
+        """Wait until the process is gone, or the time is up."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout_s)
+
     def kill(self) -> None:
         """End the process now and wait until it is gone."""
         if self._process.poll() is None:
             self._process.kill()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(_REAP_S)
+        self.wait(_REAP_S)
 
     def close(self) -> None:
         """Kill, and let go of socket and pipe."""
@@ -81,11 +90,8 @@ class RunnerProcess:
 
     def end(self) -> str:
         """How the process ended, for an error."""
-        deadline = time.monotonic() + _REAP_S
-        while (code := self._process.poll()) is None and time.monotonic() < deadline:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(_REAP_S)
-        if code is None:
+        self.wait(_REAP_S)
+        if (code := self._process.poll()) is None:
             return "hangs"
         return f"was killed by signal {-code}" if code < 0 else f"exited with code {code}"
 

@@ -37,6 +37,7 @@ class Link:
         self._vault_calls: dict[int, Future[enclave_pb2.VaultAnswer]] = {}
         self._capability_calls: dict[int, Future[bytes]] = {}
         self._stop: Callable[[str], None] | None = None
+        self._started = False
         self._cancelled = ""
         self.deadline = float("inf")
         """Monotonic seconds; set when the execution is known."""
@@ -68,6 +69,7 @@ class Link:
         """Relay ``vault.secrets.get``. Raises ``CapabilityError`` when the call as a whole fails."""
         answer: Future[enclave_pb2.VaultAnswer] = Future()
         with self._lock:
+            self.check_cancelled()
             call_id = len(self._vault_calls) + 1
             self._vault_calls[call_id] = answer
         self.send(vault_call=enclave_pb2.VaultCall(call_id=call_id, request=request.SerializeToString()))
@@ -82,15 +84,21 @@ class Link:
     def call_capability(self, request: sdk_pb2.CapabilityRequest) -> sdk_pb2.CapabilityResponse:
         """Relay a call of the guest. A failed call is an answer with ``error`` set."""
         answer: Future[bytes] = Future()
-        with self._lock:
-            self._capability_calls[request.callback_id] = answer
-        self.send(capability_call=request)
         try:
+            with self._lock:
+                self.check_cancelled()
+                self._capability_calls[request.callback_id] = answer
+            self.send(capability_call=request)
             return sdk_pb2.CapabilityResponse.FromString(self._wait(answer))
         except DecodeError:
             return sdk_pb2.CapabilityResponse(error="the answer of the capability is not readable")
         except (TimedOut, Cancelled) as error:
             return sdk_pb2.CapabilityResponse(error=str(error))
+
+    def check_cancelled(self) -> None:
+        """Raise ``Cancelled`` when the plugin has cancelled."""
+        if self._cancelled:
+            raise _cancelled(self._cancelled)
 
     def _wait(self, answer: "Future[T]") -> T:
         left = self.deadline - time.monotonic()
@@ -110,12 +118,15 @@ class Link:
     def _take(self, message: enclave_pb2.ToEnclave) -> None:
         match message.WhichOneof("message"):
             case "start":
+                self._started = True
                 self._starts.put(message.start)
             case "vault_answer":
                 self._resolve(self._vault_calls.get(message.vault_answer.call_id), message.vault_answer)
             case "capability_answer":
                 pending = self._capability_calls.get(message.capability_answer.callback_id)
                 self._resolve(pending, message.capability_answer.response)
+            case "cancel" if not self._started:
+                self._exit(0)  # a spare that is not needed any more
             case "cancel":
                 self._cancel(message.cancel.reason)
             case _:
@@ -134,8 +145,13 @@ class Link:
             waiting: list[Future[enclave_pb2.VaultAnswer] | Future[bytes]] = []
             waiting += self._vault_calls.values()
             waiting += self._capability_calls.values()
-        for call in waiting:
-            if not call.done():
-                call.set_exception(Cancelled("SR-ENCL-005", f"the execution was cancelled: {self._cancelled}"))
+        # The guest is stopped first: an answer that woke it would let it end as if nothing had happened.
         if stop is not None:
             stop(self._cancelled)
+        for call in waiting:
+            if not call.done():
+                call.set_exception(_cancelled(self._cancelled))
+
+
+def _cancelled(reason: str) -> Cancelled:
+    return Cancelled("SR-ENCL-005", f"the execution was cancelled: {reason}")

@@ -1,0 +1,175 @@
+"""Inside the enclave: what is asked of the vault, and which answers are believed."""
+
+import pytest
+
+from strongroom.crypto.box import BoxKey, seal_to
+from strongroom.guest.ids import owner_checksum
+from strongroom.plugin import CapabilityError
+from strongroom.plugin.messages import capabilities_pb2, sdk_pb2, vault_pb2
+from strongroom_confidential_workflows.enclave.released_secrets import ReleasedSecrets
+from strongroom_confidential_workflows.request import ConfidentialExecution
+from tests.fakes.enclave_host import request_for, subscribing, triggered
+from tests.fakes.vault_owner import ALICE, BOB
+
+METADATA = capabilities_pb2.RequestMetadata(workflow_owner=ALICE)
+
+
+class ScriptedVault:
+    """Holds ``values`` by key; ``change`` edits each answer before it leaves."""
+
+    def __init__(self, values=None, change=lambda response: None):
+        self.values = values or {}
+        self.change = change
+        self.asked = []
+
+    def __call__(self, request):
+        self.asked.append([(item.id.namespace, item.id.key) for item in request.requests])
+        answer = vault_pb2.GetSecretsResponse()
+        for item in request.requests:
+            response = answer.responses.add(id=item.id)
+            if item.id.key not in self.values:
+                response.error = "could not find secret"
+            else:
+                shares = response.data.encrypted_decryption_key_shares
+                for key in item.encryption_keys:
+                    shares.add(shares=[seal_to(key, self.values[item.id.key]).hex()], encryption_key=key)
+            self.change(response)
+        return answer
+
+
+def released(vault, *, secrets=(), request=None):
+    wire = request_for("ab" * 32, request or triggered(), secrets=secrets)
+    execution = ConfidentialExecution.from_wire(wire, metadata=METADATA)
+    return ReleasedSecrets(execution, BoxKey.generate(), vault)
+
+
+def answer(pouch, *wanted):
+    """(value or error) for each wanted key or (key, namespace)."""
+    request = sdk_pb2.GetSecretsRequest()
+    for item in wanted:
+        key, namespace = (item, "") if isinstance(item, str) else item
+        request.requests.add(id=key, namespace=namespace)
+    responses = pouch.answer(request).responses
+    assert all(r.secret.owner or r.error.owner == owner_checksum(ALICE) for r in responses)
+    return [r.secret.value if r.HasField("secret") else r.error.error for r in responses]
+
+
+def share_of(response):
+    return response.data.encrypted_decryption_key_shares[0]
+
+
+def set_share(response, text):
+    share_of(response).shares[0] = text
+
+
+def flip(response):
+    text = share_of(response).shares[0]
+    set_share(response, text[:-1] + ("0" if text[-1] != "0" else "1"))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (flip, "the vault's answer was not sealed to this execution"),
+        (lambda r: set_share(r, "zz"), "the vault's answer was not sealed to this execution"),
+        (
+            lambda r: set_share(r, seal_to(BoxKey.generate().public_hex, b"v").hex()),
+            "the vault's answer was not sealed to this execution",
+        ),
+        (
+            lambda r: set_share(r, seal_to(share_of(r).encryption_key, b"\xff").hex()),
+            "the vault's answer was not sealed to this execution",
+        ),
+        (
+            lambda r: share_of(r).shares.append("00"),
+            "the vault answered with 2 shares, this enclave takes exactly one",
+        ),
+        (
+            lambda r: share_of(r).ClearField("encryption_key"),
+            "the vault answered with 0 shares, this enclave takes exactly one",
+        ),
+        (lambda r: r.ClearField("data"), "the vault gave no reason"),
+        (lambda r: setattr(r.id, "owner", owner_checksum(BOB)), "the vault did not answer for this secret"),
+        (lambda r: setattr(r.id, "owner", "nobody"), "the vault did not answer for this secret"),
+        (lambda r: setattr(r.id, "key", "OTHER"), "the vault did not answer for this secret"),
+        (lambda r: setattr(r.id, "namespace", "x"), "the vault did not answer for this secret"),
+        (lambda r: setattr(r, "error", "e" * 500), "e" * 200),
+    ],
+    ids=[
+        "flipped",
+        "no hex",
+        "another key",
+        "not text",
+        "two shares",
+        "no key named",
+        "no result",
+        "another owner",
+        "no owner",
+        "another key name",
+        "another namespace",
+        "long error",
+    ],
+)
+def test_an_answer_that_does_not_fit_is_not_believed_and_fails_a_run(change, reason):
+    named = released(ScriptedVault({"K": b"v"}, change), secrets=["K"])
+    with pytest.raises(CapabilityError) as caught:
+        named.fetch_named()
+    assert (caught.value.origin, caught.value.name) == ("User", "FailedPrecondition")
+    assert caught.value.message == f"the vault does not release key 'K' in namespace 'main': {reason}"
+    assert answer(released(ScriptedVault({"K": b"v"}, change)), "K") == [reason]
+
+
+def test_an_answer_without_a_namespace_is_for_main():
+    vault = ScriptedVault({"K": b"v"}, lambda response: response.id.ClearField("namespace"))
+    assert answer(released(vault), "K") == ["v"]
+
+
+def test_named_secrets_are_fetched_once_in_batches_of_ten_and_answered_in_any_order():
+    values = {f"K{number}": f"v{number}".encode() for number in range(23)}
+    vault = ScriptedVault(values)
+    named = released(vault, secrets=list(values))
+    named.fetch_named()
+    assert [len(batch) for batch in vault.asked] == [10, 10, 3]
+    assert answer(named, "K22", ("K0", "main"), "K22") == ["v22", "v0", "v22"]
+    assert len(vault.asked) == 3
+
+
+def test_a_missing_secret_during_subscribe_is_told_to_the_guest_alone():
+    named = released(ScriptedVault({"A": b"v"}), secrets=["A", "B"], request=subscribing())
+    named.fetch_named()
+    assert answer(named, "A", "B", "C") == [
+        "v",
+        "could not find secret",
+        "secret is not named in the workflow's vault_don_secrets",
+    ]
+
+
+def test_without_a_list_a_secret_is_fetched_once():
+    vault = ScriptedVault({"A": b"v"})
+    pouch = released(vault)
+    pouch.fetch_named()
+    assert vault.asked == []
+    assert answer(pouch, "A", "A", ("A", "other")) == ["v", "v", "v"]
+    assert answer(pouch, "A") == ["v"]
+    assert vault.asked == [[("main", "A"), ("other", "A")]]
+
+
+def test_an_execution_holds_27000_bytes_of_secrets_and_no_more():
+    values = {f"K{number}": b"v" * 1_950 for number in range(14)}
+    released(ScriptedVault(values), secrets=list(values)[:13]).fetch_named()
+    with pytest.raises(CapabilityError, match="secrets of one execution: 27300 bytes is more than 27000") as caught:
+        released(ScriptedVault(values), secrets=list(values)).fetch_named()
+    assert caught.value.name == "LimitExceeded"
+
+
+def test_a_guest_that_asks_for_ever_more_secrets_is_stopped():
+    pouch = released(ScriptedVault())
+    answer(pouch, *[f"K{number}" for number in range(100)])
+    with pytest.raises(CapabilityError, match="secrets of one execution: 101 is more than 100"):
+        answer(pouch, "ONE_MORE")
+
+
+def test_a_value_is_in_no_repr():
+    pouch = released(ScriptedVault({"A": b"canary-1"}), secrets=["A"])
+    pouch.fetch_named()
+    assert "canary-1" not in repr(pouch) + repr(vars(pouch))
