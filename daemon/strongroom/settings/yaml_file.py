@@ -20,6 +20,13 @@ FILE_BYTES_MAX: Final = 256 * 1024
 # Settings are three levels deep; the configuration of a plugin may be somewhat deeper.
 DEPTH_MAX: Final = 32
 PLAIN_TAGS: Final = {f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "str")}
+_STARTS: Final = (
+    yaml.BlockMappingStartToken,
+    yaml.BlockSequenceStartToken,
+    yaml.FlowMappingStartToken,
+    yaml.FlowSequenceStartToken,
+)
+_ENDS: Final = (yaml.BlockEndToken, yaml.FlowMappingEndToken, yaml.FlowSequenceEndToken)
 TIMESTAMP_TAG: Final = "tag:yaml.org,2002:timestamp"
 
 
@@ -43,9 +50,9 @@ def read_document(path: Path, *, bytes_max: int = FILE_BYTES_MAX) -> Document:
     try:
         loader = yaml.SafeLoader(text)
         try:
-            _refuse_aliases(path, text)
+            _refuse_expansion(path, text)
             node = loader.get_single_node()
-            data = {} if node is None else _plain(loader, node, path, "", lines, 0)
+            data = {} if node is None else _plain(loader, node, path, "", lines)
         finally:
             loader.dispose()
     except yaml.MarkedYAMLError as error:
@@ -76,23 +83,28 @@ def _read_text(path: Path, bytes_max: int) -> str:
         raise unreadable(str(path), f"byte {error.start} is not UTF-8") from error
 
 
-def _refuse_aliases(path: Path, text: str) -> None:
-    """Anchors and aliases are found in the token stream, before anything is expanded."""
+def _refuse_expansion(path: Path, text: str) -> None:
+    """Anchors and depth are found in the token stream, before anything is expanded or walked into."""
+    depth = 0
     for token in yaml.scan(text, Loader=yaml.SafeLoader):
         if isinstance(token, yaml.AnchorToken | yaml.AliasToken):
             raise unreadable(
                 f"{path}:{token.start_mark.line + 1}", "anchors and aliases are not read", fix="write the value out"
             )
+        if isinstance(token, _STARTS):
+            depth += 1
+        elif isinstance(token, _ENDS):
+            depth -= 1
+        if depth > DEPTH_MAX:
+            raise unreadable(f"{path}:{token.start_mark.line + 1}", f"it is nested deeper than {DEPTH_MAX} levels")
 
 
 def _plain(
-    loader: yaml.SafeLoader, node: yaml.Node, path: Path, dotted: str, lines: dict[str, int], depth: int
+    loader: yaml.SafeLoader, node: yaml.Node, path: Path, dotted: str, lines: dict[str, int]
 ) -> Any:  # Any: plain data of any shape
     where = f"{path}:{dotted}" if dotted else str(path)
-    if depth > DEPTH_MAX:
-        raise wrong_value(where, f"it is nested deeper than {DEPTH_MAX} levels")
     if isinstance(node, yaml.MappingNode):
-        return _mapping(loader, node, path, dotted, lines, depth)
+        return _mapping(loader, node, path, dotted, lines)
     if isinstance(node, yaml.SequenceNode):
         if node.tag != "tag:yaml.org,2002:seq":
             raise wrong_value(where, f"line {node.start_mark.line + 1} has a tag")
@@ -100,7 +112,7 @@ def _plain(
         for index, child in enumerate(node.value):
             place = f"{dotted}[{index}]"
             lines[place] = child.start_mark.line + 1
-            result.append(_plain(loader, child, path, place, lines, depth + 1))
+            result.append(_plain(loader, child, path, place, lines))
         return result
     if node.tag == TIMESTAMP_TAG:
         return str(node.value)
@@ -110,7 +122,7 @@ def _plain(
 
 
 def _mapping(
-    loader: yaml.SafeLoader, node: yaml.MappingNode, path: Path, dotted: str, lines: dict[str, int], depth: int
+    loader: yaml.SafeLoader, node: yaml.MappingNode, path: Path, dotted: str, lines: dict[str, int]
 ) -> dict[str, Any]:  # Any: as above
     where = f"{path}:{dotted}" if dotted else str(path)
     if node.tag != "tag:yaml.org,2002:map":
@@ -126,5 +138,5 @@ def _mapping(
         if key in result:
             raise duplicate_key(f"{path}:{place}", line=line, first_line=lines[place])
         lines[place] = line
-        result[key] = _plain(loader, value_node, path, place, lines, depth + 1)
+        result[key] = _plain(loader, value_node, path, place, lines)
     return result
