@@ -1,42 +1,19 @@
 """Whole executions: a real vault, real enclave runners, real guests; only the host around them is in memory."""
 
 import logging
-import os
-import re
-import signal
-import threading
 
 import pytest
-from google.protobuf import empty_pb2
 
 from strongroom.guest.ids import name_hash, owner_checksum
 from strongroom.plugin import CapabilityError
-from strongroom.plugin.messages import backend_pb2, basic_action_pb2, confidential_workflow_pb2, vault_pb2
+from strongroom.plugin.messages import basic_action_pb2, vault_pb2
 from strongroom_confidential_workflows import runner_process
-from strongroom_confidential_workflows.plugin import ConfidentialWorkflowsPlugin
 from tests.fakes.enclave_host import EXECUTION, EnclaveHost, missing_vault, request_for, subscribing, triggered
-from tests.fakes.vault_owner import ALICE, BOB, Owner
+from tests.fakes.vault_owner import ALICE, BOB
 from tests.guests.build import wasm
 
 CANARY = "canary-7b1e55aa"
 ACTION = "basic-test-action@1.0.0"
-
-
-@pytest.fixture
-def owner(tmp_path):
-    return Owner(tmp_path / "vault.key")
-
-
-@pytest.fixture
-def host(owner):
-    host = EnclaveHost(owner=owner)
-    yield host
-    host.close()
-
-
-@pytest.fixture
-def hello(host):
-    return host.artifacts.add(wasm("hello"))
 
 
 def seen_secret(result):
@@ -208,119 +185,6 @@ def test_log_lines_stay_inside_and_only_their_number_comes_out(host, caplog):
     (ended,) = [record for record in caplog.records if hasattr(record, "guest_log_lines")]
     assert ended.guest_log_lines == 1
     assert "log from wasm!" not in caplog.text
-
-
-@pytest.mark.parametrize(
-    ("guest", "origin", "name"),
-    [("trap", "User", "Aborted"), ("garbage", "User", "Aborted"), ("no-memory", "User", "InvalidArgument")],
-)
-def test_a_guest_that_breaks_its_contract_fails_with_a_reason(host, guest, origin, name):
-    error = host.refusal(request_for(host.artifacts.add(wasm(guest)), triggered()))
-    assert (error.origin, error.name) == (origin, name)
-    assert error.message
-
-
-def test_bytes_that_are_no_binary_are_refused(host):
-    error = host.refusal(request_for(host.artifacts.add(b"not wasm"), triggered()))
-    assert (error.origin, error.name) == ("User", "InvalidArgument")
-
-
-def test_a_guest_that_loops_ends_at_the_deadline_and_its_runner_is_gone(host):
-    error = host.refusal(request_for(host.artifacts.add(wasm("loop")), triggered()), timeout_s=1.5)
-    assert (error.origin, error.name) == ("User", "DeadlineExceeded")
-    assert host.plugin._launcher._living == set()
-
-
-def test_a_runner_that_dies_in_the_middle_gives_a_reason(host):
-    def kill_the_runner(call):
-        (runner,) = host.plugin._launcher._living
-        os.kill(runner.pid, signal.SIGKILL)
-        return basic_action_pb2.Outputs()
-
-    host.registry.add(ACTION, kill_the_runner)
-    error = host.refusal(request_for(host.artifacts.add(wasm("async-calls")), triggered()))
-    assert (error.origin, error.name) == ("System", "Aborted")
-    assert error.message == "the enclave runner died: it was killed by signal 9"
-
-
-def test_one_execution_too_many_is_refused_and_a_slot_is_free_again_afterwards(owner):
-    host = EnclaveHost(owner=owner, executions_max=1)
-    inside, leave = threading.Event(), threading.Event()
-
-    def waits(call):
-        inside.set()
-        assert leave.wait(30)
-        return basic_action_pb2.Outputs(adapted_thing="x")
-
-    host.registry.add(ACTION, waits)
-    request = request_for(host.artifacts.add(wasm("async-calls")), triggered())
-    results = []
-    first = threading.Thread(target=lambda: results.append(host.run(request)))
-    first.start()
-    assert inside.wait(30)
-    error = host.refusal(request)
-    leave.set()
-    first.join(30)
-    host.run(request)
-    host.close()
-    assert (error.origin, error.name) == ("System", "ResourceExhausted")
-    assert "executions_max" in error.message
-    assert results[0].value.string_value == "xx"
-
-
-def test_stopping_the_plugin_ends_its_executions(owner):
-    host = EnclaveHost(owner=owner, spare_runners=1)
-    inside, leave = threading.Event(), threading.Event()
-
-    def waits(call):
-        inside.set()
-        assert leave.wait(30)
-        return basic_action_pb2.Outputs()
-
-    host.registry.add(ACTION, waits)
-    errors = []
-    request = request_for(host.artifacts.add(wasm("async-calls")), triggered())
-    running = threading.Thread(target=lambda: errors.append(host.refusal(request)))
-    running.start()
-    assert inside.wait(30)
-    host.close()
-    running.join(30)
-    leave.set()
-    assert (errors[0].origin, errors[0].name) == ("System", "Canceled")
-    assert "the plugin is stopping" in errors[0].message
-
-
-def test_what_is_asked_beside_execute(host):
-    tees = host.call("ProvidedTees", empty_pb2.Empty())
-    report = host.call("Backend", empty_pb2.Empty())
-    assert tees == confidential_workflow_pb2.ProvidedTeesResponse()
-    assert isinstance(report, backend_pb2.BackendReport)
-    assert (report.label, report.insecure) == ("insecure-software", True)
-    assert "no-new-privs" in report.protections
-
-
-def test_the_start_warns_that_no_hardware_protects(owner, caplog):
-    EnclaveHost(owner=owner).close()
-    (warning,) = [r for r in caplog.records if r.levelno == logging.WARNING and "insecure-software" in r.getMessage()]
-    assert "no hardware protects" in warning.getMessage()
-
-
-@pytest.mark.parametrize(
-    ("config", "reason"),
-    [
-        ({"executions_max": 0}, "executions_max must be a whole number in 1..64"),
-        ({"executions_max": True}, "executions_max must be a whole number in 1..64"),
-        ({"spare_runners": 65}, "spare_runners must be a whole number in 0..64"),
-        ({"https_hosts": "example.com"}, "https_hosts must be a list of texts"),
-        ({"https_hosts": ["Example.com"]}, "https_hosts: 'Example.com' is not a lower-case host name, or name:port"),
-        ({"https_hosts": ["https://a"]}, "https_hosts: 'https://a' is not a lower-case host name, or name:port"),
-        ({"file_directories": ["var"]}, "file_directories: 'var' is not an absolute path"),
-    ],
-    ids=lambda value: "" if isinstance(value, dict) else value,
-)
-def test_a_wrong_config_is_refused_with_its_reason(config, reason):
-    with pytest.raises(ValueError, match=f"^{re.escape(reason)}$"):
-        ConfidentialWorkflowsPlugin(**config)
 
 
 def test_the_owner_in_a_vault_request_is_checksummed(host, owner, hello):

@@ -1,0 +1,93 @@
+"""How executions end when something goes wrong: each with a reason, and with its runner gone."""
+
+import os
+import signal
+import threading
+
+import pytest
+
+from strongroom.plugin.messages import basic_action_pb2
+from tests.fakes.enclave_host import EnclaveHost, request_for, triggered
+from tests.guests.build import wasm
+
+ACTION = "basic-test-action@1.0.0"
+
+
+@pytest.mark.parametrize(
+    ("guest", "origin", "name"),
+    [("trap", "User", "Aborted"), ("garbage", "User", "Aborted"), ("no-memory", "User", "InvalidArgument")],
+)
+def test_a_guest_that_breaks_its_contract_fails_with_a_reason(host, guest, origin, name):
+    error = host.refusal(request_for(host.artifacts.add(wasm(guest)), triggered()))
+    assert (error.origin, error.name) == (origin, name)
+    assert error.message
+
+
+def test_bytes_that_are_no_binary_are_refused(host):
+    error = host.refusal(request_for(host.artifacts.add(b"not wasm"), triggered()))
+    assert (error.origin, error.name) == ("User", "InvalidArgument")
+
+
+def test_a_guest_that_loops_ends_at_the_deadline_and_its_runner_is_gone(host):
+    error = host.refusal(request_for(host.artifacts.add(wasm("loop")), triggered()), timeout_s=1.5)
+    assert (error.origin, error.name) == ("User", "DeadlineExceeded")
+    assert host.plugin._launcher._living == set()
+
+
+def test_a_runner_that_dies_in_the_middle_gives_a_reason(host):
+    def kill_the_runner(call):
+        (runner,) = host.plugin._launcher._living
+        os.kill(runner.pid, signal.SIGKILL)
+        return basic_action_pb2.Outputs()
+
+    host.registry.add(ACTION, kill_the_runner)
+    error = host.refusal(request_for(host.artifacts.add(wasm("async-calls")), triggered()))
+    assert (error.origin, error.name) == ("System", "Aborted")
+    assert error.message == "the enclave runner died: it was killed by signal 9"
+
+
+def test_one_execution_too_many_is_refused_and_a_slot_is_free_again_afterwards(owner):
+    host = EnclaveHost(owner=owner, executions_max=1)
+    inside, leave = threading.Event(), threading.Event()
+
+    def waits(call):
+        inside.set()
+        assert leave.wait(30)
+        return basic_action_pb2.Outputs(adapted_thing="x")
+
+    host.registry.add(ACTION, waits)
+    request = request_for(host.artifacts.add(wasm("async-calls")), triggered())
+    results = []
+    first = threading.Thread(target=lambda: results.append(host.run(request)))
+    first.start()
+    assert inside.wait(30)
+    error = host.refusal(request)
+    leave.set()
+    first.join(30)
+    host.run(request)
+    host.close()
+    assert (error.origin, error.name) == ("System", "ResourceExhausted")
+    assert "executions_max" in error.message
+    assert results[0].value.string_value == "xx"
+
+
+def test_stopping_the_plugin_ends_its_executions(owner):
+    host = EnclaveHost(owner=owner, spare_runners=1)
+    inside, leave = threading.Event(), threading.Event()
+
+    def waits(call):
+        inside.set()
+        assert leave.wait(30)
+        return basic_action_pb2.Outputs()
+
+    host.registry.add(ACTION, waits)
+    errors = []
+    request = request_for(host.artifacts.add(wasm("async-calls")), triggered())
+    running = threading.Thread(target=lambda: errors.append(host.refusal(request)))
+    running.start()
+    assert inside.wait(30)
+    host.close()
+    running.join(30)
+    leave.set()
+    assert (errors[0].origin, errors[0].name) == ("System", "Canceled")
+    assert "the plugin is stopping" in errors[0].message
