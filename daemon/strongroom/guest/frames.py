@@ -22,6 +22,7 @@ FRAME_BYTES_MAX: Final = 1_100_000_000
 
 _LENGTH: Final = struct.Struct(">I")
 _READ_BYTES: Final = 1 << 16
+_POLL_MS_MAX: Final = (1 << 31) - 2
 _DESCRIPTORS_MAX: Final = 4
 _ANCILLARY_BYTES: Final = socket.CMSG_SPACE(_DESCRIPTORS_MAX * array.array("i").itemsize)
 
@@ -107,7 +108,7 @@ class Frames:
     def _wait(self, deadline: float | None) -> bool:
         if deadline is None:
             return True
-        left_ms = max(0.0, (deadline - time.monotonic()) * 1000)
+        left_ms = min(max(0.0, (deadline - time.monotonic()) * 1000), _POLL_MS_MAX)
         # Rounded up: poll with 0 would spin through the last millisecond.
         return bool(self._poll.poll(int(left_ms) + (1 if left_ms > 0 else 0)))
 

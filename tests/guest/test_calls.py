@@ -1,0 +1,278 @@
+"""Capability calls and secret fetches as guests see them, call by call, in this process.
+
+Source: contracts/cre-guest.md sections 6, 7, 8 and 19.
+"""
+
+import threading
+
+import pytest
+
+from strongroom.errors import Cancelled, GuestFault, TimedOut, Unavailable
+from strongroom.guest.limits import GuestLimits
+from strongroom.guest.runner.guest_run import run_guest
+from strongroom.pb.sdk.v1alpha import sdk_pb2
+from tests.guest.program import MEMORY_BYTES, Program
+from tests.guests.host import PretendedHost
+
+REQUEST = sdk_pb2.ExecuteRequest(subscribe={}).SerializeToString()
+
+
+def run(program, host=None, **limits):
+    answer = run_guest(program.wasm(), REQUEST, host or PretendedHost(), limits=GuestLimits(**limits))
+    return program.reply(answer)
+
+
+def capability(call_id, name="echo@1.0.0"):
+    return sdk_pb2.CapabilityRequest(id=name, method="Do", callback_id=call_id)
+
+
+def awaited(*ids):
+    return sdk_pb2.AwaitCapabilitiesRequest(ids=ids)
+
+
+class Host(PretendedHost):
+    """A host whose calls are answered by a function of the test."""
+
+    def __init__(self, answer=None, **fields):
+        super().__init__(**fields)
+        self._answer = answer or (lambda request: sdk_pb2.CapabilityResponse(error="none"))
+
+    def call_capability(self, request):
+        return self._answer(request)
+
+
+def test_a_call_is_accepted_with_zero_and_its_answer_is_awaited():
+    program, out = Program(), None
+    error, out = program.buffer(64), program.buffer(128)
+    program.env("call_capability", *program.message(capability(7)), error, 64)
+    program.env("await_capabilities", *program.message(awaited(7)), out, 128)
+    reply = run(program, Host(lambda request: sdk_pb2.CapabilityResponse(error=f"for {request.callback_id}")))
+    response = sdk_pb2.AwaitCapabilitiesResponse.FromString(reply.buffer(out, reply.results[1]))
+    assert reply.results[0] == 0
+    assert {key: answer.error for key, answer in response.responses.items()} == {7: "for 7"}
+
+
+def test_several_calls_come_in_one_answer_and_ids_may_be_negative_or_zero():
+    program = Program()
+    error, out = program.buffer(64), program.buffer(256)
+    for call_id in (0, -1, 5):
+        program.env("call_capability", *program.message(capability(call_id)), error, 64)
+    program.env("await_capabilities", *program.message(awaited(5, -1, 0)), out, 256)
+    reply = run(program, Host(lambda request: sdk_pb2.CapabilityResponse(error=str(request.callback_id))))
+    response = sdk_pb2.AwaitCapabilitiesResponse.FromString(reply.buffer(out, reply.results[3]))
+    assert {key: answer.error for key, answer in response.responses.items()} == {0: "0", -1: "-1", 5: "5"}
+
+
+@pytest.mark.parametrize(
+    ("pointer", "size", "reason"),
+    [
+        (100, 2147483547, "error calling wasmRead: out of bounds memory access"),
+        (MEMORY_BYTES, 1, "error calling wasmRead: out of bounds memory access"),
+        (MEMORY_BYTES - 4, 5, "error calling wasmRead: out of bounds memory access"),
+        (-1, 4, "error calling wasmRead: invalid memory access: ptr: -1, size: 4"),
+        (4, -1, "error calling wasmRead: invalid memory access: ptr: 4, size: -1"),
+        (-2147483648, -2147483648, "error calling wasmRead: invalid memory access"),
+    ],
+    ids=["overflows 32 bits", "behind the end", "across the end", "negative pointer", "negative size", "both"],
+)
+@pytest.mark.parametrize("name", ["call_capability", "get_secrets"])
+def test_a_request_outside_memory_is_refused_in_words(name, pointer, size, reason):
+    program = Program()
+    error = program.buffer(128)
+    call = program.env(name, pointer, size, error, 128)
+    reply = run(program)
+    assert reply.text(call, error).startswith(reason)
+
+
+@pytest.mark.parametrize("name", ["call_capability", "get_secrets", "await_capabilities", "await_secrets"])
+def test_a_request_that_does_not_parse_is_refused_in_words(name):
+    program = Program()
+    error = program.buffer(128)
+    call = program.env(name, *program.put(b"\xff\xff\xff"), error, 128)
+    text = run(program).text(call, error)
+    assert "pars" in text.lower()
+    assert text.startswith("error calling proto unmarshal: ") == (not name.startswith("await"))
+
+
+def test_the_first_form_writes_its_error_over_the_request():
+    program = Program(form=1)
+    request = program.buffer(64)
+    program.raw(f"(i64.store (i32.const {request}) (i64.const -1))")
+    call = program.env("call_capability", request, 64)
+    assert run(program).text(call, request).startswith("error calling proto unmarshal: ")
+
+
+@pytest.mark.parametrize(("kind", "label"), [("call_capability", "callCapAsync"), ("get_secrets", "getSecretsAsync")])
+def test_an_id_is_used_once_even_after_its_answer_was_taken(kind, label):
+    program = Program()
+    error, out = program.buffer(128), program.buffer(256)
+    message = capability(3) if kind == "call_capability" else sdk_pb2.GetSecretsRequest(callback_id=3)
+    place = program.message(message)
+    waits = "await_capabilities" if kind == "call_capability" else "await_secrets"
+    program.env(kind, *place, error, 128)
+    program.env(waits, *program.message(awaited(3)), out, 256)
+    again = program.env(kind, *place, error, 128)
+    reply = run(program, Host())
+    assert reply.results[:2] >= [0, 0]
+    assert reply.text(again, error) == f"error calling {label}: duplicate callback id not allowed"
+
+
+def test_capabilities_and_secrets_have_ids_of_their_own():
+    program = Program()
+    error = program.buffer(128)
+    program.env("call_capability", *program.message(capability(7)), error, 128)
+    program.env("get_secrets", *program.message(sdk_pb2.GetSecretsRequest(callback_id=7)), error, 128)
+    assert run(program, Host()).results[:2] == [0, 0]
+
+
+def test_a_refused_duplicate_leaks_no_slot():
+    program = Program()
+    error, out = program.buffer(128), program.buffer(128)
+    first, second = program.message(capability(1)), program.message(capability(2))
+    program.env("call_capability", *first, error, 128)
+    for _ in range(10):
+        program.env("call_capability", *first, error, 128)
+    program.env("await_capabilities", *program.message(awaited(1)), out, 128)
+    last = program.env("call_capability", *second, error, 128)
+    assert run(program, Host(), calls_in_flight_max=1).results[last] == 0
+
+
+@pytest.mark.parametrize(
+    ("ids", "named"), [((9,), 9), ((1, 9), 9), ((1, 1), 1)], ids=["unknown", "later one unknown", "named twice"]
+)
+def test_an_await_that_cannot_succeed_consumes_nothing(ids, named):
+    program = Program()
+    error, out = program.buffer(128), program.buffer(128)
+    program.env("call_capability", *program.message(capability(1)), error, 128)
+    failing = program.env("await_capabilities", *program.message(awaited(*ids)), error, 128)
+    working = program.env("await_capabilities", *program.message(awaited(1)), out, 128)
+    taken = program.env("await_capabilities", *program.message(awaited(1)), out, 128)
+    reply = run(program, Host())
+    assert reply.text(failing, error) == f"failed to get call from store : {named}"
+    assert reply.results[working] > 0
+    assert reply.results[taken] < 0
+
+
+def test_an_answer_that_is_too_big_for_the_buffer_can_be_taken_with_a_larger_one():
+    program = Program()
+    error, out = program.buffer(128), program.buffer(1024)
+    program.env("call_capability", *program.message(capability(1)), error, 128)
+    small = program.env("await_capabilities", *program.message(awaited(1)), error, 100)
+    large = program.env("await_capabilities", *program.message(awaited(1)), out, 1024)
+    reply = run(program, Host(lambda request: sdk_pb2.CapabilityResponse(error="e" * 500)))
+    assert reply.text(small, error) == "response buffer too small"
+    assert reply.results[large] > 500
+
+
+@pytest.mark.parametrize(("out", "out_max"), [(MEMORY_BYTES - 8, 9), (MEMORY_BYTES - 8, 2147483647)])
+def test_a_buffer_that_leaves_memory_gets_what_fits_of_the_error(out, out_max):
+    program = Program()
+    program.env("call_capability", *program.message(capability(1)), program.buffer(8), 8)
+    call = program.env("await_capabilities", *program.message(awaited(1)), out, out_max)
+    # Not -0 and not a positive number: the guest must see a failure.
+    assert run(program, Host()).results[call] == -8
+
+
+@pytest.mark.parametrize(
+    ("out", "out_max"),
+    [(65536, 0), (-5, 100), (65536, -5), (MEMORY_BYTES, 10), (2147483647, 2147483647)],
+    ids=["no room", "negative pointer", "negative size", "behind the end", "far behind"],
+)
+@pytest.mark.parametrize("name", ["call_capability", "await_capabilities", "get_secrets", "await_secrets"])
+def test_a_failure_that_cannot_be_told_ends_the_run(name, out, out_max):
+    program = Program()
+    program.env(name, *program.put(b"\xff\xff"), out, out_max)
+    with pytest.raises(GuestFault, match="no memory for an error text"):
+        run(program)
+
+
+def test_a_fetch_that_fails_as_a_whole_is_told_at_the_await():
+    class Closed(Host):
+        def get_secrets(self, request):
+            raise Unavailable("SR-TEST-001", "the vault is away")
+
+    program = Program()
+    error = program.buffer(128)
+    program.env("get_secrets", *program.message(sdk_pb2.GetSecretsRequest(callback_id=2)), error, 128)
+    call = program.env("await_secrets", *program.message(awaited(2)), error, 128)
+    assert run(program, Closed()).text(call, error) == "failed to get secrets for call 2: the vault is away"
+
+
+def test_a_helper_that_raises_tells_the_guest_only_the_kind_of_error():
+    def broken(request):
+        raise ValueError("s3cret")
+
+    program = Program()
+    error, out = program.buffer(64), program.buffer(128)
+    program.env("call_capability", *program.message(capability(1)), error, 64)
+    call = program.env("await_capabilities", *program.message(awaited(1)), out, 128)
+    reply = run(program, Host(broken))
+    response = sdk_pb2.AwaitCapabilitiesResponse.FromString(reply.buffer(out, reply.results[call]))
+    assert response.responses[1].error == "internal error (ValueError)"
+
+
+def test_the_call_beyond_the_slots_waits_inside_the_import():
+    opened, release, most = threading.Semaphore(0), threading.Event(), [0, 0]
+    lock = threading.Lock()
+
+    def answer(request):
+        with lock:
+            most[0] += 1
+            most[1] = max(most)
+        opened.release()
+        release.wait(10)
+        with lock:
+            most[0] -= 1
+        return sdk_pb2.CapabilityResponse(error="done")
+
+    program = Program()
+    error = program.buffer(64)
+    for call_id in range(12):
+        program.env("call_capability", *program.message(capability(call_id)), error, 64)
+
+    def let_go():
+        for _ in range(3):
+            opened.acquire(timeout=10)
+        release.set()
+
+    threading.Thread(target=let_go).start()
+    assert run(program, Host(answer), calls_in_flight_max=3).results == [0] * 12
+    assert most[1] <= 3
+
+
+def test_a_cancelled_run_leaves_its_await():
+    host = Host(timeout_ms=60_000)
+    cancelled = threading.Event()
+
+    def answer(request):
+        host.stop("the user said so")
+        cancelled.wait(10)
+        return sdk_pb2.CapabilityResponse()
+
+    host._answer = answer
+    program = Program()
+    error = program.buffer(128)
+    program.env("call_capability", *program.message(capability(1)), error, 128)
+    program.env("await_capabilities", *program.message(awaited(1)), error, 128)
+    program.raw("unreachable")
+    with pytest.raises(Cancelled, match="the user said so"):
+        run(program, host)
+    cancelled.set()
+
+
+def test_an_await_ends_with_the_time_of_the_run():
+    release = threading.Event()
+    program = Program()
+    error = program.buffer(128)
+    program.env("call_capability", *program.message(capability(1)), error, 128)
+    program.env("await_capabilities", *program.message(awaited(1)), error, 128)
+    program.raw("unreachable")
+
+    def hang(request):
+        release.wait(10)
+        return sdk_pb2.CapabilityResponse()
+
+    with pytest.raises(TimedOut, match="50 ms") as caught:
+        run(program, Host(hang, timeout_ms=50))
+    assert caught.value.details["setting"] == "limits.run_timeout_ms"
+    release.set()
