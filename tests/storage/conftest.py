@@ -1,6 +1,8 @@
 """Every storage test runs on SQLite and on a real PostgreSQL."""
 
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -34,11 +36,25 @@ def empty_url(backend, request, tmp_path) -> str:
     return request.getfixturevalue("postgres").create_database()
 
 
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory) -> Path:
+    """A SQLite file with the schema of this release; copying it is faster than migrating anew."""
+    path = tmp_path_factory.mktemp("template") / "strongroom.db"
+    Database.open(f"sqlite:///{path}").close()
+    return path
+
+
 @pytest.fixture
-def url(backend, request, tmp_path) -> str:
+def sqlite_url(sqlite_template, tmp_path) -> str:
+    """The URL of a SQLite database with the schema of this release."""
+    return f"sqlite:///{shutil.copy(sqlite_template, tmp_path / 'strongroom.db')}"
+
+
+@pytest.fixture
+def url(backend, request) -> str:
     """The URL of a database with the schema of this release."""
     if backend == "sqlite":
-        return f"sqlite:///{tmp_path}/strongroom.db"
+        return request.getfixturevalue("sqlite_url")
     return request.getfixturevalue("postgres").create_database(template="strongroom")
 
 

@@ -74,9 +74,9 @@ def test_a_changed_column_is_found(database, table, column):
     ids=["real", "text", "blob", "bad utf-8", "digits"],
 )
 @pytest.mark.parametrize("column", [field.name for field in dataclasses.fields(RunRow) if field.name != "run_id"])
-def test_a_value_of_another_type_is_found_and_hides_no_other_row(tmp_path, column, sql_value):
+def test_a_value_of_another_type_is_found_and_hides_no_other_row(sqlite_url, column, sql_value):
     """SQLite keeps any type in any column."""
-    database = Database.open(f"sqlite:///{tmp_path}/strongroom.db")
+    database = Database.open(sqlite_url)
     row = stored(database, "runs")
     overwrite(database, "runs", column, row.run_id, sql_value)
     changed = database.read(lambda conn: runs.get(conn, row.run_id))

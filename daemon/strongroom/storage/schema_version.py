@@ -87,8 +87,9 @@ def _refuse_foreign(connection: Connection, found: str) -> None:
 
 
 def _migrate(connection: Connection) -> None:
-    from alembic import command  # noqa: PLC0415, RUF100 - costs a third of a second that only a first start should pay
-    from alembic.config import Config  # noqa: PLC0415, RUF100 - as above
+    # Imported here: only a first start and an upgrade should pay for it.
+    from alembic import command
+    from alembic.config import Config
 
     config = Config()
     # ConfigParser reads % as the start of an interpolation.

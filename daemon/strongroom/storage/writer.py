@@ -12,9 +12,11 @@ import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any, Final, NamedTuple, TypeVar
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
 from strongroom.errors import Internal, StorageFault, Unavailable
 from strongroom.storage.faults import translated
@@ -111,7 +113,7 @@ class Writer:
         done: list[tuple[Future[Any], Any]] = []
         try:
             self._commit(batch, done)
-        except BaseException as error:  # noqa: BLE001, RUF100 - the failure belongs to the futures, the thread must live
+        except BaseException as error:  # the failure belongs to the futures; the thread must live
             self._disconnect()
             cause = error.__cause__ if isinstance(error, _BatchLostError) and error.__cause__ else error
             fault = translated(cause)
@@ -136,7 +138,7 @@ class Writer:
                     result = _alone(connection, entry.job) if len(batch) > 1 else entry.job(connection)
                 except _BatchLostError:
                     raise
-                except BaseException as error:  # noqa: BLE001, RUF100 - whatever a job raises is its caller's answer
+                except BaseException as error:  # whatever a job raises is its caller's answer
                     failed.append((entry.future, translated(error)))
                 else:
                     done.append((entry.future, result))
@@ -154,11 +156,10 @@ class Writer:
         connection, self._connection = self._connection, None
         if connection is None:
             return
-        try:
+        # It is thrown away because it is broken, so it may fail at this too; the next one is fresh.
+        with suppress(Exception):
             connection.invalidate()
             connection.close()
-        except Exception:  # noqa: BLE001, RUF100, S110 - it is thrown away because it is broken; the next one is fresh
-            pass
 
 
 def _alone(connection: Connection, job: Callable[[Connection], T]) -> T:
@@ -171,7 +172,8 @@ def _alone(connection: Connection, job: Callable[[Connection], T]) -> T:
         try:
             connection.exec_driver_sql("ROLLBACK TO SAVEPOINT job")
             connection.exec_driver_sql("RELEASE SAVEPOINT job")
-        except Exception:  # noqa: BLE001, RUF100 - any failure here means that the transaction is gone
-            raise _BatchLostError from error
+        except SQLAlchemyError as gone:
+            # The transaction is lost. The first failure of the database says why, the second only that it is.
+            raise _BatchLostError from error if isinstance(error, SQLAlchemyError) else gone
         raise
     return result
