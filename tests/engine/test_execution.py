@@ -119,6 +119,7 @@ def test_after_a_restart_an_answered_step_is_not_sent_again(host):
     host.register()
     header, _ = host.engine.start(Start(owner=OWNER, workflow="wf", json=b"1"))
     host.engine.dispatcher._workers.shutdown(wait=True)
+    host.cut_off()
 
     after = WorkflowHost(host.database)
     after.capabilities.found[ACTION] = capability
@@ -143,7 +144,7 @@ def test_a_guest_that_asks_differently_than_before_is_stopped(host):
         return sdk_pb2.ExecutionResult(error=answer.error)
 
     header, outcome = run(host, ask_twice)
-    assert (header.status, header.error_code) == ("failed", "SR-GUEST-010")
+    assert (header.status, header.error_code) == ("failed", "SR-GUEST-030")
     assert "not deterministic" in outcome.failure.error
     assert stopped == ["the run cannot go on"]
 

@@ -153,7 +153,7 @@ class RunHelper:
         if recorded is not None:
             if recorded[0] != asked:
                 raise GuestFault(
-                    "SR-GUEST-010",
+                    "SR-GUEST-030",
                     f"the guest is not deterministic: step {reference} asked for something else before",
                     fix="a guest may depend on its config, payload, seed, time and answers only",
                     step=reference,

@@ -222,7 +222,7 @@ class Registration:
         warnings += [w for w in helper.warnings if w not in warnings]
         if result.WhichOneof("result") != "trigger_subscriptions":
             raise GuestFault(
-                "SR-GUEST-013",
+                "SR-WF-012",
                 "the workflow did not name its triggers",
                 why=result.error or f"it answered subscribe with {result.WhichOneof('result') or 'an empty result'}",
                 fix="answer a subscribe request with trigger subscriptions",

@@ -98,7 +98,7 @@ class ConfidentialModule:
                     limit=helper.timeout_ms,
                     setting="limits.run_timeout_ms",
                 ) from error
-            raise _failed("execution failed", "SR-CONF-005", error) from error
+            raise _failed("execution failed", "SR-CWF-005", error) from error
         return _unwrap(answer)
 
     def backend(self) -> Backend:
@@ -115,7 +115,7 @@ class ConfidentialModule:
             return self._capabilities.get_executable(CAPABILITY_ID)
         except StrongroomError as error:
             raise Unavailable(
-                "SR-CONF-004",
+                "SR-CWF-004",
                 "failed to get confidential-workflows capability",
                 why=str(error),
                 fix="enable the plugin confidential-workflows in plugins.yaml; the workflow never runs locally",
@@ -128,7 +128,7 @@ class ConfidentialModule:
         try:
             serialized = request.SerializeToString(deterministic=True)
         except EncodeError as error:
-            raise _failed("failed to marshal ExecuteRequest", "SR-CONF-001", error, whole=True) from error
+            raise _failed("failed to marshal ExecuteRequest", "SR-CWF-001", error, whole=True) from error
         try:
             return _packed(
                 messages.ConfidentialWorkflowRequest(
@@ -145,7 +145,7 @@ class ConfidentialModule:
                 )
             )
         except (EncodeError, ValueError) as error:
-            raise _failed("failed to marshal capability payload", "SR-CONF-003", error, whole=True) from error
+            raise _failed("failed to marshal capability payload", "SR-CWF-003", error, whole=True) from error
 
     def _secrets_for(self, capability: Executable) -> tuple[SecretName, ...]:
         """The named secrets, unless the far side refuses such a list and fetches on its own."""
@@ -162,7 +162,7 @@ class ConfidentialModule:
         except CapabilityError as error:
             if error.name == "Unimplemented":
                 return False
-            raise _failed(f"{method} failed", "SR-CONF-009", error) from error
+            raise _failed(f"{method} failed", "SR-CWF-009", error) from error
         return True
 
 
@@ -188,30 +188,30 @@ def _question(method: str) -> capabilities_pb2.CapabilityRequest:
 def _unwrap(answer: capabilities_pb2.CapabilityResponse) -> sdk_pb2.ExecutionResult:
     """The one result in ``answer``: the typed field, the bytes field, or both when they agree."""
     if not answer.HasField("payload"):
-        raise _broken("confidential-workflows capability returned nil payload", "SR-CONF-006")
+        raise _broken("confidential-workflows capability returned nil payload", "SR-CWF-006")
     response = messages.ConfidentialWorkflowResponse()
     try:
         if not answer.payload.Unpack(response):
             raise _broken(
                 "failed to unmarshal capability response",
-                "SR-CONF-007",
+                "SR-CWF-007",
                 f"it is a {answer.payload.type_url or 'nothing'}",
             )
     except DecodeError as error:
-        raise _broken("failed to unmarshal capability response", "SR-CONF-007", "it is damaged") from error
+        raise _broken("failed to unmarshal capability response", "SR-CWF-007", "it is damaged") from error
     try:
         serialized = sdk_pb2.ExecutionResult.FromString(response.execution_result)
     except DecodeError as error:
-        raise _broken("failed to unmarshal ExecutionResult", "SR-CONF-008", "it is damaged") from error
+        raise _broken("failed to unmarshal ExecutionResult", "SR-CWF-008", "it is damaged") from error
     if not response.HasField("sdk_execution_result"):
         if not response.execution_result:
             raise _broken(
-                "confidential-workflows capability returned no result", "SR-CONF-010", "both result fields are empty"
+                "confidential-workflows capability returned no result", "SR-CWF-010", "both result fields are empty"
             )
         return serialized
     if response.execution_result and serialized != response.sdk_execution_result:
         raise _broken(
-            "confidential-workflows capability returned two results", "SR-CONF-011", "its two result fields differ"
+            "confidential-workflows capability returned two results", "SR-CWF-011", "its two result fields differ"
         )
     return response.sdk_execution_result
 

@@ -185,7 +185,7 @@ class Session:
         pool = ThreadPoolExecutor(SIDE_THREADS_MAX, thread_name_prefix=f"{setup.name}-side")
         check = TokenCheck(self._token, lambda: self._ours)
         if self._directory is None:
-            raise PluginFault("SR-PLUG-030", "the plugin has no directory")
+            raise PluginFault("SR-PLUG-034", "the plugin has no directory")
         self._brokered = BrokeredRegistry(
             broker=self._broker,
             offers=setup.offers,
