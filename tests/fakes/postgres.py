@@ -128,10 +128,12 @@ class PostgresServer:
 def running_postgres(installation: Path) -> Iterator[PostgresServer]:
     """A started server, removed afterwards. Its directory is short: a socket path has 107 bytes."""
     directory = Path(tempfile.mkdtemp(prefix="srpg"))
-    server = PostgresServer(directory, installation)
     try:
-        server.start()
-        yield server
+        server = PostgresServer(directory, installation)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
     finally:
-        server.stop()
         shutil.rmtree(directory, ignore_errors=True)
