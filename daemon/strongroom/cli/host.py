@@ -4,7 +4,6 @@ import platform
 
 import typer
 
-from strongroom import __version__
 from strongroom.cli.caller import Caller, facts
 from strongroom.cli.verbs import verb
 
@@ -13,7 +12,13 @@ __all__ = ["add_to"]
 
 def version(caller: Caller) -> None:
     """Show the version of this program."""
-    document = {"version": __version__, "python": platform.python_version(), "platform": platform.platform()}
+    from importlib import metadata
+
+    document = {
+        "version": metadata.version("strongroom"),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+    }
     caller.emit("version", document, f"strongroom {document['version']}")
 
 

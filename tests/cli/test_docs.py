@@ -1,0 +1,27 @@
+"""The pages of the reference say what the program says."""
+
+import re
+
+import pytest
+
+from strongroom.cli.exits import MEANINGS
+from strongroom.settings.schema import keys
+from tools.generate_reference import ROOT, pages, with_part
+
+
+@pytest.mark.parametrize("path", pages(), ids=lambda path: path.name)
+def test_a_page_is_what_the_program_says(path):
+    page = path.read_text()
+    assert page == with_part(page, pages()[path]), "run: python tools/generate_reference.py"
+
+
+def test_every_setting_and_exit_code_is_in_its_page():
+    cli = (ROOT / "docs" / "cli.md").read_text()
+    settings = (ROOT / "docs" / "settings.md").read_text()
+    assert not [dotted for dotted in keys() if f"`{dotted}`" not in settings]
+    assert not [code for code in MEANINGS if f"| {int(code)} |" not in cli]
+
+
+def test_the_pages_name_no_directory_of_this_machine():
+    for path in pages():
+        assert not re.findall(r"/(?:root|home|work|tmp)/", path.read_text())

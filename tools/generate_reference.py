@@ -1,0 +1,106 @@
+"""Write the reference parts of docs/cli.md and docs/settings.md from the program itself.
+
+Only what stands between the two marks of a page is generated; the rest of a page is written by people. A test compares
+the pages with what this prints.
+"""
+
+import inspect
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import typer
+
+from strongroom.cli.exits import MEANINGS
+from strongroom.cli.main import NOUNS, build
+from strongroom.settings.places import built_in
+from strongroom.settings.schema import Key, environment_name, keys
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+BEGIN: Final = "<!-- generated from the program: `python tools/generate_reference.py` -->"
+END: Final = "<!-- end of the generated part -->"
+
+
+def pages() -> dict[Path, str]:
+    """The generated part of every page."""
+    return {
+        ROOT / "docs" / "cli.md": "\n".join([*exit_codes(), "", *commands()]),
+        ROOT / "docs" / "settings.md": "\n".join(settings()),
+    }
+
+
+def with_part(page: str, part: str) -> str:
+    """``page`` with its generated part replaced."""
+    before, _, rest = page.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n\n{part}\n\n{END}{after}"
+
+
+def exit_codes() -> Iterator[str]:
+    """The table of exit codes."""
+    yield from ("## Exit codes", "", "| code | meaning |", "| --- | --- |")
+    for code, meaning in MEANINGS.items():
+        yield f"| {int(code)} | {meaning} |"
+
+
+def commands() -> Iterator[str]:
+    """Every command with its arguments and options."""
+    root: Any = typer.main.get_command(build(list(NOUNS)))  # Any: typer keeps the classes of its commands to itself
+    yield from ("## Commands", "")
+    for name, command in root.commands.items():
+        for verb, inner in getattr(command, "commands", {"": command}).items():
+            yield from _command(f"strongroom {name} {verb}".strip(), inner)
+
+
+def _command(title: str, command: Any) -> Iterator[str]:  # Any: as above
+    text = inspect.cleandoc(command.help or "").replace("\b\n", "")
+    example, _, description = text.partition("\n\n")
+    yield from (f"### `{title}`", "", "```sh", example.removeprefix("Example: "), "```", "", description, "")
+    yield from ("| argument or option | what |", "| --- | --- |")
+    for param in command.params:
+        is_argument = param.param_type_name == "argument"
+        if not is_argument and "--help" in param.opts:
+            continue
+        spelled = [param.metavar or param.name.upper()] if is_argument else [*param.opts, *param.secondary_opts]
+        default = "" if param.default in (None, "", False, []) else f" Default `{param.default}`."
+        required = " Required." if param.required else ""
+        yield f"| {', '.join(f'`{word}`' for word in spelled)} | {param.help}{default}{required} |"
+    yield ""
+
+
+def settings() -> Iterator[str]:
+    """The table of settings."""
+    places = {mode: built_in(mode, Path("/STATE") if mode == "dev" else None, {}) for mode in ("dev", "serve")}
+    yield from ("| key, variable | kind | default | why |", "| --- | --- | --- | --- |")
+    for dotted, key in keys().items():
+        default = _default(key, {mode: values.get(dotted) for mode, values in places.items()})
+        kind = " or ".join(f"`{choice}`" for choice in key.choices) or key.kind
+        secret = " Never shown." if key.secret else ""
+        yield f"| `{dotted}`<br>`{environment_name(dotted)}` | {kind} | {default} | {key.description}{secret} |"
+
+
+def _default(key: Key, places: Mapping[str, Path | None]) -> str:
+    if key.dotted == "plugins_file":
+        return (
+            "`dev`: the one in the package; `serve`: `/etc/strongroom/plugins.yaml` if there, else that of the package"
+        )
+    if key.dotted == "limits.runners_max":
+        return "processors, at least 2"
+    if places["dev"] is not None:
+        dev = str(places["dev"]).removeprefix("/STATE").lstrip("/")
+        return f"`dev`: {f'`{dev}` in the state directory' if dev else 'a temporary one'}; `serve`: `{places['serve']}`"
+    if key.default in (None, "", ()):
+        return "none"
+    return f"`{key.default:_}`" if isinstance(key.default, int) else f"`{key.default}`"
+
+
+def main() -> int:
+    """Write the pages."""
+    for path, part in pages().items():
+        path.write_text(with_part(path.read_text(), part))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
