@@ -1,12 +1,12 @@
 """Each limit holds at its border, and its refusal names the size and the limit."""
 
 import pytest
-from tests.fakes.vault_owner import ALICE, Owner
 
 from strongroom.crypto.box import BoxKey, seal_to
 from strongroom.plugin import CapabilityError
 from strongroom.plugin.messages import vault_pb2
 from strongroom_vault import limits
+from tests.fakes.vault_owner import ALICE, Owner
 
 SEAL_BYTES = 48
 

@@ -1,11 +1,11 @@
 """What an owner seals comes back sealed to the key that was asked for, and to nobody else."""
 
 import pytest
-from tests.fakes.vault_owner import ALICE, ALICE_SUMMED, BOB, Owner
 
 from strongroom.crypto.box import BoxKey
 from strongroom.plugin import CapabilityError, Tampered
 from strongroom.plugin.messages import vault_pb2
+from tests.fakes.vault_owner import ALICE, ALICE_SUMMED, BOB, Owner
 
 EXECUTION = "b0" * 32
 

@@ -13,7 +13,6 @@ def main(arguments: list[str]) -> int:
     """The exit code. Without arguments this is a plugin process, which talks to the host that started it."""
     if not arguments:
         from strongroom.plugin.serve import serve  # gRPC is not needed to make a key
-
         from strongroom_vault.plugin import VaultPlugin
 
         serve(VaultPlugin)

@@ -54,11 +54,14 @@ class VaultPlugin:
         except FileNotFoundError:
             pass
         if host.mode != "dev" or Shelf.in_use(host.store):
+            command = f"python -m strongroom_vault init-key {path}"
             raise Misconfigured(
                 "SR-VAULT-004",
                 f"vault key file {path} does not exist",
-                why="secrets are stored under it" if Shelf.in_use(host.store) else "only a development host makes one",
-                fix=f"restore it from a backup; for an empty vault: python -m strongroom_vault init-key {path}",
+                why=f"only a development host makes one by itself; for an empty vault: {command}"
+                if not Shelf.in_use(host.store)
+                else "secrets are stored under it, and a new key could not open them",
+                fix="restore it from a backup",
                 where=str(path),
             )
         create_key_file(path)

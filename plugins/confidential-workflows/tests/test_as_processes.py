@@ -1,0 +1,201 @@
+"""Both plugins as their host runs them: processes over gRPC, restarted when they die, leaving nothing behind."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from google.protobuf import empty_pb2
+
+from strongroom.crypto.box import seal_to
+from strongroom.errors import CapabilityError, PluginFault
+from strongroom.plugin.messages import (
+    backend_pb2,
+    capabilities_pb2,
+    confidential_workflow_pb2,
+    vault_pb2,
+)
+from strongroom.registry.host import PluginHost
+from strongroom.registry.limits import Supervision
+from strongroom.registry.registry import Registry
+from strongroom.settings.manifest import PluginEntry
+from tests.fakes.enclave_host import WORKFLOW, MemoryArtifacts, packed, request_for, subscribing, triggered
+from tests.fakes.plugin_host import MemoryStore
+from tests.fakes.vault_owner import ALICE
+from tests.guests.build import wasm
+
+VAULT = "vault@1.0.0"
+CONFIDENTIAL = "confidential-workflows@1.0.0-alpha"
+CANARY = b"canary-c0ffee"
+
+
+def entry(name, module, provides, config):
+    return PluginEntry(
+        name=name,
+        enabled=True,
+        required=True,
+        factory=None,
+        command=("python", "-m", module),
+        config=config,
+        provides=(provides,),
+        dialect=None,
+        at_most_once=(),
+        pin=None,
+        where=f"plugins.yaml:{name}",
+    )
+
+
+class Processes:
+    """A plugin host with both plugins, and calls through its registry."""
+
+    def __init__(self, directory, *, mode="dev"):
+        self.registry = Registry()
+        self.artifacts = MemoryArtifacts()
+        self.store = MemoryStore()
+        self.directory = directory
+        self.host = PluginHost(
+            [
+                entry("vault", "strongroom_vault", VAULT, {"key_file": "${keys_dir}/vault.key"}),
+                entry("confidential-workflows", "strongroom_confidential_workflows", CONFIDENTIAL, {}),
+            ],
+            registry=self.registry,
+            store_of=lambda _name: self.store,
+            artifacts=self.artifacts,
+            mode=mode,
+            runtime_dir=directory,
+            variables={"keys_dir": str(directory)},
+            supervision=Supervision(backoff_min_s=0.01),
+        )
+
+    def call(self, capability_id, method, message, answer, **metadata):
+        request = capabilities_pb2.CapabilityRequest(
+            metadata=capabilities_pb2.RequestMetadata(**metadata),
+            payload=packed(message),
+            method=method,
+            capabilityId=capability_id,
+        )
+        response = self.registry.get_executable(capability_id).execute(request, timeout_s=30)
+        assert response.payload.Unpack(answer)
+        return answer
+
+    def set_secret(self, key, value):
+        public = self.call(
+            VAULT, "vault.publicKey.get", vault_pb2.GetPublicKeyRequest(), vault_pb2.GetPublicKeyResponse()
+        )
+        identifier = vault_pb2.SecretIdentifier(key=key, owner=ALICE)
+        sealed = seal_to(public.public_key, value).hex()
+        request = vault_pb2.CreateSecretsRequest(
+            encrypted_secrets=[vault_pb2.EncryptedSecret(id=identifier, encrypted_value=sealed)]
+        )
+        answer = self.call(VAULT, "vault.secrets.create", request, vault_pb2.CreateSecretsResponse())
+        assert answer.responses[0].success, answer.responses[0].error
+
+    def execute(self, request):
+        answer = confidential_workflow_pb2.ConfidentialWorkflowResponse()
+        return self.call(CONFIDENTIAL, "Execute", request, answer, workflow_owner=ALICE, workflow_id=WORKFLOW)
+
+    def state(self, name):
+        return next(state for state in self.host.states() if state.name == name)
+
+
+@pytest.fixture
+def processes(tmp_path):
+    running = Processes(tmp_path)
+    running.host.start()
+    yield running
+    running.host.stop()
+
+
+def children_of(pid):
+    """Processes whose parent is ``pid``."""
+    found = []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = status.read_text().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        if int(fields[1]) == pid:
+            found.append(int(status.parent.name))
+    return found
+
+
+def gone(pids, *, within_s=20.0):
+    """Whether every process ends in time. Zombies count as ended: whoever must reap them has died too."""
+    end = time.monotonic() + within_s
+    while time.monotonic() < end:
+        if not any(_is_live(pid) for pid in pids):
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def _is_live(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def greeting(answer):
+    return {name: value.string_value for name, value in answer.sdk_execution_result.value.map_value.fields.items()}
+
+
+def test_a_confidential_run_gets_its_secret_through_real_plugin_processes(processes, capfd):
+    processes.set_secret("API_KEY", CANARY)
+    hello = processes.artifacts.add(wasm("hello"))
+    answer = processes.execute(request_for(hello, triggered(), secrets=["API_KEY"]))
+    assert greeting(answer) == {"greeting": "hello, x", "api_key": "present, 13 bytes"}
+    with pytest.raises(CapabilityError, match="could not find secret: key 'NO' in namespace 'main'") as caught:
+        processes.execute(request_for(hello, triggered(), secrets=["NO"]))
+    assert (caught.value.origin, caught.value.name) == ("User", "NotFound")
+    report = processes.call(CONFIDENTIAL, "Backend", empty_pb2.Empty(), backend_pb2.BackendReport())
+    assert (report.label, report.insecure) == ("insecure-software", True)
+    printed = capfd.readouterr()
+    assert CANARY not in processes.store.everything()
+    assert CANARY.decode() not in printed.out + printed.err
+
+
+@pytest.mark.parametrize("plugin", ["vault", "confidential-workflows"])
+def test_a_killed_plugin_takes_its_runners_along_and_the_next_run_works(processes, plugin):
+    processes.set_secret("API_KEY", b"v")
+    hello = processes.artifacts.add(wasm("hello"))
+    request = request_for(hello, triggered(), secrets=["API_KEY"])
+    processes.execute(request)
+    pid = processes.state(plugin).pid
+    runners = children_of(pid)
+    os.kill(pid, signal.SIGKILL)
+    assert gone([pid, *runners])
+    end = time.monotonic() + 30
+    while True:
+        try:
+            answer = processes.execute(request)
+            break
+        except (CapabilityError, PluginFault):
+            assert time.monotonic() < end
+            time.sleep(0.05)
+    assert greeting(answer)["api_key"] == "present, 1 bytes"
+
+
+def test_a_stopped_host_leaves_no_process_behind(tmp_path):
+    processes = Processes(tmp_path)
+    processes.host.start()
+    hello = processes.artifacts.add(wasm("hello"))
+    assert processes.execute(request_for(hello, subscribing())).HasField("sdk_execution_result")
+    pids = [processes.state(name).pid for name in ("vault", "confidential-workflows")]
+    pids += [child for pid in pids for child in children_of(pid)]
+    processes.host.stop()
+    assert gone(pids)
+
+
+def test_a_guest_reaches_the_capabilities_of_the_host_through_the_broker(processes):
+    guest = processes.artifacts.add(wasm("async-calls"))
+    result = processes.execute(request_for(guest, triggered())).sdk_execution_result
+    assert "no compatible capability found for id basic-test-action@1.0.0" in result.error
+
+
+def test_a_vault_without_its_key_does_not_start_on_a_serving_host(tmp_path):
+    processes = Processes(tmp_path, mode="serve")
+    with pytest.raises(PluginFault, match="init-key"):
+        processes.host.start()
+    assert not (tmp_path / "vault.key").exists()
