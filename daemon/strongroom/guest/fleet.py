@@ -3,10 +3,13 @@
 Rule 1: a runner serves one owner until it is recycled, so that nothing of one owner's guests is left for another's.
 Rule 2: there are never more than ``runners_max``; one fresh runner is kept ready while there is room for it.
 Rule 3: whoever finds none waits, until a time is up.
+Rule 4: an owner without any runner gets the next one; an owner who has one does not take another's while that owner
+waits, and nobody loses a runner right after getting it. Starting a process costs a hundred short runs.
 """
 
 import threading
 import time
+from collections import Counter
 from concurrent.futures import Future
 
 from strongroom.errors import StrongroomError, Unavailable
@@ -18,6 +21,9 @@ __all__ = ["Fleet"]
 
 RETRY_S = 1.0
 """After a failed start the next one waits this long: what failed once is likely to fail again at once."""
+
+TENURE_S = 0.5
+"""While its owner has more to run, a runner is left to it this long at least."""
 
 RUNS_MAX = 10_000
 """Runs after which a runner is recycled, whatever it may have leaked by then."""
@@ -33,8 +39,8 @@ class Fleet:
         self._idle: list[RunnerProcess] = []  # the least recently used one first
         self._busy: set[RunnerProcess] = set()
         self._starting = 0
-        self._waiting = 0
-        self._failed_s = 0.0
+        self._waiting: Counter[str] = Counter()
+        self._failed_s = float("-inf")
         self._failure: BaseException | None = None
         self._closed = False
         self.ready: runner_pb2.Ready | None = None
@@ -59,7 +65,7 @@ class Fleet:
         """A runner for ``owner``, preferably one that has the module loaded. Raises ``Unavailable`` in time."""
         deadline_s = time.monotonic() + timeout_s
         with self._changed:
-            self._waiting += 1
+            self._waiting[owner] += 1
             try:
                 while True:
                     if self._closed:
@@ -67,16 +73,18 @@ class Fleet:
                     runner = self._choose(owner, module_key)
                     if runner is not None:
                         break
-                    self._make_one()
+                    self._make_one(owner)
                     left_s = deadline_s - time.monotonic()
                     if left_s <= 0:
                         raise self._unavailable(f"no runner was free within {timeout_s:.1f} s")
                     self._changed.wait(min(left_s, RETRY_S))
             finally:
-                self._waiting -= 1
+                self._waiting[owner] -= 1
+                self._waiting += Counter()  # drops owners at zero
             self._idle.remove(runner)
             self._busy.add(runner)
-            runner.owner = owner
+            if not runner.owner:
+                runner.owner, runner.owned_s = owner, time.monotonic()
             runner.runs += 1
             self._keep_spare()
             return runner
@@ -120,18 +128,35 @@ class Fleet:
         for runner in reversed(mine):
             if module_key in runner.modules:
                 return runner
+        if mine:
+            return mine[-1]
         fresh = [runner for runner in self._idle if not runner.owner]
-        return mine[-1] if mine else fresh[-1] if fresh else None
+        may_take = not self._has_runner(owner) or all(map(self._has_runner, self._waiting))
+        return fresh[-1] if fresh and may_take else None
 
-    def _make_one(self) -> None:
+    def _make_one(self, owner: str) -> None:
         """Nothing fits: start a runner, in the place of another owner's if there is no room."""
-        if self._starting >= self._waiting:
+        if self._count() < self._runners_max:
+            if self._starting < self._waiting.total():
+                self._start()
             return
-        if self._count() >= self._runners_max:
-            if not self._idle:
-                return
-            self._idle.pop(0).bury()
-        self._start()
+        victim = self._victim(owner)
+        if victim is not None and not self._starting and self._may_start():
+            self._idle.remove(victim)
+            victim.bury()
+            self._start()
+
+    def _victim(self, owner: str) -> RunnerProcess | None:
+        """The runner that is recycled for ``owner``: idle longest, and its owner does not need it now."""
+        long_ago_s = time.monotonic() - TENURE_S
+        poor = not self._has_runner(owner)
+        for runner in self._idle:
+            if not self._waiting[runner.owner] or (poor and runner.owned_s < long_ago_s):
+                return runner
+        return None
+
+    def _has_runner(self, owner: str) -> bool:
+        return any(runner.owner == owner for runner in (*self._idle, *self._busy))
 
     def _keep_spare(self) -> None:
         fresh = any(not runner.owner for runner in self._idle)
@@ -142,10 +167,13 @@ class Fleet:
         return len(self._idle) + len(self._busy) + self._starting
 
     def _start(self) -> None:
-        if time.monotonic() - self._failed_s < RETRY_S:
+        if not self._may_start():
             return
         self._starting += 1
         self._spawner.spawn().add_done_callback(self._started)
+
+    def _may_start(self) -> bool:
+        return time.monotonic() - self._failed_s >= RETRY_S
 
     def _started(self, future: Future[RunnerProcess]) -> None:
         late = None

@@ -64,6 +64,8 @@ class RunnerProcess:
         self.ready = runner_pb2.Ready()
         self.owner = ""
         """Whom it serves until it is recycled; empty while it is fresh."""
+        self.owned_s = 0.0
+        """Since when, on the monotonic clock."""
         self.runs = 0
         """Runs it was chosen for."""
         self.modules: OrderedDict[str, None] = OrderedDict()

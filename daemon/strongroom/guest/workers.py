@@ -4,13 +4,14 @@ Unlike an executor of the standard library, it does not keep the process alive f
 thread only when none is idle.
 """
 
-import queue
 import threading
+from collections import deque
 from collections.abc import Callable
+from typing import Final
 
 __all__ = ["Workers"]
 
-IDLE_S = 30.0
+IDLE_S: Final = 30.0
 """A thread without work ends after this long."""
 
 
@@ -20,20 +21,20 @@ class Workers:
     def __init__(self, threads_max: int, *, name: str) -> None:
         self._threads_max = threads_max
         self._name = name
-        self._lock = threading.Lock()
-        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._changed = threading.Condition()
+        self._jobs: deque[Callable[[], None]] = deque()
         self._threads = 0
         self._idle = 0
         self._closed = False
 
     def submit(self, job: Callable[[], None]) -> None:
         """Run ``job`` on a thread. After ``close`` it is dropped."""
-        with self._lock:
+        with self._changed:
             if self._closed:
                 return
-            self._jobs.put(job)
-            if self._idle > 0:
-                self._idle -= 1
+            self._jobs.append(job)
+            if self._idle >= len(self._jobs):
+                self._changed.notify()
                 return
             if self._threads >= self._threads_max:
                 return
@@ -42,34 +43,28 @@ class Workers:
 
     def close(self) -> None:
         """Start nothing more, and end the threads that are idle."""
-        with self._lock:
+        with self._changed:
             self._closed = True
-            waiting = self._threads
-        for _ in range(waiting):
-            self._jobs.put(None)
+            self._jobs.clear()
+            self._changed.notify_all()
 
     def _work(self) -> None:
         while True:
-            try:
-                job = self._jobs.get_nowait()
-            except queue.Empty:
+            with self._changed:
                 job = self._next()
-            if job is None:
-                with self._lock:
+                if job is None:
                     self._threads -= 1
-                return
+                    return
             job()
 
     def _next(self) -> Callable[[], None] | None:
-        """Wait as an idle thread. ``submit`` takes one off the count for each job it queues."""
-        with self._lock:
+        """The next job, or ``None`` when this thread is not needed any more. The lock is held."""
+        while not self._jobs:
+            if self._closed:
+                return None
             self._idle += 1
-        try:
-            return self._jobs.get(timeout=IDLE_S)
-        except queue.Empty:
-            with self._lock:
-                if self._idle > 0:
-                    self._idle -= 1
-                    return None
-            # A job was promised to an idle thread just now, and this is the one.
-            return self._jobs.get()
+            told = self._changed.wait(IDLE_S)
+            self._idle -= 1
+            if not told and not self._jobs:
+                return None
+        return self._jobs.popleft()
