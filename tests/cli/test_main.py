@@ -58,7 +58,7 @@ def test_every_status_is_in_that_table():
     assert STATUSES.keys() == {status.name for status in grpc.StatusCode} - {"OK"}
 
 
-@pytest.mark.parametrize("reason", ["SR-CONF-001", "SR-KEY-002"])
+@pytest.mark.parametrize("reason", ["SR-CONF-001", "SR-KEY-002", "SR-KEYRING-003"])
 def test_a_host_with_wrong_configuration_or_keys_ends_with_78(host, reason):
     host.fail = lambda: RefusedError(grpc.StatusCode.FAILED_PRECONDITION, reason, "no")
     assert strongroom("status").code == 78
@@ -81,6 +81,7 @@ def test_an_exception_in_the_host_is_our_bug_and_shows_nothing_of_it(host):
     ended = strongroom("status")
     assert ended.code == 70
     assert "SR-GRPC-002" in ended.err
+    assert "canary" not in ended.err
 
 
 @pytest.mark.parametrize("kind", ["missing", "a-file", "nobody-listens", "not-a-host"])
@@ -244,6 +245,14 @@ def test_as_a_process_stdout_is_data_and_the_exit_code_is_the_programs(host, tmp
     assert gone.returncode == 69
     assert gone.stdout == ""
     assert json.loads(gone.stderr)["error"]["code"] == "SR-CLI-020"
+
+
+def test_a_terminal_without_unicode_is_no_error(host, tmp_path):
+    environment = {"PATH": os.environ["PATH"], "STRONGROOM_STATE_DIR": str(tmp_path), "PYTHONIOENCODING": "ascii"}
+    for arguments in (["status"], ["status", "--json"]):
+        ended = subprocess.run([BINARY, *arguments], capture_output=True, env=environment, check=False)
+        assert (ended.returncode, ended.stderr) == (0, b"")
+        assert ended.stdout.isascii()
 
 
 def test_a_reader_that_has_enough_is_no_error(host, tmp_path):

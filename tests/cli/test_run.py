@@ -155,3 +155,10 @@ def test_a_result_of_any_kind_is_json(host):
     fields = {"n": values_pb2.Value(int64_value=-1), "b": values_pb2.Value(bytes_value=b"\0\xff")}
     host.result = values_pb2.Value(map_value=values_pb2.Map(fields=fields))
     assert strongroom("run", "execute", "hello", "--json").document["result"] == {"n": -1, "b": "AP8="}
+
+
+def test_json_shows_letters_and_escapes_what_a_terminal_would_obey(host):
+    host.result = values_pb2.Value(string_value="é \x9b31m \u202e \x1b")
+    ended = strongroom("run", "execute", "hello", "--json")
+    assert "é \\u009b31m \\u202e \\u001b" in ended.out
+    assert ended.document["result"] == "é \x9b31m \u202e \x1b"

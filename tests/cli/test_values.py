@@ -31,7 +31,7 @@ def big(number: int) -> BigInt:
         (Value(bigint_value=big(0)), 0),
         (Value(decimal_value=Decimal(coefficient=big(12345), exponent=-2)), "123.45"),
         (Value(decimal_value=Decimal(coefficient=big(-5), exponent=3)), "-5000"),
-        (Value(time_value=Timestamp(seconds=1_767_323_045, nanos=500_000_000)), "2026-01-02T03:04:05.5Z"),
+        (Value(time_value=Timestamp(seconds=1_767_323_045, nanos=500_000_000)), "2026-01-02T03:04:05.500Z"),
         (Value(time_value=Timestamp(seconds=1_767_323_045)), "2026-01-02T03:04:05Z"),
         (Value(time_value=Timestamp(seconds=2**60, nanos=5)), f"{2**60}s5ns"),
         (Value(list_value=List(fields=[Value(bool_value=True), Value()])), [True, None]),

@@ -257,3 +257,9 @@ def test_every_setting_says_why_and_every_limit_ends_with_its_unit():
         assert key.description.endswith("."), dotted
         if dotted.startswith("limits."):
             assert dotted.endswith(("_max", "_ms")), dotted
+
+
+def test_every_limit_is_read_where_the_host_is_wired():
+    app = Path(__file__).resolve().parents[2] / "daemon" / "strongroom" / "app"
+    text = "".join(path.read_text() for path in app.glob("*.py"))
+    assert not [dotted for dotted in keys() if dotted.startswith("limits.") and f".{dotted.split('.')[1]}" not in text]

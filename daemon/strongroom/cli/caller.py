@@ -13,9 +13,9 @@ from typing import Any, Final
 
 from strongroom.cli.exits import Exit
 from strongroom.cli.failure import bad_data
-from strongroom.telemetry.redaction import printable
+from strongroom.telemetry.redaction import UNSAFE, printable
 
-__all__ = ["Caller", "ReaderGone", "facts", "read_file", "table"]
+__all__ = ["Caller", "ReaderGone", "facts", "json_text", "read_file", "table"]
 
 # What a person hands over on a command line is a document; the host has its own, smaller limits for each kind.
 INPUT_BYTES_MAX: Final = 16_000_000
@@ -40,7 +40,7 @@ class Caller:
     def emit(self, noun: str, document: Mapping[str, Any], text: str) -> None:  # Any: JSON values
         """Print the data: ``document`` as ``strongroom.<noun>/v1`` with ``--json``, else ``text``."""
         if self.json:
-            text = json.dumps({"schema": f"strongroom.{noun}/v1", **document}, indent=2)
+            text = json_text({"schema": f"strongroom.{noun}/v1", **document})
         try:
             if text:
                 sys.stdout.write(text + "\n")
@@ -97,6 +97,13 @@ class Caller:
                 fix=f"quote it for your shell: {option} '{{\"key\": 1}}', or name a file: {option} @file.json",
             ) from None
         return raw
+
+
+def json_text(document: Mapping[str, Any]) -> str:  # Any: JSON values
+    """``document`` as JSON that a person can read too, without a character that a terminal would obey."""
+    readable = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    text = json.dumps(document, indent=2, ensure_ascii=not readable)
+    return "\n".join(UNSAFE.sub(lambda found: f"\\u{ord(found.group()):04x}", line) for line in text.split("\n"))
 
 
 def read_file(option: str, path: Path, *, bytes_max: int = INPUT_BYTES_MAX) -> bytes:

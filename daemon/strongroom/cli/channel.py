@@ -78,6 +78,9 @@ class Host:
         why = details.pop("why", "")
         fix = details.pop("fix", "")
         what = error.details() or status.lower().replace("_", " ")
+        if status == "UNKNOWN" and not code:
+            # The text of an exception that a server did not expect; nobody has looked whether it may be shown.
+            what, fix = "the host failed and did not say why", "its log says more"
         # The text of a status repeats the reason for clients that do not read details.
         what = what.removesuffix(f": {why}") if why else what
         return Failure(

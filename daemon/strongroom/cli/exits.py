@@ -88,7 +88,7 @@ def exit_for(error: errors.StrongroomError) -> Exit:
 
 def exit_for_status(status: str, reason: str, details: Mapping[str, str]) -> Exit:
     """The exit code of an answer of the host: gRPC status name, stable error code and its details."""
-    if status == "FAILED_PRECONDITION" and reason.startswith(("SR-CONF-", "SR-KEY-")):
+    if status == "FAILED_PRECONDITION" and reason.startswith(("SR-CONF", "SR-KEY")):
         return Exit.CONFIGURATION
     if reason == "SR-CAP-001":
         return Exit.RUN_FAILED

@@ -4,6 +4,7 @@ Only the noun that was named is imported, since its libraries cost more than eve
 """
 
 import importlib
+import io
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -65,6 +66,10 @@ def serve_main() -> NoReturn:
 def run(arguments: Sequence[str]) -> int:
     """The exit code of one command."""
     as_json = "--json" in arguments
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a sign gets its number; a command must not fail of it.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         return _invoke(arguments)
     except Failure as failure:

@@ -44,13 +44,18 @@ def to_json(value: values_pb2.Value) -> Any:  # Any: JSON
 
 
 def rfc3339(time: Timestamp) -> str:
-    """``time`` in UTC with as many digits as it has; seconds and nanoseconds when no calendar has such a time."""
+    """``time`` in UTC with 0, 3, 6 or 9 digits, as protobuf's JSON has it.
+
+    What no calendar has is given as seconds and nanoseconds.
+    """
     try:
         text = datetime.fromtimestamp(time.seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
     except (ValueError, OverflowError, OSError):
         return f"{time.seconds}s{time.nanos}ns"
-    fraction = f".{time.nanos:09}".rstrip("0") if 0 < time.nanos < 1_000_000_000 else ""
-    return f"{text}{fraction}Z"
+    digits = f"{time.nanos:09}" if 0 <= time.nanos < 1_000_000_000 else ""
+    while digits.endswith("000"):
+        digits = digits[:-3]
+    return f"{text}.{digits}Z" if digits else f"{text}Z"
 
 
 def _big(value: values_pb2.BigInt) -> int:

@@ -1,6 +1,7 @@
 """Every limit an operator can set, with the unit last and the reason beside it.
 
-The defaults are the production values of the guest contract (`cre-guest` section 12) where it has one, so that what
+A limit is here when an operator may have a reason to change it; what protects the code from itself is a constant beside
+that code. The defaults are the production values of the guest contract (`cre-guest` section 12) where it has one, so that what
 works here works there. KB and MB are decimal, as they are in that contract.
 """
 
@@ -38,10 +39,6 @@ class LimitSettings(BaseModel):
     config_bytes_max: Bytes = Field(
         default=50_000,
         description="Size of a workflow's config; it is handed to the guest in every run.",
-    )
-    attributes_bytes_max: Bytes = Field(
-        default=50_000,
-        description="Size of the attributes document; it is parsed before anything else is trusted.",
     )
     workflows_max: Count = Field(
         default=1_000,
@@ -85,18 +82,6 @@ class LimitSettings(BaseModel):
         default=180_000,
         description="Time of one capability call; a plugin that hangs holds a run no longer than this.",
     )
-    secrets_bytes_max: Bytes = Field(
-        default=27_000,
-        description="Total size of the secrets of one run; secrets are keys and tokens, not documents.",
-    )
-    secrets_in_flight_max: Count = Field(
-        default=5,
-        description="Secret fetches that one run may have open; each costs the vault a key operation.",
-    )
-    secrets_calls_max: Count = Field(
-        default=5,
-        description="Secret fetches of one run; one fetch can name many secrets.",
-    )
     runners_max: Count = Field(
         default_factory=processors,
         description="Processes that execute guests; as many as there are processors, at least 2.",
@@ -114,10 +99,6 @@ class LimitSettings(BaseModel):
     message_bytes_max: Bytes = Field(
         default=110_000_000,
         description="Size of one API message; the largest is a registration of an uncompressed module.",
-    )
-    cache_bytes_max: Bytes = Field(
-        default=1_000_000_000,
-        description="Disk for compiled workflows; the least recently used ones go first.",
     )
     drain_timeout_ms: Milliseconds = Field(
         default=60_000,

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-__all__ = ["MASK", "Redaction", "printable"]
+__all__ = ["MASK", "UNSAFE", "Redaction", "printable"]
 
 MASK: Final = "***"
 # Shorter values would cut ordinary words to pieces, and a secret of three characters is none.
