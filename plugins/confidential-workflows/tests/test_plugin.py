@@ -6,7 +6,9 @@ import re
 import pytest
 from google.protobuf import empty_pb2
 
-from strongroom.plugin.messages import backend_pb2, confidential_workflow_pb2
+from strongroom.plugin import CapabilityError
+from strongroom.plugin.messages import backend_pb2, confidential_workflow_pb2, enclave_pb2
+from strongroom_confidential_workflows.capability import _response
 from strongroom_confidential_workflows.plugin import ConfidentialWorkflowsPlugin
 from tests.fakes.enclave_host import EnclaveHost
 
@@ -42,3 +44,32 @@ def test_the_start_warns_that_no_hardware_protects(owner, caplog):
 def test_a_wrong_config_is_refused_with_its_reason(config, reason):
     with pytest.raises(ValueError, match=f"^{re.escape(reason)}$"):
         ConfidentialWorkflowsPlugin(**config)
+
+
+@pytest.mark.parametrize(
+    ("finished", "error"),
+    [
+        (
+            enclave_pb2.Finished(outcome=enclave_pb2.OUTCOME_RESULT, result=b"\xff\xff"),
+            ("System", "Internal", "the enclave runner broke its contract: its result is not an ExecutionResult"),
+        ),
+        (
+            enclave_pb2.Finished(outcome=enclave_pb2.OUTCOME_RESULT, result=b"\x12\x00" * 3_000_000),
+            ("System", "Internal", "the enclave runner broke its contract: its result is not an ExecutionResult"),
+        ),
+        (enclave_pb2.Finished(), ("System", "Internal", "no reason was given")),
+        (
+            enclave_pb2.Finished(outcome=enclave_pb2.OUTCOME_REFUSED, error="e" * 9_000, error_code="x:y"),
+            ("User", "FailedPrecondition", "e" * 2_000),
+        ),
+        (
+            enclave_pb2.Finished(outcome=enclave_pb2.OUTCOME_HOST_FAULT, error="gone", error_code="DataLoss"),
+            ("System", "DataLoss", "gone"),
+        ),
+    ],
+    ids=["no result", "too large", "no outcome", "long error with a wrong code", "known code"],
+)
+def test_an_outcome_of_a_runner_is_bounded_and_checked(finished, error):
+    with pytest.raises(CapabilityError) as caught:
+        _response(finished)
+    assert (caught.value.origin, caught.value.name, caught.value.message) == error

@@ -7,11 +7,18 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from google.protobuf import empty_pb2
+from google.protobuf.message import DecodeError
 
 from strongroom.plugin import Call, CapabilityError, Registry, Unavailable
+from strongroom.plugin.error_text import CODES
 from strongroom.plugin.messages import backend_pb2, confidential_workflow_pb2, enclave_pb2, sdk_pb2
 from strongroom_confidential_workflows.launcher import Launcher
-from strongroom_confidential_workflows.limits import ANSWER_MARGIN_MS, READY_TIMEOUT_S
+from strongroom_confidential_workflows.limits import (
+    ANSWER_MARGIN_MS,
+    ERROR_CHARACTERS_MAX,
+    READY_TIMEOUT_S,
+    RESULT_BYTES_MAX,
+)
 from strongroom_confidential_workflows.relay import Relay
 from strongroom_confidential_workflows.request import ConfidentialExecution
 from strongroom_confidential_workflows.session import Session
@@ -110,12 +117,24 @@ class ConfidentialWorkflows:
 
 
 def _response(finished: enclave_pb2.Finished) -> confidential_workflow_pb2.ConfidentialWorkflowResponse:
-    """Both fields of the answer, from one serialization."""
+    """Both fields of the answer, from one serialization. What a runner says is bounded and checked here once more."""
     if finished.outcome != enclave_pb2.OUTCOME_RESULT:
         origin, name = _FAILURES.get(finished.outcome, ("System", "Internal"))
-        raise CapabilityError("Public", origin, finished.error_code or name, finished.error or "no reason was given")
+        name = finished.error_code if finished.error_code in CODES else name
+        raise CapabilityError("Public", origin, name, finished.error[:ERROR_CHARACTERS_MAX] or "no reason was given")
+    try:
+        if len(finished.result) > RESULT_BYTES_MAX:
+            raise DecodeError
+        result = sdk_pb2.ExecutionResult.FromString(finished.result)
+    except DecodeError:
+        raise CapabilityError(
+            "Public",
+            "System",
+            "Internal",
+            "the enclave runner broke its contract: its result is not an ExecutionResult",
+        ) from None
     return confidential_workflow_pb2.ConfidentialWorkflowResponse(
-        execution_result=finished.result, sdk_execution_result=sdk_pb2.ExecutionResult.FromString(finished.result)
+        execution_result=finished.result, sdk_execution_result=result
     )
 
 

@@ -7,6 +7,7 @@ __all__ = [
     "BINARY_BYTES_MAX",
     "CALLS_IN_FLIGHT_MAX",
     "CALLS_MAX",
+    "ERROR_CHARACTERS_MAX",
     "EXECUTIONS_MAX",
     "FETCH_TIMEOUT_S",
     "FRAME_BYTES_MAX",
@@ -32,6 +33,7 @@ RESULT_BYTES_MAX: Final = 5 * 1024 * 1024  # the largest answer that the guest c
 FRAME_BYTES_MAX: Final = 32 * 1024 * 1024  # binary and request travel in one frame
 CALLS_IN_FLIGHT_MAX: Final = 30  # each holds a thread of this process; the guest's own limit is the same
 CALLS_MAX: Final = 10_000  # a guest that calls in a loop ends here, long before its deadline
+ERROR_CHARACTERS_MAX: Final = 2_000  # an error is a sentence or two, whoever wrote it
 EXECUTIONS_MAX: Final = 64  # each takes up to 100 MB of guest memory and a process
 SECRETS_NAMED_MAX: Final = 100  # an owner has no more
 SECRETS_FETCHED_MAX: Final = 100  # the same, for a guest that asks one by one

@@ -64,9 +64,11 @@ class Vault:
     def get(self, call: Call) -> vault_pb2.GetSecretsResponse:
         """Each requested secret, sealed once to each requested key: one answer for each request, in order."""
         request = call.unpack(vault_pb2.GetSecretsRequest)
-        caller = caller_of(call)
+        caller, execution_id = caller_of(call), call.metadata.workflow_execution_id
         check_count(len(request.requests))
-        return vault_pb2.GetSecretsResponse(responses=[self._release(item, caller) for item in request.requests])
+        return vault_pb2.GetSecretsResponse(
+            responses=[self._release(item, caller, execution_id) for item in request.requests]
+        )
 
     def create(self, call: Call) -> vault_pb2.CreateSecretsResponse:
         """Store secrets that are not there yet."""
@@ -118,7 +120,7 @@ class Vault:
         answer.success = True
         return answer
 
-    def _release(self, item: vault_pb2.SecretRequest, caller: str) -> vault_pb2.SecretResponse:
+    def _release(self, item: vault_pb2.SecretRequest, caller: str, execution_id: str) -> vault_pb2.SecretResponse:
         try:
             name = SecretName.from_wire(item.id, caller=caller)
             if not item.encryption_keys:
@@ -137,7 +139,16 @@ class Vault:
         except Tampered:
             self._log.error("a stored secret failed authentication", extra={"owner": name.owner})
             return vault_pb2.SecretResponse(id=name.to_wire(), error=UNREADABLE)
-        self._log.info("released a secret", extra={"owner": name.owner, "version": stored.version})
+        self._log.info(
+            "released a secret",
+            extra={
+                "owner": name.owner,
+                "secret": f"{name.namespace}/{name.key}",
+                "version": stored.version,
+                "keys": len(item.encryption_keys),
+                "execution_id": execution_id,
+            },
+        )
         return vault_pb2.SecretResponse(id=name.to_wire(), data=data)
 
     def _attempt(self, untrusted: vault_pb2.SecretIdentifier, caller: str, job: Callable[[SecretName], None]) -> str:
