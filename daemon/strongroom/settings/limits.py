@@ -1,8 +1,8 @@
 """Every limit an operator can set, with the unit last and the reason beside it.
 
 A limit is here when an operator may have a reason to change it; what protects the code from itself is a constant beside
-that code. The defaults are the production values of the guest contract (`cre-guest` section 12) where it has one, so that what
-works here works there. KB and MB are decimal, as they are in that contract.
+that code. The defaults are the production values of the guest contract (`cre-guest` section 12) where it has one, so
+that what works here works there. KB and MB are decimal, as they are in that contract.
 """
 
 import os
