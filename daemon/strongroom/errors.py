@@ -21,8 +21,8 @@ StrongroomError            carries a stable code, what happened, why, and what t
 ├── Cancelled              someone asked to stop
 └── Internal               our own bug
 
-The class says who is at fault; ``code`` says which case it is and never changes its meaning. The cause of an error stays
-its ``__cause__``. Nothing here ever holds payload bytes or the value of a secret.
+The class says who is at fault; ``code`` says which case it is and never changes its meaning. The cause of an error
+stays its ``__cause__``. Nothing here ever holds payload bytes or the value of a secret.
 """
 
 from collections.abc import Mapping

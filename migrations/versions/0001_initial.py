@@ -54,9 +54,9 @@ def upgrade() -> None:
             " output_bytes:int error_code:text key_version:int epoch:int mac:bytes"
         ),
         sa.PrimaryKeyConstraint("run_id"),
-        sa.UniqueConstraint("execution_id", name="runs_execution_id_key"),
         sa.UniqueConstraint("workflow_id", "trigger_index", "event_id", name="runs_event_key"),
     )
+    op.create_index("runs_by_execution", "runs", ["execution_id"])
     op.create_index("runs_by_time", "runs", ["created_at", "run_id"])
     op.create_index("runs_by_workflow", "runs", ["workflow_id", "created_at", "run_id"])
     op.create_index("runs_by_owner", "runs", ["workflow_owner", "created_at", "run_id"])

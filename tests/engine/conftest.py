@@ -3,9 +3,6 @@
 import pytest
 
 from tests.fakes.workflow_host import WorkflowHost
-from tests.storage.conftest import backend, database, postgres, url
-
-__all__ = ["backend", "database", "host", "postgres", "url"]
 
 
 @pytest.fixture

@@ -1,12 +1,9 @@
 """A run is accepted once, executed once, and ends once."""
 
-import threading
-
 import pytest
 from google.protobuf import any_pb2
 
 from strongroom.engine.admission import Start
-from strongroom.engine.journal import RunJournal
 from strongroom.engine.limits import EngineLimits
 from strongroom.engine.runids import new_run_id
 from strongroom.errors import (
@@ -15,13 +12,11 @@ from strongroom.errors import (
     InvalidInput,
     LimitExceeded,
     NotFound,
-    StorageFault,
     TimedOut,
-    Unavailable,
     WrongState,
 )
 from strongroom.pb.sdk.v1alpha import sdk_pb2
-from tests.fakes.workflow_host import OWNER, Gate, WorkflowHost, subscriptions, value
+from tests.fakes.workflow_host import OWNER, WorkflowHost, subscriptions, value
 
 WAIT_S = 10
 
@@ -153,9 +148,9 @@ def test_a_message_goes_through_as_it_is(host):
 @pytest.mark.parametrize(
     ("answer", "code", "text"),
     [
-        (sdk_pb2.ExecutionResult(error="no luck"), "SR-GUEST-011", "no luck"),
-        (sdk_pb2.ExecutionResult(), "SR-GUEST-012", "an empty result"),
-        (subscriptions("a@1.0.0"), "SR-GUEST-012", "trigger_subscriptions"),
+        (sdk_pb2.ExecutionResult(error="no luck"), "SR-GUEST-031", "no luck"),
+        (sdk_pb2.ExecutionResult(), "SR-GUEST-032", "an empty result"),
+        (subscriptions("a@1.0.0"), "SR-GUEST-032", "trigger_subscriptions"),
     ],
     ids=["an error", "nothing", "subscriptions"],
 )
@@ -207,102 +202,3 @@ def test_a_subscription_that_asks_for_more_is_never_run_with_less(host, wish):
     host.register()
     with pytest.raises(WrongState, match="cannot find a runner that can satisfy the requirements for trigger 0"):
         start(host)
-
-
-def test_a_running_run_is_cancelled_on_request(host):
-    from strongroom.errors import Cancelled
-
-    gate = Gate()
-    host.register()
-
-    def on_trigger(request, helper):
-        gate(request, helper)
-        raise Cancelled("SR-RUN-015", gate.reason)
-
-    host.module.on_trigger = on_trigger
-    header, _ = start(host)
-    assert gate.entered.wait(WAIT_S)
-    cancelled = host.engine.cancel(header.run_id, "not needed", WAIT_S)
-    assert cancelled.status == "cancelled"
-    assert host.engine.wait(header.run_id, 1)[1].failure.error == "not needed"
-    assert host.engine.cancel(header.run_id, "again", WAIT_S).status == "cancelled", "asking twice is harmless"
-
-
-def test_a_caller_that_waits_too_short_does_not_stop_the_run(host):
-    gate = Gate()
-    host.register()
-    host.module.on_trigger = gate
-    header, _ = start(host)
-    with pytest.raises(TimedOut, match="has not ended within the deadline"):
-        host.engine.wait(header.run_id, 0)
-    gate.release.set()
-    assert host.engine.wait(header.run_id, WAIT_S)[0].status == "completed"
-
-
-def test_a_full_host_refuses_before_it_accepts(database):
-    host = WorkflowHost(database, limits=EngineLimits(runs_queued_max=1))
-    gate = Gate()
-    host.module.on_trigger = gate
-    host.register()
-    start(host)
-    with pytest.raises(Unavailable, match=r"the limit limits\.runs_queued_max is 1"):
-        start(host)
-    gate.release.set()
-    host.close()
-    with pytest.raises(Unavailable, match="this host is stopping"):
-        start(host)
-
-
-def test_many_starts_of_one_event_make_one_run(host):
-    host.register()
-    found, threads = [], []
-    barrier = threading.Barrier(8)
-
-    def race():
-        barrier.wait()
-        found.append(start(host, event_id="evt"))
-
-    for _ in range(8):
-        threads.append(threading.Thread(target=race))
-        threads[-1].start()
-    for thread in threads:
-        thread.join()
-    assert len({header.run_id for header, _ in found}) == 1
-    assert [created for _, created in found].count(True) == 1
-    host.engine.wait(found[0][0].run_id, WAIT_S)
-    assert len(host.module.executed) == 1
-
-
-def test_an_unfinished_run_goes_on_after_a_restart(host):
-    host.register()
-    gate = Gate()
-    host.module.on_trigger = gate
-    header, _ = start(host)
-    assert gate.entered.wait(WAIT_S)
-    host.engine.dispatcher.close()
-
-    after = WorkflowHost(host.database)
-    assert after.engine.resume() == 1
-    finished, outcome = after.engine.wait(header.run_id, WAIT_S)
-    assert finished.status == "completed"
-    assert outcome.result == value("done")
-    gate.release.set()
-    after.close()
-
-
-def test_a_write_that_fails_is_tried_again_and_acknowledged_once(host, monkeypatch):
-    host.register()
-    move, failures = RunJournal.move, []
-
-    def failing(self, event, *rest, **changes):
-        if event == "run_completed" and not failures:
-            failures.append(event)
-            raise StorageFault("SR-STORE-001", "the disk is full")
-        return move(self, event, *rest, **changes)
-
-    monkeypatch.setattr(RunJournal, "move", failing)
-    monkeypatch.setattr("strongroom.engine.running.RETRY_S", 0.01)
-    header, outcome = execute(host)
-    assert failures
-    assert header.status == "completed"
-    assert outcome.result == value("done")

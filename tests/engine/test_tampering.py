@@ -15,7 +15,7 @@ from tests.fakes.workflow_host import OWNER, WorkflowHost
 SPEC_COLUMNS = [
     name for name in SpecRow.__dataclass_fields__ if name not in {"workflow_id", "workflow_owner", "workflow_name"}
 ]
-RUN_COLUMNS = [name for name in RunRow.__dataclass_fields__ if name not in {"run_id"}]
+RUN_COLUMNS = [name for name in RunRow.__dataclass_fields__ if name != "run_id"]
 ATTRIBUTES = b'{"vault_don_secrets": []}'
 
 
@@ -134,7 +134,8 @@ def test_a_repeated_event_breaks_the_journal(host):
     host.register()
     header = run(host)
     columns = "run_id, event_type, correlation_id, created_at, sealed"
-    copy = f'INSERT INTO run_events ({columns}, "index") SELECT {columns}, 3 FROM run_events WHERE "index" = 2 AND run_id = :k'
+    copy = f'INSERT INTO run_events ({columns}, "index") SELECT {columns}, 3 FROM run_events '
+    copy += 'WHERE "index" = 2 AND run_id = :k'
     sql(host, copy, k=header.run_id)
     page, _ = History(host.host.journals).events(header.run_id, 0, 100)
     assert [event.content is None for event in page] == [False, False, False, True]

@@ -56,6 +56,11 @@ class ScriptedModule:
     def backend(self):
         return LOCAL
 
+    def cut_off(self):
+        """End as a crash would, once the disk has what was handed to it."""
+        self.engine.dispatcher.close()
+        self.database.write(lambda connection: None).result()
+
     def close(self):
         pass
 
@@ -112,6 +117,11 @@ class WorkflowHost:
 
     def register(self, name="wf", attributes=b"", config=b"", binary=WASM, **rest):
         return self.registration.register(Wish(binary=binary, name=name, attributes=attributes, config=config, **rest))
+
+    def cut_off(self):
+        """End as a crash would, once the disk has what was handed to it."""
+        self.engine.dispatcher.close()
+        self.database.write(lambda connection: None).result()
 
     def close(self):
         self.engine.dispatcher.drain(0.5)

@@ -62,7 +62,6 @@ CREATE TABLE runs (
 	epoch INTEGER NOT NULL, 
 	mac BLOB NOT NULL, 
 	PRIMARY KEY (run_id), 
-	CONSTRAINT runs_execution_id_key UNIQUE (execution_id), 
 	CONSTRAINT runs_event_key UNIQUE (workflow_id, trigger_index, event_id)
 );
 
@@ -96,6 +95,8 @@ CREATE TABLE workflow_specs (
 	mac BLOB NOT NULL, attributes BLOB DEFAULT (x'') NOT NULL, 
 	PRIMARY KEY (workflow_id)
 );
+
+CREATE INDEX runs_by_execution ON runs (execution_id);
 
 CREATE INDEX runs_by_owner ON runs (workflow_owner, created_at, run_id);
 

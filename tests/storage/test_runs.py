@@ -37,7 +37,6 @@ def test_the_columns_under_the_mac_are_all_but_the_mac():
 
 IDENTITIES = {
     "run id": {"run_id": run_row(1).run_id},
-    "execution id": {"execution_id": run_row(1).execution_id},
     "trigger event": {"event_id": run_row(1).event_id},
 }
 

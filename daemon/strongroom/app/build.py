@@ -23,7 +23,7 @@ from strongroom.guest.cache import CompiledCache
 from strongroom.guest.limits import GuestLimits
 from strongroom.guest.pool import RunnerPool
 from strongroom.keyring.records import RecordKeys
-from strongroom.keyring.root import RootKeyring
+from strongroom.keyring.root import CACHE_MAC, RootKeyring
 from strongroom.keyring.run_keys import RunKeys
 from strongroom.modules.module import Workflow
 from strongroom.modules.route import Router
@@ -40,7 +40,6 @@ __all__ = ["Mode", "Parts", "build"]
 
 Mode = Literal["dev", "serve"]
 DEPLOYMENT_ID: Final = "deployment_id"
-CACHE_PURPOSE: Final = "cache-mac"
 log = logs.get("app")
 
 
@@ -133,7 +132,7 @@ def _wired(
         on_change=on_plugin,
     )
     cache = CompiledCache(
-        private_directory(settings.cache_dir, "cache_dir") / "native", root.subroot(CACHE_PURPOSE, root.writing_version)
+        private_directory(settings.cache_dir, "cache_dir") / "native", root.subroot(CACHE_MAC, root.writing_version)
     )
     pool = RunnerPool(runners_max=settings.limits.runners_max, cache=cache, limits=_guest_limits(settings))
     capabilities = _Capabilities(registry)

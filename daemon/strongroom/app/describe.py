@@ -2,8 +2,8 @@
 
 import os
 from collections.abc import Callable
+from importlib import metadata
 
-from strongroom import __version__
 from strongroom.app.build import Parts
 from strongroom.engine.lifecycle import RunState
 from strongroom.errors import StrongroomError
@@ -20,11 +20,13 @@ def describer(
 ) -> Callable[[], status_pb2.StatusServiceGetResponse]:
     """A function that describes the daemon as it is when called."""
 
+    version = metadata.version("strongroom")
+
     def describe() -> status_pb2.StatusServiceGetResponse:
         counts = parts.history.counts()
         report = parts.pool.report()
         answer = status_pb2.StatusServiceGetResponse(
-            version=__version__,
+            version=version,
             state=state(),
             mode=parts.mode,
             pid=os.getpid(),

@@ -3,12 +3,12 @@
 from strongroom.engine.journal import now_ms
 from strongroom.errors import LimitExceeded
 from strongroom.keyring.records import RecordKeys
+from strongroom.keyring.root import PLUGIN_STORES
 from strongroom.storage import plugin_store
 from strongroom.storage.database import Database
 
 __all__ = ["SealedStore"]
 
-PURPOSE = "plugin-store"
 KEY_BYTES_MAX = 512
 """A key is a name; it stands in the clear and is indexed."""
 VALUE_BYTES_MAX = 1 << 20
@@ -26,13 +26,13 @@ class SealedStore:
     def get(self, key: str, *, owner: str = "") -> bytes | None:
         """The value, or nothing. Raises ``Tampered``."""
         sealed = self._database.read(lambda connection: plugin_store.get(connection, self._plugin, owner, key))
-        return None if sealed is None else self._keys.open(PURPOSE, (self._plugin, owner, key), sealed)
+        return None if sealed is None else self._keys.open(PLUGIN_STORES, (self._plugin, owner, key), sealed)
 
     def put(self, key: str, value: bytes, *, owner: str = "") -> None:
         """Replace the value; returns after the disk has it."""
         _bounded("key", len(key.encode()), KEY_BYTES_MAX)
         _bounded("value", len(value), VALUE_BYTES_MAX)
-        sealed = self._keys.seal(PURPOSE, (self._plugin, owner, key), value)
+        sealed = self._keys.seal(PLUGIN_STORES, (self._plugin, owner, key), value)
         self._database.write(
             lambda connection: plugin_store.put(connection, self._plugin, owner, key, sealed, updated_at=now_ms())
         ).result()

@@ -18,6 +18,7 @@ from strongroom.engine.specs import ACTIVE, Spec
 from strongroom.engine.triggers import wrap
 from strongroom.errors import Conflict, InvalidInput, LimitExceeded, WrongState
 from strongroom.guest.ids import execution_id
+from strongroom.keyring.root import RUN_REQUESTS
 from strongroom.modules.route import module_name
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.strongroom.journal.v1 import journal_pb2
@@ -138,7 +139,7 @@ class Admission:
 
     def _digest(self, key_version: int, workflow_id: str, event_id: str, trigger: bytes) -> bytes:
         place = f"{workflow_id}|{len(event_id)}|{event_id}|".encode()
-        return self._host.keys.fingerprint("request", place + trigger, key_version=key_version)
+        return self._host.keys.fingerprint(RUN_REQUESTS, place + trigger, key_version=key_version)
 
     def _standing(self, wanted: RunRow, trigger: bytes) -> RunRow:
         """The run that already stands for this id or event. Raises ``Conflict`` when it was started otherwise."""

@@ -8,7 +8,16 @@ from strongroom.engine.journal import STEP_COMPLETED, STEP_CREATED, RunJournal
 from strongroom.engine.lifecycle import FINAL, RunEvent
 from strongroom.engine.running import Outcome, RunHandle
 from strongroom.engine.specs import Spec
-from strongroom.errors import Cancelled, Internal, NotFound, StorageFault, StrongroomError, TimedOut, WrongState
+from strongroom.errors import (
+    Cancelled,
+    Conflict,
+    Internal,
+    NotFound,
+    StorageFault,
+    StrongroomError,
+    TimedOut,
+    WrongState,
+)
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.strongroom.journal.v1 import journal_pb2
 from strongroom.storage.runs import RunRow
@@ -30,7 +39,7 @@ class Executor:
         """Execute one run to its end. False when its journal could not be written and it must be tried again."""
         try:
             handle.outcome = self._run(handle)
-        except StorageFault:
+        except (StorageFault, Conflict):
             return self._back_to_disk(handle)
         except StrongroomError as error:
             return self._fail(handle, error)
@@ -107,10 +116,10 @@ class Executor:
             content = journal_pb2.RunCompleted(result=result.SerializeToString(deterministic=True))
             journal.move(RunEvent.COMPLETED, content.SerializeToString()).result()
             return Outcome(result, None)
-        failure = journal_pb2.Failure(code="SR-GUEST-011", error=result.error, help="the workflow itself reported this")
+        failure = journal_pb2.Failure(code="SR-GUEST-031", error=result.error, help="the workflow itself reported this")
         if kind != "error":
             failure = journal_pb2.Failure(
-                code="SR-GUEST-012",
+                code="SR-GUEST-032",
                 error=f"the guest answered a trigger with {kind or 'an empty result'}",
                 help="answer a trigger with a value or an error",
             )
@@ -122,7 +131,7 @@ class Executor:
         event = ENDS.get(type(error), RunEvent.FAILED)
         try:
             handle.journal.move(event, failure.SerializeToString(), error_code=error.code).result()
-        except StorageFault:
+        except (StorageFault, Conflict):
             return self._back_to_disk(handle)
         except WrongState:
             # It has ended already; what the disk says is the outcome.

@@ -180,7 +180,7 @@ class RunJournal:
 
         def job(connection: Connection) -> None:
             # The old head in the condition keeps a chain whose last append failed from growing past the gap.
-            rows.replace(connection, header)
+            rows.replace(connection, header, expected_head=before.head_index)
             rows.append(connection, row)
 
         return self._journals.database.write(job)

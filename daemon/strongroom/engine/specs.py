@@ -10,6 +10,7 @@ from typing import Final
 
 from strongroom.errors import KeyMissing, NotFound, Tampered
 from strongroom.keyring.records import RecordKeys
+from strongroom.keyring.root import WORKFLOWS
 from strongroom.modules.attributes import Attributes, parse_attributes
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.storage import specs as rows
@@ -21,7 +22,6 @@ __all__ = ["ACTIVE", "PAUSED", "Spec", "Specs", "TamperedSpec"]
 ACTIVE: Final = "active"
 PAUSED: Final = "paused"
 TABLE: Final = "workflow_specs"
-SEALED_PURPOSE: Final = "specs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +95,9 @@ class Specs:
         """Seal, authenticate and store a new record with its binary; returns after the disk has it."""
         sealed = replace(
             row,
-            config=self._keys.seal(SEALED_PURPOSE, (row.workflow_id, "config"), config),
+            config=self._keys.seal(WORKFLOWS, (row.workflow_id, "config"), config),
             subscriptions=self._keys.seal(
-                SEALED_PURPOSE, (row.workflow_id, "subscriptions"), subscriptions.SerializeToString(deterministic=True)
+                WORKFLOWS, (row.workflow_id, "subscriptions"), subscriptions.SerializeToString(deterministic=True)
             ),
             key_version=self._keys.writing_version,
         )
@@ -135,12 +135,12 @@ class Specs:
     def _verified(self, row: SpecRow) -> Spec:
         self._keys.check(TABLE, row.columns(), key_version=row.key_version, mac=row.mac)
         subscriptions = sdk_pb2.TriggerSubscriptionRequest.FromString(
-            self._keys.open(SEALED_PURPOSE, (row.workflow_id, "subscriptions"), row.subscriptions)
+            self._keys.open(WORKFLOWS, (row.workflow_id, "subscriptions"), row.subscriptions)
         )
         return Spec(
             row=row,
             attributes=parse_attributes(row.attributes),
-            config=self._keys.open(SEALED_PURPOSE, (row.workflow_id, "config"), row.config),
+            config=self._keys.open(WORKFLOWS, (row.workflow_id, "config"), row.config),
             subscriptions=subscriptions.subscriptions,
         )
 

@@ -29,6 +29,7 @@ __all__ = [
     "PLUGIN_STORES",
     "RECORD_MAC",
     "RUNS",
+    "RUN_REQUESTS",
     "WORKFLOWS",
     "RootKeyring",
     "create_dev_keyring",
@@ -43,6 +44,7 @@ CACHE_MAC: Final = "cache MAC"
 KEY_CHECK: Final = "key check"
 PLUGIN_STORES: Final = "plugin stores"
 WORKFLOWS: Final = "workflows"
+RUN_REQUESTS: Final = "run requests"
 
 SECRET_BYTES_MIN: Final = 32  # in serve mode: a shorter secret can be guessed faster than the keys it makes
 FILE_BYTES_MAX: Final = 65_536  # 255 versions of 256 characters; more is not a keyring

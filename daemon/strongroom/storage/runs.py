@@ -106,12 +106,12 @@ _REPLACE_AFTER: Final = Statement(
 
 
 def insert(conn: Connection, row: RunRow) -> None:
-    """Add a run. Raises ``Conflict`` when its id, its execution id or its trigger event is taken."""
+    """Add a run. Raises ``Conflict`` when its id or its trigger event is taken."""
     if _INSERT.run(conn, _values(row)).rowcount == 0:
         raise Conflict(
             "SR-STORE-022",
             f"run {row.run_id} cannot be created",
-            why="its run id, its execution id or its trigger event belongs to a run already",
+            why="its run id or its trigger event belongs to a run already",
             fix="read the run that is there",
             run_id=row.run_id,
             execution_id=row.execution_id,
@@ -124,7 +124,7 @@ def get(conn: Connection, run_id: str) -> RunRow | None:
 
 
 def get_by_execution(conn: Connection, execution_id: str) -> RunRow | None:
-    """The run that guests and capabilities know by ``execution_id``."""
+    """The run that guests and capabilities know by ``execution_id``; one of them where two events share it."""
     return _first(_GET_BY_EXECUTION, conn, {"execution_id": execution_id})
 
 

@@ -131,8 +131,9 @@ RUNS: Final = Table(
     _int("epoch"),
     _bytes("mac"),
     PrimaryKeyConstraint("run_id"),
-    UniqueConstraint("execution_id", name="runs_execution_id_key"),
     UniqueConstraint("workflow_id", "trigger_index", "event_id", name="runs_event_key"),
+    # Not unique: the public id joins its parts without a border, so two events can share one.
+    Index("runs_by_execution", "execution_id"),
     Index("runs_by_time", "created_at", "run_id"),
     Index("runs_by_workflow", "workflow_id", "created_at", "run_id"),
     Index("runs_by_owner", "workflow_owner", "created_at", "run_id"),

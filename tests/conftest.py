@@ -1,4 +1,4 @@
-"""Every storage test runs on SQLite and on a real PostgreSQL."""
+"""Databases for tests: SQLite, and a real PostgreSQL, with the same fixtures for both."""
 
 import shutil
 from collections.abc import Iterator

@@ -1,0 +1,146 @@
+"""A real daemon in its own process, driven as its users do: by the command line and by gRPC over its socket."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import grpc
+
+from strongroom.pb.strongroom.v1 import (
+    capability_pb2_grpc,
+    plugin_pb2,
+    plugin_pb2_grpc,
+    run_pb2,
+    run_pb2_grpc,
+    status_pb2_grpc,
+    workflow_pb2,
+    workflow_pb2_grpc,
+)
+
+DEADLINE_S = 60
+PROGRAM = (sys.executable, "-m", "strongroom.cli")
+MESSAGE_BYTES_MAX = 120_000_000
+
+
+@dataclass
+class Answer:
+    """What a command said."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self):
+        return json.loads(self.out)
+
+
+def environment(state, **more):
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("STRONGROOM_", "XDG_"))}
+    return {**kept, "STRONGROOM_STATE_DIR": str(state), **more}
+
+
+def strongroom(state, *arguments, stdin=b"", cwd=None, **more):
+    """Run a command against the daemon of ``state``."""
+    done = subprocess.run(
+        [*PROGRAM, *arguments],
+        env=environment(state, **more),
+        input=stdin,
+        capture_output=True,
+        timeout=DEADLINE_S,
+        cwd=cwd or state,
+        check=False,
+    )
+    return Answer(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+@dataclass
+class LiveDaemon:
+    """``strongroom dev`` on a state directory. ``log`` grows with what it writes to stderr."""
+
+    state: Path
+    options: tuple = ()
+    process: subprocess.Popen | None = None
+    log: list = field(default_factory=list)
+
+    @property
+    def socket(self):
+        return self.state / "strongroom.sock"
+
+    def start(self):
+        """Start and wait until it is ready."""
+        self.process = subprocess.Popen(
+            [*PROGRAM, "dev", "--state-dir", str(self.state), "--json", *self.options],
+            env=environment(self.state),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=self.state,
+        )
+        reader = threading.Thread(target=self._read, args=(self.process.stderr,), daemon=True)
+        reader.start()
+        for line in self.process.stdout:
+            if line.startswith("}"):
+                return self
+        self.process.wait(10)
+        reader.join(10)
+        raise AssertionError("".join(self.log))
+
+    def _read(self, stream):
+        for line in stream:
+            self.log.append(line)
+
+    def stop(self):
+        """Stop as a service manager does. Returns the exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(30)
+
+    def kill(self):
+        """End as a power cut does."""
+        self.process.kill()
+        self.process.wait(10)
+
+    def __call__(self, *arguments, stdin=b"", **more):
+        return strongroom(self.state, *arguments, stdin=stdin, **more)
+
+    @contextmanager
+    def channel(self):
+        options = [
+            ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
+            ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
+        ]
+        with grpc.insecure_channel(f"unix:{self.socket}", options=options) as channel:
+            yield Api(channel)
+
+
+class Api:
+    """Stubs on one channel, and the few calls that most scenarios make."""
+
+    def __init__(self, channel):
+        self.channel = channel
+        self.workflows = workflow_pb2_grpc.WorkflowServiceStub(channel)
+        self.runs = run_pb2_grpc.RunServiceStub(channel)
+        self.capabilities = capability_pb2_grpc.CapabilityServiceStub(channel)
+        self.plugins = plugin_pb2_grpc.PluginServiceStub(channel)
+        self.status = status_pb2_grpc.StatusServiceStub(channel)
+
+    def register(self, binary, name, attributes=b"", **fields):
+        binary = binary if isinstance(binary, bytes) else Path(binary).read_bytes()
+        request = workflow_pb2.RegisterRequest(binary=binary, name=name, attributes=attributes, **fields)
+        return self.workflows.Register(request, timeout=DEADLINE_S).workflow
+
+    def execute(self, workflow, payload=b"{}", timeout=DEADLINE_S, **fields):
+        start = run_pb2.StartRequest(workflow=workflow, json=payload, **fields)
+        return self.runs.Execute(run_pb2.ExecuteRequest(start=start), timeout=timeout)
+
+    def plugin(self, name):
+        listed = self.plugins.List(plugin_pb2.PluginServiceListRequest(), timeout=DEADLINE_S)
+        return next(p for p in listed.plugins if p.name == name)

@@ -1,0 +1,169 @@
+"""What was acknowledged is there after anything was killed, and the next run works."""
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import grpc
+import pytest
+from tests.fakes.live_daemon import strongroom
+from tests.guests.build import guest
+
+from strongroom.engine.runids import new_run_id
+from strongroom.pb.strongroom.v1 import run_pb2, status_pb2, workflow_pb2
+
+CONFIDENTIAL = b'{"confidential": true}'
+SAMPLES = Path(__file__).resolve().parents[2] / "daemon" / "strongroom" / "app" / "samples"
+
+
+def wait_for(condition, what, timeout_s=20):
+    end = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < end, f"waited too long for {what}"
+        time.sleep(0.02)
+
+
+def test_after_kill_9_of_the_daemon_everything_acknowledged_is_there(daemon):
+    daemon.start()
+    acknowledged, stop = [], threading.Event()
+    with daemon.channel() as api:
+        api.register(SAMPLES / "greet.wasm", "local")
+        api.register(SAMPLES / "greet.wasm", "hidden", CONFIDENTIAL, config=b"c")
+
+    def load(workflow):
+        with daemon.channel() as api:
+            while not stop.is_set():
+                run_id = new_run_id()
+                try:
+                    api.runs.Start(run_pb2.StartRequest(workflow=workflow, run_id=run_id, json=b'{"who": "x"}'), timeout=5)
+                except grpc.RpcError:
+                    return
+                acknowledged.append(run_id)
+
+    clients = [threading.Thread(target=load, args=(name,)) for name in ("local", "local", "hidden")]
+    for client in clients:
+        client.start()
+    wait_for(lambda: len(acknowledged) > 20, "twenty accepted runs")
+    daemon.kill()
+    stop.set()
+    for client in clients:
+        client.join()
+
+    daemon.start()
+    with daemon.channel() as api:
+        names = {w.name for w in api.workflows.List(workflow_pb2.WorkflowServiceListRequest(), timeout=10).workflows}
+        assert names == {"local", "hidden"}
+
+        def status(run_id):
+            return api.runs.Get(run_pb2.RunServiceGetRequest(run_id=run_id), timeout=10).run.status
+
+        for run_id in acknowledged:
+            wait_for(lambda r=run_id: status(r) == run_pb2.RUN_STATUS_COMPLETED, f"run {run_id} to complete", 60)
+        assert api.execute("local", b'{"who": "next"}').result.string_value == "hello, next"
+
+
+def test_after_kill_9_of_a_runner_its_run_fails_with_a_reason_and_the_next_works(daemon):
+    daemon.start()
+    with daemon.channel() as api:
+        api.register(guest("loop"), "loop")
+        api.register(SAMPLES / "greet.wasm", "greet")
+        answers = []
+        waiting = threading.Thread(target=lambda: answers.append(api.execute("loop")))
+        waiting.start()
+        wait_for(lambda: runners(daemon.process.pid, busy=True), "a busy runner")
+        for pid in runners(daemon.process.pid, busy=True):
+            os.kill(pid, signal.SIGKILL)
+        waiting.join(30)
+        assert answers[0].run.status == run_pb2.RUN_STATUS_FAILED
+        assert "runner" in answers[0].error
+        assert api.execute("greet", b'{"who": "next"}').result.string_value == "hello, next"
+
+
+def descendants(pid):
+    children = Path(f"/proc/{pid}/task").glob("*/children")
+    direct = [int(word) for path in children for word in path.read_text().split()]
+    return direct + [grand for child in direct for grand in descendants(child)]
+
+
+def runners(pid, *, busy):
+    found = []
+    for child in descendants(pid):
+        try:
+            command = Path(f"/proc/{child}/cmdline").read_bytes()
+            ticks = sum(map(int, Path(f"/proc/{child}/stat").read_text().rsplit(")", 1)[1].split()[11:13]))
+        except OSError:
+            continue
+        if b"strongroom.guest.runner" in command and (not busy or ticks > 100):
+            found.append(child)
+    return found
+
+
+@pytest.mark.parametrize("plugin", ["confidential-workflows", "vault"])
+def test_after_kill_9_of_a_plugin_it_comes_back_and_the_next_run_works(daemon, plugin):
+    daemon.start()
+    with daemon.channel() as api:
+        api.register(SAMPLES / "greet.wasm", "hidden", CONFIDENTIAL)
+        before = api.plugin(plugin)
+        os.kill(before.pid, signal.SIGKILL)
+        wait_for(lambda: api.plugin(plugin).restarts > before.restarts and api.plugin(plugin).state == "ready", "a restart")
+        assert api.execute("hidden", b'{"who": "next"}').result.string_value == "hello, next"
+
+
+def test_a_second_daemon_on_the_same_state_is_refused_and_the_first_goes_on(daemon):
+    daemon.start()
+    second = strongroom(daemon.state, "dev", "--state-dir", str(daemon.state))
+    assert second.code == 69
+    assert f"another strongroom daemon (process {daemon.process.pid}) uses {daemon.state}" in second.err
+    assert daemon("status").code == 0
+
+
+def test_a_socket_path_that_is_too_long_names_the_limit(state):
+    deep = state / ("d" * 60) / ("e" * 60)
+    deep.mkdir(parents=True)
+    answer = strongroom(state, "dev", "--state-dir", str(deep))
+    assert answer.code == 78
+    assert "107" in answer.err
+    assert "do:" in answer.err
+
+
+def test_a_foreign_keyring_is_refused_by_key_id_and_nothing_is_written(daemon):
+    daemon.start()
+    assert daemon.stop() == 0
+    keyring = daemon.state / "keyring"
+    keyring.write_text("1:" + "x" * 43 + "\n")
+    before = (daemon.state / "strongroom.db").read_bytes()
+    answer = strongroom(daemon.state, "dev", "--state-dir", str(daemon.state))
+    assert answer.code == 78
+    assert "the keyring does not fit the database: it needs key k1-" in answer.err
+    assert (daemon.state / "strongroom.db").read_bytes() == before
+
+
+def test_sigterm_lets_a_running_run_end_before_the_daemon_does(daemon):
+    daemon.start()
+    with daemon.channel() as api:
+        api.register(guest("sleep-long"), "sleep", config=b"1500000000")
+        answers = []
+        waiting = threading.Thread(target=lambda: answers.append(api.execute("sleep")))
+        waiting.start()
+        request = status_pb2.StatusServiceGetRequest()
+        wait_for(lambda: api.status.Get(request, timeout=5).runs["running"] == 1, "the run to start")
+        assert daemon.stop() == 0
+        waiting.join(10)
+        assert answers[0].run.status == run_pb2.RUN_STATUS_COMPLETED
+
+
+def test_serve_makes_no_keys(state):
+    answer = strongroom(state, "serve", "--state-dir", str(state), "--set", f"keyring_file={state}/keyring")
+    assert answer.code == 78
+    assert "there is no keyring at" in answer.err
+    assert not (state / "keyring").exists()
+
+
+def test_daemons_do_not_leave_processes_behind(daemon):
+    daemon.start()
+    children = descendants(daemon.process.pid)
+    assert children
+    daemon.kill()
+    wait_for(lambda: not [pid for pid in children if Path(f"/proc/{pid}").exists()], "children to end with the daemon")
