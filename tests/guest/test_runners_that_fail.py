@@ -121,3 +121,26 @@ def test_a_runner_that_lies_is_not_believed():
     with pytest.raises(RunnerDeathError):
         runner.send(runner_pb2.ToRunner(compile=runner_pb2.Compile()))
     runner.bury()
+
+
+def test_a_run_that_waits_for_a_runner_can_be_cancelled(make_pool):
+    pool = make_pool(runners_max=1)
+    inside, release = threading.Event(), threading.Event()
+
+    def hold(_self, _request):
+        inside.set()
+        release.wait(20)
+
+    program = calling()
+    first = threading.Thread(target=execute, args=(pool, ""), kwargs={"module": program.wasm(), "host": Calling(hold)})
+    first.start()
+    assert inside.wait(20)
+
+    class Waiting(PretendedHost):
+        def on_cancel(self, stop):
+            threading.Timer(0.05, stop, ("changed my mind",)).start()
+
+    with pytest.raises(Cancelled, match="changed my mind"):
+        execute(pool, "config", owner="b", host=Waiting(timeout_ms=20_000))
+    release.set()
+    first.join(20)

@@ -13,11 +13,15 @@ from collections import Counter
 from concurrent.futures import Future
 
 from strongroom.errors import StrongroomError, Unavailable
+from strongroom.guest.cancellation import Cancellation
 from strongroom.guest.runner_process import RunnerProcess
 from strongroom.guest.spawner import Spawner
 from strongroom.pb.strongroom.runner.v1 import runner_pb2
+from strongroom.telemetry import logs
 
 __all__ = ["Fleet"]
+
+_LOG = logs.get(__name__)
 
 RETRY_S = 1.0
 """After a failed start the next one waits this long: what failed once is likely to fail again at once."""
@@ -61,13 +65,18 @@ class Fleet:
                 raise self._unavailable("no runner has started")
             return self.ready
 
-    def acquire(self, owner: str, module_key: str, *, timeout_s: float) -> RunnerProcess:
-        """A runner for ``owner``, preferably one that has the module loaded. Raises ``Unavailable`` in time."""
+    def acquire(self, owner: str, module_key: str, *, timeout_s: float, cancellation: Cancellation) -> RunnerProcess:
+        """A runner for ``owner``, preferably one that has the module loaded.
+
+        Raises ``Unavailable`` when there is none in time, and ``Cancelled``.
+        """
         deadline_s = time.monotonic() + timeout_s
+        cancellation.listen(lambda _reason: self._wake())
         with self._changed:
             self._waiting[owner] += 1
             try:
                 while True:
+                    cancellation.check()
                     if self._closed:
                         raise self._unavailable("the runner pool is closed")
                     runner = self._choose(owner, module_key)
@@ -120,6 +129,10 @@ class Fleet:
         with self._changed:
             self._changed.wait_for(lambda: not self._busy and not self._starting, timeout=10)
 
+    def _wake(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
     def _choose(self, owner: str, module_key: str) -> RunnerProcess | None:
         for dead in [runner for runner in self._idle if not runner.is_alive()]:
             self._idle.remove(dead)
@@ -170,6 +183,7 @@ class Fleet:
         if not self._may_start():
             return
         self._starting += 1
+        self._failure = None
         self._spawner.spawn().add_done_callback(self._started)
 
     def _may_start(self) -> bool:
@@ -182,8 +196,11 @@ class Fleet:
             self._failure = future.exception()
             if self._failure is not None:
                 self._failed_s = time.monotonic()
+                _LOG.error("a runner did not start", extra={"reason": str(self._failure)})
             else:
                 runner = future.result()
+                if self.ready is None and runner.ready.missing:
+                    _LOG.warning("runners lack protections", extra={"missing": list(runner.ready.missing)})
                 self.ready = runner.ready
                 if self._closed:
                     late = runner

@@ -10,7 +10,8 @@ from typing import Final
 
 from google.protobuf.message import Message
 
-from strongroom.errors import Cancelled, GuestFault, StrongroomError
+from strongroom.errors import GuestFault, StrongroomError
+from strongroom.guest.cancellation import Cancellation
 from strongroom.guest.execution_helper import ExecutionHelper
 from strongroom.guest.limits import GuestLimits
 from strongroom.guest.outcome import result_of, timed_out
@@ -18,8 +19,11 @@ from strongroom.guest.runner_process import RunnerDeathError, RunnerProcess
 from strongroom.guest.workers import Workers
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.strongroom.runner.v1 import runner_pb2
+from strongroom.telemetry import logs
 
 __all__ = ["HostedRun"]
+
+_LOG: Final = logs.get(__name__)
 
 GRACE_S: Final = 2.0
 """A sound runner ends a guest within a tick of its deadline or a cancel; one that does not is killed after this."""
@@ -32,17 +36,24 @@ class HostedRun:
     """A run in progress. ``execute`` is called once; the runner may serve again only if ``clean`` holds afterwards."""
 
     def __init__(
-        self, runner: RunnerProcess, helper: ExecutionHelper, workers: Workers, limits: GuestLimits, timeout_ms: int
+        self,
+        runner: RunnerProcess,
+        *,
+        helper: ExecutionHelper,
+        cancellation: Cancellation,
+        workers: Workers,
+        limits: GuestLimits,
+        timeout_ms: int,
     ) -> None:
         self._runner = runner
         self._helper = helper
+        self._cancellation = cancellation
         self._workers = workers
         self._limits = limits
         self._timeout_ms = timeout_ms
         self._lock = threading.Lock()
         self._ending = threading.Lock()  # not the other one, which a thread may hold that sends to a hung runner
         self._over = False
-        self._cancelled = ""
         self._reaper: threading.Timer | None = None
         self._calls_open = 0
         self._lines = 0
@@ -56,7 +67,7 @@ class HostedRun:
         deadline_s = time.monotonic() + self._timeout_ms / 1000 + GRACE_S
         try:
             runner.send(runner_pb2.ToRunner(execute=order), descriptor=descriptor)
-            self._helper.on_cancel(self._cancel)
+            self._cancellation.listen(self._cancel)
             while True:
                 message = runner.receive(deadline_s)
                 if message is None:
@@ -66,8 +77,8 @@ class HostedRun:
                     return result_of(message.finished, limits=self._limits, timeout_ms=self._timeout_ms)
                 self._handle(message)
         except RunnerDeathError as death:
-            if self._cancelled:
-                raise Cancelled("SR-GUEST-013", "the run was cancelled", why=self._cancelled) from None
+            self._cancellation.check()
+            _LOG.warning("a runner died during a run", extra={"pid": runner.pid, "reason": str(death)})
             raise GuestFault(
                 "SR-GUEST-015",
                 "the runner that executed the guest died",
@@ -147,7 +158,6 @@ class HostedRun:
                 return
 
     def _cancel(self, reason: str) -> None:
-        self._cancelled = reason or "cancelled"
         # The timer comes first: sending may block on a runner that does not read.
         reaper = threading.Timer(GRACE_S, self._reap)
         reaper.daemon = True
@@ -158,7 +168,7 @@ class HostedRun:
                 reaper.cancel()
                 return
             try:
-                self._runner.send(runner_pb2.ToRunner(cancel=runner_pb2.Cancel(reason=self._cancelled)))
+                self._runner.send(runner_pb2.ToRunner(cancel=runner_pb2.Cancel(reason=reason)))
             except RunnerDeathError:
                 return
 

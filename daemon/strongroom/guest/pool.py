@@ -13,6 +13,7 @@ from typing import Final
 
 from strongroom.errors import Internal, InvalidInput, TimedOut
 from strongroom.guest.cache import CompiledCache
+from strongroom.guest.cancellation import Cancellation
 from strongroom.guest.execution_helper import ExecutionHelper
 from strongroom.guest.fleet import Fleet
 from strongroom.guest.hosted_run import HostedRun
@@ -110,7 +111,9 @@ class RunnerPool:
             raise InvalidInput("SR-GUEST-017", "invalid capability executor: can't be nil", fix="pass a helper")
         limit_ms = min(helper.timeout_ms, self._limits.timeout_ms)
         began_s = time.monotonic()
-        runner = self._fleet.acquire(owner, module_key, timeout_s=limit_ms / 1000)
+        cancellation = Cancellation()
+        helper.on_cancel(cancellation.cancel)
+        runner = self._fleet.acquire(owner, module_key, timeout_s=limit_ms / 1000, cancellation=cancellation)
         timeout_ms = max(1, limit_ms - int((time.monotonic() - began_s) * 1000))
         descriptor, run = None, None
         try:
@@ -125,7 +128,14 @@ class RunnerPool:
                 limits=wire_limits(self._limits, timeout_ms=timeout_ms),
             )
             runner.count_module(module_key)
-            run = HostedRun(runner, helper, self._workers, self._limits, timeout_ms)
+            run = HostedRun(
+                runner,
+                helper=helper,
+                cancellation=cancellation,
+                workers=self._workers,
+                limits=self._limits,
+                timeout_ms=timeout_ms,
+            )
             return run.execute(order, descriptor)
         except Internal:
             if descriptor is not None:

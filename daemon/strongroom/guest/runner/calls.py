@@ -34,10 +34,12 @@ class Answer:
 class Calls:
     """The open calls of one run. Answers may come from other threads."""
 
-    def __init__(self, in_flight_max: int) -> None:
+    def __init__(self, in_flight_max: int, *, bytes_max: int) -> None:
         self._lock = threading.Lock()
         self._in_flight_max = in_flight_max
         self._in_flight = 0
+        self._bytes_max = bytes_max
+        self._bytes = 0
         self._used: set[tuple[Kind, int]] = set()
         self._open: dict[tuple[Kind, int], Answer | None] = {}
 
@@ -57,10 +59,16 @@ class Calls:
             self._in_flight += 1
 
     def complete(self, kind: Kind, call_id: int, answer: Answer) -> bool:
-        """Keep ``answer`` until it is awaited. False when no such call is pending; the answer is dropped then."""
+        """Keep ``answer`` until it is awaited. False when no such call is pending; the answer is dropped then.
+
+        Answers that together exceed the guest's memory are kept as too large: it could not take them all anyway.
+        """
         with self._lock:
             if (kind, call_id) not in self._open or self._open[kind, call_id] is not None:
                 return False
+            if self._bytes + len(answer.response) > self._bytes_max:
+                answer = Answer(error=answer.error, oversize=True)
+            self._bytes += len(answer.response)
             self._open[kind, call_id] = answer
             self._in_flight -= 1
             return True
@@ -82,4 +90,5 @@ class Calls:
         """Forget the answers of ``call_ids``: they were delivered."""
         with self._lock:
             for call_id in call_ids:
-                del self._open[kind, call_id]
+                answer = self._open.pop((kind, call_id))
+                self._bytes -= len(answer.response) if answer else 0

@@ -85,7 +85,7 @@ class Execution:
         self.host = host
         self.execution_id = execution_id
         self.node_seed = node_seed
-        self.calls = Calls(limits.calls_in_flight_max)
+        self.calls = Calls(limits.calls_in_flight_max, bytes_max=limits.memory_bytes_max)
         self.mode = 0
         self.log_lines: dict[int, int] = {}
         self.closed_descriptors: set[int] = set()
