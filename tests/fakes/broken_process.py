@@ -15,7 +15,7 @@ def plain_server() -> None:
     from strongroom.pb.capabilities.v1 import capabilities_pb2
     from strongroom.plugin.serve.server import capability_handlers
 
-    path = os.path.join(os.environ["PLUGIN_UNIX_SOCKET_DIR"], "plain.sock")
+    path = os.environ["PLUGIN_UNIX_SOCKET_DIR"] + "/plain.sock"
     server = grpc.server(futures.ThreadPoolExecutor(4))
     info = capabilities_pb2.CapabilityInfoReply(
         id="plain@1.0.0", capability_type=capabilities_pb2.CAPABILITY_TYPE_COMBINED, description="plain"

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from strongroom.errors import NotFound
 from strongroom.pb.capabilities.v1 import capabilities_pb2
@@ -96,7 +96,7 @@ class MemoryHost:
             assert self._changed.wait_for(lambda: len(seen()) >= times, WAIT_S), self.history
             return seen()[times - 1]
 
-    def __enter__(self) -> "MemoryHost":
+    def __enter__(self) -> Self:
         self.plugins.start()
         return self
 

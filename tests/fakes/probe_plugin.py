@@ -15,6 +15,30 @@ from google.protobuf import wrappers_pb2
 from strongroom.plugin import Call, Capability, CapabilityError, Events, Host, Registration, TriggerMethod, hookimpl
 from strongroom.plugin.messages import basic_action_pb2, capabilities_pb2
 
+METHODS = (
+    "echo",
+    "whoami",
+    "put",
+    "get",
+    "delete",
+    "list",
+    "fetch",
+    "call_other",
+    "fail",
+    "fail_publicly",
+    "sleep",
+    "wrong",
+    "big",
+    "die",
+    "freeze",
+    "flood",
+    "environment",
+    "send",
+    "fail_event",
+    "close_events",
+    "acked",
+)
+
 
 def text(value: str) -> wrappers_pb2.StringValue:
     return wrappers_pb2.StringValue(value=value)
@@ -41,13 +65,7 @@ class Probe:
 
     @hookimpl
     def capabilities(self) -> list[Capability]:
-        methods = {
-            name: getattr(self, name)
-            for name in (
-                "echo put get delete list fetch call_other fail fail_publicly sleep die freeze flood big wrong whoami "
-                "send fail_event close_events acked environment"
-            ).split()
-        }
+        methods = {name: getattr(self, name) for name in METHODS}
         found = [
             Capability(
                 id=self.capability_id,
@@ -126,6 +144,7 @@ class Probe:
 
     def freeze(self, call: Call) -> wrappers_pb2.StringValue:
         os.kill(os.getpid(), signal.SIGSTOP)
+        time.sleep(600)
         return text("thawed")
 
     def flood(self, call: Call) -> wrappers_pb2.StringValue:

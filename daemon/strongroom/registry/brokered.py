@@ -1,5 +1,6 @@
 """The registry as one plugin process reaches it: what it adds is dialled, what it asks for is served to it."""
 
+import contextlib
 import logging
 import tempfile
 import threading
@@ -110,8 +111,12 @@ class BrokeredRegistry:
     def offer_all(self) -> list[int]:
         """Serve every executable capability to the plugin; their broker ids."""
         own = set(self._offers.ids)
-        ids = [e.id for e in self._registry.list() if e.available and e.kind != "trigger" and e.id not in own]
-        return [self.offer_executable(capability_id) for capability_id in ids]
+        numbers = []
+        for entry in self._registry.list():
+            if entry.available and entry.id not in own:
+                with contextlib.suppress(InvalidInput):  # it is only a trigger
+                    numbers.append(self.offer_executable(entry.id))
+        return numbers
 
     def remove(self, capability_id: str) -> None:
         """Take away a capability of this plugin."""

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -20,6 +21,7 @@ from strongroom.plugin.serve.wire import (
     SOCKET_DIR_VARIABLE,
     TOKEN_VARIABLE,
 )
+from strongroom.registry import leash
 
 __all__ = ["Child", "plugin_environment"]
 
@@ -63,7 +65,7 @@ class Child:
     """
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], directory: Path) -> None:
-        arguments = [sys.executable if command[0] == "python" else command[0], *command[1:]]
+        arguments = _arguments(command)
         try:
             self._process = subprocess.Popen(
                 arguments,
@@ -76,12 +78,7 @@ class Child:
                 start_new_session=True,
             )
         except OSError as error:
-            raise PluginFault(
-                "SR-PLUG-022",
-                f"{arguments[0]} cannot be started",
-                why=error.strerror or str(error),
-                fix="check `command` in plugins.yaml",
-            ) from error
+            raise _cannot_start(command[0], error.strerror or str(error)) from error
         self.pid = self._process.pid
         self.pidfd = os.pidfd_open(self.pid)
         self._reaped = False
@@ -126,6 +123,20 @@ class Child:
             if not self._reaped:
                 with contextlib.suppress(ProcessLookupError):
                     signal.pidfd_send_signal(self.pidfd, number)
+
+
+def _arguments(command: Sequence[str]) -> list[str]:
+    """The word ``python`` means this interpreter; whatever else is run on a leash, so that it dies with the host."""
+    if command[0] == "python":
+        return [sys.executable, *command[1:]]
+    program = shutil.which(command[0], path=SEARCH_PATH)
+    if program is None:
+        raise _cannot_start(command[0], f"there is no such program that may be run, also not in {SEARCH_PATH}")
+    return [sys.executable, "-I", "-S", leash.__file__, str(os.getpid()), str(Path(program).absolute()), *command[1:]]
+
+
+def _cannot_start(program: str, why: str) -> PluginFault:
+    return PluginFault("SR-PLUG-022", f"{program} cannot be started", why=why, fix="check `command` in plugins.yaml")
 
 
 def _taken(pipe: IO[bytes] | None) -> int:

@@ -66,8 +66,11 @@ class ProcessPlugin:
         )
 
     def stop(self) -> None:
-        """End it: ask, wait, kill. Returns when nothing of it runs any more."""
-        self._stopping.set()
+        """End it: ask, wait, kill. Returns when nothing of it runs any more. A second call does nothing."""
+        with self._lock:
+            if self._stopping.is_set():
+                return
+            self._stopping.set()
         os.eventfd_write(self._wake, 1)
         session = self._session
         if session is not None and self._state is not Lifecycle.READY:
@@ -109,6 +112,8 @@ class ProcessPlugin:
         """Start and watch one process. Why it ended, or ``None`` when it was told to."""
         session = self._session = Session(self._setup)
         reason: str | None
+        if self._stopping.is_set():  # stop() may have looked for a session a moment too early
+            session.abort()
         try:
             session.start()
             self._move(PluginEvent.STARTED)

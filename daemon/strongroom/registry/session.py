@@ -77,12 +77,14 @@ class Session:
         self._setup = setup
         self._token = secrets.token_hex(32)
         self._metadata = token_metadata(self._token)
+        self._aborted = False
         self._ours = False
         self._plain_server = False
         self._child: Child | None = None
         self._directory: Path | None = None
         self._channel: grpc.Channel | None = None
         self._server: grpc.Server | None = None
+        self._pool: ThreadPoolExecutor | None = None
         self._broker = Broker()
         self._brokered: BrokeredRegistry | None = None
 
@@ -97,6 +99,8 @@ class Session:
         self._directory = private_directory(setup.runtime_dir, setup.name)
         environment = plugin_environment(name=setup.name, mode=setup.mode, directory=self._directory, token=self._token)
         child = self._child = Child(setup.command, environment, self._directory)
+        if self._aborted:
+            child.kill_leader()
         lines = LogForwarder(setup.log)
         threading.Thread(target=forward, args=(child.take_stderr(), lines), name="plugin-stderr", daemon=True).start()
         stdout = child.take_stdout()
@@ -134,6 +138,7 @@ class Session:
 
     def abort(self) -> None:
         """Kill the process from another thread, so that whatever waits for it stops waiting."""
+        self._aborted = True
         if self._child is not None:
             self._child.kill_leader()
 
@@ -148,6 +153,8 @@ class Session:
             self._channel.close()
         if self._server is not None:
             self._server.stop(None)
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
         how = self._child.kill() if self._child is not None else "it was not started"
         if self._directory is not None:
             shutil.rmtree(self._directory, ignore_errors=True)
@@ -182,7 +189,7 @@ class Session:
 
     def _open_side_services(self, channel: grpc.Channel) -> None:
         setup = self._setup
-        pool = ThreadPoolExecutor(SIDE_THREADS_MAX, thread_name_prefix=f"{setup.name}-side")
+        pool = self._pool = ThreadPoolExecutor(SIDE_THREADS_MAX, thread_name_prefix=f"{setup.name}-side")
         check = TokenCheck(self._token, lambda: self._ours)
         if self._directory is None:
             raise PluginFault("SR-PLUG-034", "the plugin has no directory")

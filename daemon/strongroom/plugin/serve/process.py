@@ -103,7 +103,7 @@ class _Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # the libr
     def __init__(self, token: str) -> None:
         self._proof = proof_of(token)
 
-    def Check(  # noqa: N802 - named by the contract
+    def Check(
         self, request: health_pb2.HealthCheckRequest, context: grpc.ServicerContext
     ) -> health_pb2.HealthCheckResponse:
         if request.service not in {"", HEALTH_SERVICE}:
@@ -116,7 +116,7 @@ class _BrokerStream(plugin_pb2_grpc.GRPCBrokerServicer):
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
 
-    def StartStream(  # noqa: N802 - named by the contract
+    def StartStream(
         self, request_iterator: Iterator[plugin_pb2.ConnInfo], context: grpc.ServicerContext
     ) -> Iterator[plugin_pb2.ConnInfo]:
         """Announcements in both directions, for as long as the process lives."""
@@ -136,7 +136,7 @@ class _Controller(plugin_pb2_grpc.GRPCControllerServicer):
     def __init__(self, done: threading.Event) -> None:
         self._done = done
 
-    def Shutdown(self, request: plugin_pb2.Empty, context: grpc.ServicerContext) -> plugin_pb2.Empty:  # noqa: N802 - named by the contract
+    def Shutdown(self, request: plugin_pb2.Empty, context: grpc.ServicerContext) -> plugin_pb2.Empty:
         """Answer, then end."""
         self._done.set()
         return plugin_pb2.Empty()
@@ -148,11 +148,9 @@ class _Stdio(plugin_pb2_grpc.GRPCStdioServicer):
     def __init__(self, done: threading.Event) -> None:
         self._done = done
 
-    def StreamStdio(self, request: empty_pb2.Empty, context: grpc.ServicerContext) -> Iterator[plugin_pb2.StdioData]:  # noqa: N802 - named by the contract
+    def StreamStdio(self, request: empty_pb2.Empty, context: grpc.ServicerContext) -> Iterator[plugin_pb2.StdioData]:
         """Nothing, until the end."""
-        ended = threading.Event()
-        context.add_callback(ended.set)
-        while not (self._done.is_set() or ended.wait(1.0)):
+        while context.is_active() and not self._done.wait(1.0):
             pass
         yield from ()
 
@@ -162,22 +160,22 @@ class _Service(loop_pb2_grpc.ServiceServicer):
         self._standard = standard
         self._done = done
 
-    def Name(self, request: empty_pb2.Empty, context: grpc.ServicerContext) -> loop_pb2.NameReply:  # noqa: N802 - named by the contract
+    def Name(self, request: empty_pb2.Empty, context: grpc.ServicerContext) -> loop_pb2.NameReply:
         """The plugin's name."""
         return loop_pb2.NameReply(name=self._standard.name)
 
-    def Close(self, request: empty_pb2.Empty, context: grpc.ServicerContext) -> empty_pb2.Empty:  # noqa: N802 - named by the contract
+    def Close(self, request: empty_pb2.Empty, context: grpc.ServicerContext) -> empty_pb2.Empty:
         """Stop the plugin, but not the process."""
         self._standard.close()
         return empty_pb2.Empty()
 
-    def Ready(self, request: empty_pb2.Empty, context: grpc.ServicerContext) -> empty_pb2.Empty:  # noqa: N802 - named by the contract
+    def Ready(self, request: empty_pb2.Empty, context: grpc.ServicerContext) -> empty_pb2.Empty:
         """Answer once ``Initialise`` is done."""
         if not self._standard.ready:
             context.abort(grpc.StatusCode.UNAVAILABLE, "not initialised")
         return empty_pb2.Empty()
 
-    def HealthReport(self, request: empty_pb2.Empty, context: grpc.ServicerContext) -> loop_pb2.HealthReportReply:  # noqa: N802 - named by the contract
+    def HealthReport(self, request: empty_pb2.Empty, context: grpc.ServicerContext) -> loop_pb2.HealthReportReply:
         """An empty text means healthy."""
         return loop_pb2.HealthReportReply(
             healthReport={self._standard.name: "" if self._standard.ready else "not initialised"}

@@ -66,9 +66,7 @@ class StandardCapabilities(capabilities_pb2_grpc.StandardCapabilitiesServicer):
         self._servers: list[grpc.Server] = []
         self._books: list[TriggerBook] = []
 
-    def Initialise(  # noqa: N802 - named by the contract
-        self, request: capabilities_pb2.InitialiseRequest, context: grpc.ServicerContext
-    ) -> empty_pb2.Empty:
+    def Initialise(self, request: capabilities_pb2.InitialiseRequest, context: grpc.ServicerContext) -> empty_pb2.Empty:
         """Dial the host, build the plugin from its config, start it, serve and offer each capability."""
         left = context.time_remaining()
         deadline = time.monotonic() + (INITIALISE_TIMEOUT_S if left is None else left)
@@ -83,7 +81,7 @@ class StandardCapabilities(capabilities_pb2_grpc.StandardCapabilitiesServicer):
                 context.abort(grpc.StatusCode.FAILED_PRECONDITION, text[:2000])
         return empty_pb2.Empty()
 
-    def Infos(self, request: empty_pb2.Empty, context: grpc.ServicerContext) -> capabilities_pb2.CapabilityInfosReply:  # noqa: N802 - named by the contract
+    def Infos(self, request: empty_pb2.Empty, context: grpc.ServicerContext) -> capabilities_pb2.CapabilityInfosReply:
         """What this plugin offers."""
         return capabilities_pb2.CapabilityInfosReply(infos=self._infos)
 
