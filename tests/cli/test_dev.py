@@ -96,6 +96,14 @@ def test_the_service_program_is_serve(application, monkeypatch):
     assert application.calls[0][0].limits.runners_max == 3
 
 
+def test_the_service_program_knows_its_version(application, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["strongroomd", "--version"])
+    with pytest.raises(SystemExit) as ended:
+        main.serve_main()
+    assert ended.value.code == 0
+    assert not application.calls
+
+
 def test_flags_win_over_assignments(application):
     strongroom("dev", "--log-level", "debug", "--set", "log.level=error", "--set", "log.format=json")
     settings = application.calls[0][0]

@@ -13,7 +13,7 @@ import pytest
 from strongroom import errors
 from strongroom.cli import main
 from strongroom.cli.exits import MEANINGS, Exit, exit_for
-from tests.fakes.daemon import RefusedError
+from tests.fakes.daemon import RefusedError, running
 from tests.fakes.terminal import strongroom
 
 BINARY = str(Path(sys.executable).with_name("strongroom"))
@@ -118,6 +118,16 @@ def test_the_socket_comes_from_the_flag_before_the_environment_and_the_settings(
     assert "/nowhere/env.sock" in asked()
     assert "/nowhere/flag/strongroom.sock" in asked("--state-dir", "/nowhere/flag")
     assert "/nowhere/flag.sock" in asked("--socket", "/nowhere/flag.sock", "--state-dir", "/nowhere/flag")
+
+
+ODD_NAMES = ["a b", "100%41", "q?x=1", "h#x", "é", "a:b", "-x"]
+
+
+@pytest.mark.parametrize("name", ODD_NAMES, ids=["blank", "percent", "query", "fragment", "letter", "colon", "dash"])
+def test_a_directory_may_have_any_name(tmp_path, name):
+    (tmp_path / name).mkdir()
+    with running(tmp_path / name / "strongroom.sock"):
+        assert strongroom("status", "--state-dir", f"./{name}").code == 0
 
 
 USAGE = {

@@ -10,6 +10,7 @@ from concurrent import futures
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import grpc
 from google.protobuf.any_pb2 import Any as AnyMessage
@@ -264,7 +265,7 @@ def running(socket: Path) -> Iterator[FakeDaemon]:
     capability_pb2_grpc.add_CapabilityServiceServicer_to_server(Capabilities(daemon), server)
     plugin_pb2_grpc.add_PluginServiceServicer_to_server(_Plugins(daemon), server)
     status_pb2_grpc.add_StatusServiceServicer_to_server(_Status(daemon), server)
-    server.add_insecure_port(f"unix:{socket}")
+    server.add_insecure_port(f"unix:{quote(str(socket))}")
     server.start()
     try:
         yield daemon

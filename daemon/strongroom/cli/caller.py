@@ -21,7 +21,7 @@ __all__ = ["Caller", "ReaderGone", "facts", "json_text", "read_file", "table"]
 INPUT_BYTES_MAX: Final = 16_000_000
 
 
-class ReaderGone(Exception):  # noqa: N818 - it is no error
+class ReaderGone(Exception):
     """Whoever read the output has enough of it."""
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
+from urllib.parse import quote
 
 from strongroom.cli.caller import Caller
 from strongroom.cli.exits import Exit, exit_for_status
@@ -105,7 +106,8 @@ def connect(caller: Caller) -> Iterator[Host]:
         ("grpc.enable_retries", 0),
         ("grpc.default_authority", "localhost"),
     ]
-    with grpc.insecure_channel(f"unix:{socket}", options=options) as channel:
+    # gRPC reads an address as a URI, in which a path may not hold every character that a path may hold.
+    with grpc.insecure_channel(f"unix:{quote(str(socket))}", options=options) as channel:
         yield Host(channel, caller, socket)
 
 

@@ -10,7 +10,7 @@ from strongroom.telemetry.redaction import printable
 __all__ = ["Failure", "bad_data", "of_error", "unavailable"]
 
 
-class Failure(Exception):  # noqa: N818 - it carries an error, it is not one more kind of it
+class Failure(Exception):
     """The command ends with ``exit_code``, and says ``error``."""
 
     def __init__(self, error: StrongroomError, exit_code: Exit, *, details: Mapping[str, str] | None = None) -> None:

@@ -60,7 +60,8 @@ def main() -> NoReturn:
 
 def serve_main() -> NoReturn:
     """Entry point ``strongroomd``, which is ``strongroom serve``."""
-    sys.exit(run(["serve", *sys.argv[1:]]))
+    arguments = sys.argv[1:]
+    sys.exit(run(arguments if arguments == ["--version"] else ["serve", *arguments]))
 
 
 def run(arguments: Sequence[str]) -> int:
