@@ -1,6 +1,7 @@
 """Whole executions: a real vault, real enclave runners, real guests; only the host around them is in memory."""
 
 import logging
+import threading
 
 import pytest
 
@@ -192,3 +193,29 @@ def test_the_owner_in_a_vault_request_is_checksummed(host, owner, hello):
     host.run(request_for(hello, triggered(), secrets=["API_KEY"]))
     (asked,) = vault_requests(host)
     assert asked.requests[0].id.owner == owner_checksum(ALICE)
+
+
+def test_executions_side_by_side_get_their_own_secrets_and_answers(owner):
+    host = EnclaveHost(owner=owner, executions_max=6, spare_runners=2)
+    secrets = host.artifacts.add(wasm("secrets"))
+    for number in range(6):
+        owner.create("Foo", f"value {number}".encode(), namespace=f"n{number}")
+    hello = host.artifacts.add(wasm("hello"))
+    owner.create("API_KEY", b"v")
+    results = {}
+
+    def run(number):
+        if number % 2:
+            results[number] = seen_secret(host.run(request_for(hello, triggered(), secrets=["API_KEY"])))
+        else:
+            request = request_for(secrets, triggered(), secrets=[("Foo", f"n{number}")])
+            results[number] = host.run(request).error
+
+    threads = [threading.Thread(target=run, args=[number]) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    host.close()
+    assert [results[number] for number in (1, 3, 5)] == ["present, 1 bytes"] * 3
+    assert [results[number] for number in (0, 2, 4)] == ["secret is not named in the workflow's vault_don_secrets"] * 3

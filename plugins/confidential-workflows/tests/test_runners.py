@@ -4,6 +4,8 @@ import logging
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 
@@ -229,3 +231,16 @@ def _answer_then_finish(scripted):
             scripted.answer = sdk_pb2.CapabilityResponse.FromString(message.capability_answer.response)
             scripted.say(finished=enclave_pb2.Finished(outcome=enclave_pb2.OUTCOME_RESULT))
             return
+
+
+def test_a_runner_imports_a_closed_set_of_modules():
+    """What is imported is trusted: no server, storage, keyring or registry, and nothing that is discovered."""
+    program = (
+        "import sys; import strongroom_confidential_workflows.enclave.__main__; "
+        "print(*sorted({m.split('.')[0] for m in sys.modules if '.' not in m or m.startswith('strongroom.')})); "
+        "print(*sorted({m.split('.')[1] for m in sys.modules if m.startswith('strongroom.')}))"
+    )
+    printed = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True, check=True).stdout
+    top, ours = (set(line.split()) for line in printed.splitlines())
+    assert ours == {"crypto", "errors", "guest", "pb", "plugin"}
+    assert top.isdisjoint({"grpc", "sqlalchemy", "alembic", "pydantic", "yaml", "typer", "http", "asyncio", "pip"})
