@@ -4,7 +4,9 @@ Only what stands between the two marks of a page is generated; the rest of a pag
 the pages with what this prints.
 """
 
+import ast
 import inspect
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,14 +21,15 @@ from strongroom.settings.schema import Key, environment_name, keys
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 BEGIN: Final = "<!-- generated from the program: `python tools/generate_reference.py` -->"
+CODE: Final = re.compile(r"SR-[A-Z]+-\d{3}")
 END: Final = "<!-- end of the generated part -->"
 
 
 def pages() -> dict[Path, str]:
     """The generated part of every page."""
     return {
-        ROOT / "docs" / "cli.md": "\n".join([*exit_codes(), "", *commands()]),
-        ROOT / "docs" / "settings.md": "\n".join(settings()),
+        ROOT / "docs" / "cli.md": "\n".join([*exit_codes(), "", *error_codes("cli"), "", *commands()]).rstrip(),
+        ROOT / "docs" / "settings.md": "\n".join([*settings(), "", *error_codes("settings")]),
     }
 
 
@@ -42,6 +45,29 @@ def exit_codes() -> Iterator[str]:
     yield from ("## Exit codes", "", "| code | meaning |", "| --- | --- |")
     for code, meaning in MEANINGS.items():
         yield f"| {int(code)} | {meaning} |"
+
+
+def error_codes(package: str) -> Iterator[str]:
+    """The table of the stable codes that ``package`` raises itself, with what each says."""
+    found: dict[str, set[str]] = {}
+    for path in sorted((ROOT / "daemon" / "strongroom" / package).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+                code = node.args[0].value
+                if isinstance(code, str) and CODE.fullmatch(code):
+                    found.setdefault(code, set()).add(_said(node.args[1]) if len(node.args) > 1 else "")
+    yield from ("## Error codes", "", "| code | what it says |", "| --- | --- |")
+    for code in sorted(found):
+        yield f"| `{code}` | {' · '.join(sorted(found[code]))} |"
+
+
+def _said(node: ast.expr) -> str:
+    """The text of a literal, with an ellipsis for what is only known when it is said."""
+    if isinstance(node, ast.Constant):
+        return str(node.value)
+    if isinstance(node, ast.JoinedStr):
+        return "".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values)
+    return "…"
 
 
 def commands() -> Iterator[str]:
