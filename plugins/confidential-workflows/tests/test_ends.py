@@ -6,8 +6,10 @@ import threading
 
 import pytest
 
-from strongroom.plugin.messages import basic_action_pb2
-from tests.fakes.enclave_host import EnclaveHost, request_for, triggered
+from strongroom.plugin import CapabilityError
+from strongroom.plugin.messages import backend_pb2, basic_action_pb2
+from strongroom_confidential_workflows.cancellation import Cancellation
+from tests.fakes.enclave_host import EXECUTION, EnclaveHost, request_for, triggered
 from tests.guests.build import wasm
 
 ACTION = "basic-test-action@1.0.0"
@@ -91,3 +93,47 @@ def test_stopping_the_plugin_ends_its_executions(owner):
     leave.set()
     assert (errors[0].origin, errors[0].name) == ("System", "Canceled")
     assert "the plugin is stopping" in errors[0].message
+
+
+@pytest.mark.parametrize("guest", ["async-calls", "loop"])
+def test_an_execution_that_is_cancelled_ends_with_the_reason(host, guest):
+    inside, leave = threading.Event(), threading.Event()
+
+    def waits(call):
+        inside.set()
+        assert leave.wait(30)
+        return basic_action_pb2.Outputs()
+
+    host.registry.add(ACTION, waits)
+    errors = []
+    request = request_for(host.artifacts.add(wasm(guest)), triggered())
+    running = threading.Thread(target=lambda: errors.append(host.refusal(request)))
+    running.start()
+    if guest == "async-calls":
+        assert inside.wait(30)
+    others = [backend_pb2.CancelExecution(execution_id=text, reason="not this one") for text in ("", "00" * 32)]
+    for other in others:
+        host.call("Cancel", other)
+    # A cancel that comes before the runner has the execution is kept for it, so any moment will do.
+    while running.is_alive() and not errors:
+        host.call("Cancel", backend_pb2.CancelExecution(execution_id=EXECUTION, reason="a person asked"))
+        running.join(0.05)
+    leave.set()
+    assert (errors[0].origin, errors[0].name) == ("System", "Canceled")
+    assert "a person asked" in errors[0].message
+
+
+def test_cancelling_what_does_not_run_is_no_error(host):
+    assert host.call("Cancel", backend_pb2.CancelExecution(execution_id=EXECUTION)).ByteSize() == 0
+
+
+def test_a_cancellation_that_comes_early_is_kept_and_its_first_reason_stays():
+    stopped = []
+    cancellation = Cancellation(EXECUTION)
+    cancellation.check()
+    cancellation.cancel("first")
+    cancellation.cancel("second")
+    cancellation.on_cancel(stopped.append)
+    assert stopped == ["first"]
+    with pytest.raises(CapabilityError, match="the execution was cancelled: first"):
+        cancellation.check()

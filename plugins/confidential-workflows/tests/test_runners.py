@@ -15,6 +15,7 @@ from strongroom.guest.frames import Frames
 from strongroom.plugin import CapabilityError, Unavailable
 from strongroom.plugin.messages import capabilities_pb2, enclave_pb2, sdk_pb2
 from strongroom_confidential_workflows import session
+from strongroom_confidential_workflows.cancellation import Cancellation
 from strongroom_confidential_workflows.launcher import Launcher
 from strongroom_confidential_workflows.relay import Relay
 from strongroom_confidential_workflows.runner_process import RunnerProcess
@@ -136,6 +137,9 @@ class ScriptedRunner:
     def say(self, **fields):
         self.enclave.send(enclave_pb2.FromEnclave(**fields).SerializeToString())
 
+    def cancel(self, reason):
+        pytest.fail("nobody cancelled")
+
     def end(self):
         return "exited with code 0"
 
@@ -151,7 +155,7 @@ def scripted():
 def run(runner, *, registry=None, seconds=20.0, calls_allowed=True):
     metadata = capabilities_pb2.RequestMetadata(workflow_owner="ab" * 20)
     relay = Relay(registry or RecordingRegistry(), metadata, calls_allowed=calls_allowed)
-    return Session(runner, relay, deadline=time.monotonic() + seconds).run(enclave_pb2.Start())
+    return Session(runner, relay, Cancellation(""), deadline=time.monotonic() + seconds).run(enclave_pb2.Start())
 
 
 def refusal(runner, **arguments):

@@ -1,4 +1,4 @@
-"""Capability ``confidential-workflows@1.0.0-alpha``: Execute, ProvidedTees, and Backend, which is ours alone."""
+"""Capability ``confidential-workflows@1.0.0-alpha``: Execute, ProvidedTees; and Backend and Cancel, which are ours."""
 
 import logging
 import threading
@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError
 from strongroom.plugin import Call, CapabilityError, Registry, Unavailable
 from strongroom.plugin.error_text import CODES
 from strongroom.plugin.messages import backend_pb2, confidential_workflow_pb2, enclave_pb2, sdk_pb2
+from strongroom_confidential_workflows.cancellation import Cancellation
 from strongroom_confidential_workflows.launcher import Launcher
 from strongroom_confidential_workflows.limits import (
     ANSWER_MARGIN_MS,
@@ -51,10 +52,17 @@ class ConfidentialWorkflows:
         self._log = log
         self._executions_max = executions_max
         self._slots = threading.BoundedSemaphore(executions_max)
+        self._lock = threading.Lock()
+        self._running: set[Cancellation] = set()
 
     def methods(self) -> Mapping[str, Callable[[Call], Any]]:
         """Method name to function. Each returns its own message type."""
-        return {"Execute": self.execute, "ProvidedTees": self.provided_tees, "Backend": self.backend}
+        return {
+            "Execute": self.execute,
+            "ProvidedTees": self.provided_tees,
+            "Backend": self.backend,
+            "Cancel": self.cancel,
+        }
 
     def provided_tees(self, call: Call) -> confidential_workflow_pb2.ProvidedTeesResponse:
         """None: a process is not a TEE, whatever it locks itself into."""
@@ -69,6 +77,15 @@ class ConfidentialWorkflows:
             label=LABEL, insecure=True, protections=ready.protections, missing=ready.missing
         )
 
+    def cancel(self, call: Call) -> empty_pb2.Empty:
+        """Stop an execution that is running here; its own call then ends with a Canceled error."""
+        request = call.unpack(backend_pb2.CancelExecution)
+        with self._lock:
+            named = [running for running in self._running if running.execution_id == request.execution_id != ""]
+        for running in named:
+            running.cancel(request.reason[:ERROR_CHARACTERS_MAX])
+        return empty_pb2.Empty()
+
     def execute(self, call: Call) -> confidential_workflow_pb2.ConfidentialWorkflowResponse:
         """Run one workflow in a fresh enclave runner. Raises ``CapabilityError``."""
         deadline = time.monotonic() + call.timeout_s
@@ -81,17 +98,25 @@ class ConfidentialWorkflows:
                 "ResourceExhausted",
                 f"{self._executions_max} executions are running, and executions_max allows no more: try again later",
             )
+        cancellation = Cancellation(execution.execution_id)
+        with self._lock:
+            self._running.add(cancellation)
         try:
-            finished = self._run(call, execution, deadline)
+            finished = self._run(call, execution, cancellation, deadline)
         finally:
+            with self._lock:
+                self._running.discard(cancellation)
             self._slots.release()
         self._log.info(
             "execution ended: %s", enclave_pb2.Outcome.Name(finished.outcome), extra=_facts(execution, finished)
         )
         return _response(finished)
 
-    def _run(self, call: Call, execution: ConfidentialExecution, deadline: float) -> enclave_pb2.Finished:
+    def _run(
+        self, call: Call, execution: ConfidentialExecution, cancellation: Cancellation, deadline: float
+    ) -> enclave_pb2.Finished:
         binary = self._source.fetch(execution.binary_url, deadline=deadline)
+        cancellation.check()
         metadata = type(call.metadata)()
         metadata.CopyFrom(call.metadata)
         metadata.workflow_id = execution.workflow_id
@@ -111,7 +136,7 @@ class ConfidentialWorkflows:
                 timeout_ms=max(1, left_ms),
                 execution_id=execution.execution_id,
             )
-            return Session(runner, relay, deadline=deadline).run(start)
+            return Session(runner, relay, cancellation, deadline=deadline).run(start)
         finally:
             self._launcher.end(runner)
 

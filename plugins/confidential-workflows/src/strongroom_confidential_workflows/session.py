@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError
 
 from strongroom.plugin import CapabilityError, LimitExceeded
 from strongroom.plugin.messages import enclave_pb2, sdk_pb2
+from strongroom_confidential_workflows.cancellation import Cancellation
 from strongroom_confidential_workflows.limits import CALLS_IN_FLIGHT_MAX, CALLS_MAX, KILL_GRACE_S
 from strongroom_confidential_workflows.relay import Relay
 from strongroom_confidential_workflows.runner_process import RunnerProcess
@@ -22,9 +23,10 @@ __all__ = ["Session"]
 class Session:
     """Talks to ``runner`` for one execution. ``deadline`` is in monotonic seconds."""
 
-    def __init__(self, runner: RunnerProcess, relay: Relay, *, deadline: float) -> None:
+    def __init__(self, runner: RunnerProcess, relay: Relay, cancellation: Cancellation, *, deadline: float) -> None:
         self._runner = runner
         self._relay = relay
+        self._cancellation = cancellation
         self._deadline = deadline
         self._calls = 0
 
@@ -34,6 +36,8 @@ class Session:
         try:
             with contextlib.suppress(OSError):  # a runner that is gone is noticed, with its reason, by reading
                 self._runner.frames.send(enclave_pb2.ToEnclave(start=start).SerializeToString())
+            # Only now: a runner that is cancelled before it has started anything takes it for the end of its life.
+            self._cancellation.on_cancel(self._runner.cancel)
             return self._converse(pool)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
