@@ -78,7 +78,7 @@ class Fleet:
                 while True:
                     cancellation.check()
                     if self._closed:
-                        raise self._unavailable("the runner pool is closed")
+                        raise Unavailable("SR-GUEST-022", "the runner pool is closed", fix="the host is stopping")
                     runner = self._choose(owner, module_key)
                     if runner is not None:
                         break
@@ -214,7 +214,7 @@ class Fleet:
         return Unavailable(
             "SR-GUEST-021",
             what,
-            why=str(self._failure) if self._failure else "all of them are at work" if not self._closed else "",
+            why=str(self._failure) if self._failure else "all of them are at work",
             fix="try again, or raise limits.runners_max",
             limit=self._runners_max,
             setting="limits.runners_max",

@@ -10,11 +10,11 @@ from typing import Final
 
 from google.protobuf.message import Message
 
-from strongroom.errors import GuestFault, StrongroomError
+from strongroom.errors import GuestFault
 from strongroom.guest.cancellation import Cancellation
 from strongroom.guest.execution_helper import ExecutionHelper
 from strongroom.guest.limits import GuestLimits
-from strongroom.guest.outcome import result_of, timed_out
+from strongroom.guest.outcome import result_of, text_for_guest, timed_out
 from strongroom.guest.runner_process import RunnerDeathError, RunnerProcess
 from strongroom.guest.workers import Workers
 from strongroom.pb.sdk.v1alpha import sdk_pb2
@@ -123,7 +123,7 @@ class HostedRun:
         try:
             response = self._helper.call_capability(request)
         except Exception as error:  # a helper must not raise; a guest that waits must hear of it all the same
-            response = sdk_pb2.CapabilityResponse(error=_text(error))
+            response = sdk_pb2.CapabilityResponse(error=text_for_guest(error))
         answer = runner_pb2.CapabilityAnswer(callback_id=request.callback_id)
         answer.oversize = self._fits_not(response)
         if not answer.oversize:
@@ -140,7 +140,7 @@ class HostedRun:
             if not answer.oversize:
                 answer.responses = responses.SerializeToString()
         except Exception as error:  # the fetch as a whole failed, and the guest is told so
-            answer.error = _text(error)
+            answer.error = text_for_guest(error)
         self._answer(runner_pb2.ToRunner(secrets_answer=answer))
 
     def _fits_not(self, response: Message) -> bool:
@@ -184,8 +184,3 @@ class HostedRun:
             self._over = True
         if self._reaper is not None:
             self._reaper.cancel()
-
-
-def _text(error: Exception) -> str:
-    """What a guest may read of an error: our own texts hold no secret, those of others may."""
-    return str(error) if isinstance(error, StrongroomError) else f"internal error ({type(error).__name__})"

@@ -1,10 +1,10 @@
 """What the end of a run means to its host: a result, or the error that says who is at fault."""
 
-from strongroom.errors import Cancelled, GuestFault, Internal, InvalidInput, TimedOut
+from strongroom.errors import Cancelled, GuestFault, Internal, InvalidInput, StrongroomError, TimedOut
 from strongroom.guest.limits import GuestLimits
 from strongroom.pb.strongroom.runner.v1 import runner_pb2
 
-__all__ = ["not_admitted", "result_of", "timed_out", "wire_limits"]
+__all__ = ["not_admitted", "result_of", "text_for_guest", "timed_out", "wire_limits"]
 
 
 def wire_limits(limits: GuestLimits, *, timeout_ms: int) -> runner_pb2.Limits:
@@ -68,3 +68,8 @@ def not_admitted(why: str) -> InvalidInput:
         fix="build the workflow with a supported SDK",
         field="binary",
     )
+
+
+def text_for_guest(error: Exception) -> str:
+    """What a guest may read of an error: our own texts hold no secret, those of others may."""
+    return str(error) if isinstance(error, StrongroomError) else f"internal error ({type(error).__name__})"

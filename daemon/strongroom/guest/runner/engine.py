@@ -5,6 +5,7 @@ Source: contracts/cre-guest.md sections 4, 11 and 20.
 
 import hashlib
 import platform
+import time
 from importlib import metadata
 from pathlib import Path
 from typing import Final
@@ -84,6 +85,7 @@ class Engine:
 
     def run(self, loaded: Loaded, execution: Execution) -> runner_pb2.Finished:
         """Run one guest to its end, whatever that is."""
+        began_ns = time.monotonic_ns()
         store = wasmtime.Store(self._engine)
         try:
             limits = execution.limits
@@ -101,7 +103,9 @@ class Engine:
                     if MEMORY_LIMIT_TEXT in ended.text:
                         # Only here, before the guest runs; later growth is refused to the guest itself.
                         ended.text += f" (limits.memory_bytes_max is {limits.memory_bytes_max} bytes)"
-            return execution.finish(error)
+            finished = execution.finish(error)
+            finished.wall_us = (time.monotonic_ns() - began_ns) // 1000
+            return finished
         finally:
             self._imports.current = None
             store.close()

@@ -8,10 +8,9 @@ import threading
 import time
 from collections.abc import Callable
 
-from strongroom.errors import StrongroomError
 from strongroom.guest.execution_helper import ExecutionHelper
 from strongroom.guest.limits import GuestLimits
-from strongroom.guest.outcome import not_admitted, result_of, wire_limits
+from strongroom.guest.outcome import not_admitted, result_of, text_for_guest, wire_limits
 from strongroom.guest.runner.calls import Answer, Kind
 from strongroom.guest.runner.engine import AdmissionError, Engine
 from strongroom.guest.runner.execution import Execution
@@ -118,15 +117,10 @@ class _BlockingHost:
         try:
             return Answer(self._helper.call_capability(request).SerializeToString())
         except Exception as error:  # a helper must not raise; a guest that waits must hear of it all the same
-            return Answer(sdk_pb2.CapabilityResponse(error=_text(error)).SerializeToString())
+            return Answer(sdk_pb2.CapabilityResponse(error=text_for_guest(error)).SerializeToString())
 
     def _fetch(self, request: sdk_pb2.GetSecretsRequest) -> Answer:
         try:
             return Answer(self._helper.get_secrets(request).SerializeToString())
         except Exception as error:  # the same, and a failed fetch raises by contract
-            return Answer(error=_text(error))
-
-
-def _text(error: Exception) -> str:
-    """What a guest may read of an error: our own texts hold no secret, those of others may."""
-    return str(error) if isinstance(error, StrongroomError) else f"internal error ({type(error).__name__})"
+            return Answer(error=text_for_guest(error))

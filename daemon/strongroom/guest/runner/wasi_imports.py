@@ -38,6 +38,7 @@ _SUBSCRIPTION: Final = struct.Struct("<QB7xI4xQQH6x")
 _EVENT: Final = struct.Struct("<QHB21x")
 _TIMEOUT_NS_MAX: Final = (1 << 63) - 1
 _RANDOM_CHUNK: Final = 1 << 20
+_SHORT_SLEEP_NS: Final = 2_000_000
 
 
 def args_sizes_get(run: Execution, count: int, size: int) -> int:
@@ -138,8 +139,15 @@ def poll_oneoff(run: Execution, subscriptions: int, events: int, count: int, out
         else:
             errno = EBADF if tag in (1, 2) else EINVAL
         reports.append(_EVENT.pack(userdata, errno, tag))
-    if sleep_ns:
-        run.host.wait(run, lambda: False, min(time.monotonic() + sleep_ns / 1e9, run.deadline_s))
+    _sleep(run, sleep_ns)
     run.memory.write(b"".join(reports), events)
     run.memory.write(_U32.pack(count), out)
     return SUCCESS
+
+
+def _sleep(run: Execution, sleep_ns: int) -> None:
+    """Sleep, but not past the end of the run. Schedulers of guests sleep microseconds; waiting would round them up."""
+    if 0 < sleep_ns < _SHORT_SLEEP_NS:
+        time.sleep(sleep_ns / 1e9)
+    elif sleep_ns:
+        run.host.wait(run, lambda: False, min(time.monotonic() + sleep_ns / 1e9, run.deadline_s))
