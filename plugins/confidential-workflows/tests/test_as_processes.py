@@ -1,8 +1,9 @@
 """Both plugins as their host runs them: processes over gRPC, restarted when they die, leaving nothing behind."""
 
 import os
+import queue
+import select
 import signal
-import time
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from strongroom.plugin.messages import (
 from strongroom.registry.host import PluginHost
 from strongroom.registry.limits import Supervision
 from strongroom.registry.registry import Registry
+from strongroom.registry.states import Lifecycle
 from strongroom.settings.manifest import PluginEntry
 from tests.fakes.enclave_host import WORKFLOW, MemoryArtifacts, packed, request_for, subscribing, triggered
 from tests.fakes.plugin_host import MemoryStore
@@ -53,6 +55,7 @@ class Processes:
         self.registry = Registry()
         self.artifacts = MemoryArtifacts()
         self.store = MemoryStore()
+        self.changes = queue.SimpleQueue()
         self.directory = directory
         self.host = PluginHost(
             [
@@ -65,6 +68,7 @@ class Processes:
             mode=mode,
             runtime_dir=directory,
             variables={"keys_dir": str(directory)},
+            on_change=self.changes.put,
             supervision=Supervision(backoff_min_s=0.01),
         )
 
@@ -95,6 +99,11 @@ class Processes:
         answer = confidential_workflow_pb2.ConfidentialWorkflowResponse()
         return self.call(CONFIDENTIAL, "Execute", request, answer, workflow_owner=ALICE, workflow_id=WORKFLOW)
 
+    def wait_for_restart(self, name, old_pid):
+        """Return when the plugin is ready with another process."""
+        while (state := self.state(name)).state is not Lifecycle.READY or state.pid == old_pid:
+            self.changes.get(timeout=30)
+
     def state(self, name):
         return next(state for state in self.host.states() if state.name == name)
 
@@ -120,21 +129,23 @@ def children_of(pid):
     return found
 
 
-def gone(pids, *, within_s=20.0):
-    """Whether every process ends in time. Zombies count as ended: whoever must reap them has died too."""
-    end = time.monotonic() + within_s
-    while time.monotonic() < end:
-        if not any(_is_live(pid) for pid in pids):
-            return True
-        time.sleep(0.01)
-    return False
+def watch(pids):
+    """Descriptors that become readable when their processes end."""
+    return [os.pidfd_open(pid) for pid in pids]
 
 
-def _is_live(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
+def all_ended(watched):
+    """Whether every watched process ends in time."""
+    poll = select.poll()
+    for descriptor in watched:
+        poll.register(descriptor, select.POLLIN)
+    ended = set()
+    while len(ended) < len(watched) and (ready := poll.poll(20_000)):
+        for descriptor, _ in ready:
+            poll.unregister(descriptor)
+            os.close(descriptor)
+            ended.add(descriptor)
+    return len(ended) == len(watched)
 
 
 def greeting(answer):
@@ -162,19 +173,12 @@ def test_a_killed_plugin_takes_its_runners_along_and_the_next_run_works(processe
     hello = processes.artifacts.add(wasm("hello"))
     request = request_for(hello, triggered(), secrets=["API_KEY"])
     processes.execute(request)
-    pid = processes.state(plugin).pid
-    runners = children_of(pid)
-    os.kill(pid, signal.SIGKILL)
-    assert gone([pid, *runners])
-    end = time.monotonic() + 30
-    while True:
-        try:
-            answer = processes.execute(request)
-            break
-        except (CapabilityError, PluginFault):
-            assert time.monotonic() < end
-            time.sleep(0.05)
-    assert greeting(answer)["api_key"] == "present, 1 bytes"
+    first = processes.state(plugin).pid
+    watched = watch([first, *children_of(first)])
+    os.kill(first, signal.SIGKILL)
+    assert all_ended(watched)
+    processes.wait_for_restart(plugin, first)
+    assert greeting(processes.execute(request))["api_key"] == "present, 1 bytes"
 
 
 def test_a_stopped_host_leaves_no_process_behind(tmp_path):
@@ -184,8 +188,9 @@ def test_a_stopped_host_leaves_no_process_behind(tmp_path):
     assert processes.execute(request_for(hello, subscribing())).HasField("sdk_execution_result")
     pids = [processes.state(name).pid for name in ("vault", "confidential-workflows")]
     pids += [child for pid in pids for child in children_of(pid)]
+    watched = watch(pids)
     processes.host.stop()
-    assert gone(pids)
+    assert all_ended(watched)
 
 
 def test_a_guest_reaches_the_capabilities_of_the_host_through_the_broker(processes):

@@ -85,19 +85,11 @@ def test_a_spare_is_ready_before_it_is_wanted_and_is_replaced(launch):
 
 
 def test_a_spare_that_died_while_it_waited_is_not_handed_out(launch):
-    started = []
-
-    def remember():
-        started.append(RunnerProcess())
-        return started[-1]
-
-    launcher = launch(spares=1, spawn=remember)
-    launcher.report()
-    while not launcher._ready.qsize():
-        time.sleep(0.01)
-    spare = next(runner for runner in started if runner.is_alive())
+    launcher = launch(spares=1)
+    spare = launcher._ready.get(timeout=20)
     os.kill(spare.pid, signal.SIGKILL)
     spare.wait(20)
+    launcher._ready.put(spare)
     taken = launcher.take(20)
     assert taken is not spare
     assert taken.is_alive()
