@@ -25,7 +25,7 @@ $(BIN)/python:
 	@command -v $(PYTHON) >/dev/null || { echo "strongroom needs Python 3.11 or newer: apt-get install -y python3 python3-venv" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "strongroom needs Python 3.11 or newer, this is $$($(PYTHON) -V): make PYTHON=python3.11" >&2; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "Python's venv module is missing: apt-get install -y python3-venv" >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "$(PYTHON) could not make $(VENV): its own words are above" >&2; exit 1; }
 
 $(VENV)/.uv: requirements/uv.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
@@ -70,10 +70,8 @@ guests: dev
 bench: dev
 	@$(BIN)/python -m bench
 
-dist: dev
-	rm -rf dist
-	$(BIN)/python -m build --quiet --wheel --no-isolation --outdir dist .
-	for plugin in $(PLUGINS); do $(BIN)/python -m build --quiet --wheel --no-isolation --outdir dist $$plugin; done
+dist: runtime
+	@$(BIN)/python tools/build_wheels.py dist
 
 lock: $(VENV)/.uv
 	for name in uv runtime dev; do \

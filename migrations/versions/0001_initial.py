@@ -1,5 +1,8 @@
 """The first schema: workflows and their binaries, runs and their journals, plugin values, key checks."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -8,10 +11,11 @@ down_revision = None
 
 TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 INT = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-KINDS = {"text": TEXT, "int": INT, "bytes": sa.LargeBinary()}
+# Any: the library's types are generic in the Python type of a value, which a migration never sees.
+KINDS: Mapping[str, sa.types.TypeEngine[Any]] = {"text": TEXT, "int": INT, "bytes": sa.LargeBinary()}
 
 
-def columns(kinds: str) -> list[sa.Column]:
+def columns(kinds: str) -> list[sa.Column[Any]]:
     """Columns from ``name:kind`` words; none may be null, no number is made up by the database."""
     pairs = (word.split(":") for word in kinds.split())
     return [sa.Column(name, KINDS[kind], nullable=False, autoincrement=False) for name, kind in pairs]

@@ -1,0 +1,153 @@
+"""The built wheels hold everything, are the same every time, and run the demo where the source tree is not."""
+
+import email
+import json
+import os
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tools.build_wheels import PROJECTS, ROOT, build
+
+UV = Path(sys.prefix) / "bin" / "uv"
+TIMEOUT_S = 110
+
+
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory):
+    return build(tmp_path_factory.mktemp("wheels"))
+
+
+@pytest.fixture(scope="module")
+def names(wheels):
+    with zipfile.ZipFile(wheels[0]) as archive:
+        return set(archive.namelist())
+
+
+@pytest.fixture(scope="module")
+def installed(wheels, tmp_path_factory):
+    """A clean environment with the locked libraries and our wheels; the folder of its programs."""
+    venv = tmp_path_factory.mktemp("installed") / "venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True, timeout=TIMEOUT_S)
+    install = [UV, "pip", "install", "--quiet", "--python", venv / "bin" / "python"]
+    locked = ["--require-hashes", "-r", ROOT / "requirements" / "runtime.txt"]
+    for what in (locked, ["--no-deps", *wheels]):
+        subprocess.run([*install, *what], check=True, timeout=TIMEOUT_S)
+    return venv / "bin"
+
+
+def run(installed, folder, *arguments, **variables):
+    """One command of the installed program, from ``folder``, without anything of this environment's own Python."""
+    own = {k: v for k, v in os.environ.items() if not k.startswith(("STRONGROOM_", "PYTHON", "VIRTUAL_ENV"))}
+    return subprocess.run(
+        [installed / "strongroom", *arguments],
+        cwd=folder,
+        env={**own, **variables},
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+
+
+def test_there_is_one_wheel_for_each_project(wheels):
+    assert len(wheels) == len(PROJECTS) == 1 + len([p for p in (ROOT / "plugins").iterdir() if p.is_dir()])
+    assert [wheel.name.split("-")[0] for wheel in wheels] == [
+        "strongroom",
+        "strongroom_basic_test",
+        "strongroom_confidential_workflows",
+        "strongroom_vault",
+    ]
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "py.typed",
+        "settings/plugins.yaml",
+        "app/samples/echo.wasm",
+        "app/samples/greet.wasm",
+        "app/samples/hello.wasm",
+        "migrations/env.py",
+        "migrations/versions/0001_initial.py",
+        "migrations/versions/0002_workflow_attributes.py",
+        "pb/strongroom/v1/run_pb2.py",
+        "pb/strongroom/v1/run_pb2.pyi",
+        "pb/strongroom/v1/run_pb2_grpc.py",
+        "guest/runner/__main__.py",
+    ],
+)
+def test_the_wheel_holds_what_is_not_a_plain_module(names, part):
+    assert f"strongroom/{part}" in names
+
+
+def test_the_wheel_holds_every_module_of_the_tree_and_nothing_that_was_made_by_running_it(names):
+    tree = ROOT / "daemon" / "strongroom"
+    modules = {f"strongroom/{path.relative_to(tree)}" for path in tree.rglob("*.py")}
+    assert modules - names == set()
+    assert not [name for name in names if "__pycache__" in name or name.endswith(".pyc")]
+    assert not [name for name in names if not name.startswith(("strongroom/", "strongroom-"))]
+
+
+def test_the_same_sources_give_the_same_bytes(wheels, tmp_path):
+    before = os.umask(0o077)
+    try:
+        again = build(tmp_path)
+    finally:
+        os.umask(before)
+    assert [w.read_bytes() for w in again] == [w.read_bytes() for w in wheels]
+
+
+def test_the_versions_of_all_projects_are_one_and_plugins_ask_for_it(wheels):
+    projects = [tomllib.loads((ROOT / p / "pyproject.toml").read_text())["project"] for p in PROJECTS]
+    (version,) = {project["version"] for project in projects}
+    for wheel in wheels[1:]:
+        with zipfile.ZipFile(wheel) as archive:
+            (metadata,) = [name for name in archive.namelist() if name.endswith("METADATA")]
+            described = email.message_from_bytes(archive.read(metadata))
+        assert described.get_all("Requires-Dist") == [f"strongroom=={version}"]
+
+
+def test_the_locked_file_holds_every_library_that_the_wheel_asks_for(installed):
+    done = subprocess.run(
+        [UV, "pip", "check", "--python", installed / "python"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_demo_runs_from_installed_wheels(installed, tmp_path):
+    done = run(installed, tmp_path, "demo", DEMO_JSON="1")
+    assert done.returncode == 0, done.stderr
+    shown = json.loads(done.stdout[done.stdout.index("{") :])
+    assert shown["local"] == {"result": "hello, strongroom", "backend": "local"}
+    assert shown["confidential"]["backend"] == "insecure-software"
+    assert shown["confidential"]["result"]["greeting"] == "hello, strongroom"
+    assert len(bytes.fromhex(shown["confidential"]["binary_sha256"])) == 32
+
+
+def test_help_and_version_come_from_the_installed_package(installed, tmp_path):
+    assert "strongroom dev --state-dir" in run(installed, tmp_path, "--help").stdout
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert version in run(installed, tmp_path, "version").stdout
+    where = [installed / "python", "-c", "import strongroom; print(strongroom.__file__)"]
+    found = subprocess.run(where, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert found.startswith(str(installed.parent))
+
+
+@pytest.mark.parametrize("name", ["uv", "runtime", "dev"])
+def test_locked_files_name_hashes_and_no_index(name):
+    text = (ROOT / "requirements" / f"{name}.txt").read_text()
+    assert "://" not in text
+    pinned = [block for block in text.replace("\\\n", " ").splitlines() if block.strip() and not block.startswith("#")]
+    assert pinned
+    assert not [line.split()[0] for line in pinned if "==" not in line or "--hash=sha256:" not in line]
+
+
+def test_the_runtime_brings_its_build_backend():
+    text = (ROOT / "requirements" / "runtime.txt").read_text()
+    for library in ("hatchling==", "editables=="):
+        assert f"\n{library}" in text, "an editable installation without isolation builds with it"
