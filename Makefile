@@ -8,7 +8,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PLUGINS := plugins/basic-test plugins/confidential-workflows plugins/vault
 UVPIP  := $(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode
-SOURCES := daemon plugins tests bench tools examples
+SOURCES := daemon plugins migrations tests bench tools examples
 
 .PHONY: help demo test check fmt proto bench dist lock guests clean runtime dev
 
