@@ -35,13 +35,13 @@ def serving(directory: Path, capability: Capability, *, token: str = "") -> Iter
     check = TokenCheck(token, lambda: True) if token else None
     with ExitStack() as stack:
         pool = stack.enter_context(ThreadPoolExecutor(16))
-        server = new_server(pool, str(directory / "s"), check)
+        server = new_server(pool, str(directory / "s"), None)
         book = TriggerBook(capability) if capability.triggers else None
 
         def execute(message: capabilities_pb2.CapabilityRequest, left_s: float):
             return invoke(capability, message, timeout_s=left_s)
 
-        server.add_generic_rpc_handlers(capability_handlers(capability_info(capability), execute, book))
+        server.add_generic_rpc_handlers(capability_handlers(capability_info(capability), execute, book, check))
         server.start()
         stack.callback(lambda: server.stop(None).wait(WAIT_S))
         channel = new_channel(f"unix:{directory / 's'}")
@@ -49,7 +49,11 @@ def serving(directory: Path, capability: Capability, *, token: str = "") -> Iter
         yield channel
 
 
-ECHO = Capability(id="echo@1.0.0", methods={"echo": lambda call: call.unpack(wrappers_pb2.StringValue)})
+ECHO = Capability(
+    id="echo@1.0.0",
+    methods={"echo": lambda call: call.unpack(wrappers_pb2.StringValue)},
+    triggers={"": TriggerMethod(register=lambda _registration, _events: lambda: None)},
+)
 HELLO = request("echo", wrappers_pb2.StringValue(value="hello"))
 
 

@@ -8,7 +8,7 @@ from google.protobuf.message import Message
 
 from strongroom.errors import CapabilityError
 from strongroom.pb.capabilities.v1 import capabilities_pb2
-from strongroom.plugin.capability import Call, Capability, Registration, TriggerMethod
+from strongroom.plugin.capability import Call, Capability, Registration, TriggerMethod, pack
 
 __all__ = ["TriggerBook", "TriggerSink", "checked_capabilities", "invoke"]
 
@@ -45,7 +45,7 @@ def checked_capabilities(answer: object) -> list[Capability]:
 
 
 def invoke(
-    capability: Capability, request: capabilities_pb2.CapabilityRequest, *, timeout_s: float
+    capability: Capability, request: capabilities_pb2.CapabilityRequest, timeout_s: float
 ) -> capabilities_pb2.CapabilityResponse:
     """Call one method. Raises ``CapabilityError`` for a method that does not exist, and whatever the method raises."""
     method = capability.methods.get(request.method)
@@ -61,7 +61,7 @@ def invoke(
             "Private", "System", "Internal", f"{capability.id} {request.method} returned {type(answer).__name__}"
         )
     response = capabilities_pb2.CapabilityResponse()
-    response.payload.Pack(answer)
+    pack(response.payload, answer)
     return response
 
 
@@ -75,7 +75,7 @@ class _Events:
 
     def send(self, event_id: str, payload: Message) -> None:
         event = capabilities_pb2.TriggerEvent(triggerType=self._capability_id, id=event_id)
-        event.payload.Pack(payload)
+        pack(event.payload, payload)
         if self._open:
             self._sink.event(event)
 

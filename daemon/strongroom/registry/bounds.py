@@ -24,7 +24,24 @@ class Gate:
 
     def __init__(self, limits: CallLimits) -> None:
         self.limits = limits
-        self.open = threading.BoundedSemaphore(limits.concurrency_max)
+        self._changed = threading.Condition(threading.Lock())
+        self._open = 0
+
+    def enter(self, timeout_s: float) -> bool:
+        """Count one more open call, waiting for its turn; false when that did not come in time."""
+        with self._changed:
+            if self._open >= self.limits.concurrency_max and not self._changed.wait_for(
+                lambda: self._open < self.limits.concurrency_max, timeout_s
+            ):
+                return False
+            self._open += 1
+            return True
+
+    def leave(self) -> None:
+        """One call is over."""
+        with self._changed:
+            self._open -= 1
+            self._changed.notify()
 
 
 def _too_big(what: str, size: int, limit: int, setting: str) -> CapabilityError:
@@ -51,7 +68,7 @@ class BoundedExecutable:
         if timeout_s <= 0:
             raise CapabilityError("Public", "System", "DeadlineExceeded", "no time is left for this call")
         timeout_s = min(timeout_s, limits.timeout_s_max)
-        if not self._gate.open.acquire(timeout=timeout_s):
+        if not self._gate.enter(timeout_s):
             raise CapabilityError(
                 "Public",
                 "System",
@@ -61,7 +78,7 @@ class BoundedExecutable:
         try:
             response = self._backend.execute(request, timeout_s=timeout_s)
         finally:
-            self._gate.open.release()
+            self._gate.leave()
         size = response.ByteSize()
         if size > limits.response_bytes_max:
             raise _too_big("response", size, limits.response_bytes_max, "response_bytes_max")

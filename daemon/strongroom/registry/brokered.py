@@ -139,11 +139,11 @@ class BrokeredRegistry:
     def _serve(self, handle: CapabilityExecutable) -> tuple[str, grpc.Server]:
         entry = handle.entry
         path = tempfile.mktemp(prefix="host", dir=self._directory)  # noqa: S306 - in a private directory
-        server = new_server(self._pool, path, self._check)
+        server = new_server(self._pool, path, None)
         info = capabilities_pb2.CapabilityInfoReply(
             id=entry.id, capability_type=TYPE_OF[entry.kind], description=entry.description, isLocal=True
         )
-        server.add_generic_rpc_handlers(capability_handlers(info, partial(_execute, handle), None))
+        server.add_generic_rpc_handlers(capability_handlers(info, partial(_execute, handle), None, self._check))
         server.start()
         return path, server
 

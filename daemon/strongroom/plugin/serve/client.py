@@ -49,8 +49,12 @@ class RemoteExecutable:
         self, request: capabilities_pb2.CapabilityRequest, *, timeout_s: float
     ) -> capabilities_pb2.CapabilityResponse:
         """The answer. Raises ``CapabilityError`` for a failed call and for trouble on the way."""
+        response: capabilities_pb2.CapabilityResponse
         try:
-            response = self._send(request, timeout_s)
+            if self._plain is not None:
+                response = self._plain(request, timeout=timeout_s, metadata=self._metadata)
+            else:
+                response = self._first(request, timeout_s)
         except grpc.RpcError as error:
             raise _transport_error(error) from error
         except ValueError as error:  # what grpc raises for a channel that was closed
@@ -61,13 +65,11 @@ class RemoteExecutable:
             raise parse_error(response.error)
         return response
 
-    def _send(
+    def _first(
         self, request: capabilities_pb2.CapabilityRequest, timeout_s: float
     ) -> capabilities_pb2.CapabilityResponse:
+        """The first message of the stream."""
         answer: capabilities_pb2.CapabilityResponse
-        if self._plain is not None:
-            answer = self._plain(request, timeout=timeout_s, metadata=self._metadata)
-            return answer
         call: Any = self._stream(request, timeout=timeout_s, metadata=self._metadata)  # Any: grpc's own call object
         try:
             answer = next(call)

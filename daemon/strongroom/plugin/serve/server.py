@@ -7,6 +7,7 @@ import logging
 import queue
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from operator import methodcaller
 from typing import Any, Final
 
 import grpc
@@ -21,6 +22,7 @@ from strongroom.plugin.serve.wire import CHANNEL_OPTIONS
 
 __all__ = ["CALL_TIMEOUT_S_MAX", "EVENTS_MAX", "Execute", "capability_handlers", "new_server"]
 
+Allow = Callable[[grpc.ServicerContext], None]
 Execute = Callable[[capabilities_pb2.CapabilityRequest, float], capabilities_pb2.CapabilityResponse]
 # A caller without a deadline gets this one: no call may occupy a thread for ever.
 CALL_TIMEOUT_S_MAX: Final = 3600.0
@@ -39,30 +41,44 @@ def new_server(pool: ThreadPoolExecutor, path: str, check: TokenCheck | None) ->
 
 
 def capability_handlers(
-    info: capabilities_pb2.CapabilityInfoReply, execute: Execute | None, triggers: TriggerBook | None
+    info: capabilities_pb2.CapabilityInfoReply,
+    execute: Execute | None,
+    triggers: TriggerBook | None,
+    check: TokenCheck | None = None,
 ) -> "list[grpc.GenericRpcHandler[Any, Any]]":
     """Handlers for one capability.
 
     ``Execute`` is declared as a stream of exactly one message. On the wire that is the same as one plain answer, which
-    costs half as much to serve, so it is served as one.
+    costs half as much to serve, so it is served as one. With ``check`` the token is looked for in each call.
     """
+    allow = check.check if check is not None else _allow
     services: dict[str, dict[str, grpc.RpcMethodHandler[Any, Any]]] = {
-        "BaseCapability": {"Info": _plain(lambda _request, _context: info, empty_pb2.Empty)}
+        "BaseCapability": {"Info": _plain(lambda _request, _context: info, empty_pb2.Empty, allow)}
     }
     if execute is not None:
         services["Executable"] = {
-            "Execute": _plain(_execute_with(execute), capabilities_pb2.CapabilityRequest),
-            "RegisterToWorkflow": _plain(_accept, capabilities_pb2.RegisterToWorkflowRequest),
-            "UnregisterFromWorkflow": _plain(_accept, capabilities_pb2.UnregisterFromWorkflowRequest),
+            "Execute": _plain(_execute_with(execute), capabilities_pb2.CapabilityRequest, allow),
+            "RegisterToWorkflow": _plain(_accept, capabilities_pb2.RegisterToWorkflowRequest, allow),
+            "UnregisterFromWorkflow": _plain(_accept, capabilities_pb2.UnregisterFromWorkflowRequest, allow),
         }
     if triggers is not None:
-        services["TriggerExecutable"] = _trigger_methods(triggers)
+        services["TriggerExecutable"] = _trigger_methods(triggers, allow)
     return [grpc.method_handlers_generic_handler(f"capabilities.{name}", methods) for name, methods in services.items()]
 
 
-def _plain(answer: Callable[[Any, grpc.ServicerContext], Any], request: Any) -> "grpc.RpcMethodHandler[Any, Any]":
+def _plain(
+    answer: Callable[[Any, grpc.ServicerContext], Any], request: Any, allow: Allow
+) -> "grpc.RpcMethodHandler[Any, Any]":
     # Any: handlers of all methods share one table, as grpc declares it.
-    return grpc.unary_unary_rpc_method_handler(answer, request.FromString, lambda message: message.SerializeToString())
+    def allowed(message: Any, context: grpc.ServicerContext) -> Any:
+        allow(context)
+        return answer(message, context)
+
+    return grpc.unary_unary_rpc_method_handler(allowed, request.FromString, methodcaller("SerializeToString"))
+
+
+def _allow(_context: grpc.ServicerContext) -> None:
+    """Nothing to show."""
 
 
 def _accept(_request: object, _context: grpc.ServicerContext) -> empty_pb2.Empty:
@@ -139,11 +155,12 @@ class _Stream:
             ) from None
 
 
-def _trigger_methods(triggers: TriggerBook) -> "dict[str, grpc.RpcMethodHandler[Any, Any]]":
+def _trigger_methods(triggers: TriggerBook, allow: Allow) -> "dict[str, grpc.RpcMethodHandler[Any, Any]]":
     def register(
         request: capabilities_pb2.TriggerRegistrationRequest, context: grpc.ServicerContext
     ) -> Iterator[capabilities_pb2.TriggerResponseMessage]:
         """The first message is an ack, or a response with only an error (section 6)."""
+        allow(context)
         stream = _Stream()
         try:
             triggers.register(request, stream)
@@ -177,6 +194,6 @@ def _trigger_methods(triggers: TriggerBook) -> "dict[str, grpc.RpcMethodHandler[
             capabilities_pb2.TriggerRegistrationRequest.FromString,
             capabilities_pb2.TriggerResponseMessage.SerializeToString,
         ),
-        "UnregisterTrigger": _plain(unregister, capabilities_pb2.TriggerRegistrationRequest),
-        "AckEvent": _plain(ack, capabilities_pb2.AckEventRequest),
+        "UnregisterTrigger": _plain(unregister, capabilities_pb2.TriggerRegistrationRequest, allow),
+        "AckEvent": _plain(ack, capabilities_pb2.AckEventRequest, allow),
     }

@@ -126,15 +126,9 @@ class StandardCapabilities(capabilities_pb2_grpc.StandardCapabilitiesServicer):
         path = tempfile.mktemp(prefix="plugin", dir=self._directory)  # noqa: S306 - in a private directory
         book = TriggerBook(capability) if capability.triggers else None
         pool = self._pool if book is None else ThreadPoolExecutor(TRIGGER_THREADS_MAX, thread_name_prefix="trigger")
-        server = new_server(pool, path, self._check)
-        run = partial(invoke, capability)
-
-        def execute(
-            request: capabilities_pb2.CapabilityRequest, timeout_s: float
-        ) -> capabilities_pb2.CapabilityResponse:
-            return run(request, timeout_s=timeout_s)
-
-        server.add_generic_rpc_handlers(capability_handlers(info, execute if capability.methods else None, book))
+        server = new_server(pool, path, None)
+        served = partial(invoke, capability) if capability.methods else None
+        server.add_generic_rpc_handlers(capability_handlers(info, served, book, self._check))
         server.start()
         self._servers.append(server)
         if book is not None:

@@ -42,9 +42,15 @@ class TokenCheck(grpc.ServerInterceptor):  # type: ignore[type-arg]  # generic i
 
     def intercept_service(self, continuation: Callable[[Any], Any], details: Any) -> Any:
         """The real handler, or the refusal. Any: handlers are opaque to interceptors."""
+        return continuation(details) if self._shown(details.invocation_metadata) else self._refusal
+
+    def check(self, context: grpc.ServicerContext) -> None:
+        """The same for one call, from inside its handler: an interceptor costs a tenth of a small call."""
+        if not self._shown(context.invocation_metadata()):
+            context.abort(grpc.StatusCode.UNAUTHENTICATED, REFUSAL)
+
+    def _shown(self, metadata: Any) -> bool:
+        """Whether the token is there, or not needed. Any: grpc's own pairs."""
         if not self._required():
-            return continuation(details)
-        for key, value in details.invocation_metadata:
-            if key == TOKEN_KEY and hmac.compare_digest(value.encode(), self._token):
-                return continuation(details)
-        return self._refusal
+            return True
+        return any(key == TOKEN_KEY and hmac.compare_digest(value.encode(), self._token) for key, value in metadata)

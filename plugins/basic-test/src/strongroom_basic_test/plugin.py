@@ -20,11 +20,10 @@ EVENTS_MAX: Final = 10_000
 
 @dataclass(slots=True)
 class _Calls:
-    """How many calls of basic-test-action there were, and how many are open."""
+    """How many calls of basic-test-action there were."""
 
     changed: threading.Condition = field(default_factory=threading.Condition)
     seen: int = 0
-    open: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -33,7 +32,7 @@ class BasicTest:
 
     ``adapted_thing`` is what basic-test-action answers; empty means the word for its input, ``true`` or ``false``.
     ``errors`` are code words: the n-th call fails with Public, System, that code and the message ``<Code> error``.
-    ``open_calls`` lets every call wait until so many are open at once. ``answer_bytes`` is the size of a big answer.
+    ``open_calls`` lets the first calls wait until so many are open. ``answer_bytes`` is the size of a big answer.
     ``trigger_events`` events are sent to each registration, ``trigger_interval_ms`` apart.
     """
 
@@ -102,30 +101,27 @@ class BasicTest:
     def perform_action(self, call: Call) -> basic_action_pb2.Outputs:
         """Answer, after whatever the config asks for."""
         inputs = call.unpack(basic_action_pb2.Inputs)
+        if self.open_calls or self.errors:
+            self._meet_and_fail(call.timeout_s)
+        if self.delay_ms:
+            self._stopped.wait(self.delay_ms / 1000)
+        if self.answer_bytes:
+            return basic_action_pb2.Outputs(adapted_thing="x" * self.answer_bytes)
+        return basic_action_pb2.Outputs(adapted_thing=self.adapted_thing or ("true" if inputs.input_thing else "false"))
+
+    def _meet_and_fail(self, timeout_s: float) -> None:
+        """Count this call, wait for the others if the config asks for that, and fail if it is this call's turn."""
         calls = self._calls
         with calls.changed:
             calls.seen += 1
-            calls.open += 1
             number = calls.seen
             calls.changed.notify_all()
-            met = calls.changed.wait_for(
-                lambda: calls.open >= self.open_calls or self._stopped.is_set(), call.timeout_s
-            )
-        try:
-            if not met:
-                text = f"only {calls.open} of {self.open_calls} calls were open at once"
+            if not calls.changed.wait_for(lambda: calls.seen >= self.open_calls or self._stopped.is_set(), timeout_s):
+                text = f"only {calls.seen} of {self.open_calls} calls were open at once"
                 raise CapabilityError("Public", "System", "DeadlineExceeded", text)
-            self._stopped.wait(self.delay_ms / 1000)
-            if number <= len(self.errors):
-                code = self.errors[number - 1]
-                raise CapabilityError("Public", "System", code, f"{code} error")
-            if self.answer_bytes:
-                return basic_action_pb2.Outputs(adapted_thing="x" * self.answer_bytes)
-            return basic_action_pb2.Outputs(adapted_thing=self.adapted_thing or str(inputs.input_thing).lower())
-        finally:
-            if self.open_calls == 0:
-                with calls.changed:
-                    calls.open -= 1
+        if number <= len(self.errors):
+            code = self.errors[number - 1]
+            raise CapabilityError("Public", "System", code, f"{code} error")
 
     def perform_node_action(self, call: Call) -> node_action_pb2.NodeOutputs:
         """Answer ``output_thing``."""
