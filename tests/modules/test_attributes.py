@@ -8,7 +8,10 @@ from strongroom.errors import InvalidInput, LimitExceeded, Refused
 from strongroom.modules.attributes import ATTRIBUTES_BYTES_MAX, SecretName, difference, parse_attributes
 from strongroom.modules.route import CONFIDENTIAL, LOCAL, module_name
 
-FULL = b'{"confidential": true, "vault_don_secrets": [{"key": "API_KEY"}, {"key": "SIGNING_KEY", "namespace": "custom-ns"}]}'
+FULL = (
+    b'{"confidential": true, '
+    b'"vault_don_secrets": [{"key": "API_KEY"}, {"key": "SIGNING_KEY", "namespace": "custom-ns"}]}'
+)
 
 
 def test_a_valid_document_with_all_fields_is_read():

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 from google.protobuf import any_pb2, empty_pb2
 
-from strongroom.errors import CapabilityError, PluginFault, TimedOut, Unavailable
+from strongroom.errors import Cancelled, CapabilityError, PluginFault, TimedOut, Unavailable
 from strongroom.modules.attributes import SecretName, parse_attributes
 from strongroom.modules.confidential import CAPABILITY_ID, ConfidentialModule
 from strongroom.modules.local import LocalModule
@@ -39,6 +39,11 @@ class Helper:
     execution_id: str = "cd" * 32
     node_seed: int = 7
     timeout_ms: int = 1500
+    cancelled: str = ""
+
+    def on_cancel(self, stop):
+        if self.cancelled:
+            stop(self.cancelled)
 
 
 def module(capability, secrets=(), dialect="both"):
@@ -116,6 +121,22 @@ def test_a_call_past_its_deadline_is_a_timed_out_run():
     capability = ScriptedCapability({"Execute": CapabilityError("Public", "System", "DeadlineExceeded", "late")})
     with pytest.raises(TimedOut, match="within 1500 ms"):
         module(capability).execute(REQUEST, Helper())
+
+
+def test_a_wish_to_stop_is_handed_to_the_enclave_and_ends_the_run_as_cancelled():
+    stopped = CapabilityError("Public", "System", "Canceled", "not needed")
+    capability = ScriptedCapability({"Execute": stopped, "Cancel": capabilities_pb2.CapabilityResponse()})
+    with pytest.raises(Cancelled, match="not needed"):
+        module(capability).execute(REQUEST, Helper(cancelled="not needed"))
+    (request,) = capability.called("Cancel")
+    asked = backend_pb2.CancelExecution()
+    assert request.payload.Unpack(asked)
+    assert (asked.execution_id, asked.reason) == ("cd" * 32, "not needed")
+
+
+def test_a_far_side_that_cannot_cancel_is_waited_for():
+    capability = ScriptedCapability({"Execute": confidential_answer(RESULT)})
+    assert module(capability).execute(REQUEST, Helper(cancelled="not needed")) == RESULT
 
 
 @pytest.mark.parametrize(

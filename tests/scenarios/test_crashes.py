@@ -8,11 +8,11 @@ from pathlib import Path
 
 import grpc
 import pytest
-from tests.fakes.live_daemon import strongroom
-from tests.guests.build import guest
 
 from strongroom.engine.runids import new_run_id
 from strongroom.pb.strongroom.v1 import run_pb2, status_pb2, workflow_pb2
+from tests.fakes.live_daemon import strongroom
+from tests.guests.build import guest
 
 CONFIDENTIAL = b'{"confidential": true}'
 SAMPLES = Path(__file__).resolve().parents[2] / "daemon" / "strongroom" / "app" / "samples"
@@ -37,7 +37,9 @@ def test_after_kill_9_of_the_daemon_everything_acknowledged_is_there(daemon):
             while not stop.is_set():
                 run_id = new_run_id()
                 try:
-                    api.runs.Start(run_pb2.StartRequest(workflow=workflow, run_id=run_id, json=b'{"who": "x"}'), timeout=5)
+                    api.runs.Start(
+                        run_pb2.StartRequest(workflow=workflow, run_id=run_id, json=b'{"who": "x"}'), timeout=5
+                    )
                 except grpc.RpcError:
                     return
                 acknowledged.append(run_id)
@@ -107,7 +109,9 @@ def test_after_kill_9_of_a_plugin_it_comes_back_and_the_next_run_works(daemon, p
         api.register(SAMPLES / "greet.wasm", "hidden", CONFIDENTIAL)
         before = api.plugin(plugin)
         os.kill(before.pid, signal.SIGKILL)
-        wait_for(lambda: api.plugin(plugin).restarts > before.restarts and api.plugin(plugin).state == "ready", "a restart")
+        wait_for(
+            lambda: api.plugin(plugin).restarts > before.restarts and api.plugin(plugin).state == "ready", "a restart"
+        )
         assert api.execute("hidden", b'{"who": "next"}').result.string_value == "hello, next"
 
 

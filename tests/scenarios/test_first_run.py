@@ -33,11 +33,17 @@ def test_a_confidential_workflow_is_registered_and_run(daemon):
     assert len(document["execution_id"]) == 64
     assert document["status"] == "completed"
     assert document["result"] == {"greeting": "hello, x", "api_key": "present, 6 bytes"}
-    assert (document["module"], document["backend"], document["insecure"]) == ("confidential", "insecure-software", True)
+    assert (document["module"], document["backend"], document["insecure"]) == (
+        "confidential",
+        "insecure-software",
+        True,
+    )
     assert document["binary_sha256"] == registered.json["binary_sha256"]
     assert any("routing workflow to confidential execution" in line for line in daemon.log)
 
-    bad = daemon("workflow", "register", str(HELLO), "--name", "broken", "--attributes", '{"confidential": tru', "--json")
+    bad = daemon(
+        "workflow", "register", str(HELLO), "--name", "broken", "--attributes", '{"confidential": tru', "--json"
+    )
     assert bad.code == 65
     assert bad.out == ""
     assert "failed to parse workflow attributes" in bad.err

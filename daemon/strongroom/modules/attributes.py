@@ -62,7 +62,6 @@ def parse_attributes(untrusted: bytes | None) -> Attributes:
             fix="put large data into the config or the trigger payload",
             size=len(untrusted),
             limit=ATTRIBUTES_BYTES_MAX,
-            setting="attributes_bytes_max",
         )
     document = _load(untrusted)
     if not isinstance(document, dict):
@@ -178,7 +177,6 @@ def _secrets(document: Mapping[str, Any]) -> tuple[SecretName, ...]:
             fix="name only the secrets that the workflow reads",
             size=len(listed),
             limit=SECRETS_MAX,
-            setting="secrets_max",
         )
     return tuple(_secret(entry, f"{path}[{index}]") for index, entry in enumerate(listed))
 
@@ -218,7 +216,6 @@ def _name(value: object, path: str) -> str:
             fix="choose a shorter name",
             size=size,
             limit=NAME_BYTES_MAX,
-            setting="secret_name_bytes_max",
         )
     return value
 

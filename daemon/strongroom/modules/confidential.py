@@ -10,7 +10,7 @@ The flow of one execution, with the step numbers of contracts, "confidential" se
 6. to 8. unwrap the answer.
 
 There is no other way to run a confidential workflow: whatever fails here fails the run, and nothing runs locally. The
-execution helper serves only for its identity; the enclave has its own time, secrets and capabilities.
+execution helper serves only for its identity and to cancel; the enclave has its own time, secrets and capabilities.
 """
 
 from typing import Final, Protocol
@@ -18,7 +18,7 @@ from typing import Final, Protocol
 from google.protobuf import any_pb2, empty_pb2
 from google.protobuf.message import DecodeError, EncodeError
 
-from strongroom.errors import CapabilityError, PluginFault, StrongroomError, TimedOut, Unavailable
+from strongroom.errors import Cancelled, CapabilityError, PluginFault, StrongroomError, TimedOut, Unavailable
 from strongroom.modules.attributes import SecretName
 from strongroom.modules.module import Backend, ExecutionHelper, Workflow
 from strongroom.pb.capabilities.compute.confidentialworkflow.v1alpha import confidential_workflow_pb2 as messages
@@ -87,9 +87,12 @@ class ConfidentialModule:
             method="Execute",
             capabilityId=CAPABILITY_ID,
         )
+        helper.on_cancel(lambda reason: _cancel(capability, helper.execution_id, reason))
         try:
             answer = capability.execute(call, timeout_s=helper.timeout_ms / 1000)
         except CapabilityError as error:
+            if error.name == "Canceled":
+                raise Cancelled("SR-RUN-018", error.message, fix="start the run again if it is still wanted") from error
             if error.name == "DeadlineExceeded":
                 raise TimedOut(
                     "SR-RUN-011",
@@ -177,6 +180,16 @@ def ask_backend(capability: Executable) -> Backend:
         # A plugin of another maker does not know the question.
         return UNKNOWN_BACKEND
     return Backend(described.label, described.insecure)
+
+
+def _cancel(capability: Executable, execution_id: str, reason: str) -> None:
+    """Ask the far side to stop one execution. One that cannot is left to its time limit and still waited for."""
+    request = _question("Cancel")
+    request.payload.Pack(backend_pb2.CancelExecution(execution_id=execution_id, reason=reason))
+    try:
+        capability.execute(request, timeout_s=QUESTION_TIMEOUT_S)
+    except CapabilityError:
+        return
 
 
 def _question(method: str) -> capabilities_pb2.CapabilityRequest:

@@ -13,6 +13,8 @@ __all__ = ["Guard"]
 
 WITHOUT_DEADLINE: Final = ("/grpc.health.", "/grpc.reflection.")
 """Probes and explorers, which seldom set one and cost nothing."""
+DEADLINE_S_MAX: Final = 365 * 86_400.0
+"""A deadline further away than a year is none."""
 log = logs.get("services")
 
 # The library types a handler's request and answer as anything; they are protobuf messages.
@@ -39,10 +41,16 @@ class Guard(grpc.ServerInterceptor):  # type: ignore[type-arg]  # generic in the
         )
 
 
+def has_deadline(context: grpc.ServicerContext) -> bool:
+    """Whether the caller set one; the library shows an unset deadline as one in the far future."""
+    left = context.time_remaining()
+    return left is not None and left < DEADLINE_S_MAX
+
+
 def _guarded(behaviour: Behaviour, method: str) -> Behaviour:
     def call(request: Any, context: grpc.ServicerContext) -> Any:
         try:
-            if context.time_remaining() is None:
+            if not has_deadline(context):
                 raise InvalidInput(
                     "SR-API-001",
                     "the call has no deadline",

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -77,7 +78,8 @@ class ApiServer:
             self._socket.unlink()
         before = os.umask(0o117)
         try:
-            self._server.add_insecure_port(f"unix:{path}")
+            # The target is a URI: a path with a percent or question mark must not be read as one.
+            self._server.add_insecure_port(f"unix:{quote(path)}")
             self._server.start()
         except RuntimeError as error:
             raise Misconfigured(

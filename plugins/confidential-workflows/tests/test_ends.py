@@ -48,7 +48,7 @@ def test_a_runner_that_dies_in_the_middle_gives_a_reason(host):
     assert error.message == "the enclave runner died: it was killed by signal 9"
 
 
-def test_one_execution_too_many_is_refused_and_a_slot_is_free_again_afterwards(owner):
+def test_one_execution_too_many_waits_for_a_slot_and_is_refused_at_its_deadline(owner):
     host = EnclaveHost(owner=owner, executions_max=1)
     inside, leave = threading.Event(), threading.Event()
 
@@ -63,7 +63,7 @@ def test_one_execution_too_many_is_refused_and_a_slot_is_free_again_afterwards(o
     first = threading.Thread(target=lambda: results.append(host.run(request)))
     first.start()
     assert inside.wait(30)
-    error = host.refusal(request)
+    error = host.refusal(request, timeout_s=0.5)
     leave.set()
     first.join(30)
     host.run(request)

@@ -17,6 +17,7 @@ from strongroom_confidential_workflows.launcher import Launcher
 from strongroom_confidential_workflows.limits import (
     ANSWER_MARGIN_MS,
     ERROR_CHARACTERS_MAX,
+    QUEUE_WAIT_S,
     READY_TIMEOUT_S,
     RESULT_BYTES_MAX,
 )
@@ -91,26 +92,34 @@ class ConfidentialWorkflows:
         deadline = time.monotonic() + call.timeout_s
         request = call.unpack(confidential_workflow_pb2.ConfidentialWorkflowRequest)
         execution = ConfidentialExecution.from_wire(request, metadata=call.metadata)
-        if not self._slots.acquire(blocking=False):
-            raise CapabilityError(
-                "Public",
-                "System",
-                "ResourceExhausted",
-                f"{self._executions_max} executions are running, and executions_max allows no more: try again later",
-            )
         cancellation = Cancellation(execution.execution_id)
         with self._lock:
             self._running.add(cancellation)
         try:
-            finished = self._run(call, execution, cancellation, deadline)
+            self._take_slot(cancellation, deadline)
+            try:
+                finished = self._run(call, execution, cancellation, deadline)
+            finally:
+                self._slots.release()
         finally:
             with self._lock:
                 self._running.discard(cancellation)
-            self._slots.release()
         self._log.info(
             "execution ended: %s", enclave_pb2.Outcome.Name(finished.outcome), extra=_facts(execution, finished)
         )
         return _response(finished)
+
+    def _take_slot(self, cancellation: Cancellation, deadline: float) -> None:
+        """Wait for one of ``executions_max`` places, within the deadline of the call."""
+        while not self._slots.acquire(timeout=max(0.0, min(QUEUE_WAIT_S, deadline - time.monotonic()))):
+            cancellation.check()
+            if time.monotonic() >= deadline:
+                raise CapabilityError(
+                    "Public",
+                    "System",
+                    "ResourceExhausted",
+                    f"{self._executions_max} executions are running (executions_max), and none ended in time",
+                )
 
     def _run(
         self, call: Call, execution: ConfidentialExecution, cancellation: Cancellation, deadline: float

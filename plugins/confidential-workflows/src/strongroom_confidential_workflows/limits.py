@@ -12,6 +12,7 @@ __all__ = [
     "FETCH_TIMEOUT_S",
     "FRAME_BYTES_MAX",
     "KILL_GRACE_S",
+    "QUEUE_WAIT_S",
     "READY_TIMEOUT_S",
     "REQUEST_BYTES_MAX",
     "RESULT_BYTES_MAX",
@@ -34,6 +35,7 @@ FRAME_BYTES_MAX: Final = 32 * 1024 * 1024  # binary and request travel in one fr
 CALLS_IN_FLIGHT_MAX: Final = 30  # each holds a thread of this process; the guest's own limit is the same
 CALLS_MAX: Final = 10_000  # a guest that calls in a loop ends here, long before its deadline
 ERROR_CHARACTERS_MAX: Final = 2_000  # an error is a sentence or two, whoever wrote it
+QUEUE_WAIT_S: Final = 0.2  # how soon an execution that was cancelled leaves the queue
 EXECUTIONS_MAX: Final = 64  # each takes up to 100 MB of guest memory and a process
 SECRETS_NAMED_MAX: Final = 100  # an owner has no more
 SECRETS_FETCHED_MAX: Final = 100  # the same, for a guest that asks one by one
