@@ -8,10 +8,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
-from google.protobuf import wrappers_pb2
+from google.protobuf import empty_pb2, wrappers_pb2
 
 from strongroom.errors import CapabilityError
+from strongroom.pb.capabilities.v1 import capabilities_pb2_grpc
+from strongroom.pb.strongroom.plugin.v1 import store_pb2, store_pb2_grpc
 from strongroom.registry.limits import Supervision
 from strongroom.settings.manifest import PluginEntry
 from tests.fakes.memory_host import QUICK, WAIT_S, Eventually, MemoryHost, answer, request
@@ -189,6 +192,24 @@ def test_a_stopped_host_leaves_no_process_and_no_directory(tmp_path):
         assert [d.stat().st_mode & 0o777 for d in directories] == [0o700] * len(directories)
     assert not Path(f"/proc/{pid}").exists()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_nobody_else_of_the_same_user_gets_into_the_sockets(tmp_path):
+    with MemoryHost(tmp_path, probe()) as host:
+        host.stores["probe"].put("key", b"value")
+        sockets = sorted(tmp_path.glob("probe-*/*"))
+        assert len(sockets) == 3  # the host's, the plugin's, and its capability's
+        for path in sockets:
+            with grpc.insecure_channel(f"unix:{path}") as channel:
+                for method, message in (
+                    (store_pb2_grpc.StoreServiceStub(channel).Get, store_pb2.GetRequest(key="key")),
+                    (capabilities_pb2_grpc.StandardCapabilitiesStub(channel).Infos, empty_pb2.Empty()),
+                    (capabilities_pb2_grpc.BaseCapabilityStub(channel).Info, empty_pb2.Empty()),
+                ):
+                    with pytest.raises(grpc.RpcError) as caught:
+                        method(message, timeout=WAIT_S)
+                    codes = {grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.UNIMPLEMENTED}
+                    assert caught.value.code() in codes
 
 
 def test_a_long_runtime_directory_is_no_obstacle(tmp_path):

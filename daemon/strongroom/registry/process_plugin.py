@@ -6,6 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from typing import Final
 
 from strongroom.errors import StrongroomError
 from strongroom.registry.limits import Supervision
@@ -14,10 +15,13 @@ from strongroom.registry.states import Lifecycle, PluginEvent, PluginState, step
 
 __all__ = ["ProcessPlugin", "backoff_s"]
 
+# Far past every limit of the waiting time, and far below what a float can hold.
+DOUBLINGS_MAX: Final = 30
+
 
 def backoff_s(crashes: int, times: Supervision, *, jitter: float) -> float:
     """How long to wait after the n-th crash in a row. ``jitter`` in [0, 1) takes off up to half of it."""
-    full = min(times.backoff_max_s, times.backoff_min_s * 2.0 ** max(0, crashes - 1))
+    full = min(times.backoff_max_s, times.backoff_min_s * 2.0 ** min(max(0, crashes - 1), DOUBLINGS_MAX))
     return max(times.backoff_min_s, full * (1 - jitter / 2))
 
 
