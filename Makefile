@@ -8,6 +8,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PLUGINS := plugins/basic-test plugins/confidential-workflows plugins/vault
 UVPIP  := $(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode
+# pip trusts the certificates of the machine; uv does so when it is told.
+ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt),)
+export UV_SYSTEM_CERTS ?= true
+endif
 SOURCES := daemon plugins migrations tests bench tools examples
 
 .PHONY: help demo test check fmt proto bench dist lock guests clean runtime dev
