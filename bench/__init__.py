@@ -1,0 +1,1 @@
+"""Side-by-side benchmarks: the figures that strongroom demands of itself, each beside a bare counterpart."""
