@@ -29,7 +29,7 @@ def fnv1a(text: str) -> int:
     return value - (1 << 64) if value >> 63 else value
 
 
-class Refusal(Exception):  # noqa: N818 - not an error of the test: the text that the guest is to read
+class Refusal(Exception):
     """An import refuses; the guest gets this text and minus its length."""
 
 

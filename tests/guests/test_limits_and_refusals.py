@@ -132,6 +132,19 @@ def test_a_guest_without_an_end_can_be_cancelled(run, name, monkeypatch):
         run(name)
 
 
+def test_an_answer_that_comes_after_the_time_limit_does_not_count(run):
+    # The sleep ends early because the run is over; the guest would then answer and exit in good order.
+    sleeping = trigger(http_pb2.Payload(), config=b"1500000000")
+    with pytest.raises(TimedOut, match="300 ms"):
+        run("sleep-long", sleeping, timeout_ms=300)
+
+
+def test_an_answer_that_comes_after_a_cancellation_does_not_count(run, monkeypatch):
+    monkeypatch.setattr(PretendedHost, "on_cancel", lambda _, stop: stop("nobody wants it any more"))
+    with pytest.raises(Cancelled, match="nobody wants it"):
+        run("sleep-long", trigger(http_pb2.Payload(), config=b"1500000000"))
+
+
 @pytest.mark.parametrize("name", ["garbage-after", "twice", "returns", "leaves-calls"])
 def test_an_odd_ending_does_not_lose_the_answer(run, name):
     assert run(name).value.bytes_value == b"config"

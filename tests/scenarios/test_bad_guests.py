@@ -14,8 +14,10 @@ CONFIDENTIAL = b'{"confidential": true}'
 
 @pytest.fixture(scope="module")
 def host():
-    """A daemon with a short time limit for runs."""
-    daemon = LiveDaemon(short_directory(), ("--set", f"limits.run_timeout_ms={RUN_TIMEOUT_MS}")).start()
+    """A daemon with short time limits."""
+    limits = ("run_timeout_ms", "subscribe_timeout_ms")
+    options = [word for name in limits for word in ("--set", f"limits.{name}={RUN_TIMEOUT_MS}")]
+    daemon = LiveDaemon(short_directory(), tuple(options)).start()
     yield daemon
     assert daemon.stop() == 0
 
@@ -41,7 +43,7 @@ def refused(api, binary, name, attributes=b"", **fields):
         (lambda: wasm("legacy"), "legacy"),
         (lambda: wasm("unknown-import"), "import"),
         (lambda: b"\x00asm" + b"\x00" * 100_000_001, "100000000"),
-        (lambda: wasm("loop-at-subscribe"), f"{RUN_TIMEOUT_MS} ms"),
+        (lambda: wasm("loop-at-subscribe"), f"did not name its triggers within {RUN_TIMEOUT_MS} ms"),
         (lambda: wasm("trap-at-subscribe"), "trap"),
         (lambda: wasm("garbage-at-subscribe"), "response"),
         (lambda: wasm("nothing-at-subscribe"), "did not name its triggers"),
@@ -114,8 +116,8 @@ def test_a_flood_of_log_lines_is_cut_and_does_not_fail_the_run(host):
     assert len("".join(host.log)) < 1_000_000
 
 
-def test_a_go_guest_of_several_megabytes_runs_in_both_places(host):
-    with host.channel() as api:
+def test_a_go_guest_of_several_megabytes_runs_in_both_places(shared):
+    with shared.channel() as api:
         api.register(guest("go"), "go-local", config=b"echo")
         api.register(guest("go"), "go-hidden", CONFIDENTIAL, config=b"echo", tag="t")
         for name in ("go-local", "go-hidden"):

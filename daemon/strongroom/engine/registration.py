@@ -13,7 +13,7 @@ from strongroom.engine.execution import SubscribeHelper, missing_secret
 from strongroom.engine.host import EngineHost
 from strongroom.engine.journal import now_ms
 from strongroom.engine.specs import ACTIVE, Spec
-from strongroom.errors import Conflict, Forbidden, GuestFault, InvalidInput, LimitExceeded
+from strongroom.errors import Conflict, Forbidden, GuestFault, InvalidInput, LimitExceeded, TimedOut
 from strongroom.guest.binary import StoredBinary, decode_upload
 from strongroom.guest.ids import normal_owner, workflow_id
 from strongroom.guest.pool import CompiledModule
@@ -218,7 +218,16 @@ class Registration:
         )
         request = sdk_pb2.ExecuteRequest(config=draft.config, max_response_size=self._limits.response_bytes_max)
         request.subscribe.SetInParent()
-        result = module.execute(request, helper)
+        try:
+            result = module.execute(request, helper)
+        except TimedOut as error:
+            raise TimedOut(
+                "SR-WF-012",
+                f"the workflow did not name its triggers within {self._limits.subscribe_timeout_ms} ms",
+                fix="name the triggers without waiting for anything, or raise the limit",
+                limit=self._limits.subscribe_timeout_ms,
+                setting="limits.subscribe_timeout_ms",
+            ) from error
         warnings += [w for w in helper.warnings if w not in warnings]
         if result.WhichOneof("result") != "trigger_subscriptions":
             raise GuestFault(

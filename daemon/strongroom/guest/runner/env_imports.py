@@ -30,7 +30,9 @@ def version_marker(_run: Execution) -> None:
 
 
 def send_response(run: Execution, pointer: int, size: int) -> int:
-    """Store a serialized ``ExecutionResult``; the last one wins."""
+    """Store a serialized ``ExecutionResult``; the last one wins. Once the run is over, none counts any more."""
+    if run.is_over():
+        return EFAULT
     try:
         run.memory.check(pointer, size)
         if size > run.limits.response_bytes_max:
