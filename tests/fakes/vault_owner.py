@@ -1,12 +1,12 @@
 """An owner of secrets, who seals values to a vault as the command line does."""
 
 from google.protobuf import any_pb2
-from tests.fakes.plugin_host import MemoryStore, memory_host
 
 from strongroom.crypto.box import seal_to
 from strongroom.plugin import Call
 from strongroom.plugin.messages import capabilities_pb2, vault_pb2
 from strongroom_vault.plugin import VaultPlugin
+from tests.fakes.plugin_host import MemoryStore, memory_host
 
 ALICE = "d8da6bf26964af9d7eed9e03e53415d37aa96045"
 ALICE_SUMMED = "0xd8dA6BF26964aF9D7eEd9e03E53415D37aA96045"

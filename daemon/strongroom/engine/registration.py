@@ -222,7 +222,7 @@ class Registration:
             result = module.execute(request, helper)
         except TimedOut as error:
             raise TimedOut(
-                "SR-WF-012",
+                "SR-WF-013",
                 f"the workflow did not name its triggers within {self._limits.subscribe_timeout_ms} ms",
                 fix="name the triggers without waiting for anything, or raise the limit",
                 limit=self._limits.subscribe_timeout_ms,
