@@ -1,27 +1,20 @@
-"""Which capabilities only the host itself may call."""
+"""What guests and clients may not call: capabilities that are the host's own business."""
 
 from typing import Final
 
 from strongroom.errors import Forbidden
+from strongroom.registry.ids import parse_id
+from strongroom.registry.system_only import SYSTEM_ONLY, system_only
 
-__all__ = ["SYSTEM_ONLY", "refuse_system_only"]
+__all__ = ["refuse_system_only"]
 
-ANY: Final = "*"
-SYSTEM_ONLY: Final = {
-    # It takes whole workflows; a guest that could call it would start others under its own name.
-    "confidential-workflows": {"Execute", "ProvidedTees", ANY},
-    # A caller that names its own key would get every secret sealed to itself.
-    "vault": {"vault.secrets.get"},
-}
-GUESTS_NEVER: Final = frozenset({"confidential-workflows", "vault"})
+GUESTS_NEVER: Final = frozenset(SYSTEM_ONLY)
 """A guest reads secrets through its own import, never by calling the vault."""
 
 
 def refuse_system_only(capability_id: str, method: str, *, guest: bool) -> None:
     """Raises ``Forbidden`` when a guest or a client of the API may not call ``method`` of ``capability_id``."""
-    name = capability_id.split("@")[0].split(":")[0]
-    methods = SYSTEM_ONLY.get(name, set())
-    if (guest and name in GUESTS_NEVER) or method in methods or ANY in methods:
+    if (guest and parse_id(capability_id).name in GUESTS_NEVER) or system_only(capability_id, method):
         raise Forbidden(
             "SR-CAP-002",
             f"{capability_id} {method} may be called by the host only",

@@ -16,6 +16,7 @@ from strongroom.pb.capabilities.internal.actionandtrigger.v1 import action_and_t
 from strongroom.pb.capabilities.internal.basictrigger.v1 import basic_trigger_pb2
 from strongroom.pb.capabilities.networking.http.v1alpha import http_pb2
 from strongroom.pb.capabilities.scheduler.cron.v1 import cron_pb2
+from strongroom.registry.ids import parse_id
 
 __all__ = ["wrap"]
 
@@ -26,7 +27,7 @@ def wrap(capability_id: str, method: str, untrusted_json: bytes) -> any_pb2.Any:
     The HTTP trigger takes any JSON value as its input; a cron trigger takes nothing and gets the current second; other
     known triggers take their message as a JSON object; a trigger that is not known gets a ``google.protobuf.Value``.
     """
-    name = capability_id.split("@")[0].split(":")[0]
+    name = parse_id(capability_id).name
     value = _parsed(untrusted_json)
     wrapper = WRAPPERS.get((name, method)) or WRAPPERS.get((name, ""))
     packed = any_pb2.Any()

@@ -13,7 +13,7 @@ from typing import Final
 import grpc
 from google.protobuf import empty_pb2
 
-from strongroom.errors import InvalidInput, LimitExceeded, PluginFault
+from strongroom.errors import Forbidden, InvalidInput, LimitExceeded, PluginFault
 from strongroom.pb.capabilities.v1 import capabilities_pb2, capabilities_pb2_grpc
 from strongroom.pb.loop import loop_pb2
 from strongroom.plugin.info import KIND_OF, TYPE_OF
@@ -92,7 +92,8 @@ class BrokeredRegistry:
         )
 
     def offer_executable(self, capability_id: str) -> int:
-        """Serve a capability to the plugin; its broker id."""
+        """Serve a capability to the plugin; its broker id. Raises ``Forbidden`` for what is not for this plugin."""
+        self._offers.refuse_system_only(capability_id)
         handle = self._registry.get_executable(capability_id)
         with self._lock:
             if capability_id not in self._served:
@@ -114,7 +115,7 @@ class BrokeredRegistry:
         numbers = []
         for entry in self._registry.list():
             if entry.available and entry.id not in own:
-                with contextlib.suppress(InvalidInput):  # it is only a trigger
+                with contextlib.suppress(InvalidInput, Forbidden):  # it is only a trigger, or not for this plugin
                     numbers.append(self.offer_executable(entry.id))
         return numbers
 

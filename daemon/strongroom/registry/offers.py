@@ -7,6 +7,7 @@ from strongroom.plugin.capability import Kind
 from strongroom.registry.bounds import BoundedExecutable, ExecutableBackend, Gate
 from strongroom.registry.limits import CallLimits
 from strongroom.registry.registry import Offer, Registry
+from strongroom.registry.system_only import refuse_to_plugin
 from strongroom.registry.triggers import TriggerBackend
 from strongroom.settings.manifest import PluginEntry
 
@@ -28,6 +29,10 @@ class Offers:
         """What the plugin offers now, or offered before it went away."""
         with self._lock:
             return tuple(self._ids)
+
+    def refuse_system_only(self, capability_id: str) -> None:
+        """Raises ``Forbidden`` when this plugin may not reach that capability of others."""
+        refuse_to_plugin(self._entry, capability_id)
 
     def add(
         self,

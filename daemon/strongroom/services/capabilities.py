@@ -6,7 +6,7 @@ import grpc
 from google.protobuf import any_pb2, json_format
 from google.protobuf.message import Message
 
-from strongroom.engine.policy import SYSTEM_ONLY, refuse_system_only
+from strongroom.engine.policy import refuse_system_only
 from strongroom.engine.registration import Owners
 from strongroom.errors import InvalidInput
 from strongroom.pb.capabilities.internal.actionandtrigger.v1 import action_and_trigger_pb2
@@ -15,7 +15,9 @@ from strongroom.pb.capabilities.internal.nodeaction.v1 import node_action_pb2
 from strongroom.pb.capabilities.v1 import capabilities_pb2
 from strongroom.pb.strongroom.v1 import capability_pb2, capability_pb2_grpc
 from strongroom.pb.vault import vault_pb2
+from strongroom.registry.ids import parse_id
 from strongroom.registry.registry import Registry
+from strongroom.registry.system_only import ANY_METHOD, system_only
 
 __all__ = ["CapabilityService"]
 
@@ -51,7 +53,7 @@ class CapabilityService(capability_pb2_grpc.CapabilityServiceServicer):
                     description=entry.description,
                     plugin=entry.plugin,
                     available=entry.available,
-                    system_only="*" in SYSTEM_ONLY.get(_name(entry.id), ()),
+                    system_only=system_only(entry.id, ANY_METHOD),
                 )
                 for entry in sorted(self._registry.list(), key=lambda e: e.id)
             ]
@@ -77,14 +79,10 @@ class CapabilityService(capability_pb2_grpc.CapabilityServiceServicer):
         )
 
 
-def _name(capability_id: str) -> str:
-    return capability_id.split("@")[0].split(":")[0]
-
-
 def _payload(request: capability_pb2.CapabilityServiceExecuteRequest) -> any_pb2.Any:
     if request.HasField("message"):
         return request.message
-    kind = REQUESTS.get((_name(request.capability_id), request.method))
+    kind = REQUESTS.get((parse_id(request.capability_id).name, request.method))
     if kind is None:
         raise InvalidInput(
             "SR-CAP-003",
