@@ -47,7 +47,13 @@ def test_after_a_panic_unmarked_lines_are_errors(forwarder, caplog):
 
 def test_other_keys_of_a_structured_line_are_kept(forwarder, caplog):
     forwarder.line(json.dumps({"@level": "info", "@message": "m", "@timestamp": "t", "run": "r1"}))
-    assert caplog.records[0].fields == {"run": "r1"}
+    assert caplog.records[0].run == "r1"
+
+
+def test_a_key_that_is_called_like_one_of_the_records_own_replaces_nothing(forwarder, caplog):
+    forwarder.line(json.dumps({"@level": "info", "@message": "m", "@module": "x", "msg": "forged", "name": "root"}))
+    assert caplog.records[0].getMessage() == "m"
+    assert caplog.records[0].name != "root"
 
 
 def test_a_line_over_the_limit_comes_in_pieces():

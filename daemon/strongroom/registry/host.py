@@ -120,6 +120,8 @@ class PluginHost:
         if not entry.enabled:
             return _Absent(entry, "")
         logger = logging.getLogger(f"strongroom.plugins.{entry.name}")
+        if entry.pin is not None:
+            logger.warning("plugin %s has a pin, which this release reads and does not check", entry.name)
         try:
             config = expand(entry.config, self._variables, f"{entry.where or entry.name}.config")
         except Misconfigured as error:

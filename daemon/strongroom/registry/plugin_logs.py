@@ -28,6 +28,7 @@ LEVELS: Final = {
     "warn": logging.WARNING,
     "error": logging.ERROR,
 }
+RECORD_FIELDS: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 PANICS: Final = ("panic: ", "fatal error: ")
 
 
@@ -79,7 +80,7 @@ class LogForwarder:
         structured = _structured(text)
         if structured is not None:
             level, message, fields = structured
-            self._logger.log(level, "%s", message, extra={"fields": fields})
+            self._logger.log(level, "%s", message, extra=fields)
             return
         for prefix, level in PREFIXES.items():
             if text.startswith(prefix):
@@ -112,7 +113,9 @@ def _structured(text: str) -> tuple[int, str, dict[str, Any]] | None:
         return None
     if not isinstance(record, dict) or not isinstance(record.get("@level"), str):
         return None
-    fields = {key: value for key, value in record.items() if key not in {"@level", "@message", "@timestamp"}}
+    # Fields of the line itself start with @; the logger's name says already which plugin it is. A field that is called
+    # like one of a record's own must not replace it.
+    fields = {key: value for key, value in record.items() if not key.startswith("@") and key not in RECORD_FIELDS}
     return LEVELS.get(record["@level"].lower(), logging.DEBUG), str(record.get("@message", "")), fields
 
 
