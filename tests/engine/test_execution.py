@@ -133,6 +133,25 @@ def test_after_a_restart_an_answered_step_is_not_sent_again(host):
     after.close()
 
 
+@pytest.mark.parametrize("once", [True, False], ids=["at most once", "at least once"])
+def test_a_step_that_was_sent_and_not_answered_is_sent_again_unless_it_may_be_sent_once_only(host, once):
+    capability = ScriptedCapability({"PerformAction": ANSWER})
+    host.capabilities.found[ACTION] = capability
+    if once:
+        host.capabilities.once.add(ACTION)
+    answers = []
+
+    def was_cut_off(request, helper):
+        helper.answered = {7: (CALL.SerializeToString(deterministic=True), b"")}
+        answers.append(helper.call_capability(CALL))
+        return value("ok")
+
+    header, _ = run(host, was_cut_off)
+    assert header.status == "completed"
+    assert len(capability.called("PerformAction")) == (0 if once else 1)
+    assert answers[0].error.startswith("Public:System:Aborted:OUTCOME_UNKNOWN") is once
+
+
 def test_a_guest_that_asks_differently_than_before_is_stopped(host):
     host.capabilities.found[ACTION] = ScriptedCapability({"PerformAction": ANSWER})
     stopped = []

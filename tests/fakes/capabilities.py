@@ -42,11 +42,15 @@ class ScriptedCapabilities:
 
     found: dict = field(default_factory=dict)
     dialects: dict = field(default_factory=dict)
+    once: set = field(default_factory=set)
 
     def get_executable(self, capability_id):
         if capability_id not in self.found:
             raise NotFound("SR-TEST-001", f"no compatible capability found for id {capability_id}")
         return self.found[capability_id]
+
+    def at_most_once(self, capability_id):
+        return capability_id in self.once
 
     def dialect(self, capability_id):
         return self.dialects.get(capability_id)

@@ -76,6 +76,14 @@ class _Capabilities:
         """What the operator said of the capability's plugin."""
         return self._registry.get(capability_id).dialect
 
+    def at_most_once(self, capability_id: str) -> bool:
+        """What the operator said of calls whose answer may have been lost."""
+        try:
+            return self._registry.get(capability_id).at_most_once
+        except StrongroomError:
+            # A capability that is not here is not called at all.
+            return False
+
 
 class _Artifacts:
     """Registered binaries, for plugins. The engine is made after the plugins, so it is asked for late."""

@@ -25,6 +25,7 @@ from strongroom.plugin.error_text import format_error
 __all__ = ["CancelSignal", "Capabilities", "RunHelper", "SubscribeHelper", "draw_seed"]
 
 ENGINE_VERSION: Final = "v2"
+OUTCOME_UNKNOWN: Final = "OUTCOME_UNKNOWN: the call was sent before a restart and is marked at_most_once"
 NO_CALLS: Final = "capability calls cannot be made during this execution"
 
 
@@ -42,6 +43,9 @@ class Capabilities(Protocol):
 
     def get_executable(self, capability_id: str) -> Executable:
         """The capability. Raises ``NotFound``."""
+
+    def at_most_once(self, capability_id: str) -> bool:
+        """Whether the operator said that a call whose answer may have been lost is not sent again."""
 
 
 class CancelSignal:
@@ -160,9 +164,17 @@ class RunHelper:
                 )
             if recorded[1]:
                 return sdk_pb2.CapabilityResponse.FromString(recorded[1])
+        once = self.capabilities.at_most_once(request.id)
+        if recorded is None:
+            created = journal_pb2.StepCreated(request=asked).SerializeToString()
+            stored = self.journal.note(STEP_CREATED, reference, created)
+            if once:
+                # Only what the disk knows to be sent can be kept from being sent again.
+                stored.result()
+        if recorded is not None and once:
+            answer = _failed("Aborted", OUTCOME_UNKNOWN)
         else:
-            self.journal.note(STEP_CREATED, reference, journal_pb2.StepCreated(request=asked).SerializeToString())
-        answer = self._call(request, reference)
+            answer = self._call(request, reference)
         content = journal_pb2.StepCompleted(response=answer.SerializeToString(deterministic=True))
         self.journal.note(STEP_COMPLETED, reference, content.SerializeToString()).result()
         return answer
