@@ -224,3 +224,41 @@ def test_a_connection_that_cannot_be_opened_fails_the_batch_only(database, monke
     monkeypatch.setattr(database._writer, "_connect", connect)
     database.write(put("a")).result(30)
     assert names(database, "a") == ["v"]
+
+
+@pytest.fixture
+def patient(database, monkeypatch):
+    """A database whose jobs that may wait do so until another one comes."""
+    monkeypatch.setattr(writer, "JOIN_S", 60)
+    return database
+
+
+def test_a_job_that_may_wait_shares_the_commit_of_the_next_one(patient):
+    patient.write(put("first")).result(30)
+    commits = []
+    event.listen(patient._writing, "commit", commits.append)
+    waiting = patient.write(put("waiting"), may_wait=True)
+    also = patient.write(put("also waiting"), may_wait=True)
+    patient.write(put("now")).result(30)
+    waiting.result(30)
+    also.result(30)
+    assert len(commits) == 1
+    assert names(patient, "waiting", "also waiting", "now") == ["v", "v", "v"]
+
+
+def test_a_job_that_may_wait_is_written_when_no_other_comes(database):
+    database.write(put("waiting"), may_wait=True).result(30)
+    assert names(database, "waiting") == ["v"]
+
+
+def test_a_job_that_may_wait_can_be_cancelled_until_its_batch_begins(patient):
+    waiting = patient.write(put("waiting"), may_wait=True)
+    assert waiting.cancel()
+    patient.write(put("now")).result(30)
+    assert names(patient, "waiting", "now") == [None, "v"]
+
+
+def test_closing_writes_what_waits(patient):
+    waiting = patient.write(put("waiting"), may_wait=True)
+    patient.close()
+    assert waiting.result(0) is None

@@ -47,14 +47,16 @@ class Database:
             raise
         return cls(writing, reader_engine(parsed))
 
-    def write(self, job: Callable[[Connection], T]) -> Future[T]:
+    def write(self, job: Callable[[Connection], T], *, may_wait: bool = False) -> Future[T]:
         """Run ``job`` in the writer's next transaction; the future resolves once that is committed and synced.
 
         The future raises what the job raised, or ``StorageFault`` / ``Unavailable`` when the commit failed; after a
         lost connection to PostgreSQL the commit may still have happened. A job must not wait for another write.
+        A job that ``may_wait`` is held back for some milliseconds to share the commit of one that may not; its future
+        can be cancelled meanwhile.
         Raises ``Unavailable`` at once when the queue is full or the database closed.
         """
-        return self._writer.submit(job)
+        return self._writer.submit(job, may_wait=may_wait)
 
     def read(self, query: Callable[[Connection], T]) -> T:
         """What ``query`` returns on a connection that cannot write.

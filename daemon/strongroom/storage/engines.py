@@ -5,7 +5,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, PoolProxiedConnection, create_engine, event, make_url
 from sqlalchemy.engine import URL
 from sqlalchemy.engine.interfaces import IsolationLevel
 from sqlalchemy.exc import ArgumentError
@@ -93,10 +93,12 @@ def _sqlite(url: URL, pragmas: tuple[str, ...], begin: str, connect_args: dict[s
         # Text that was damaged on the disk must reach the MAC check, not fail the whole page that it stands on.
         driver.text_factory = _decoded
 
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+    def do_begin(connection: PoolProxiedConnection) -> None:
+        # Straight to the driver: as a statement of SQLAlchemy, every transaction would pay for it.
+        driver: Any = connection.driver_connection  # Any: sqlite3's, which the pool does not know
+        driver.execute(begin)
 
+    engine.dialect.do_begin = do_begin  # type: ignore[assignment]  # declared as a method, set on the one object
     return engine
 
 

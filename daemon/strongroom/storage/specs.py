@@ -74,6 +74,16 @@ _NEWEST_FIRST: Final = (WORKFLOW_SPECS.c.created_at.desc(), WORKFLOW_SPECS.c.wor
 
 _INSERT: Final = insert_new(WORKFLOW_SPECS)
 _GET: Final = Statement(lambda _dialect: select(*_COLUMNS).where(_BY_ID))
+_FIND: Final = Statement(
+    lambda _dialect: (
+        select(*_COLUMNS)
+        .where(
+            WORKFLOW_SPECS.c.workflow_owner == bindparam("workflow_owner"),
+            WORKFLOW_SPECS.c.workflow_name == bindparam("workflow_name"),
+        )
+        .order_by(*_NEWEST_FIRST)
+    )
+)
 _REPLACE: Final = Statement(
     lambda _dialect: (
         update_rows(WORKFLOW_SPECS)
@@ -108,12 +118,7 @@ def get(conn: Connection, workflow_id: str) -> SpecRow | None:
 
 def find(conn: Connection, owner: str, name: str) -> list[SpecRow]:
     """Every workflow of ``owner`` with this name, the newest first."""
-    query = (
-        select(*_COLUMNS)
-        .where(WORKFLOW_SPECS.c.workflow_owner == owner, WORKFLOW_SPECS.c.workflow_name == name)
-        .order_by(*_NEWEST_FIRST)
-    )
-    return [_row(found) for found in conn.execute(query)]
+    return [_row(found) for found in _FIND.run(conn, {"workflow_owner": owner, "workflow_name": name})]
 
 
 def page(conn: Connection, *, owner: str | None, before: tuple[int, str] | None, limit: int) -> list[SpecRow]:

@@ -3,6 +3,7 @@
 Rule 1: a future resolves after the commit that holds its job is on the disk.
 Rule 2: a job that fails, fails alone: with others in its batch it runs in a savepoint.
 Rule 3: a commit that fails, fails its whole batch, and the thread goes on with a fresh connection.
+Rule 4: a job that may wait starts a batch only after a while; until then it joins the next one, or can be cancelled.
 
 A commit costs a disk flush whatever its size; while one is under way the next batch gathers, so under load the flushes
 are shared and an idle host still commits at once.
@@ -10,6 +11,7 @@ are shared and an idle host still commits at once.
 
 import queue
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
@@ -26,6 +28,8 @@ __all__ = ["Writer"]
 BATCH_JOBS_MAX: Final = 256  # bounds how long the first job of a batch waits for the last
 QUEUE_JOBS_MAX: Final = 10_000  # a few seconds of work; beyond it callers are told to come back
 
+JOIN_S: Final = 0.01  # how long a job that may wait does so; a short run is over by then
+
 T = TypeVar("T")
 
 
@@ -34,6 +38,7 @@ class _Queued(NamedTuple):
 
     job: Callable[[Connection], Any]
     future: Future[Any]
+    may_wait: bool
 
 
 class _BatchLostError(Exception):
@@ -53,8 +58,11 @@ class Writer:
         self._closed = False
         self._thread: threading.Thread | None = None
 
-    def submit(self, job: Callable[[Connection], T]) -> Future[T]:
-        """Queue ``job``. Raises ``Unavailable`` when the queue is full or the database closed."""
+    def submit(self, job: Callable[[Connection], T], *, may_wait: bool = False) -> Future[T]:
+        """Queue ``job``; with ``may_wait`` it shares the commit of a later one, if that comes soon.
+
+        Raises ``Unavailable`` when the queue is full or the database closed.
+        """
         future: Future[T] = Future()
         with self._lock:
             if self._closed:
@@ -72,7 +80,7 @@ class Writer:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="storage-writer", daemon=True)
                 self._thread.start()
-            self._queue.put(_Queued(job, future))
+            self._queue.put(_Queued(job, future, may_wait))
         return future
 
     def close(self) -> None:
@@ -95,18 +103,23 @@ class Writer:
                 return
 
     def _gather(self) -> tuple[list[_Queued], bool]:
-        batch: list[_Queued] = []
+        """The jobs of one batch, and whether it is the last one."""
+        entries: list[_Queued] = []
         entry = self._queue.get()
+        join_until_s = time.monotonic() + JOIN_S
+        hurry = False
         while entry is not None:
-            if entry.future.set_running_or_notify_cancel():
-                batch.append(entry)
-            if len(batch) >= BATCH_JOBS_MAX:
-                return batch, False
+            entries.append(entry)
+            hurry = hurry or not entry.may_wait
+            left_s = 0.0 if hurry else max(join_until_s - time.monotonic(), 0.0)
+            if len(entries) >= BATCH_JOBS_MAX:
+                break
             try:
-                entry = self._queue.get_nowait()
+                entry = self._queue.get(timeout=left_s)
             except queue.Empty:
-                return batch, False
-        return batch, True
+                break
+        # Only now: a job that waited could be cancelled until here.
+        return [entry for entry in entries if entry.future.set_running_or_notify_cancel()], entry is None
 
     def _write(self, batch: list[_Queued]) -> None:
         """Run and commit one batch, and resolve all of its futures whatever happens."""
