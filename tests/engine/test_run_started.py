@@ -7,7 +7,7 @@ from sqlalchemy import event
 
 from strongroom.engine.admission import Start
 from strongroom.storage import runs, writer
-from tests.fakes.workflow_host import OWNER, value
+from tests.fakes.workflow_host import OWNER, WorkflowHost, value
 
 WAIT_S = 30
 
@@ -43,7 +43,7 @@ def test_a_short_run_takes_two_commits_and_its_journal_holds_all_three_events(pa
 
 def test_a_run_that_goes_on_is_shown_as_running_with_the_next_commit(patient):
     begun, go = threading.Event(), threading.Event()
-    patient.module.on_trigger = lambda request, helper: begun.set() or go.wait(WAIT_S) and value("done")
+    patient.module.on_trigger = lambda request, helper: begun.set() or (go.wait(WAIT_S) and value("done"))
     run_id = start(patient)
     assert begun.wait(WAIT_S)
     patient.database.write(lambda conn: None).result(WAIT_S)
@@ -55,12 +55,19 @@ def test_a_run_that_goes_on_is_shown_as_running_with_the_next_commit(patient):
     assert len(patient.host.journals.read(patient.engine.get(run_id))) == 3
 
 
-def test_a_run_that_is_cut_off_before_it_was_stored_as_started_is_executed_again(patient, monkeypatch):
+def test_a_run_that_is_cut_off_before_it_was_stored_as_started_is_executed_again(patient):
     begun, go = threading.Event(), threading.Event()
-    patient.module.on_trigger = lambda request, helper: begun.set() or go.wait(WAIT_S) and value("done")
+    patient.module.on_trigger = lambda request, helper: begun.set() or (go.wait(WAIT_S) and value("too late"))
     run_id = start(patient)
     assert begun.wait(WAIT_S)
-    assert patient.engine.get(run_id).status == "pending"
+    patient.engine.dispatcher.close()
+    assert patient.engine.dispatcher.get(run_id).journal._waiting.stored.cancel(), "the crash takes it along"
     assert event_types(patient, run_id) == ["run_created"]
+    after = WorkflowHost(patient.database)
+    assert after.engine.resume() == 1
+    _header, outcome = after.engine.wait(run_id, WAIT_S)
+    assert outcome.result == value("done")
     go.set()
-    patient.engine.wait(run_id, WAIT_S)
+    patient.engine.dispatcher.drain(WAIT_S)
+    assert event_types(patient, run_id) == ["run_created", "run_started", "run_completed"]
+    after.close()

@@ -95,7 +95,7 @@ class Admission:
             stored.result()
         except Conflict:
             return self._standing(header, serialized), False
-        self._submit(RunHandle(journal, serialized, node_seed))
+        self._submit(RunHandle(journal, serialized, node_seed, spec))
         return journal.header, True
 
     def _startable(self, spec: Spec) -> None:

@@ -73,7 +73,8 @@ class Executor:
         journal = handle.journal
         if handle.cancel.reason is not None:
             raise Cancelled("SR-RUN-015", handle.cancel.reason)
-        spec = self._host.specs.get(journal.header.workflow_id)
+        # Read when the run was accepted, or now, when it was taken up from its journal.
+        spec = handle.spec or self._host.specs.get(journal.header.workflow_id)
         if spec is None:
             raise NotFound("SR-WF-003", f"workflow {journal.header.workflow_id} was deleted", fix="register it again")
         module = self._host.module(spec)
@@ -150,5 +151,5 @@ class Executor:
             again = self.reopened(header)
         except StrongroomError:
             return False
-        handle.journal, handle.answered = again.journal, again.answered
+        handle.journal, handle.answered, handle.spec = again.journal, again.answered, None
         return False

@@ -121,12 +121,22 @@ class Journals:
             return JournalEvent(row, version, None)
 
 
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """Events that the database holds back until others come; ``after`` is the header that is stored before them."""
+
+    stored: "Future[None]"
+    events: list[EventRow]
+    after: RunRow
+
+
 class RunJournal:
     """One run's journal, held for appending by whoever executes the run."""
 
     def __init__(self, journals: Journals, header: RunRow) -> None:
         self._journals = journals
         self._appending = threading.Lock()
+        self._waiting: _Waiting | None = None
         self.header = header
 
     @property
@@ -150,7 +160,11 @@ class RunJournal:
             return self._journals.database.write(job)
 
     def move(self, event: RunEvent, content: bytes = b"", **changes: Any) -> "Future[None]":
-        """Append an event that changes the run's state, with ``changes`` to its header. Raises ``WrongState``."""
+        """Append an event that changes the run's state, with ``changes`` to its header. Raises ``WrongState``.
+
+        ``run_started`` changes nothing for a run that is cut off, so nobody waits for it: it is stored with the event
+        that follows, or after some milliseconds, and its future may be cancelled.
+        """
         with self._appending:
             state = step(RunState(self.header.status), event)
             at = now_ms()
@@ -158,7 +172,8 @@ class RunJournal:
                 changes["started_at"] = at
             if state in FINAL:
                 changes["finished_at"] = at
-            return self._append(event, "", content, status=state.value, **changes)
+            may_wait = event == RunEvent.STARTED
+            return self._append(event, "", content, may_wait=may_wait, status=state.value, **changes)
 
     def note(self, event_type: str, correlation_id: str, content: bytes) -> "Future[None]":
         """Append an event of a step. Raises ``WrongState`` once the run has ended."""
@@ -166,7 +181,9 @@ class RunJournal:
             step(RunState(self.header.status), RunEvent.FAILED)
             return self._append(event_type, correlation_id, content)
 
-    def _append(self, event_type: str, correlation_id: str, content: bytes, **changes: Any) -> "Future[None]":
+    def _append(
+        self, event_type: str, correlation_id: str, content: bytes, *, may_wait: bool = False, **changes: Any
+    ) -> "Future[None]":
         before = self.header
         row = self._sealed(
             event_type, correlation_id, content, index=before.head_index + 1, previous_tag=before.head_tag
@@ -176,14 +193,22 @@ class RunJournal:
         self.header = self._journals.authenticated(
             replace(before, head_index=row.index, head_tag=tag_of(row.sealed), **changes)
         )
-        header = self.header
+        header, events, after = self.header, [row], before
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None and waiting.stored.cancel():
+            # It has not begun, so its events go with this one: one header, one commit.
+            events, after = [*waiting.events, row], waiting.after
 
         def job(connection: Connection) -> None:
             # The old head in the condition keeps a chain whose last append failed from growing past the gap.
-            rows.replace(connection, header, expected_head=before.head_index)
-            rows.append(connection, row)
+            rows.replace(connection, header, expected_head=after.head_index)
+            for event in events:
+                rows.append(connection, event)
 
-        return self._journals.database.write(job)
+        stored = self._journals.database.write(job, may_wait=may_wait)
+        if may_wait:
+            self._waiting = _Waiting(stored, events, after)
+        return stored
 
     def _sealed(
         self, event_type: str, correlation_id: str, content: bytes, *, index: int, previous_tag: bytes

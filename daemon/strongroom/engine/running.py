@@ -8,6 +8,7 @@ from typing import Final
 
 from strongroom.engine.execution import CancelSignal
 from strongroom.engine.journal import RunJournal
+from strongroom.engine.specs import Spec
 from strongroom.errors import Unavailable
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.strongroom.journal.v1 import journal_pb2
@@ -28,11 +29,12 @@ class Outcome:
 
 @dataclass(eq=False)
 class RunHandle:
-    """One accepted run. ``outcome`` stands once ``done`` is set."""
+    """One accepted run. ``outcome`` stands once ``done`` is set; ``spec`` is the record that it was accepted under."""
 
     journal: RunJournal
     trigger: bytes
     node_seed: int
+    spec: Spec | None = None
     answered: dict[int, tuple[bytes, bytes]] = field(default_factory=dict)
     cancel: CancelSignal = field(default_factory=CancelSignal)
     done: threading.Event = field(default_factory=threading.Event)
