@@ -10,42 +10,23 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final
 
 from strongroom.engine.journal import STEP_COMPLETED, STEP_CREATED, RunJournal
 from strongroom.engine.policy import refuse_system_only
 from strongroom.engine.secrets import NOT_FOUND, SecretReader
 from strongroom.errors import CapabilityError, GuestFault, NotFound, StrongroomError
 from strongroom.modules.attributes import SecretName
+from strongroom.modules.capabilities import Capabilities
 from strongroom.pb.capabilities.v1 import capabilities_pb2
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.strongroom.journal.v1 import journal_pb2
 from strongroom.plugin.error_text import format_error
 
-__all__ = ["CancelSignal", "Capabilities", "RunHelper", "SubscribeHelper", "draw_seed"]
+__all__ = ["CancelSignal", "RunHelper", "SubscribeHelper", "draw_seed"]
 
-ENGINE_VERSION: Final = "v2"
 OUTCOME_UNKNOWN: Final = "OUTCOME_UNKNOWN: the call was sent before a restart and is marked at_most_once"
 NO_CALLS: Final = "capability calls cannot be made during this execution"
-
-
-class Executable(Protocol):
-    """A capability that can be called."""
-
-    def execute(
-        self, request: capabilities_pb2.CapabilityRequest, *, timeout_s: float
-    ) -> capabilities_pb2.CapabilityResponse:
-        """The answer. Raises ``CapabilityError`` for a failed call."""
-
-
-class Capabilities(Protocol):
-    """Where capabilities are found."""
-
-    def get_executable(self, capability_id: str) -> Executable:
-        """The capability. Raises ``NotFound``."""
-
-    def at_most_once(self, capability_id: str) -> bool:
-        """Whether the operator said that a call whose answer may have been lost is not sent again."""
 
 
 class CancelSignal:

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-from strongroom.engine.execution import Capabilities
 from strongroom.engine.journal import Journals
 from strongroom.engine.limits import EngineLimits
 from strongroom.engine.secrets import SecretReader
@@ -16,6 +15,7 @@ from strongroom.errors import Tampered
 from strongroom.guest.binary import StoredBinary, decode_upload
 from strongroom.guest.ids import name_hash
 from strongroom.keyring.records import RecordKeys
+from strongroom.modules.capabilities import Capabilities
 from strongroom.modules.module import Module, Workflow
 from strongroom.modules.route import Router
 from strongroom.pb.capabilities.v1 import capabilities_pb2

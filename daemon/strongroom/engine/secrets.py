@@ -6,7 +6,7 @@ The key exists only in this process's memory and only for its life. Source: cont
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 from google.protobuf import any_pb2
 from google.protobuf.message import Message
@@ -15,6 +15,7 @@ from strongroom.crypto.box import BoxKey
 from strongroom.errors import CapabilityError, PluginFault, StrongroomError, Unavailable
 from strongroom.guest.ids import owner_checksum
 from strongroom.modules.attributes import DEFAULT_NAMESPACE
+from strongroom.modules.capabilities import Capabilities
 from strongroom.pb.capabilities.v1 import capabilities_pb2
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.vault import vault_pb2
@@ -27,22 +28,6 @@ REQUESTS_MAX: Final = 10
 """The vault takes this many in one call; longer lists are split."""
 TIMEOUT_S: Final = 30.0
 """A local vault answers in milliseconds; a remote one within its own limits."""
-
-
-class Executable(Protocol):
-    """A capability that can be called."""
-
-    def execute(
-        self, request: capabilities_pb2.CapabilityRequest, *, timeout_s: float
-    ) -> capabilities_pb2.CapabilityResponse:
-        """The answer. Raises ``CapabilityError`` for a failed call."""
-
-
-class Capabilities(Protocol):
-    """Where capabilities are found."""
-
-    def get_executable(self, capability_id: str) -> Executable:
-        """The capability. Raises ``NotFound``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

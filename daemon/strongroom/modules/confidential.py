@@ -13,20 +13,21 @@ There is no other way to run a confidential workflow: whatever fails here fails 
 execution helper serves only for its identity and to cancel; the enclave has its own time, secrets and capabilities.
 """
 
-from typing import Final, Protocol
+from typing import Final
 
 from google.protobuf import any_pb2, empty_pb2
 from google.protobuf.message import DecodeError, EncodeError
 
 from strongroom.errors import Cancelled, CapabilityError, PluginFault, StrongroomError, TimedOut, Unavailable
 from strongroom.modules.attributes import SecretName
+from strongroom.modules.capabilities import Capabilities, Executable
 from strongroom.modules.module import Backend, ExecutionHelper, Workflow
 from strongroom.pb.capabilities.compute.confidentialworkflow.v1alpha import confidential_workflow_pb2 as messages
 from strongroom.pb.capabilities.v1 import capabilities_pb2
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.strongroom.plugin.v1 import backend_pb2
 
-__all__ = ["CAPABILITY_ID", "Capabilities", "ConfidentialModule", "Executable", "ask_backend"]
+__all__ = ["CAPABILITY_ID", "ConfidentialModule", "ask_backend"]
 
 CAPABILITY_ID: Final = "confidential-workflows@1.0.0-alpha"
 PLUGIN: Final = "confidential-workflows"
@@ -34,25 +35,6 @@ UNKNOWN_BACKEND: Final = Backend("unknown", insecure=True)
 """A backend that does not say what it is earns no trust."""
 QUESTION_TIMEOUT_S: Final = 5.0
 """Asking a backend what it is involves no guest."""
-
-
-class Executable(Protocol):
-    """A capability that can be called."""
-
-    def execute(
-        self, request: capabilities_pb2.CapabilityRequest, *, timeout_s: float
-    ) -> capabilities_pb2.CapabilityResponse:
-        """The answer. Raises ``CapabilityError`` for a failed call."""
-
-
-class Capabilities(Protocol):
-    """Where capabilities are found."""
-
-    def get_executable(self, capability_id: str) -> Executable:
-        """The capability, or the nearest compatible one. Raises ``NotFound``."""
-
-    def dialect(self, capability_id: str) -> str | None:
-        """``both``, ``seed`` or ``later`` when the operator said so, else nothing."""
 
 
 class ConfidentialModule:

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 
 from strongroom.modules.attributes import Attributes
-from strongroom.modules.confidential import Capabilities, ConfidentialModule
+from strongroom.modules.capabilities import Capabilities
+from strongroom.modules.confidential import ConfidentialModule
 from strongroom.modules.local import LocalModule, Runners
 from strongroom.modules.module import Module, Workflow
 
