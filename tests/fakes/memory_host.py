@@ -24,6 +24,7 @@ QUICK = Supervision(
     crashes_max=3,
     crash_window_s=300.0,
     stop_s=2.0,
+    optional_wait_s=30.0,
 )
 WAIT_S = 30.0
 

@@ -1,6 +1,7 @@
 """``PluginHost``: every plugin of plugins.yaml, started side by side, each one's failure its own."""
 
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -26,7 +27,7 @@ class _Running(Protocol):
     """A plugin that this host has started, whichever kind it is."""
 
     def start(self) -> None: ...
-    def settle(self) -> PluginState: ...
+    def settle(self, timeout_s: float | None = None) -> PluginState: ...
     def state(self) -> PluginState: ...
     def stop(self) -> None: ...
 
@@ -41,8 +42,9 @@ class _Absent:
     def start(self) -> None:
         """Nothing to start."""
 
-    def settle(self) -> PluginState:
+    def settle(self, timeout_s: float | None = None) -> PluginState:
         """Settled from the beginning."""
+        del timeout_s
         return self.state()
 
     def state(self) -> PluginState:
@@ -92,11 +94,18 @@ class PluginHost:
         self._plugins = [self._prepare(entry) for entry in entries]
 
     def start(self) -> None:
-        """Start all of them at once and wait. Raises ``PluginFault`` if a required one failed; the others serve on."""
+        """Start all of them at once and wait. Raises ``PluginFault`` if a required one failed; the others serve on.
+
+        A plugin that is not required is waited for a while only; it goes on starting beside the host.
+        """
         for plugin in self._plugins:
             plugin.start()
-        states = [plugin.settle() for plugin in self._plugins]
-        for state in states:
+        until = time.monotonic() + self._supervision.optional_wait_s
+        for plugin in self._plugins:
+            required = plugin.state().required
+            state = plugin.settle(None if required else max(0.0, until - time.monotonic()))
+            if state.state is Lifecycle.STARTING:
+                log.warning("plugin %s is still starting; the host serves without it", state.name)
             if state.required and state.state is Lifecycle.FAILED:
                 self.stop()
                 raise PluginFault(

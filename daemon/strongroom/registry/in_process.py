@@ -123,9 +123,10 @@ class InProcessPlugin:
         """Begin. ``settle`` waits for the outcome."""
         threading.Thread(target=self._start, name=f"plugin-{self._entry.name}-start", daemon=True).start()
 
-    def settle(self) -> PluginState:
-        """Wait until the plugin has started or failed, or used up its time."""
-        if not self._settled.wait(self._supervision.initialise_s):
+    def settle(self, timeout_s: float | None = None) -> PluginState:
+        """Wait until the plugin has started or failed, or used up its time; at most ``timeout_s``."""
+        limit_s = self._supervision.initialise_s
+        if not self._settled.wait(limit_s if timeout_s is None else min(timeout_s, limit_s)) and timeout_s is None:
             self._finish(f"start() did not return within {self._supervision.initialise_s:g} s")
         return self.state()
 

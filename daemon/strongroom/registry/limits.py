@@ -29,7 +29,8 @@ class Supervision:
     ``handshake_s`` is go-plugin's minute. ``health_every_s`` is the reference's figure; ``health_timeout_s`` is longer
     than its 1 s because a busy host is not a broken plugin. Restarts wait ``backoff_min_s`` doubled per crash up to
     ``backoff_max_s``, with jitter; ``crashes_max`` crashes within ``crash_window_s`` are a crash loop.
-    ``stop_s`` is what a plugin gets to end by itself.
+    ``stop_s`` is what a plugin gets to end by itself. ``optional_wait_s`` is how long a host waits, when it starts, for
+    plugins that it can live without: one that hangs must not keep the others from serving.
     """
 
     handshake_s: float = 60.0
@@ -41,4 +42,5 @@ class Supervision:
     crashes_max: int = 5
     crash_window_s: float = 300.0
     stop_s: float = 2.0
+    optional_wait_s: float = 10.0
     handshake_bytes_max: int = 4096

@@ -50,9 +50,9 @@ class ProcessPlugin:
         """Begin. ``settle`` waits for the outcome."""
         self._thread.start()
 
-    def settle(self) -> PluginState:
-        """Wait until the first start has succeeded or failed."""
-        self._settled.wait()
+    def settle(self, timeout_s: float | None = None) -> PluginState:
+        """Wait until the first start has succeeded or failed, at most ``timeout_s``; without it the start's own limits."""
+        self._settled.wait(timeout_s)
         return self.state()
 
     def state(self) -> PluginState:
