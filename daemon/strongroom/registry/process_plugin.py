@@ -51,7 +51,7 @@ class ProcessPlugin:
         self._thread.start()
 
     def settle(self, timeout_s: float | None = None) -> PluginState:
-        """Wait until the first start has succeeded or failed, at most ``timeout_s``; without it the start's own limits."""
+        """Wait until the first start has succeeded or failed; at most ``timeout_s``, or as long as a start may take."""
         self._settled.wait(timeout_s)
         return self.state()
 
