@@ -190,18 +190,20 @@ class RunJournal:
         )
         if "finished_at" in changes:
             changes["output_bytes"] = len(row.sealed)
-        self.header = self._journals.authenticated(
-            replace(before, head_index=row.index, head_tag=tag_of(row.sealed), **changes)
-        )
-        header, events, after = self.header, [row], before
+        header = replace(before, head_index=row.index, head_tag=tag_of(row.sealed), **changes)
+        if not may_wait:
+            header = self._journals.authenticated(header)
+        self.header, events, after = header, [row], before
         waiting, self._waiting = self._waiting, None
         if waiting is not None and waiting.stored.cancel():
             # It has not begun, so its events go with this one: one header, one commit.
             events, after = [*waiting.events, row], waiting.after
 
         def job(connection: Connection) -> None:
+            # A header that waits is most often overtaken by the next, so it gets its MAC only when it is stored.
+            authentic = self._journals.authenticated(header) if may_wait else header
             # The old head in the condition keeps a chain whose last append failed from growing past the gap.
-            rows.replace(connection, header, expected_head=after.head_index)
+            rows.replace(connection, authentic, expected_head=after.head_index)
             for event in events:
                 rows.append(connection, event)
 
