@@ -9,21 +9,23 @@ import time
 from pathlib import Path
 
 from bench import calls, guests, runs, sealing, starts
-from bench.figures import Row, table
+from bench.figures import BLOCK, Row, table
 
 NOTES = (
-    "Times are p50 and p99 of single operations; in brackets how many were taken, after how many of warm-up.",
-    "What is compared is measured in turns, operation by operation, on this machine and over Unix sockets alone.",
+    f"What is compared is measured in turns of {BLOCK} operations each, over Unix sockets of this machine.",
+    "docs/benchmarks.md says what is counted on each side.",
 )
 
 
 def measure(directory: Path) -> list[Row]:
     """All rows, in the order of the table. Sockets are made below ``directory``, so its path must be short."""
     rows = runs.measure(directory)
+    run = rows[0].samples
+    assert run is not None
     rows += guests.measure(directory)
     rows += calls.measure(directory)
     rows += starts.measure(directory)
-    return rows + sealing.measure(directory, rows[0].samples["strongroom"])
+    return rows + sealing.measure(directory, run)
 
 
 def main() -> None:

@@ -63,14 +63,14 @@ def measure(directory: Path) -> list[Row]:
         Row(
             what="capability call to a process plugin, through the registry",
             demanded=f"≤ {RATIO_MAX} x bare grpcio echo",
-            measured=f"{ratio:.2f} x; {call.text()}",
+            measured=f"{ratio:.2f} x",
             met=ratio <= RATIO_MAX,
-            samples={"strongroom": call},
+            samples=call,
         ),
         Row(
-            what=f"  bare grpcio echo of the same {request.ByteSize()} bytes beside it",
-            measured=bare_call.text(),
-            samples={"grpcio": bare_call},
+            what=f"  beside it: bare grpcio echo of the same {request.ByteSize()} bytes",
+            measured="1",
+            samples=bare_call,
         ),
     ]
 

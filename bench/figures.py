@@ -4,17 +4,24 @@ Rule 1: sides that are compared are measured in turns within one run, so that a 
 Rule 2: a figure that is missed is printed as missed; it is a result and not a failure of the benchmark.
 """
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 
 __all__ = ["Row", "Samples", "in_turns", "table"]
+
+BLOCK: Final = 25
+"""Operations of one turn."""
+
+HEADER: Final = ("what", "demanded", "measured", "", "p50 ms", "p99 ms", "count", "warm-up")
+TEXT_COLUMNS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """Seconds per operation, in the order they were taken, warm-up left out."""
+    """Seconds per operation, in the order they were taken; ``warm_up`` operations before them are left out."""
 
     seconds: Sequence[float]
     warm_up: int
@@ -22,73 +29,90 @@ class Samples:
     def percentile(self, percent: float) -> float:
         """The nearest-rank percentile, in seconds."""
         ordered = sorted(self.seconds)
-        rank = -(-len(ordered) * percent // 100)
-        return ordered[max(int(rank), 1) - 1]
+        return ordered[max(math.ceil(len(ordered) * percent / 100), 1) - 1]
 
     @property
     def p50(self) -> float:
         """The median, in seconds."""
         return self.percentile(50)
 
-    def text(self, unit: str = "ms") -> str:
-        """``p50 / p99`` with the count, in ``ms`` or ``µs``."""
-        factor, digits = (1e3, 2) if unit == "ms" else (1e6, 0)
-        p50, p99 = (f"{self.percentile(p) * factor:.{digits}f}" for p in (50, 99))
-        return f"p50 {p50}, p99 {p99} {unit} ({len(self.seconds)} after {self.warm_up})"
+    @property
+    def p99(self) -> float:
+        """The 99th percentile, in seconds."""
+        return self.percentile(99)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One line of the table. ``met`` is ``None`` for what nothing is demanded of."""
+    """One line of the table. ``met`` is ``None`` where nothing is demanded."""
 
     what: str
     measured: str
     demanded: str = ""
     met: bool | None = None
-    samples: Mapping[str, Samples] = field(default_factory=dict)
+    samples: Samples | None = None
 
     @property
     def verdict(self) -> str:
         """``met``, ``missed`` or nothing."""
         return "" if self.met is None else ("met" if self.met else "missed")
 
+    def cells(self) -> tuple[str, ...]:
+        """What the table shows of it."""
+        taken = self.samples
+        if taken is None:
+            return self.what, self.demanded, self.measured, self.verdict, "", "", "", ""
+        times = f"{taken.p50 * 1e3:.2f}", f"{taken.p99 * 1e3:.2f}"
+        counts = str(len(taken.seconds)), str(taken.warm_up)
+        return self.what, self.demanded, self.measured, self.verdict, *times, *counts
+
     def document(self) -> dict[str, Any]:
         """The row with its raw numbers, for JSON."""
         return {
-            "what": self.what,
+            "what": self.what.strip(),
             "demanded": self.demanded,
             "measured": self.measured,
             "verdict": self.verdict or "informative",
-            "seconds": {side: list(samples.seconds) for side, samples in self.samples.items()},
-            "warm_up": {side: samples.warm_up for side, samples in self.samples.items()},
+            "seconds": list(self.samples.seconds) if self.samples else [],
+            "warm_up": self.samples.warm_up if self.samples else 0,
         }
 
 
 def in_turns(
-    sides: Mapping[str, Callable[[], float]], *, warm_up: int, count: int, budget_s: float
+    sides: Mapping[str, Callable[[], float]], *, warm_up: int, count: int, budget_s: float, block: int = BLOCK
 ) -> dict[str, Samples]:
-    """Samples of every side, taken one after the other, ``count`` times or until ``budget_s`` is used up.
+    """Samples of every side, taken in turns of ``block`` operations: ``count`` of each, fewer if ``budget_s`` is over.
 
-    Each side does one operation and returns its seconds. Who goes first changes from round to round: the second one
-    finds the processor as the first one left it.
+    Each side does one operation and returns its seconds. Turns are short, so that a noisy second hits all sides, and
+    longer than one operation, so that a side is not measured on the caches of the other; the first operation of a turn
+    is dropped for the same reason. Who goes first changes from round to round.
     """
     names = list(sides)
+    for name in names:
+        for _ in range(warm_up):
+            sides[name]()
     taken: dict[str, list[float]] = {name: [] for name in names}
     deadline_s = time.monotonic() + budget_s
-    for number in range(warm_up + count):
-        for name in names if number % 2 else reversed(names):
-            seconds = sides[name]()
-            if number >= warm_up:
-                taken[name].append(seconds)
-        if time.monotonic() > deadline_s and number > warm_up:
+    while True:
+        for name in names:
+            sides[name]()
+            taken[name] += [sides[name]() for _ in range(block)]
+        if len(taken[names[0]]) >= count or time.monotonic() >= deadline_s:
             break
-    return {name: Samples(seconds, warm_up) for name, seconds in taken.items()}
+        names.reverse()
+    return {name: Samples(taken[name], warm_up) for name in sides}
 
 
 def table(rows: Sequence[Row]) -> str:
-    """The rows, aligned."""
-    cells = [("what", "demanded", "measured", "")]
-    cells += [(row.what, row.demanded, row.measured, row.verdict) for row in rows]
-    widths = [max(len(line[column]) for line in cells) for column in range(4)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]
-    return "\n".join([lines[0], "  ".join("-" * width for width in widths[:3]), *lines[1:]])
+    """The rows, aligned: text to the left, numbers to the right."""
+    cells = [HEADER, *(row.cells() for row in rows)]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(HEADER))]
+
+    def line(texts: Sequence[str]) -> str:
+        padded = [
+            text.ljust(width) if column < TEXT_COLUMNS else text.rjust(width)
+            for column, (text, width) in enumerate(zip(texts, widths, strict=True))
+        ]
+        return "  ".join(padded).rstrip()
+
+    return "\n".join([line(HEADER), line(["-" * width for width in widths]), *map(line, cells[1:])])
