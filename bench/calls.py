@@ -1,7 +1,7 @@
 """A capability call to a process plugin, through the registry, beside a bare grpcio echo."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -9,7 +9,7 @@ from typing import Final
 import grpc
 
 from bench.echo_worker import METHOD
-from bench.figures import Row, in_turns
+from bench.figures import Row, Samples, in_turns
 from bench.worker import Worker
 from strongroom.pb.capabilities.internal.basicaction.v1 import basic_action_pb2
 from strongroom.pb.capabilities.v1 import capabilities_pb2
@@ -29,35 +29,16 @@ PROVIDES: Final = (
 )
 RATIO_MAX: Final = 1.3
 DEADLINE_S: Final = 10.0
+PAIRS: Final = 5
+"""Fresh processes each time: where the kernel puts them moves a call by a fifth, and the ratio with it."""
+COUNT: Final = 1500
+WARM_UP: Final = 300
 
 
 def measure(directory: Path) -> list[Row]:
     """Rows of the capability call and of the echo."""
-    worker = Worker("bench.echo_worker", str(directory / "echo.sock"))
-    try:
-        with _plugin(directory) as capability, grpc.insecure_channel(f"unix:{directory / 'echo.sock'}") as channel:
-            message = capabilities_pb2.CapabilityRequest
-            echo = channel.unary_unary(METHOD, message.SerializeToString, message.FromString)
-            request = _request()
-
-            def ours() -> float:
-                began = time.perf_counter()
-                answer = capability.execute(request, timeout_s=DEADLINE_S)
-                took = time.perf_counter() - began
-                assert answer.payload.value
-                return took
-
-            def bare() -> float:
-                began = time.perf_counter()
-                answer = echo(request, timeout=DEADLINE_S)
-                took = time.perf_counter() - began
-                assert answer == request
-                return took
-
-            taken = in_turns({"strongroom": ours, "grpcio": bare}, warm_up=300, count=4000, budget_s=25)
-    finally:
-        worker.close()
-    call, bare_call = taken["strongroom"], taken["grpcio"]
+    request = _request()
+    call, bare_call = _joined([_pair(directory / f"pair{number}", request) for number in range(PAIRS)])
     ratio = call.p50 / bare_call.p50
     return [
         Row(
@@ -73,6 +54,43 @@ def measure(directory: Path) -> list[Row]:
             samples=bare_call,
         ),
     ]
+
+
+def _pair(directory: Path, request: capabilities_pb2.CapabilityRequest) -> tuple[Samples, Samples]:
+    """Samples of both, with a fresh process for each."""
+    directory.mkdir(mode=0o700)
+    socket = str(directory / "echo.sock")
+    worker = Worker("bench.echo_worker", socket)
+    try:
+        with _plugin(directory) as capability, grpc.insecure_channel(f"unix:{socket}") as channel:
+            message = capabilities_pb2.CapabilityRequest
+            echo = channel.unary_unary(METHOD, message.SerializeToString, message.FromString)
+
+            def ours() -> float:
+                began = time.perf_counter()
+                answer = capability.execute(request, timeout_s=DEADLINE_S)
+                took = time.perf_counter() - began
+                assert answer.payload.value
+                return took
+
+            def bare() -> float:
+                began = time.perf_counter()
+                answer = echo(request, timeout=DEADLINE_S)
+                took = time.perf_counter() - began
+                assert answer == request
+                return took
+
+            taken = in_turns({"strongroom": ours, "grpcio": bare}, warm_up=WARM_UP, count=COUNT, budget_s=8)
+    finally:
+        worker.close()
+    return taken["strongroom"], taken["grpcio"]
+
+
+def _joined(pairs: Sequence[tuple[Samples, Samples]]) -> tuple[Samples, Samples]:
+    """The samples of all pairs, side by side."""
+    ours, bare = zip(*pairs, strict=True)
+    calls, echoes = ([second for samples in side for second in samples.seconds] for side in (ours, bare))
+    return Samples(calls, WARM_UP), Samples(echoes, WARM_UP)
 
 
 def _request() -> capabilities_pb2.CapabilityRequest:
