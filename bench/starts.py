@@ -39,7 +39,7 @@ def measure(directory: Path) -> list[Row]:
             samples=Samples([first], 0),
         ),
         Row(
-            what="strongroom --help, whole process",
+            what="command line to its help, whole process",
             demanded=f"≤ {HELP_S_MAX * 1e3:.0f} ms",
             measured=f"{helps.p50 * 1e3:.0f} ms",
             met=helps.p50 <= HELP_S_MAX,
