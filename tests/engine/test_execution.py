@@ -118,7 +118,7 @@ def test_after_a_restart_an_answered_step_is_not_sent_again(host):
     host.module.on_trigger = cut_off
     host.register()
     header, _ = host.engine.start(Start(owner=OWNER, workflow="wf", json=b"1"))
-    host.engine.dispatcher._workers.shutdown(wait=True)
+    host.engine.dispatcher._workers["local"].shutdown(wait=True)
     host.cut_off()
 
     after = WorkflowHost(host.database)

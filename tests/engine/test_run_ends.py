@@ -123,3 +123,30 @@ def test_a_write_that_fails_is_tried_again_and_acknowledged_once(host, monkeypat
     assert failures
     assert header.status == "completed"
     assert outcome.result == value("done")
+
+
+def test_confidential_runs_that_wait_keep_no_local_run_waiting(database):
+    host = WorkflowHost(database, limits=EngineLimits(runs_in_flight_max=1))
+    gate = Gate()
+    host.register(name="hidden", attributes=b'{"confidential": true}')
+    host.register(name="wf")
+    host.module.on_trigger = gate
+    hidden, _ = start(host, workflow="hidden")
+    assert gate.entered.wait(WAIT_S)
+    host.module.on_trigger = lambda request, helper: value("local")
+    assert execute(host)[1].result == value("local")
+    gate.release.set()
+    assert host.engine.wait(hidden.run_id, WAIT_S)[0].status == "completed"
+    host.close()
+
+
+def test_a_run_that_is_accepted_while_the_host_stops_is_on_disk_and_goes_on_later(host):
+    host.register()
+    for workers in host.engine.dispatcher._workers.values():
+        workers.shutdown()
+    header, created = start(host)
+    assert created
+    after = WorkflowHost(host.database)
+    assert after.engine.resume() == 1
+    assert after.engine.wait(header.run_id, WAIT_S)[0].status == "completed"
+    after.close()

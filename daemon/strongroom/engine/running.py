@@ -1,5 +1,6 @@
 """Runs that this host has accepted and not yet finished: a bounded queue, its workers, and who waits for what."""
 
+import contextlib
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +11,7 @@ from strongroom.engine.execution import CancelSignal
 from strongroom.engine.journal import RunJournal
 from strongroom.engine.specs import Spec
 from strongroom.errors import Unavailable
+from strongroom.modules.route import CONFIDENTIAL, LOCAL
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.strongroom.journal.v1 import journal_pb2
 
@@ -42,12 +44,18 @@ class RunHandle:
 
 
 class Dispatcher:
-    """Takes accepted runs and has ``execute`` called for each of them, by ``workers_max`` threads."""
+    """Takes accepted runs and has ``execute`` called for each of them, by ``workers_max`` threads for each module.
+
+    Confidential runs wait for enclaves; with threads of their own they keep no local run waiting.
+    """
 
     def __init__(self, execute: Callable[[RunHandle], bool], *, workers_max: int, queued_max: int) -> None:
         self._execute = execute
         self._queued_max = queued_max
-        self._workers = ThreadPoolExecutor(workers_max, thread_name_prefix="run")
+        self._workers = {
+            module: ThreadPoolExecutor(workers_max, thread_name_prefix=f"{module}-run")
+            for module in (LOCAL, CONFIDENTIAL)
+        }
         self._lock = threading.Lock()
         self._handles: dict[str, RunHandle] = {}
         self._draining = False
@@ -82,7 +90,7 @@ class Dispatcher:
         with self._lock:
             known = self._handles.setdefault(run_id, handle)
         if known is handle:
-            self._workers.submit(self._work, handle)
+            self._queue(handle)
         return known
 
     def workflow_busy(self, workflow_id: str) -> int:
@@ -99,7 +107,13 @@ class Dispatcher:
     def close(self) -> None:
         """Stop the workers; what they execute stays unfinished in its journal and goes on at the next start."""
         self._draining = True
-        self._workers.shutdown(wait=False, cancel_futures=True)
+        for workers in self._workers.values():
+            workers.shutdown(wait=False, cancel_futures=True)
+
+    def _queue(self, handle: RunHandle) -> None:
+        # A host that has stopped takes no more work: what was accepted is on disk and goes on at the next start.
+        with contextlib.suppress(RuntimeError):
+            self._workers[handle.journal.header.module].submit(self._work, handle)
 
     def _work(self, handle: RunHandle) -> None:
         finished = self._execute(handle)
@@ -116,4 +130,4 @@ class Dispatcher:
 
     def _resubmit(self, handle: RunHandle) -> None:
         if not self._draining:
-            self._workers.submit(self._work, handle)
+            self._queue(handle)
