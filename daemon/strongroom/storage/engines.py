@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from strongroom.errors import Misconfigured, StorageFault
 __all__ = ["can_commit", "parse_url", "reader_engine", "writer_engine"]
 
 BUSY_TIMEOUT_MS: Final = 10_000  # only another program can hold the lock; it gets this long to let go
+BUSY_RETRY_S: Final = 0.01  # how often a lock is asked for that SQLite does not wait for itself
 READERS_MAX: Final = 16  # open reading connections; a query beyond that waits for one of them
 READER_WAIT_S: Final = 10.0
 CONNECT_TIMEOUT_S: Final = 10
@@ -125,9 +127,26 @@ def _on_connect(engine: Engine, statements: tuple[str, ...]) -> None:
     def _prepare(driver: Any, _record: object) -> None:  # Any: sqlite3's or psycopg's connection
         cursor = driver.cursor()
         for statement in statements:
-            cursor.execute(statement)
+            _execute(cursor, statement)
         cursor.close()
         driver.commit()
+
+
+def _execute(cursor: Any, statement: str) -> None:  # Any: as above
+    """Execute ``statement``, waiting as long as for any lock when another connection is in the way.
+
+    Two connections that turn a new file to WAL at once are told "busy" without the wait that ``busy_timeout`` promises.
+    """
+    until_s = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            cursor.execute(statement)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= until_s:
+                raise
+            time.sleep(BUSY_RETRY_S)
+        else:
+            return
 
 
 def _make_file(path: Path) -> None:
