@@ -58,7 +58,7 @@ def test_a_workflow_record_with_a_flipped_column_is_listed_and_never_executed(ho
         host.engine.start(Start(owner=OWNER, workflow=workflow_id, json=b"1"))
     assert caught.value.code in {"SR-SEAL-001", "SR-KEY-002"}
     assert host.module.executed == []
-    (listed,) = Catalog(host.host, lambda _: 0).page(None, None, 10)
+    (listed,) = Catalog(host.host).page(None, None, 10)
     assert isinstance(listed, TamperedSpec)
 
 
@@ -66,7 +66,7 @@ def test_a_workflow_record_with_a_flipped_column_is_listed_and_never_executed(ho
 def test_a_workflow_record_under_another_identity_is_tampered(host, column):
     workflow_id = host.register().spec.workflow_id
     flip(host, "workflow_specs", "workflow_id", workflow_id, column)
-    (listed,) = Catalog(host.host, lambda _: 0).page(None, None, 10)
+    (listed,) = Catalog(host.host).page(None, None, 10)
     assert isinstance(listed, TamperedSpec)
 
 

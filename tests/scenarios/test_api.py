@@ -1,5 +1,6 @@
 """The API's manners: deadlines, limits, codes with details, health, paging."""
 
+import base64
 import time
 
 import grpc
@@ -11,6 +12,7 @@ from grpc_status import rpc_status
 
 from strongroom.engine.runids import new_run_id
 from strongroom.pb.strongroom.v1 import capability_pb2, run_pb2, status_pb2, workflow_pb2
+from strongroom.services.runs import WAITING_MAX
 from tests.guests.build import guest
 
 
@@ -198,3 +200,47 @@ def test_status_says_what_a_reviewer_asks(shared):
     assert "seccomp" in answer.runner_protections
     assert answer.writing_key_id.startswith("k1-")
     assert not answer.plugin_problems
+
+
+@pytest.mark.parametrize(
+    "token",
+    [b"-5|", b"9" * 24 + b"|", b"x|", b"5"],
+    ids=["negative", "beyond what a database compares", "no number", "no border"],
+)
+def test_a_page_token_that_is_not_ours_is_a_wrong_field_and_no_alarm(shared, token):
+    with shared.channel() as api:
+        api.register(guest("echo"), "tokens")
+        run_id = api.execute("tokens", b"1").run.run_id
+        text = base64.urlsafe_b64encode(token).decode()
+        for call, request in (
+            (api.runs.ListEvents, run_pb2.ListEventsRequest(run_id=run_id, page_token=text)),
+            (api.runs.List, run_pb2.RunServiceListRequest(page_token=text)),
+            (api.workflows.List, workflow_pb2.WorkflowServiceListRequest(page_token=text)),
+        ):
+            error = failing(call, request)
+            assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
+            assert details(error)["ErrorInfo"].reason == "SR-API-003"
+
+
+def test_a_nul_character_is_refused_by_the_name_of_its_field(shared):
+    with shared.channel() as api:
+        start = run_pb2.StartRequest(workflow="x", event_id="a\0b")
+        error = failing(api.runs.Execute, run_pb2.ExecuteRequest(start=start))
+        assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
+        assert details(error)["BadRequest"].field_violations[0].field == "start.event_id"
+
+
+def test_calls_that_wait_leave_room_for_calls_that_do_not(daemon):
+    daemon.start()
+    with daemon.channel() as api:
+        api.register(guest("sleep-forever"), "slow")
+        start = run_pb2.ExecuteRequest(start=run_pb2.StartRequest(workflow="slow"))
+        waiting = [api.runs.Execute.future(start, timeout=20) for _ in range(WAITING_MAX + 20)]
+        health = health_pb2_grpc.HealthStub(api.channel).Check(health_pb2.HealthCheckRequest(), timeout=5)
+        assert health.status == health_pb2.HealthCheckResponse.SERVING
+        assert api.status.Get(status_pb2.StatusServiceGetRequest(), timeout=5).state == "ready"
+        refused = [call for call in waiting if call.done()]
+        assert all(call.code() == grpc.StatusCode.UNAVAILABLE for call in refused)
+        for call in waiting:
+            call.cancel()
+    daemon.kill()

@@ -97,10 +97,10 @@ def test_a_page_holds_one_owner_only_when_asked(database):
     assert [row.workflow_owner for row in page] == ["bb" * 20]
 
 
-def test_a_binary_is_stored_once_and_removed_when_unused(database):
+def test_a_binary_is_stored_once_healed_when_stored_again_and_removed_when_unused(database):
     sha256 = spec_row(1).binary_sha256
+    database.write(lambda conn: specs.put_binary(conn, sha256, b"damaged")).result()
     database.write(lambda conn: specs.put_binary(conn, sha256, b"\0asm" * 1000)).result()
-    database.write(lambda conn: specs.put_binary(conn, sha256, b"other")).result()
     add(database, spec_row(1))
     assert database.read(lambda conn: specs.get_binary(conn, sha256)) == b"\0asm" * 1000
     assert database.write(lambda conn: specs.delete_binary_if_unused(conn, sha256)).result() is False

@@ -104,7 +104,7 @@ def build(settings: Settings, *, mode: Mode, on_plugin: Callable[[PluginState], 
     private_directory(settings.keys_dir if mode == "dev" else state_dir, "keys_dir")
     runtime_dir = private_directory(settings.runtime_dir / "plugins", "runtime_dir")
     root = root_keyring(settings.keyring_file, state_dir, mode=mode)
-    database = Database.open(settings.effective_database_url)
+    database = Database.open(settings.database)
     try:
         checked_against(root, database)
         return _wired(settings, mode, root, database, runtime_dir, on_plugin)
@@ -167,7 +167,7 @@ def _wired(
         host=host,
         engine=engine,
         registration=Registration(host, pool, owners, lambda capability_id: _offered(registry, capability_id)),
-        catalog=Catalog(host, engine.dispatcher.workflow_busy),
+        catalog=Catalog(host),
         history=History(host.journals),
         owners=owners,
     )

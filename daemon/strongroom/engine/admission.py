@@ -3,7 +3,6 @@
 The same run id, or the same event of the same trigger, finds the run that already stands.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,9 +10,9 @@ from google.protobuf import any_pb2
 
 from strongroom.engine.execution import draw_seed
 from strongroom.engine.host import EngineHost
-from strongroom.engine.journal import now_ms
+from strongroom.engine.journal import RunJournal, now_ms
 from strongroom.engine.runids import check_run_id, new_run_id
-from strongroom.engine.running import RunHandle
+from strongroom.engine.running import Dispatcher, RunHandle
 from strongroom.engine.specs import ACTIVE, Spec
 from strongroom.engine.triggers import wrap
 from strongroom.errors import Conflict, InvalidInput, LimitExceeded, WrongState
@@ -44,13 +43,12 @@ class Start:
 
 
 class Admission:
-    """Accepts runs. ``admit`` refuses while the host is full or stopping; ``submit`` takes what was accepted."""
+    """Accepts runs, and gives each of them to ``dispatcher``."""
 
-    def __init__(self, host: EngineHost, admit: Callable[[], None], submit: Callable[[RunHandle], RunHandle]) -> None:
+    def __init__(self, host: EngineHost, dispatcher: Dispatcher) -> None:
         self._host = host
         self._limits = host.limits
-        self._admit = admit
-        self._submit = submit
+        self._dispatcher = dispatcher
 
     def start(self, wish: Start) -> tuple[RunRow, bool]:
         """The header of the run and whether it is new; it is on disk when this returns."""
@@ -87,16 +85,23 @@ class Admission:
             mac=b"",
         )
         self._startable(spec)
-        self._admit()
-        node_seed = draw_seed()
-        content = journal_pb2.RunCreated(trigger=serialized, node_seed=node_seed).SerializeToString()
-        journal, stored = self._host.journals.create(header, content)
+        handle = RunHandle(RunJournal(self._host.journals, header), serialized, draw_seed(), spec)
+        while (known := self._dispatcher.reserve(handle)) is not handle:
+            # Somebody else starts the same run: once that is stored or refused, it stands or the place is free.
+            known.stored.wait()
+            if self._host.journals.get(run_id) is not None:
+                return self._standing(header, serialized), False
         try:
-            stored.result()
+            content = journal_pb2.RunCreated(trigger=serialized, node_seed=handle.node_seed)
+            handle.journal.begin(content.SerializeToString(), spec.row.mac).result()
         except Conflict:
+            self._dispatcher.release(handle)
             return self._standing(header, serialized), False
-        self._submit(RunHandle(journal, serialized, node_seed, spec))
-        return journal.header, True
+        except BaseException:
+            self._dispatcher.release(handle)
+            raise
+        self._dispatcher.submit(handle)
+        return handle.journal.header, True
 
     def _startable(self, spec: Spec) -> None:
         if spec.row.status != ACTIVE:

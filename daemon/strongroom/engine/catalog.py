@@ -1,20 +1,17 @@
 """What operators do with registered workflows: look, pause, activate, delete."""
 
-from collections.abc import Callable
-
 from strongroom.engine.host import EngineHost
-from strongroom.engine.specs import ACTIVE, PAUSED, Spec, TamperedSpec
-from strongroom.errors import WrongState
+from strongroom.engine.specs import ACTIVE, ID_CHARACTERS, PAUSED, Spec, TamperedSpec
+from strongroom.errors import KeyMissing, Tampered
 
 __all__ = ["Catalog"]
 
 
 class Catalog:
-    """The registered workflows. ``busy`` counts the unfinished runs of a workflow."""
+    """The registered workflows."""
 
-    def __init__(self, host: EngineHost, busy: Callable[[str], int]) -> None:
+    def __init__(self, host: EngineHost) -> None:
         self._host = host
-        self._busy = busy
 
     def get(self, owner: str, name_or_id: str) -> Spec:
         """The record. Raises ``NotFound`` or ``Tampered``."""
@@ -37,20 +34,20 @@ class Catalog:
         return self._with_status(owner, name_or_id, ACTIVE)
 
     def delete(self, owner: str, name_or_id: str, *, validate_only: bool) -> str:
-        """Forget the record; past runs stay. Returns its id. Raises ``WrongState`` while runs are unfinished."""
-        spec = self._host.specs.find(owner, name_or_id)
-        busy = self._busy(spec.workflow_id)
-        if busy:
-            raise WrongState(
-                "SR-WF-011",
-                f"workflow {spec.row.workflow_name} has {busy} unfinished runs",
-                fix="pause it, wait for them or cancel them, then delete",
-                workflow_id=spec.workflow_id,
-                runs=busy,
-            )
+        """Forget the record; past runs stay. Returns its id. Raises ``WrongState`` while runs are unfinished.
+
+        A record that failed authentication is deleted by its id: nothing of it is believed, and it stands in the way.
+        """
+        try:
+            spec = self._host.specs.find(owner, name_or_id)
+        except (Tampered, KeyMissing):
+            if len(name_or_id) != ID_CHARACTERS:
+                raise
+            self._host.specs.remove(name_or_id, validate_only=validate_only)
+            return name_or_id
+        self._host.specs.remove(spec.workflow_id, validate_only=validate_only)
         if not validate_only:
-            self._host.specs.remove(spec)
-            self._host.drop_module(spec.workflow_id)
+            self._host.drop_module(spec)
         return spec.workflow_id
 
     def _with_status(self, owner: str, name_or_id: str, status: str) -> Spec:

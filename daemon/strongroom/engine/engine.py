@@ -26,7 +26,7 @@ class Engine:
         self.dispatcher = Dispatcher(
             self._executor.execute, workers_max=host.limits.runs_in_flight_max, queued_max=host.limits.runs_queued_max
         )
-        self._admission = Admission(host, self.dispatcher.admit, self.dispatcher.submit)
+        self._admission = Admission(host, self.dispatcher)
 
     def start(self, wish: Start) -> tuple[RunRow, bool]:
         """The header of the run and whether it is new; it is on disk when this returns."""
@@ -65,9 +65,9 @@ class Engine:
             if header.status not in FINAL:
                 raise WrongState("SR-RUN-010", f"run {run_id} is {header.status} and not executing on this host")
             return header
-        handle.cancel.set(reason or "cancelled on request")
+        self.dispatcher.cancel(handle, reason or "cancelled on request")
         handle.done.wait(timeout_s)
-        return handle.journal.header
+        return handle.journal.header if handle.outcome is not None else self.get(run_id)
 
     def resume(self) -> int:
         """Queue every run that was accepted and not finished; returns how many. Tampered ones are left alone."""
@@ -79,7 +79,7 @@ class Engine:
             except (Tampered, KeyMissing):
                 log.error("a run failed authentication and is not resumed", extra={"run_id": row.run_id})
                 continue
-            self.dispatcher.submit(handle)
+            self.dispatcher.resume(handle)
             resumed += 1
         return resumed
 

@@ -151,13 +151,13 @@ class RunHelper:
             stored = self.journal.note(STEP_CREATED, reference, created)
             if once:
                 # Only what the disk knows to be sent can be kept from being sent again.
-                stored.result()
+                self.journal.settle(stored)
         if recorded is not None and once:
             answer = _failed("Aborted", OUTCOME_UNKNOWN)
         else:
             answer = self._call(request, reference)
         content = journal_pb2.StepCompleted(response=answer.SerializeToString(deterministic=True))
-        self.journal.note(STEP_COMPLETED, reference, content.SerializeToString()).result()
+        self.journal.settle(self.journal.note(STEP_COMPLETED, reference, content.SerializeToString()))
         return answer
 
     def _call(self, request: sdk_pb2.CapabilityRequest, reference: str) -> sdk_pb2.CapabilityResponse:

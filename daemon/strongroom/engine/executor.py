@@ -5,19 +5,21 @@ from typing import Final
 from strongroom.engine.execution import RunHelper
 from strongroom.engine.host import EngineHost
 from strongroom.engine.journal import STEP_COMPLETED, STEP_CREATED, RunJournal
-from strongroom.engine.lifecycle import FINAL, RunEvent
-from strongroom.engine.running import Outcome, RunHandle
+from strongroom.engine.lifecycle import FINAL, RunEvent, RunState
+from strongroom.engine.running import End, Outcome, RunHandle
 from strongroom.engine.specs import Spec
 from strongroom.errors import (
     Cancelled,
-    Conflict,
     Internal,
     NotFound,
+    Refused,
     StorageFault,
     StrongroomError,
     TimedOut,
     WrongState,
 )
+from strongroom.modules.module import Module
+from strongroom.modules.route import module_name
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.strongroom.journal.v1 import journal_pb2
 from strongroom.storage.runs import RunRow
@@ -36,19 +38,20 @@ class Executor:
         self._host = host
 
     def execute(self, handle: RunHandle) -> bool:
-        """Execute one run to its end. False when its journal could not be written and it must be tried again."""
+        """Execute one run to its end. False when its journal could not be written and it must be tried again.
+
+        A guest that has ended is not executed again because its end could not be stored: only the write is repeated.
+        """
         try:
-            handle.outcome = self._run(handle)
-        except (StorageFault, Conflict):
+            if handle.end is None:
+                handle.end = self._executed(handle)
+            self._store(handle, handle.end)
+        except (StorageFault, WrongState):
+            # What the disk says counts, also where it says that the run has ended already.
             return self._back_to_disk(handle)
         except StrongroomError as error:
-            return self._fail(handle, error)
-        except Exception:
-            # The last line of defence: a bug here must end one run, not the worker or the host.
-            log.exception("executing a run failed unexpectedly", extra={"run_id": handle.journal.header.run_id})
-            return self._fail(
-                handle, Internal("SR-INT-001", "an internal error ended the run", fix="see the daemon's log")
-            )
+            # It cannot even be ended, for want of its key; the journal keeps it for when that is back.
+            log.error("a run cannot be journalled", extra={"run_id": handle.run_id, "code": error.code})
         return True
 
     def reopened(self, header: RunRow) -> RunHandle:
@@ -59,27 +62,33 @@ class Executor:
         for event in events:
             content = event.content or b""
             if event.row.event_type == STEP_CREATED:
-                handle.answered[int(event.row.correlation_id)] = (
-                    journal_pb2.StepCreated.FromString(content).request,
-                    b"",
-                )
+                request = journal_pb2.StepCreated.FromString(content).request
+                handle.answered[int(event.row.correlation_id)] = (request, b"")
             elif event.row.event_type == STEP_COMPLETED:
                 callback = int(event.row.correlation_id)
                 response = journal_pb2.StepCompleted.FromString(content).response
                 handle.answered[callback] = (handle.answered[callback][0], response)
         return handle
 
-    def _run(self, handle: RunHandle) -> Outcome:
-        journal = handle.journal
+    def _executed(self, handle: RunHandle) -> End:
+        """How the guest ended, or why it could not start. Raises ``StorageFault`` when a step was not journalled."""
+        try:
+            return _end_of(self._run(handle))
+        except StorageFault:
+            raise
+        except StrongroomError as error:
+            return _failed(error)
+        except Exception:
+            # The last line of defence: a bug here must end one run, not the worker or the host.
+            log.exception("executing a run failed unexpectedly", extra={"run_id": handle.run_id})
+            return _failed(Internal("SR-INT-001", "an internal error ended the run", fix="see the daemon's log"))
+
+    def _run(self, handle: RunHandle) -> sdk_pb2.ExecutionResult:
         if handle.cancel.reason is not None:
             raise Cancelled("SR-RUN-015", handle.cancel.reason)
-        # Read when the run was accepted, or now, when it was taken up from its journal.
-        spec = handle.spec or self._host.specs.get(journal.header.workflow_id)
-        if spec is None:
-            raise NotFound("SR-WF-003", f"workflow {journal.header.workflow_id} was deleted", fix="register it again")
+        spec = self._spec(handle)
         module = self._host.module(spec)
-        backend = module.backend()
-        journal.move(RunEvent.STARTED, backend=backend.label, insecure=int(backend.insecure))
+        self._started(handle, module)
         helper = self._helper(handle, spec)
         request = sdk_pb2.ExecuteRequest(
             config=spec.config,
@@ -93,7 +102,31 @@ class Executor:
             raise helper.failure or error from None
         if helper.failure is not None:
             raise helper.failure
-        return self._finish(journal, result)
+        return result
+
+    def _spec(self, handle: RunHandle) -> Spec:
+        """The record that the run was accepted under: read then, or now, when it was taken up from its journal.
+
+        The workflow id does not cover attributes, so the same id may by now stand for something that runs elsewhere.
+        """
+        header = handle.journal.header
+        spec = handle.spec or self._host.specs.get(header.workflow_id)
+        if spec is None:
+            raise NotFound("SR-WF-003", f"workflow {header.workflow_id} was deleted", fix="register it again")
+        if (module_name(spec.attributes), spec.row.binary_sha256) != (header.module, header.binary_sha256):
+            raise Refused(
+                "SR-RUN-020",
+                f"workflow {header.workflow_id} is registered otherwise than when this run was accepted",
+                why=f"the run was accepted as {header.module}, and it runs so or not at all",
+                fix="start a new run",
+                workflow_id=header.workflow_id,
+            )
+        return spec
+
+    def _started(self, handle: RunHandle, module: Module) -> None:
+        backend = module.backend()
+        handle.marks = {"backend": backend.label, "insecure": int(backend.insecure)}
+        handle.journal.move(RunEvent.STARTED, **handle.marks)
 
     def _helper(self, handle: RunHandle, spec: Spec) -> RunHelper:
         header = handle.journal.header
@@ -111,41 +144,19 @@ class Executor:
             node_seed=handle.node_seed,
         )
 
-    def _finish(self, journal: RunJournal, result: sdk_pb2.ExecutionResult) -> Outcome:
-        kind = result.WhichOneof("result")
-        if kind == "value":
-            content = journal_pb2.RunCompleted(result=result.SerializeToString(deterministic=True))
-            journal.move(RunEvent.COMPLETED, content.SerializeToString()).result()
-            return Outcome(result, None)
-        failure = journal_pb2.Failure(code="SR-GUEST-031", error=result.error, help="the workflow itself reported this")
-        if kind != "error":
-            failure = journal_pb2.Failure(
-                code="SR-GUEST-032",
-                error=f"the guest answered a trigger with {kind or 'an empty result'}",
-                help="answer a trigger with a value or an error",
-            )
-        journal.move(RunEvent.FAILED, failure.SerializeToString(), error_code=failure.code).result()
-        return Outcome(None, failure)
-
-    def _fail(self, handle: RunHandle, error: StrongroomError) -> bool:
-        failure = journal_pb2.Failure(code=error.code, error=str(error), help=error.fix)
-        event = ENDS.get(type(error), RunEvent.FAILED)
-        try:
-            handle.journal.move(event, failure.SerializeToString(), error_code=error.code).result()
-        except (StorageFault, Conflict):
-            return self._back_to_disk(handle)
-        except WrongState:
-            # It has ended already; what the disk says is the outcome.
-            return True
-        handle.outcome = Outcome(None, failure)
-        return True
+    def _store(self, handle: RunHandle, end: End) -> None:
+        journal = handle.journal
+        if end.event == RunEvent.COMPLETED and journal.header.status == RunState.PENDING:
+            # The start was lost with an earlier write; the table knows no way from pending to completed.
+            journal.move(RunEvent.STARTED, **handle.marks)
+        journal.settle(journal.move(end.event, end.content, error_code=end.error_code))
+        handle.outcome = end.outcome
 
     def _back_to_disk(self, handle: RunHandle) -> bool:
         """After a failed write, forget what the disk does not have. True when the disk says that the run has ended."""
-        run_id = handle.journal.header.run_id
-        log.error("the journal of a run could not be written; it is tried again", extra={"run_id": run_id})
+        log.error("the journal of a run could not be written; it is tried again", extra={"run_id": handle.run_id})
         try:
-            header = self._host.journals.get(run_id)
+            header = self._host.journals.get(handle.run_id)
             if header is None or header.status in FINAL:
                 return True
             again = self.reopened(header)
@@ -153,3 +164,24 @@ class Executor:
             return False
         handle.journal, handle.answered, handle.spec = again.journal, again.answered, None
         return False
+
+
+def _end_of(result: sdk_pb2.ExecutionResult) -> End:
+    kind = result.WhichOneof("result")
+    if kind == "value":
+        content = journal_pb2.RunCompleted(result=result.SerializeToString(deterministic=True))
+        return End(RunEvent.COMPLETED, content.SerializeToString(), "", Outcome(result, None))
+    failure = journal_pb2.Failure(code="SR-GUEST-031", error=result.error, help="the workflow itself reported this")
+    if kind != "error":
+        failure = journal_pb2.Failure(
+            code="SR-GUEST-032",
+            error=f"the guest answered a trigger with {kind or 'an empty result'}",
+            help="answer a trigger with a value or an error",
+        )
+    return End(RunEvent.FAILED, failure.SerializeToString(), failure.code, Outcome(None, failure))
+
+
+def _failed(error: StrongroomError) -> End:
+    failure = journal_pb2.Failure(code=error.code, error=str(error), help=error.fix)
+    event = ENDS.get(type(error), RunEvent.FAILED)
+    return End(event, failure.SerializeToString(), error.code, Outcome(None, failure))

@@ -39,18 +39,18 @@ class EngineHost:
     secrets: SecretReader
     limits: EngineLimits
     _offers: dict[str, tuple[int, bytes]] = field(default_factory=dict)
-    _modules: dict[str, Module] = field(default_factory=dict)
+    _modules: dict[tuple[str, bytes], Module] = field(default_factory=dict)
     _building: threading.Lock = field(default_factory=threading.Lock)
 
     def module(self, spec: Spec) -> Module:
-        """The module of a registered workflow, chosen once per life of this host."""
-        module = self._modules.get(spec.workflow_id)
+        """The module of a registered workflow, chosen once for its attributes and life of this host."""
+        module = self._modules.get(_key(spec))
         if module is None:
             with self._building:
-                module = self._modules.get(spec.workflow_id)
+                module = self._modules.get(_key(spec))
                 if module is None:
                     module = self.module_for(spec)
-                    self._modules[spec.workflow_id] = module
+                    self._modules[_key(spec)] = module
         return module
 
     def module_for(self, spec: Spec) -> Module:
@@ -59,15 +59,15 @@ class EngineHost:
         module.start()
         return module
 
-    def keep_module(self, workflow_id: str, module: Module) -> None:
+    def keep_module(self, spec: Spec, module: Module) -> None:
         """Use ``module`` for the runs of that workflow from now on."""
         with self._building:
-            self._modules[workflow_id] = module
+            self._modules[_key(spec)] = module
 
-    def drop_module(self, workflow_id: str) -> None:
+    def drop_module(self, spec: Spec) -> None:
         """Close and forget the module of a workflow that is gone."""
         with self._building:
-            module = self._modules.pop(workflow_id, None)
+            module = self._modules.pop(_key(spec), None)
         if module is not None:
             module.close()
 
@@ -114,6 +114,11 @@ class EngineHost:
     def unfinished(self) -> list[RunRow]:
         """Headers, not yet verified, of runs that were accepted and have not ended."""
         return self.journals.database.read(run_rows.unfinished)
+
+
+def _key(spec: Spec) -> tuple[str, bytes]:
+    """The id does not cover attributes, and attributes choose the module: a record finds only a module of its kind."""
+    return spec.workflow_id, spec.row.attributes
 
 
 def workflow_of(spec: Spec) -> Workflow:

@@ -13,10 +13,20 @@ from typing import Any, Final
 
 from strongroom.crypto.srn1 import Place, key_version_of, tag_of
 from strongroom.engine.lifecycle import FINAL, RunEvent, RunState, step
-from strongroom.errors import KeyMissing, Tampered
+from strongroom.errors import (
+    Conflict,
+    KeyMissing,
+    NotFound,
+    StorageFault,
+    StrongroomError,
+    Tampered,
+    Unavailable,
+    WrongState,
+)
 from strongroom.keyring.records import RecordKeys
 from strongroom.keyring.run_keys import RunKeys
 from strongroom.storage import runs as rows
+from strongroom.storage import specs
 from strongroom.storage.database import Connection, Database
 from strongroom.storage.runs import EventRow, RunRow
 
@@ -57,11 +67,6 @@ class Journals:
         self.database = database
         self.run_keys = run_keys
         self._record_keys = record_keys
-
-    def create(self, header: RunRow, content: bytes) -> tuple["RunJournal", "Future[None]"]:
-        """A new run whose first event is ``run_created``. The future fails with ``Conflict`` when the run exists."""
-        journal = RunJournal(self, header)
-        return journal, journal.begin(content)
 
     def get(self, run_id: str) -> RunRow | None:
         """The header of a run, by run id or execution id. Raises ``Tampered``."""
@@ -144,8 +149,12 @@ class RunJournal:
         """Whether the run has ended."""
         return self.header.status in FINAL
 
-    def begin(self, content: bytes) -> "Future[None]":
-        """Store the header with its first event; the future resolves after the disk has both."""
+    def begin(self, content: bytes, spec_mac: bytes) -> "Future[None]":
+        """Store the header with its first event; the future resolves after the disk has both.
+
+        It fails with ``WrongState`` when the workflow's record is not the one with ``spec_mac`` any more, and with
+        ``Conflict`` when the run exists.
+        """
         with self._appending:
             row = self._sealed(CREATED, "", content, index=0, previous_tag=b"")
             self.header = self._journals.authenticated(
@@ -154,6 +163,14 @@ class RunJournal:
             header = self.header
 
             def job(connection: Connection) -> None:
+                # In one transaction with the insert: a workflow that is deleted or paused meanwhile gets no more runs.
+                if specs.get_mac(connection, header.workflow_id) != spec_mac:
+                    raise WrongState(
+                        "SR-RUN-021",
+                        f"workflow {header.workflow_id} was changed while this run was being accepted",
+                        fix="start the run again if it is still wanted",
+                        workflow_id=header.workflow_id,
+                    )
                 rows.insert(connection, header)
                 rows.append(connection, row)
 
@@ -193,7 +210,7 @@ class RunJournal:
         header = replace(before, head_index=row.index, head_tag=tag_of(row.sealed), **changes)
         if not may_wait:
             header = self._journals.authenticated(header)
-        self.header, events, after = header, [row], before
+        events, after = [row], before
         waiting, self._waiting = self._waiting, None
         if waiting is not None and waiting.stored.cancel():
             # It has not begun, so its events go with this one: one header, one commit.
@@ -207,10 +224,22 @@ class RunJournal:
             for event in events:
                 rows.append(connection, event)
 
-        stored = self._journals.database.write(job, may_wait=may_wait)
+        try:
+            stored = self._journals.database.write(job, may_wait=may_wait)
+        except Unavailable as error:
+            raise _not_written(error) from error
+        self.header = header
         if may_wait:
             self._waiting = _Waiting(stored, events, after)
         return stored
+
+    @staticmethod
+    def settle(stored: "Future[None]") -> None:
+        """Wait until ``stored`` is on disk. Raises ``StorageFault``, whatever kept it from getting there."""
+        try:
+            stored.result()
+        except (Unavailable, Conflict, NotFound) as error:
+            raise _not_written(error) from error
 
     def _sealed(
         self, event_type: str, correlation_id: str, content: bytes, *, index: int, previous_tag: bytes
@@ -225,6 +254,12 @@ class RunJournal:
         )
         sealed = self._journals.run_keys.seal(_place(row, previous_tag), content, key_version=self.header.key_version)
         return replace(row, sealed=sealed)
+
+
+def _not_written(error: StrongroomError) -> StorageFault:
+    return StorageFault(
+        "SR-RUN-019", "the journal of a run was not written", why=str(error), fix="it is tried again by itself"
+    )
 
 
 def now_ms() -> int:

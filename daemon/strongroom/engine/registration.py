@@ -5,6 +5,7 @@ difference shown, because the workflow id does not cover them.
 """
 
 import re
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
@@ -24,8 +25,10 @@ from strongroom.storage.specs import SpecRow
 
 __all__ = ["Compiler", "Owners", "Registered", "Registration", "Wish"]
 
-NAME_PATTERN: Final = re.compile(r"[^\x00-\x1f\x7f]{1,64}")
-"""A name is shown in lists and logs, so it holds no control characters; 64 is what the registry contract allows."""
+NAME_CHARACTERS_MAX: Final = 64
+"""What the registry contract allows."""
+HIDDEN: Final = frozenset({"Cc", "Cf", "Zl", "Zp", "Cs", "Co"})
+"""Unicode categories that a name is without: it is shown in lists and logs, and must look there like what it is."""
 TAG_CHARACTERS_MAX: Final = 32
 ID_SHAPE: Final = re.compile(r"[0-9a-f]{64}")
 SPEC_TYPE: Final = "wasm"
@@ -133,7 +136,7 @@ class Registration:
             if standing is None:
                 raise
             return Registered(_unchanged(standing, draft.attributes, draft.row.workflow_tag), False, warnings)
-        self._host.keep_module(spec.workflow_id, module)
+        self._host.keep_module(spec, module)
         return Registered(spec, True, warnings)
 
     def unavailable(self, subscription: sdk_pb2.TriggerSubscription) -> str:
@@ -143,17 +146,18 @@ class Registration:
         return f"no plugin of this host offers {subscription.id}; runs can still be started by hand"
 
     def _check_texts(self, wish: Wish) -> None:
-        if not NAME_PATTERN.fullmatch(wish.name) or ID_SHAPE.fullmatch(wish.name):
+        if not 1 <= len(wish.name) <= NAME_CHARACTERS_MAX or _hides(wish.name) or ID_SHAPE.fullmatch(wish.name):
             raise InvalidInput(
                 "SR-WF-005",
-                "the name is empty, longer than 64 characters, holds control characters or looks like a workflow id",
+                f"the name is empty, longer than {NAME_CHARACTERS_MAX} characters, holds control or invisible"
+                " characters, or looks like a workflow id",
                 fix="choose a name such as my-workflow",
                 field="name",
             )
-        if len(wish.tag) > TAG_CHARACTERS_MAX or not wish.tag.isprintable():
+        if len(wish.tag) > TAG_CHARACTERS_MAX or _hides(wish.tag):
             raise InvalidInput(
                 "SR-WF-006",
-                f"the tag is longer than {TAG_CHARACTERS_MAX} characters or not printable",
+                f"the tag is longer than {TAG_CHARACTERS_MAX} characters or holds control or invisible characters",
                 fix="choose a tag such as v1.2.0",
                 field="tag",
             )
@@ -249,6 +253,11 @@ class Registration:
         if count == 0:
             warnings.append("the workflow subscribes to no trigger, so no run can be started")
         return result.trigger_subscriptions
+
+
+def _hides(text: str) -> bool:
+    """Whether some of ``text`` cannot be seen, or changes how the rest is shown."""
+    return any(unicodedata.category(character) in HIDDEN for character in text)
 
 
 def _unchanged(standing: Spec, attributes: Attributes, tag: str) -> Spec:

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from strongroom.errors import KeyMissing, NotFound, Tampered
+from strongroom.errors import KeyMissing, NotFound, Tampered, WrongState
 from strongroom.keyring.records import RecordKeys
 from strongroom.keyring.root import WORKFLOWS
 from strongroom.modules.attributes import Attributes, parse_attributes
 from strongroom.pb.sdk.v1alpha import sdk_pb2
+from strongroom.storage import runs
 from strongroom.storage import specs as rows
 from strongroom.storage.database import Connection, Database
 from strongroom.storage.specs import SpecRow
@@ -22,6 +23,7 @@ __all__ = ["ACTIVE", "PAUSED", "Spec", "Specs", "TamperedSpec"]
 ACTIVE: Final = "active"
 PAUSED: Final = "paused"
 TABLE: Final = "workflow_specs"
+ID_CHARACTERS: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +69,14 @@ class Specs:
 
     def find(self, owner: str, name_or_id: str) -> Spec:
         """The record with that id, or the newest of ``owner`` with that name. Raises ``NotFound`` or ``Tampered``."""
-        spec = self.get(name_or_id) if len(name_or_id) == 64 else None
+        spec = self.get(name_or_id) if len(name_or_id) == ID_CHARACTERS else None
         if spec is not None:
+            if spec.row.workflow_owner != owner:
+                raise _no_workflow(name_or_id, owner)
             return spec
         found = self._database.read(lambda connection: rows.find(connection, owner, name_or_id))
         if not found:
-            raise NotFound(
-                "SR-WF-001",
-                f"there is no workflow {name_or_id[:80]!r} of owner {owner}",
-                fix="list what is registered: strongroom workflow list",
-                workflow=name_or_id[:80],
-            )
+            raise _no_workflow(name_or_id, owner)
         return self._verified(found[0])
 
     def page(self, owner: str | None, before: tuple[int, str] | None, limit: int) -> list[Spec | TamperedSpec]:
@@ -116,12 +115,29 @@ class Specs:
         self._database.write(lambda connection: rows.replace(connection, changed)).result()
         return self._verified(changed)
 
-    def remove(self, spec: Spec) -> None:
-        """Forget the record, and its binary when no other record uses it."""
+    def remove(self, workflow_id: str, *, validate_only: bool) -> None:
+        """Forget the record, authentic or not, and its binary when no other record uses it.
+
+        Raises ``WrongState`` while runs of it are unfinished, ``NotFound`` when it is gone already.
+        """
 
         def job(connection: Connection) -> None:
-            rows.delete(connection, spec.workflow_id)
-            rows.delete_binary_if_unused(connection, spec.row.binary_sha256)
+            # In one transaction with the deletion, as the check of a run's acceptance is with its insert.
+            row = rows.get(connection, workflow_id)
+            if row is None:
+                raise _no_workflow(workflow_id)
+            busy = runs.count_unfinished(connection, workflow_id)
+            if busy:
+                raise WrongState(
+                    "SR-WF-011",
+                    f"workflow {workflow_id} has {busy} unfinished runs",
+                    fix="pause it, wait for them or cancel them, then delete",
+                    workflow_id=workflow_id,
+                    runs=busy,
+                )
+            if not validate_only:
+                rows.delete(connection, workflow_id)
+                rows.delete_binary_if_unused(connection, row.binary_sha256)
 
         self._database.write(job).result()
 
@@ -149,3 +165,13 @@ class Specs:
             return self._verified(row)
         except (Tampered, KeyMissing):
             return TamperedSpec(row.workflow_id, row.workflow_name, (row.created_at, row.workflow_id))
+
+
+def _no_workflow(name_or_id: str, owner: str = "") -> NotFound:
+    whose = f" of owner {owner}" if owner else ""
+    return NotFound(
+        "SR-WF-001",
+        f"there is no workflow {name_or_id[:80]!r}{whose}",
+        fix="list what is registered: strongroom workflow list",
+        workflow=name_or_id[:80],
+    )

@@ -39,10 +39,15 @@ def _parsed(untrusted_json: bytes) -> object:
     if not untrusted_json:
         return None
     try:
-        value: object = json.loads(untrusted_json)
+        value: object = json.loads(untrusted_json, parse_constant=_constant)
     except (ValueError, RecursionError) as error:
         raise _refused(f"is not JSON: {error}") from error
     return value
+
+
+def _constant(name: str) -> object:
+    """Python reads NaN and Infinity, which no other reader of JSON knows."""
+    raise ValueError(f"{name} is no JSON value")
 
 
 def _http(value: object, untrusted_json: bytes) -> Message:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
 import grpc
+from google.protobuf.message import Message
 
 from strongroom.errors import Internal, InvalidInput, StrongroomError
 from strongroom.services.errors import status_of
@@ -47,6 +48,16 @@ def has_deadline(context: grpc.ServicerContext) -> bool:
     return left is not None and left < DEADLINE_S_MAX
 
 
+def refuse_nul(request: Message, path: str = "") -> None:
+    """Raises ``InvalidInput`` for a text with a NUL: one database refuses it, the other keeps it cut or whole."""
+    for field, value in request.ListFields():
+        if isinstance(value, str) and "\0" in value:
+            where = f"{path}{field.name}"
+            raise InvalidInput("SR-API-008", f"{where} holds a NUL character", fix="leave it out", field=where)
+        if isinstance(value, Message):
+            refuse_nul(value, f"{path}{field.name}.")
+
+
 def _guarded(behaviour: Behaviour, method: str) -> Behaviour:
     def call(request: Any, context: grpc.ServicerContext) -> Any:
         try:
@@ -58,6 +69,7 @@ def _guarded(behaviour: Behaviour, method: str) -> Behaviour:
                     fix="set a deadline (a timeout) on every call",
                     field="deadline",
                 )
+            refuse_nul(request)
             return behaviour(request, context)
         except StrongroomError as error:
             failure = error

@@ -8,6 +8,8 @@ from strongroom.errors import InvalidInput, LimitExceeded
 
 __all__ = ["decode_token", "encode_token", "page_size"]
 
+PLACE_MAX: Final = 2**63 - 1
+"""What a database can compare a time or an index with."""
 PAGE_SIZE_MAX: Final = 500
 """One answer stays below a megabyte."""
 
@@ -37,7 +39,9 @@ def decode_token(untrusted_token: str) -> tuple[int, str] | None:
         return None
     try:
         created_at, key = base64.urlsafe_b64decode(untrusted_token.encode()).decode().split("|", 1)
-        return int(created_at), key
+        place = int(created_at)
+        if not 0 <= place <= PLACE_MAX:
+            raise ValueError(place)
     except (ValueError, binascii.Error):
         raise InvalidInput(
             "SR-API-003",
@@ -45,3 +49,4 @@ def decode_token(untrusted_token: str) -> tuple[int, str] | None:
             fix="hand back next_page_token as it was, or none for the first page",
             field="page_token",
         ) from None
+    return place, key

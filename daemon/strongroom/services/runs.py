@@ -1,5 +1,8 @@
 """``strongroom.v1.RunService``."""
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import grpc
@@ -8,13 +11,15 @@ from strongroom.engine import admission
 from strongroom.engine.engine import Engine
 from strongroom.engine.history import History
 from strongroom.engine.registration import Owners
-from strongroom.errors import InvalidInput
+from strongroom.errors import InvalidInput, Unavailable
 from strongroom.pb.strongroom.v1 import run_pb2, run_pb2_grpc
 from strongroom.services.convert import event_message, run_message, tampered_run_message
 from strongroom.services.paging import decode_token, encode_token, page_size
 
 __all__ = ["RunService"]
 
+WAITING_MAX: Final = 192
+"""Calls that wait for a run at once; three quarters of the server's threads."""
 RUNS: Final = 50
 EVENTS: Final = 100
 REASON_CHARACTERS_MAX: Final = 512
@@ -30,6 +35,7 @@ class RunService(run_pb2_grpc.RunServiceServicer):
         self._engine = engine
         self._history = history
         self._owners = owners
+        self._places = threading.BoundedSemaphore(WAITING_MAX)
 
     def Start(self, request: run_pb2.StartRequest, context: grpc.ServicerContext) -> run_pb2.StartResponse:
         """Accept a run."""
@@ -38,8 +44,9 @@ class RunService(run_pb2_grpc.RunServiceServicer):
 
     def Execute(self, request: run_pb2.ExecuteRequest, context: grpc.ServicerContext) -> run_pb2.ExecuteResponse:
         """Accept a run and wait for its end."""
-        header, _ = self._engine.start(self._wish(request.start))
-        header, outcome = self._engine.wait(header.run_id, _time_left(context))
+        with self._waiting():
+            header, _ = self._engine.start(self._wish(request.start))
+            header, outcome = self._engine.wait(header.run_id, _time_left(context))
         response = run_pb2.ExecuteResponse(run=run_message(header))
         if outcome.result is not None:
             response.result.CopyFrom(outcome.result.value)
@@ -96,8 +103,26 @@ class RunService(run_pb2_grpc.RunServiceServicer):
                 fix="shorten it",
                 field="reason",
             )
-        header = self._engine.cancel(request.run_id, request.reason, _time_left(context))
+        with self._waiting():
+            header = self._engine.cancel(request.run_id, request.reason, _time_left(context))
         return run_pb2.CancelResponse(run=run_message(header))
+
+    @contextmanager
+    def _waiting(self) -> Iterator[None]:
+        """One of the calls that may wait at once. The others are for calls that do not, such as status and health."""
+        if not self._places.acquire(blocking=False):
+            raise Unavailable(
+                "SR-API-007",
+                f"{WAITING_MAX} calls wait for runs already",
+                why="the rest of the threads is kept for calls that do not wait",
+                fix="start the run and ask for it later, or try again in a moment",
+                limit=WAITING_MAX,
+                retry_ms=1000,
+            )
+        try:
+            yield
+        finally:
+            self._places.release()
 
     def _wish(self, request: run_pb2.StartRequest) -> admission.Start:
         return admission.Start(

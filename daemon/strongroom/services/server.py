@@ -21,8 +21,8 @@ SOCKET_PATH_BYTES_MAX: Final = 107
 """The kernel's limit for the path of a Unix socket, without its final NUL."""
 SOCKET_MODE: Final = 0o660
 """The owner, and the group that an operator gave the socket to."""
-THREADS: Final = 64
-"""Calls at once; most of them wait for a run and cost no processor."""
+THREADS: Final = 256
+"""Calls at once; most of them wait for a run and cost no processor. Waiting calls may take ``WAITING_MAX`` of them."""
 SERVICES: Final = tuple(
     file.DESCRIPTOR.services_by_name[name].full_name
     for file, name in (

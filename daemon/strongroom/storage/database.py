@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Literal, TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from strongroom.storage.engines import can_commit, parse_url, reader_engine, writer_engine
+from strongroom.storage.engines import can_commit, parse_url, reader_engine, sqlite_url, writer_engine
 from strongroom.storage.faults import translated
 from strongroom.storage.schema_version import bring_up_to_date
 from strongroom.storage.writer import Writer
@@ -30,13 +31,13 @@ class Database:
         self._writer = Writer(writing.connect, can_commit)
 
     @classmethod
-    def open(cls, url: str) -> "Database":
-        """The database at ``url``, migrated when its schema is behind.
+    def open(cls, place: str | Path) -> "Database":
+        """The database at ``place``, a URL or the path of a SQLite file, migrated when its schema is behind.
 
         Raises ``Misconfigured`` for a URL that is no SQLite file and no PostgreSQL, ``StorageFault`` when the schema is
         newer than this code or the file cannot be used, ``Unavailable`` when the server does not answer.
         """
-        parsed = parse_url(url)
+        parsed = sqlite_url(place) if isinstance(place, Path) else parse_url(place)
         writing = writer_engine(parsed)
         try:
             bring_up_to_date(writing)

@@ -13,7 +13,7 @@ from sqlalchemy.exc import ArgumentError
 
 from strongroom.errors import Misconfigured, StorageFault
 
-__all__ = ["can_commit", "parse_url", "reader_engine", "writer_engine"]
+__all__ = ["can_commit", "parse_url", "reader_engine", "sqlite_url", "writer_engine"]
 
 BUSY_TIMEOUT_MS: Final = 10_000  # only another program can hold the lock; it gets this long to let go
 BUSY_RETRY_S: Final = 0.01  # how often a lock is asked for that SQLite does not wait for itself
@@ -51,7 +51,15 @@ def parse_url(text: str) -> URL:
         raise _wrong(f"{url.drivername} is not supported")
     if url.drivername == "sqlite" and (not url.database or url.database.startswith((":memory:", "file:"))):
         raise _wrong("SQLite needs the path of a file")
+    if url.drivername == "sqlite" and "?" in text:
+        # What follows would be dropped or read as options, and the file would be another than the one that was named.
+        raise _wrong("a SQLite file takes no options; a question mark in its path is written %3F")
     return url
+
+
+def sqlite_url(path: Path) -> URL:
+    """The SQLite file at ``path``, whatever characters are in it: nothing of it is read as a part of a URL."""
+    return URL.create("sqlite", database=str(path))
 
 
 def writer_engine(url: URL, **connect_args: Any) -> Engine:

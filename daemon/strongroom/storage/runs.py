@@ -18,6 +18,7 @@ __all__ = [
     "RunRow",
     "append",
     "count_by_status",
+    "count_unfinished",
     "events",
     "get",
     "get_by_event",
@@ -196,6 +197,13 @@ def unfinished(conn: Connection) -> list[RunRow]:
     condition = RUNS.c.status.in_([literal_column(f"'{status}'") for status in UNFINISHED])
     query = select(*_COLUMNS).where(condition).order_by(RUNS.c.created_at, RUNS.c.run_id)
     return [_row(found) for found in conn.execute(query)]
+
+
+def count_unfinished(conn: Connection, workflow_id: str) -> int:
+    """How many runs of a workflow are pending, running or waiting."""
+    condition = RUNS.c.status.in_([literal_column(f"'{status}'") for status in UNFINISHED])
+    query = select(func.count()).select_from(RUNS).where(condition, RUNS.c.workflow_id == workflow_id)
+    return int(conn.execute(query).scalar_one())
 
 
 def count_by_status(conn: Connection) -> dict[str, int]:

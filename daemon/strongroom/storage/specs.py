@@ -10,7 +10,7 @@ from sqlalchemy import update as update_rows
 
 from strongroom.errors import Conflict, NotFound
 from strongroom.storage.schema import WORKFLOW_BINARIES, WORKFLOW_SPECS
-from strongroom.storage.statements import Statement, insert_new
+from strongroom.storage.statements import Statement, insert_new, upsert
 
 __all__ = [
     "SpecRow",
@@ -20,6 +20,7 @@ __all__ = [
     "find",
     "get",
     "get_binary",
+    "get_mac",
     "insert",
     "page",
     "put_binary",
@@ -91,7 +92,8 @@ _REPLACE: Final = Statement(
         .values({name: bindparam(name) for name in _NAMES if name != "workflow_id"})
     )
 )
-_PUT_BINARY: Final = insert_new(WORKFLOW_BINARIES)
+_GET_MAC: Final = Statement(lambda _dialect: select(WORKFLOW_SPECS.c.mac).where(_BY_ID))
+_PUT_BINARY: Final = upsert(WORKFLOW_BINARIES, keys=("binary_sha256",))
 _GET_BINARY: Final = Statement(
     lambda _dialect: select(WORKFLOW_BINARIES.c.workflow).where(
         WORKFLOW_BINARIES.c.binary_sha256 == bindparam("binary_sha256")
@@ -114,6 +116,12 @@ def get(conn: Connection, workflow_id: str) -> SpecRow | None:
     """The workflow with this id."""
     found = _GET.run(conn, {"workflow_id": workflow_id}).first()
     return None if found is None else _row(found)
+
+
+def get_mac(conn: Connection, workflow_id: str) -> bytes | None:
+    """The MAC of the workflow with this id: whether a record is still the one that was read."""
+    found = _GET_MAC.run(conn, {"workflow_id": workflow_id}).first()
+    return None if found is None else bytes(found[0])
 
 
 def find(conn: Connection, owner: str, name: str) -> list[SpecRow]:
@@ -152,7 +160,7 @@ def count(conn: Connection) -> int:
 
 
 def put_binary(conn: Connection, sha256: str, data: bytes) -> None:
-    """Store a binary under its hash (hex). One that is there already is left alone."""
+    """Store a binary under its hash (hex). Bytes that are there already are replaced: they may have been damaged."""
     _PUT_BINARY.run(conn, {"binary_sha256": sha256, "workflow": data})
 
 
