@@ -9,6 +9,7 @@ import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 import grpc
 
@@ -117,7 +118,7 @@ class LiveDaemon:
             ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
             ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
         ]
-        with grpc.insecure_channel(f"unix:{self.socket}", options=options) as channel:
+        with grpc.insecure_channel(f"unix:{quote(str(self.socket))}", options=options) as channel:
             yield Api(channel)
 
 

@@ -114,7 +114,7 @@ def test_a_development_host_keeps_everything_below_its_state(home):
     state = home / "project/state"
     assert settings.state_dir == state
     assert settings.socket == state / "strongroom.sock"
-    assert settings.effective_database_url == f"sqlite:///{state}/strongroom.db"
+    assert settings.database == state / "strongroom.db"
     assert settings.keyring_file == state / "keyring"
 
 

@@ -5,14 +5,14 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from types import FrameType
 from typing import Final
 
 from strongroom.app.build import Mode, Parts, build
 from strongroom.app.describe import describer
-from strongroom.app.directories import private_directory
+from strongroom.app.directories import make_socket_parent, private_directory
 from strongroom.app.hardening import harden
+from strongroom.app.leftovers import PluginDirectories
 from strongroom.app.lock import StateLock
 from strongroom.pb.strongroom.v1 import (
     capability_pb2_grpc,
@@ -48,6 +48,7 @@ class Daemon:
         self._server: ApiServer | None = None
         self._state = "starting"
         self._lock: StateLock | None = None
+        self._plugin_directories: PluginDirectories | None = None
         self._parts: Parts | None = None
 
     def start(self) -> None:
@@ -55,6 +56,9 @@ class Daemon:
         private_directory(self._settings.state_dir, "state_dir")
         self._lock = StateLock(self._settings.state_dir)
         try:
+            self._plugin_directories = PluginDirectories(
+                private_directory(self._settings.runtime_dir / "plugins", "runtime_dir")
+            )
             parts = build(self._settings, mode=self._mode, on_plugin=self._plugin_changed)
             self._parts = parts
             parts.pool.start()
@@ -94,6 +98,8 @@ class Daemon:
             parts.pool.close()
             parts.plugins.stop()
             parts.database.close()
+        if self._plugin_directories is not None:
+            self._plugin_directories.release()
         if self._lock is not None:
             self._lock.release()
         log.info("stopped")
@@ -104,7 +110,7 @@ class Daemon:
         runs = RunService(parts.engine, parts.history, parts.owners)
         capabilities = CapabilityService(parts.registry, parts.owners)
         status = StatusService(describer(parts, self._started_ms, lambda: self._state))
-        _make_parent(settings.socket)
+        make_socket_parent(settings.socket)
         return ApiServer(
             settings.socket,
             [
@@ -161,7 +167,3 @@ def _end_when_hurried(in_a_hurry: threading.Event) -> None:
     in_a_hurry.wait()
     log.warning("ended at the second signal")
     os._exit(0)
-
-
-def _make_parent(socket: Path) -> None:
-    socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from strongroom.errors import Misconfigured
 
-__all__ = ["private_directory"]
+__all__ = ["make_socket_parent", "private_directory"]
 
 
 def private_directory(path: Path, setting: str) -> Path:
@@ -14,13 +14,7 @@ def private_directory(path: Path, setting: str) -> Path:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = path.stat()
     except OSError as error:
-        raise Misconfigured(
-            "SR-APP-002",
-            f"{setting} {path} cannot be used",
-            why=error.strerror or type(error).__name__,
-            fix="choose a directory that this user may make",
-            where=setting,
-        ) from error
+        raise _unusable(path, setting, error) from error
     if found.st_mode & 0o077 or found.st_uid != os.geteuid():
         raise Misconfigured(
             "SR-APP-003",
@@ -30,3 +24,22 @@ def private_directory(path: Path, setting: str) -> Path:
             where=setting,
         )
     return path
+
+
+def make_socket_parent(socket: Path) -> None:
+    """The directory of the API socket, mode 0700 when it is made here. Raises ``Misconfigured``."""
+    try:
+        socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unusable(socket.parent, "socket", error) from error
+
+
+def _unusable(path: Path, setting: str, error: OSError) -> Misconfigured:
+    example = "PATH" if setting == "socket" else "DIR"
+    return Misconfigured(
+        "SR-APP-002",
+        f"{setting} {path} cannot be used",
+        why=error.strerror or type(error).__name__,
+        fix=f"choose a place that this user may make: --set {setting}={example}, or {setting} in strongroom.yaml",
+        where=setting,
+    )

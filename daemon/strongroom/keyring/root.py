@@ -14,6 +14,7 @@ import base64
 import logging
 import os
 import secrets
+import shlex
 import stat
 from collections.abc import Mapping
 from pathlib import Path
@@ -132,8 +133,8 @@ def load_keyring(path: Path, *, strict: bool = False) -> RootKeyring:
             "SR-KEYRING-002",
             f"there is no keyring at {path}",
             why="without a root secret nothing can be sealed or read",
-            fix="restore the keyring of this state; only for a new installation make one:"
-            f' (umask 077; printf "1:%s\\n" "$(openssl rand -base64 32)" > {path})',
+            fix="name the keyring of this state with the setting keyring_file (--set keyring_file=FILE);"
+            f" only for a new installation make one: {_command_that_makes(path)}",
             where=str(path),
         ) from None
     except OSError as error:
@@ -191,6 +192,14 @@ def create_dev_keyring(path: Path) -> None:
         os.fsync(directory)
     finally:
         os.close(directory)
+
+
+def _command_that_makes(path: Path) -> str:
+    """A line of shell that makes the keyring with nothing but what every machine has."""
+    directory, file = shlex.quote(str(path.parent)), shlex.quote(str(path))
+    return (
+        f"mkdir -p -m 700 {directory} && (umask 077; printf '1:%s\\n' \"$(head -c 32 /dev/urandom | base64)\" > {file})"
+    )
 
 
 def _unreadable(path: Path, why: str) -> Misconfigured:

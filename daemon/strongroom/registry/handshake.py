@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from strongroom.errors import PluginFault
+from strongroom.plugin.serve.wire import unix_target
 
 __all__ = ["Handshake", "parse_handshake", "read_handshake"]
 
@@ -61,7 +62,7 @@ def parse_handshake(untrusted: str) -> Handshake:
 
 def _target(network: str, address: str) -> str:
     if network == "unix" and address.startswith("/"):
-        return f"unix:{address}"
+        return unix_target(address)
     if network == "tcp" and address.rpartition(":")[0] in LOOPBACK and address.rpartition(":")[2].isdigit():
         return address
     if network in {"unix", "tcp"}:

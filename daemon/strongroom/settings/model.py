@@ -101,7 +101,7 @@ class Settings(BaseSettings):
         default="",
         repr=False,
         json_schema_extra=SECRET,
-        description="sqlite:///FILE, or postgresql+psycopg://… for several hosts; empty means SQLite in state_dir.",
+        description="sqlite:///FILE (a % in it as %25), or postgresql+psycopg://…; empty means SQLite in state_dir.",
     )
     keyring_file: AbsolutePath = Field(
         default=Path("/etc/strongroom/keyring"),
@@ -138,9 +138,11 @@ class Settings(BaseSettings):
         return (init_settings,)
 
     @property
-    def effective_database_url(self) -> str:
-        """``database_url``, or SQLite in the state directory."""
-        return self.database_url or f"sqlite:///{self.state_dir / 'strongroom.db'}"
+    def database(self) -> str | Path:
+        """``database_url``, or the SQLite file in the state directory, as a path: any directory has a name that is one,
+        and not each of them survives in a URL.
+        """
+        return self.database_url or self.state_dir / "strongroom.db"
 
     def reflects(self, mode: str) -> bool:
         """Whether reflection is on in ``mode``, "dev" or "serve"."""

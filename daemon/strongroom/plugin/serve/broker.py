@@ -8,7 +8,7 @@ from typing import Final
 
 from strongroom.errors import PluginFault
 from strongroom.pb.plugin import plugin_pb2
-from strongroom.plugin.serve.wire import DIAL_TIMEOUT_S
+from strongroom.plugin.serve.wire import DIAL_TIMEOUT_S, unix_target
 
 __all__ = ["Broker"]
 
@@ -80,7 +80,7 @@ class Broker:
 
 def _target(info: plugin_pb2.ConnInfo) -> str:
     if info.network == "unix" and info.address.startswith("/"):
-        return f"unix:{info.address}"
+        return unix_target(info.address)
     if info.network == "tcp" and info.address.rpartition(":")[0] in {"127.0.0.1", "localhost", "[::1]"}:
         return info.address
     raise PluginFault("SR-PLUG-011", f"unknown address type: {info.network[:20]}", why="it is not on this machine")

@@ -18,7 +18,7 @@ from strongroom.pb.capabilities.v1 import capabilities_pb2
 from strongroom.plugin.dispatch import TriggerBook
 from strongroom.plugin.error_text import error_of, format_error
 from strongroom.plugin.serve.token import TokenCheck
-from strongroom.plugin.serve.wire import CHANNEL_OPTIONS
+from strongroom.plugin.serve.wire import CHANNEL_OPTIONS, unix_target
 
 __all__ = ["CALL_TIMEOUT_S_MAX", "EVENTS_MAX", "Execute", "capability_handlers", "new_server"]
 
@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 def new_server(pool: ThreadPoolExecutor, path: str, check: TokenCheck | None) -> grpc.Server:
     """A server that will listen on the Unix socket ``path``."""
     server = grpc.server(pool, options=list(CHANNEL_OPTIONS), interceptors=[check] if check else [])
-    server.add_insecure_port(f"unix:{path}")
+    server.add_insecure_port(unix_target(path))
     return server
 
 

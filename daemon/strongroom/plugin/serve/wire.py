@@ -1,7 +1,9 @@
-"""Names and limits that both ends of a plugin process share (capability-wire sections 12 to 14)."""
+"""Names, limits and addresses that both ends of a plugin process share (capability-wire sections 12 to 14)."""
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Final
+from urllib.parse import quote
 
 __all__ = [
     "CHANNEL_OPTIONS",
@@ -18,6 +20,7 @@ __all__ = [
     "SOCKET_DIR_VARIABLE",
     "TOKEN_KEY",
     "TOKEN_VARIABLE",
+    "unix_target",
 ]
 
 COOKIES: Final[Mapping[str, str]] = {
@@ -48,3 +51,8 @@ CHANNEL_OPTIONS: Final[Sequence[tuple[str, int]]] = (
     # Nothing here crosses a network, so no proxy of the environment may stand between.
     ("grpc.enable_http_proxy", 0),
 )
+
+
+def unix_target(path: str) -> str:
+    """The gRPC target of the Unix socket at ``path``. A target is a URI, so that a ``?`` or ``%`` needs quoting."""
+    return f"unix:{quote(os.fsencode(path))}"
