@@ -191,3 +191,30 @@ def test_many_threads_add_and_suspend_and_one_wins_each_time():
     for thread in threads:
         thread.join(WAIT_S)
     assert len(won) == 1
+
+
+def test_a_call_waits_for_a_plugin_that_is_being_started_again():
+    registry = Registry(restart_wait_s=30)
+    registry.add(offer())
+    handle = registry.get_executable("a@1.0.0")
+    registry.suspend("a@1.0.0")
+    answers = []
+    request = capabilities_pb2.CapabilityRequest()
+    calling = threading.Thread(target=lambda: answers.append(handle.execute(request, timeout_s=30)))
+    calling.start()
+    registry.add(offer())
+    calling.join(30)
+    assert len(answers) == 1
+
+
+@pytest.mark.parametrize("end", ["removed", "out of time"])
+def test_a_call_does_not_wait_for_a_plugin_that_does_not_come_back(end):
+    registry = Registry(restart_wait_s=30 if end == "removed" else 0.01)
+    registry.add(offer())
+    handle = registry.get_executable("a@1.0.0")
+    registry.suspend("a@1.0.0")
+    timer = threading.Timer(0.05, registry.remove, ("a@1.0.0",))
+    timer.start()
+    with pytest.raises(CapabilityError, match="capability unavailable"):
+        handle.execute(capabilities_pb2.CapabilityRequest(), timeout_s=30)
+    timer.join()

@@ -39,6 +39,8 @@ from strongroom.telemetry import logs
 __all__ = ["Mode", "Parts", "build"]
 
 Mode = Literal["dev", "serve"]
+RESTART_WAIT_S: Final = 15.0
+"""A plugin that crashed is back within a second or a few; a run that needs it is worth that wait."""
 DEPLOYMENT_ID: Final = "deployment_id"
 log = logs.get("app")
 
@@ -123,7 +125,7 @@ def _wired(
 ) -> Parts:
     record_keys = RecordKeys(root)
     run_keys = RunKeys(root, _deployment_id(database))
-    registry = Registry()
+    registry = Registry(restart_wait_s=RESTART_WAIT_S)
     artifacts = _Artifacts()
     plugins = PluginHost(
         load_manifest(settings.plugins_file),

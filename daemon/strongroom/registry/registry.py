@@ -1,6 +1,7 @@
 """Capabilities by id: who offers them, and handles that outlive a restart of the plugin behind them (section 3)."""
 
 import threading
+import time
 from dataclasses import dataclass
 from typing import Literal
 
@@ -53,7 +54,19 @@ class _Slot:
     def __init__(self, offer: Offer) -> None:
         self.offer = offer
         self.state: ConnectionState = "READY"
+        self._moved = threading.Condition()
         self.registrations = Registrations(offer.id, lambda: self.offer.trigger if self.state == "READY" else None)
+
+    def move(self, state: ConnectionState) -> None:
+        """Take another state, and tell those that wait for the plugin."""
+        with self._moved:
+            self.state = state
+            self._moved.notify_all()
+
+    def wait_while_restarting(self, timeout_s: float) -> None:
+        """Return when the plugin is back or gone for good, or after ``timeout_s``."""
+        with self._moved:
+            self._moved.wait_for(lambda: self.state != "TRANSIENT_FAILURE", timeout_s)
 
     def entry(self) -> Entry:
         offer = self.offer
@@ -72,8 +85,9 @@ class _Slot:
 class CapabilityExecutable:
     """A handle on an executable capability: it follows the capability through restarts of its plugin."""
 
-    def __init__(self, slot: _Slot) -> None:
+    def __init__(self, slot: _Slot, restart_wait_s: float) -> None:
         self._slot = slot
+        self._restart_wait_s = restart_wait_s
 
     @property
     def entry(self) -> Entry:
@@ -83,8 +97,15 @@ class CapabilityExecutable:
     def execute(
         self, request: capabilities_pb2.CapabilityRequest, *, timeout_s: float
     ) -> capabilities_pb2.CapabilityResponse:
-        """The answer. Raises ``CapabilityError``; Unavailable while the plugin is away."""
+        """The answer. Raises ``CapabilityError``; Unavailable when the plugin is away.
+
+        A call that was not sent yet waits for a plugin that is being started again.
+        """
         slot = self._slot
+        if slot.state == "TRANSIENT_FAILURE":
+            started_s = time.monotonic()
+            slot.wait_while_restarting(min(self._restart_wait_s, timeout_s))
+            timeout_s -= time.monotonic() - started_s
         backend = slot.offer.executable
         if slot.state != "READY" or backend is None:
             raise CapabilityError("Public", "System", "Unavailable", "capability unavailable")
@@ -118,9 +139,13 @@ class CapabilityTrigger:
 
 
 class Registry:
-    """Every capability of this host. Safe for any thread."""
+    """Every capability of this host. Safe for any thread.
 
-    def __init__(self) -> None:
+    ``restart_wait_s`` is how long a call waits for a plugin that is being started again.
+    """
+
+    def __init__(self, *, restart_wait_s: float = 0.0) -> None:
+        self._restart_wait_s = restart_wait_s
         self._lock = threading.RLock()
         self._slots: dict[str, _Slot] = {}
 
@@ -133,7 +158,7 @@ class Registry:
         slot = self._find(capability_id)
         if slot.offer.executable is None:
             raise _not_that_kind(capability_id)
-        return CapabilityExecutable(slot)
+        return CapabilityExecutable(slot, self._restart_wait_s)
 
     def get_trigger(self, capability_id: str) -> CapabilityTrigger:
         """A handle to register with it. Raises ``NotFound`` or ``InvalidInput``, also for what has no trigger."""
@@ -171,7 +196,7 @@ class Registry:
                     id=offer.id,
                 )
             slot.offer = offer
-            slot.state = "READY"
+            slot.move("READY")
         if offer.trigger is not None:
             slot.registrations.rebind(offer.trigger)
         return slot.entry()
@@ -190,7 +215,7 @@ class Registry:
             if slot is None:
                 raise NotFound("SR-REG-004", f"unable to remove, capability not found: {capability_id}")
             was_ready = slot.state == "READY"
-            slot.state = state
+            slot.move(state)
         if was_ready:
             slot.registrations.lost("capability unavailable")
 
