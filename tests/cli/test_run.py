@@ -63,7 +63,9 @@ def test_without_a_payload_none_is_sent(host):
 
 
 @pytest.mark.parametrize(
-    "payload", ["{", '{"a": }', "hello", "", "{'a': 1}"], ids=["cut", "no-value", "bare-word", "empty", "single-quotes"]
+    "payload",
+    ["{", '{"a": }', "hello", "", "{'a': 1}", "NaN", '{"a": [-Infinity]}'],
+    ids=["cut", "no-value", "bare-word", "empty", "single-quotes", "not-a-number", "infinity"],
 )
 def test_a_payload_that_is_not_json_is_refused_before_anything_is_sent(host, payload):
     ended = strongroom("run", "execute", "hello", "--payload", payload)
@@ -149,6 +151,14 @@ def test_cancelling_shows_the_run_as_it_then_is(host):
     ended = strongroom("run", "cancel", "wrun_1", "--reason", "enough", "--json")
     assert ended.document["status"] == "cancelled"
     assert host.asked[-1].reason == "enough"
+
+
+def test_a_run_that_does_not_stop_in_time_is_no_success(host):
+    host.stubborn = True
+    strongroom("run", "start", "hello", "--run-id", "wrun_1")
+    asked = strongroom("run", "cancel", "wrun_1")
+    assert asked.code == 75
+    assert "has not ended yet" in asked.err
 
 
 def test_a_result_of_any_kind_is_json(host):

@@ -58,10 +58,12 @@ class FakeDaemon:
         self.result: values_pb2.Value | None = values_pb2.Value(string_value="hello x")
         self.run_status = run_pb2.RUN_STATUS_COMPLETED
         self.error = ""
+        self.stubborn = False
         self.fail: Callable[[], Exception] | None = None
         self.vault = BoxKey.generate()
         self.secrets: dict[tuple[str, str], bytes] = {}
         self.secret_error = ""
+        self.backend = "insecure-software"
 
     def hear(self, request: Any, context: grpc.ServicerContext) -> None:
         self.asked.append(request)
@@ -215,7 +217,8 @@ class _Runs(run_pb2_grpc.RunServiceServicer):
     def Cancel(self, request, context):
         self.daemon.hear(request, context)
         run = self.daemon.runs[request.run_id]
-        run.status = run_pb2.RUN_STATUS_CANCELLED
+        if not self.daemon.stubborn:
+            run.status = run_pb2.RUN_STATUS_CANCELLED
         return run_pb2.CancelResponse(run=run)
 
 
@@ -244,8 +247,8 @@ class _Status(status_pb2_grpc.StatusServiceServicer):
             writing_key_id="k1-0a1b2c3d",
             runs={"completed": 2, "failed": 0},
             workflows=1,
-            confidential_backend="insecure-software",
-            insecure=True,
+            confidential_backend=self.daemon.backend,
+            insecure=bool(self.daemon.backend),
             runner_protections=["seccomp"],
             runner_missing=["landlock: kernel too old"],
             wasmtime_version="50.0.1",

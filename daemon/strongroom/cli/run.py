@@ -21,6 +21,7 @@ __all__ = ["app"]
 
 PAGE_SIZE_MAX: Final = 500
 TRIGGER_MAX: Final = 1_000_000
+UNFINISHED: Final = frozenset({run_pb2.RUN_STATUS_PENDING, run_pb2.RUN_STATUS_RUNNING, run_pb2.RUN_STATUS_WAITING})
 
 _Workflow = Annotated[str, typer.Argument(help="Workflow id or name.", metavar="WORKFLOW")]
 _Trigger = Annotated[int, typer.Option("--trigger", help="Which trigger of the workflow.", min=0, max=TRIGGER_MAX)]
@@ -218,8 +219,15 @@ def cancel(
     caller: Caller,
     run: _Run,
     reason: Annotated[str, typer.Option("--reason", help="Why; it is kept with the run.")] = "",
-) -> None:
-    """Ask a run to stop, and wait until it has. Calls that it already made are not undone."""
+) -> int | None:
+    """Ask a run to stop, and wait until it has. Calls that it already made are not undone.
+
+    The exit code is 75 when it has not ended within --timeout; it was asked to all the same.
+    """
     with connect(caller) as host:
         header = host.call(_stub(host).Cancel, run_pb2.CancelRequest(run_id=run, reason=reason)).run
     caller.emit("run", views.run(header), facts(views.run_facts(header)))
+    if header.status in UNFINISHED:
+        caller.note("it was asked to stop and has not ended yet: look again with strongroom run get")
+        return Exit.TEMPORARY
+    return None
