@@ -283,6 +283,11 @@ def test_the_status_for_people_says_what_is_not_protected(host):
     assert len(shown.splitlines()) < 25
 
 
+def test_the_status_says_that_without_a_backend_confidential_workflows_fail(host, monkeypatch):
+    monkeypatch.setattr(host, "backend", "")
+    assert "none: confidential workflows fail\n" in strongroom("status").out
+
+
 def test_capabilities_and_plugins_are_listed(host):
     assert strongroom("capability", "list", "--json").document["capabilities"][0]["id"] == "vault@1.0.0"
     assert strongroom("plugin", "list", "--json").document["plugins"][0]["state"] == "ready"

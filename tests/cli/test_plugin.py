@@ -40,6 +40,20 @@ def test_disabling_adds_one_line_where_there_was_none(manifest):
     assert manifest.read_text() == MANIFEST + "    enabled: false\n"
 
 
+@pytest.mark.parametrize("form", [[], ["--file"]], ids=["argument", "option"])
+@pytest.mark.parametrize("command", [["disable", "one"], ["enable", "one"], ["check"]], ids=lambda words: words[0])
+def test_every_command_takes_the_manifest_in_both_forms(manifest, command, form):
+    ended = strongroom("plugin", *command, *form, str(manifest), "--json")
+    assert ended.document["file"] == str(manifest)
+
+
+@pytest.mark.parametrize("command", [["disable", "one"], ["enable", "one"], ["check"]], ids=lambda words: words[0])
+def test_a_manifest_that_is_named_twice_is_refused(manifest, command):
+    ended = strongroom("plugin", *command, str(manifest), "--file", "other.yaml", "--json")
+    assert (ended.code, ended.error["code"]) == (2, "SR-CLI-044")
+    assert manifest.read_text() == MANIFEST
+
+
 def test_enabling_takes_it_back(manifest):
     strongroom("plugin", "disable", "one", "--file", str(manifest))
     ended = strongroom("plugin", "enable", "one", "--file", str(manifest), "--json")

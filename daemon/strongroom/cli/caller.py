@@ -47,6 +47,9 @@ class Caller:
             sys.stdout.flush()
         except BrokenPipeError:
             raise ReaderGone from None
+        except OSError as error:
+            # The system does not know what this descriptor is to a person.
+            raise OSError(error.errno, error.strerror, "stdout") from error
 
     def note(self, message: str) -> None:
         """Say something to the person, on stderr, unless silence was asked for."""
@@ -87,16 +90,30 @@ class Caller:
         """As ``read``, but it must be JSON. The bytes are handed on as they are."""
         raw = self.read(option, text)
         try:
-            json.loads(raw)
+            json.loads(raw, parse_constant=_constant)
         except (ValueError, RecursionError) as error:
-            where = f"line {error.lineno}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else "it"
             raise bad_data(
                 "SR-CLI-005",
                 f"{option} is not JSON",
-                why=f"{where} cannot be read",
+                why=_why_no_json(error),
                 fix=f"quote it for your shell: {option} '{{\"key\": 1}}', or name a file: {option} @file.json",
             ) from None
         return raw
+
+
+class _NoConstantError(ValueError):
+    """``NaN`` and its like, which Python reads and no other reader of JSON knows."""
+
+
+def _constant(name: str) -> object:
+    raise _NoConstantError(f"{name} is no JSON value")
+
+
+def _why_no_json(error: Exception) -> str:
+    if isinstance(error, _NoConstantError):
+        return str(error)
+    where = f"line {error.lineno}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else "it"
+    return f"{where} cannot be read"
 
 
 def json_text(document: Mapping[str, Any]) -> str:  # Any: JSON values

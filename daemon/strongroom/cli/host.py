@@ -52,7 +52,7 @@ def status(caller: Caller) -> None:
         "owner": answer.owner,
         "plugin_problems": list(answer.plugin_problems),
     }
-    backend = answer.confidential_backend or "none: confidential workflows wait or fail"
+    backend = answer.confidential_backend or "none: confidential workflows fail"
     if answer.insecure:
         backend += " · NO HARDWARE PROTECTION"
     runs = ", ".join(f"{count} {name}" for name, count in sorted(answer.runs.items()) if count) or "none"

@@ -16,6 +16,7 @@ from strongroom.cli import completion, demo, dev, host, serve
 from strongroom.cli.caller import ReaderGone
 from strongroom.cli.exits import Exit
 from strongroom.cli.failure import Failure, bad_data, of_error
+from strongroom.cli.streams import dropped, open_standard_streams
 from strongroom.cli.verbs import group
 from strongroom.errors import Internal, StrongroomError
 
@@ -55,11 +56,13 @@ def build(nouns: Sequence[str]) -> typer.Typer:
 
 def main() -> NoReturn:
     """Entry point ``strongroom``."""
+    open_standard_streams()
     sys.exit(run(sys.argv[1:]))
 
 
 def serve_main() -> NoReturn:
     """Entry point ``strongroomd``, which is ``strongroom serve``."""
+    open_standard_streams()
     arguments = sys.argv[1:]
     sys.exit(run(arguments if arguments == ["--version"] else ["serve", *arguments]))
 
@@ -83,13 +86,10 @@ def run(arguments: Sequence[str]) -> int:
         sys.stderr.write("interrupted\n")
         return Exit.INTERRUPTED
     except ReaderGone:
-        # Python would complain once more at its end, to the closed stream.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        dropped(sys.stdout)
         return Exit.OK
     except OSError as error:
-        what = f"{error.filename or 'a file'}: {error.strerror or type(error).__name__}"
-        code = Exit.PERMISSION if isinstance(error, PermissionError) else Exit.IO
-        return _say(bad_data("SR-CLI-060", what, exit_code=code), as_json=as_json)
+        return _refused_by_system(error, as_json=as_json)
     except Exception as error:  # the border of the program: nothing may end in a traceback
         return _say(_bug(error), as_json=as_json)
 
@@ -107,7 +107,10 @@ def _invoke(arguments: Sequence[str]) -> int:
         prog_name=PROGRAM,
         standalone_mode=False,
     )
-    sys.stdout.flush()
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise ReaderGone from None
     return result if isinstance(result, int) else Exit.OK
 
 
@@ -118,8 +121,21 @@ def _know_shells() -> None:
     get_completion_inspect_parameters()
 
 
+def _refused_by_system(error: OSError, *, as_json: bool) -> int:
+    """What the operating system refused. Help, which is not printed here, may find a stdout that takes nothing."""
+    stdout_lost = dropped(sys.stdout)
+    name = error.filename or ("stdout" if stdout_lost else "input or output")
+    code = Exit.PERMISSION if isinstance(error, PermissionError) else Exit.IO
+    what = f"{name}: {error.strerror or type(error).__name__}"
+    return _say(bad_data("SR-CLI-060", what, exit_code=code), as_json=as_json)
+
+
 def _say(failure: Failure, *, as_json: bool) -> int:
-    sys.stderr.write((failure.document() if as_json else failure.text()) + "\n")
+    try:
+        sys.stderr.write((failure.document() if as_json else failure.text()) + "\n")
+    except OSError:
+        # Nobody hears it, and the exit code says it all the same.
+        dropped(sys.stderr)
     return int(failure.exit_code)
 
 

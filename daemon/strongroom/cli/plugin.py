@@ -22,7 +22,9 @@ from strongroom.settings.model import packaged_manifest
 __all__ = ["app"]
 
 _Name = Annotated[str, typer.Argument(help="Name of the plugin in the manifest.", metavar="NAME")]
-_File = Annotated[Path | None, typer.Option("--file", help="The manifest; that of the settings if not given.")]
+_MANIFEST = "The manifest; that of the settings if not given."
+_File = Annotated[Path | None, typer.Argument(help=_MANIFEST, metavar="FILE")]
+_FileOption = Annotated[Path | None, typer.Option("--file", help="The same, as an option.", metavar="FILE")]
 
 app = group("See what plugins run, check and change the manifest.")
 
@@ -57,15 +59,12 @@ def list_plugins(caller: Caller) -> None:
 
 
 @verb(app, "check", example="strongroom plugin check plugins.yaml", online=False)
-def check(
-    caller: Caller,
-    file: Annotated[Path | None, typer.Argument(help="The manifest; that of the settings if not given.")] = None,
-) -> int | None:
+def check(caller: Caller, file: _File = None, file_option: _FileOption = None) -> int | None:
     """Read the manifest as the host would, and see that every plugin can be found. No plugin code runs.
 
     The exit code is 1 when an enabled plugin cannot be found.
     """
-    path = _manifest(file)
+    path = _manifest(_one(file, file_option))
     entries = load_manifest(path)
     documents = [
         {
@@ -89,15 +88,19 @@ def check(
 
 
 @verb(app, "enable", example="strongroom plugin enable vault --file plugins.yaml", online=False)
-def enable(caller: Caller, name: _Name, file: _File = None, dry_run: DryRun = False) -> None:
+def enable(
+    caller: Caller, name: _Name, file: _File = None, file_option: _FileOption = None, dry_run: DryRun = False
+) -> None:
     """Enable a plugin in the manifest. The host reads it at its next start."""
-    _set(caller, name, file, enabled=True, dry_run=dry_run)
+    _set(caller, name, _one(file, file_option), enabled=True, dry_run=dry_run)
 
 
 @verb(app, "disable", example="strongroom plugin disable basic-test --file plugins.yaml", online=False)
-def disable(caller: Caller, name: _Name, file: _File = None, dry_run: DryRun = False) -> None:
+def disable(
+    caller: Caller, name: _Name, file: _File = None, file_option: _FileOption = None, dry_run: DryRun = False
+) -> None:
     """Disable a plugin in the manifest. The host reads it at its next start."""
-    _set(caller, name, file, enabled=False, dry_run=dry_run)
+    _set(caller, name, _one(file, file_option), enabled=False, dry_run=dry_run)
 
 
 def _set(caller: Caller, name: str, file: Path | None, *, enabled: bool, dry_run: bool) -> None:
@@ -119,6 +122,19 @@ def _set(caller: Caller, name: str, file: Path | None, *, enabled: bool, dry_run
         caller.note("restart the host to make it so")
     else:
         caller.note("it was so already")
+
+
+def _one(file: Path | None, file_option: Path | None) -> Path | None:
+    """The manifest, which may stand in either place."""
+    if file is not None and file_option is not None:
+        raise bad_data(
+            "SR-CLI-044",
+            "the manifest is named twice",
+            why=f"{file} and --file {file_option}",
+            fix="leave one of them out",
+            exit_code=Exit.USAGE,
+        )
+    return file or file_option
 
 
 def _manifest(file: Path | None) -> Path:
