@@ -70,6 +70,10 @@ class StrongroomError(Exception):
         """``what``, then ``why`` behind a colon."""
         return f"{self.what}: {self.why}" if self.why else self.what
 
+    def with_fix(self) -> str:
+        """The text with what to do behind it, for places that show an error as one line."""
+        return f"{self}; {self.fix}" if self.fix else str(self)
+
 
 class Refused(StrongroomError):
     """The caller's fault: state or policy says no."""

@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -169,7 +170,17 @@ def test_a_keyring_that_others_may_reach_is_refused_with_the_command_that_fixes_
 def test_a_missing_keyring_says_how_to_make_one(tmp_path):
     with pytest.raises(Misconfigured, match="there is no keyring") as caught:
         load_keyring(tmp_path / "keyring")
-    assert "umask 077" in caught.value.fix
+    assert "keyring_file" in caught.value.fix
+
+
+def test_the_command_that_makes_a_keyring_works_in_a_directory_that_is_not_there(tmp_path):
+    path = tmp_path / "it's new" / "keyring"
+    with pytest.raises(Misconfigured) as caught:
+        load_keyring(path)
+    command = caught.value.fix.partition("make one: ")[2]
+    subprocess.run(["sh", "-c", command], check=True)  # noqa: S607 - any shell
+    assert load_keyring(path, strict=True).versions == (1,)
+    assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
 
 
 @pytest.mark.parametrize(

@@ -135,7 +135,7 @@ class PluginHost:
             config = expand(entry.config, self._variables, f"{entry.where or entry.name}.config")
         except Misconfigured as error:
             logger.error("plugin %s: %s", entry.name, error)
-            return _Absent(entry, str(error))
+            return _Absent(entry, error.with_fix())
         offers = Offers(entry, self._registry, self._limits)
         if entry.command is not None:
             return self._process(entry, entry.command, config, offers, logger)

@@ -167,7 +167,7 @@ class InProcessPlugin:
                 for capability in capabilities:
                     self._offer(capability)
         except StrongroomError as error:
-            self._finish(str(error))
+            self._finish(error.with_fix())
         except BaseException as error:
             self._finish(f"{type(error).__name__}: {error}")
         else:

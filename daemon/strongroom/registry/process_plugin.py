@@ -124,7 +124,7 @@ class ProcessPlugin:
             self._settled.set()
             reason = session.watch(self._wake)
         except StrongroomError as error:
-            reason = str(error)
+            reason = error.with_fix()
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
         if reason is None:

@@ -59,9 +59,10 @@ def test_a_lost_key_is_not_replaced_while_secrets_are_stored(key_file):
 def test_a_serving_host_never_makes_a_key_and_names_the_command_that_does(key_file):
     with pytest.raises(Misconfigured, match="only a development host makes one by itself") as caught:
         Owner(key_file, mode="serve")
-    assert f"python -m strongroom_vault init-key {key_file}" in str(caught.value)
     assert not key_file.exists()
-    assert init_key("init-key", key_file).returncode == 0
+    command = caught.value.fix.partition(": ")[2]
+    made = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)  # noqa: S607 - any shell
+    assert (made.returncode, made.stderr) == (0, "")
     assert Owner(key_file, mode="serve").public_key
 
 

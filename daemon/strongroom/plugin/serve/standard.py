@@ -77,7 +77,8 @@ class StandardCapabilities(capabilities_pb2_grpc.StandardCapabilitiesServicer):
                 self._start(request, lambda: max(0.0, deadline - time.monotonic()))
             except Exception as error:
                 log.exception("the plugin did not start")
-                text = str(error) if isinstance(error, StrongroomError) else f"{type(error).__name__}: {error}"
+                # The operator reads this where the host tells of its plugins, and nowhere else what to do.
+                text = error.with_fix() if isinstance(error, StrongroomError) else f"{type(error).__name__}: {error}"
                 context.abort(grpc.StatusCode.FAILED_PRECONDITION, text[:2000])
         return empty_pb2.Empty()
 

@@ -4,6 +4,8 @@ A vault that cannot open what is stored does not start: it would tell every work
 next ``secret set`` would bury the old ones.
 """
 
+import shlex
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -54,16 +56,22 @@ class VaultPlugin:
         except FileNotFoundError:
             pass
         if host.mode != "dev" or Shelf.in_use(host.store):
-            command = f"python -m strongroom_vault init-key {path}"
+            in_use = Shelf.in_use(host.store)
             raise Misconfigured(
                 "SR-VAULT-004",
                 f"vault key file {path} does not exist",
-                why=f"only a development host makes one by itself; for an empty vault: {command}"
-                if not Shelf.in_use(host.store)
-                else "secrets are stored under it, and a new key could not open them",
-                fix="restore it from a backup",
+                why="secrets are stored under it, and a new key could not open them"
+                if in_use
+                else "only a development host makes one by itself",
+                fix="restore it from a backup" if in_use else f"for this empty vault: {_command_that_makes(path)}",
                 where=str(path),
             )
         create_key_file(path)
         host.log.warning("created a development vault key in %s", path)
         return load_key_file(path)
+
+
+def _command_that_makes(path: Path) -> str:
+    """A line of shell that makes the key file with the Python that serves this vault."""
+    python, directory, file = (shlex.quote(str(word)) for word in (sys.executable, path.parent, path))
+    return f"mkdir -p -m 700 {directory} && {python} -m strongroom_vault init-key {file}"
