@@ -125,6 +125,18 @@ def test_the_level_is_kept_and_libraries_are_heard_from_warnings_on(stream):
     assert stream.getvalue().count("their") == 1
 
 
+def test_bytes_that_are_no_message_are_one_warning_and_no_traceback(stream):
+    logs.configure("info", "text", stream=stream)
+    try:
+        raise ValueError("canary")
+    except ValueError:
+        logging.getLogger("grpc._common").exception("Exception deserializing message!")
+    out = stream.getvalue()
+    assert " warning grpc._common: a message that could not be read was refused" in out
+    assert "canary" not in out
+    assert "traceback" not in out
+
+
 def test_configuring_again_replaces_what_was_there(stream):
     logs.configure("info", "text", stream=stream)
     logs.configure("info", "text", stream=stream)

@@ -32,6 +32,7 @@ def configure(level: str, fmt: Format, *, stream: TextIO | None = None) -> Redac
     """
     redaction = Redaction()
     handler = logging.StreamHandler(stream or sys.stderr)
+    handler.addFilter(_one_line_for_unreadable)
     handler.setFormatter(_LineFormatter(redaction, fmt))
     root = logging.getLogger()
     for old in root.handlers[:]:
@@ -42,6 +43,15 @@ def configure(level: str, fmt: Format, *, stream: TextIO | None = None) -> Redac
     # A failing log line must never print the record, and with it what the record holds.
     logging.raiseExceptions = False
     return redaction
+
+
+def _one_line_for_unreadable(record: logging.LogRecord) -> bool:
+    """gRPC reports bytes that are no message as a fault of ours with a traceback, once per call that a client makes."""
+    if record.name.startswith("grpc.") and str(record.msg).startswith("Exception deserializing"):
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+        record.msg, record.args = "a message that could not be read was refused: its bytes are none of that kind", ()
+        record.exc_info = record.exc_text = None
+    return True
 
 
 class _LineFormatter(logging.Formatter):
