@@ -105,6 +105,10 @@ def test_validation_alone_stores_nothing(host):
     assert host.host.specs.count() == 0
 
 
+# Of every category that shows nothing or changes how the rest is shown; a surrogate cannot even be sent.
+HIDDEN = "\x00\x7f\x85\u00ad\u200b\u202e\u2028\u2029\ue000\U000e0041"
+
+
 @pytest.mark.parametrize(
     ("fields", "error"),
     [
@@ -112,6 +116,8 @@ def test_validation_alone_stores_nothing(host):
         ({"name": "x" * 65}, InvalidInput),
         ({"name": "a\nb"}, InvalidInput),
         ({"name": "ab" * 32}, InvalidInput),
+        *(({"name": f"a{character}b"}, InvalidInput) for character in HIDDEN),
+        *(({"tag": f"v{character}1"}, InvalidInput) for character in HIDDEN),
         ({"tag": "t" * 33}, InvalidInput),
         ({"config": b"c" * 50_001}, LimitExceeded),
         ({"owner": "12"}, InvalidInput),
@@ -124,6 +130,8 @@ def test_validation_alone_stores_nothing(host):
         "long name",
         "control character",
         "looks like an id",
+        *(f"name with U+{ord(character):04X}" for character in HIDDEN),
+        *(f"tag with U+{ord(character):04X}" for character in HIDDEN),
         "long tag",
         "large config",
         "short owner",
@@ -137,6 +145,11 @@ def test_bad_fields_are_refused_and_nothing_is_stored(host, fields, error):
         host.register(**fields)
     assert caught.value.fix
     assert host.host.specs.count() == 0
+
+
+@pytest.mark.parametrize("name", ["a b", "größe", "仕事", "🦀", "a\u00a0b"], ids=ascii)
+def test_a_name_may_be_in_any_language(host, name):
+    assert host.register(name=name, tag=name).spec.row.workflow_name == name
 
 
 def test_a_host_takes_no_more_workflows_than_its_limit(database):

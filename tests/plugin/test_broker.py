@@ -21,6 +21,12 @@ def test_what_was_announced_is_found_once():
         broker.target_of(1)
 
 
+def test_a_path_that_is_no_uri_is_quoted():
+    broker = Broker(timeout_s=0.05)
+    broker.take(info(address="/a%41?b#c"))
+    assert broker.target_of(1) == "unix:/a%2541%3Fb%23c"
+
+
 def test_who_looks_first_waits():
     broker, found = Broker(), []
     waiting = threading.Thread(target=lambda: found.append(broker.target_of(7)))

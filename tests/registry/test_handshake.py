@@ -14,9 +14,10 @@ from strongroom.registry.handshake import parse_handshake, read_handshake
         ("1|0|unix|/run/p.sock|grpc|\n", "unix:/run/p.sock"),
         ("1|0|unix|/run/p.sock|grpc", "unix:/run/p.sock"),
         (" 1|0|unix|/run/p.sock|grpc||false ", "unix:/run/p.sock"),
+        ("1|0|unix|/run/a%41?b#c|grpc|", "unix:/run/a%2541%3Fb%23c"),
         ("1|0|tcp|127.0.0.1:10000|grpc|", "127.0.0.1:10000"),
     ],
-    ids=["six parts", "five parts", "seven parts", "tcp on loopback"],
+    ids=["six parts", "five parts", "seven parts", "a path that is no URI", "tcp on loopback"],
 )
 def test_a_good_line_says_where_the_plugin_listens(line, target):
     assert parse_handshake(line).target == target

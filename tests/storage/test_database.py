@@ -23,10 +23,11 @@ from tests.fakes.rows import event_row, run_row
         "mysql://user:hunter2@host/db",
         "sqlite://",
         "sqlite:///:memory:",
+        "sqlite:////tmp/a?b.db",
         "postgresql+psycopg2://h/d",
         "postgresql://user:hunter2@host:port/db",
     ],
-    ids=["empty", "no url", "another database", "no file", "memory", "another driver", "bad port"],
+    ids=["empty", "no url", "another database", "no file", "memory", "options", "another driver", "bad port"],
 )
 def test_a_url_of_anything_else_is_refused_without_repeating_it(url):
     with pytest.raises(Misconfigured) as caught:
@@ -44,6 +45,20 @@ def test_a_file_that_cannot_be_made_is_named(tmp_path):
     with pytest.raises(StorageFault, match="nowhere") as caught:
         Database.open(f"sqlite:///{tmp_path}/nowhere/strongroom.db")
     assert caught.value.code == "SR-STORE-011"
+
+
+@pytest.mark.parametrize("name", ["x sp%41?ü#", "a?b=c", "e%C3%A9", "b\udcff"], ids=ascii)
+def test_a_path_is_the_file_that_it_names(tmp_path, name):
+    path = tmp_path / name / "strongroom.db"
+    path.parent.mkdir()
+    database = Database.open(path)
+    database.write(lambda conn: meta.set(conn, "a", "b")).result(30)
+    database.close()
+    assert path.stat().st_size > 0
+    assert list(tmp_path.iterdir()) == [path.parent]
+    again = Database.open(path)
+    assert again.read(lambda conn: meta.get(conn, "a")) == "b"
+    again.close()
 
 
 def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path):
