@@ -12,6 +12,7 @@ from strongroom.errors import (
     TimedOut,
     Unavailable,
 )
+from strongroom.modules.module import Backend
 from tests.fakes.workflow_host import OWNER, Gate, WorkflowHost, value
 
 WAIT_S = 10
@@ -138,6 +139,14 @@ def test_confidential_runs_that_wait_keep_no_local_run_waiting(database):
     gate.release.set()
     assert host.engine.wait(hidden.run_id, WAIT_S)[0].status == "completed"
     host.close()
+
+
+def test_a_result_names_the_backend_even_if_it_could_not_be_asked_before(host):
+    host.register()
+    answers = [Backend("unknown", insecure=True), Backend("insecure-software", insecure=True)]
+    host.module.backend = lambda: answers.pop(0)
+    header, _ = execute(host)
+    assert (header.backend, header.insecure) == ("insecure-software", 1)
 
 
 def test_a_run_that_is_accepted_while_the_host_stops_is_on_disk_and_goes_on_later(host):

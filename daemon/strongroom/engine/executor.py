@@ -1,6 +1,6 @@
 """Executing an accepted run to its end: route, run, seal the outcome, sync it."""
 
-from typing import Final
+from typing import Any, Final
 
 from strongroom.engine.execution import RunHelper
 from strongroom.engine.host import EngineHost
@@ -88,7 +88,8 @@ class Executor:
             raise Cancelled("SR-RUN-015", handle.cancel.reason)
         spec = self._spec(handle)
         module = self._host.module(spec)
-        self._started(handle, module)
+        handle.marks = _marks(module)
+        handle.journal.move(RunEvent.STARTED, **handle.marks)
         helper = self._helper(handle, spec)
         request = sdk_pb2.ExecuteRequest(
             config=spec.config,
@@ -102,6 +103,8 @@ class Executor:
             raise helper.failure or error from None
         if helper.failure is not None:
             raise helper.failure
+        # A backend that could not be asked before has answered by now.
+        handle.marks = _marks(module)
         return result
 
     def _spec(self, handle: RunHandle) -> Spec:
@@ -122,11 +125,6 @@ class Executor:
                 workflow_id=header.workflow_id,
             )
         return spec
-
-    def _started(self, handle: RunHandle, module: Module) -> None:
-        backend = module.backend()
-        handle.marks = {"backend": backend.label, "insecure": int(backend.insecure)}
-        handle.journal.move(RunEvent.STARTED, **handle.marks)
 
     def _helper(self, handle: RunHandle, spec: Spec) -> RunHelper:
         header = handle.journal.header
@@ -149,7 +147,7 @@ class Executor:
         if end.event == RunEvent.COMPLETED and journal.header.status == RunState.PENDING:
             # The start was lost with an earlier write; the table knows no way from pending to completed.
             journal.move(RunEvent.STARTED, **handle.marks)
-        journal.settle(journal.move(end.event, end.content, error_code=end.error_code))
+        journal.settle(journal.move(end.event, end.content, error_code=end.error_code, **handle.marks))
         handle.outcome = end.outcome
 
     def _back_to_disk(self, handle: RunHandle) -> bool:
@@ -164,6 +162,11 @@ class Executor:
             return False
         handle.journal, handle.answered, handle.spec = again.journal, again.answered, None
         return False
+
+
+def _marks(module: Module) -> dict[str, Any]:  # Any: values of header columns
+    backend = module.backend()
+    return {"backend": backend.label, "insecure": int(backend.insecure)}
 
 
 def _end_of(result: sdk_pb2.ExecutionResult) -> End:
