@@ -1,4 +1,4 @@
-"""A PostgreSQL that is stopped in the middle of a run: nothing is lost, nothing is executed twice, no restart is needed."""
+"""A PostgreSQL that is stopped in the middle of a run: nothing is lost, repeated, or waits for a restart."""
 
 import pytest
 

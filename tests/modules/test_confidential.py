@@ -219,6 +219,16 @@ def test_the_backend_is_what_the_far_side_says():
     assert len(capability.called("Backend")) == 1, "asked until it answers once"
 
 
+def test_a_backend_that_cannot_be_asked_now_is_asked_again():
+    report = capabilities_pb2.CapabilityResponse(
+        payload=packed(backend_pb2.BackendReport(label="insecure-software", insecure=True))
+    )
+    answers = [CapabilityError("Public", "System", "Unavailable", "restarting"), report]
+    confidential = module(ScriptedCapability({"Backend": lambda request: answers.pop(0)}))
+    assert confidential.backend().label == "unknown"
+    assert confidential.backend().label == "insecure-software"
+
+
 def test_a_backend_that_does_not_say_is_unknown_and_insecure():
     assert module(ScriptedCapability()).backend() == Backend("unknown", insecure=True)
     assert module(None).backend() == Backend("unknown", insecure=True)

@@ -152,14 +152,22 @@ class ConfidentialModule:
 
 
 def ask_backend(capability: Executable) -> Backend:
-    """What the capability says it executes in; unknown, and so insecure, when it does not say."""
+    """What the capability says it executes in; unknown, and so insecure, when it does not know the question.
+
+    Raises ``CapabilityError`` when it cannot be asked now.
+    """
     try:
         answer = capability.execute(_question("Backend"), timeout_s=QUESTION_TIMEOUT_S)
-        described = backend_pb2.BackendReport()
+    except CapabilityError as error:
+        if error.name == "Unimplemented":
+            # A plugin of another maker.
+            return UNKNOWN_BACKEND
+        raise
+    described = backend_pb2.BackendReport()
+    try:
         if not answer.payload.Unpack(described) or not described.label:
             return UNKNOWN_BACKEND
-    except (CapabilityError, DecodeError):
-        # A plugin of another maker does not know the question.
+    except DecodeError:
         return UNKNOWN_BACKEND
     return Backend(described.label, described.insecure)
 
