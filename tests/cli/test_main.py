@@ -257,25 +257,6 @@ def test_as_a_process_stdout_is_data_and_the_exit_code_is_the_programs(host, tmp
     assert json.loads(gone.stderr)["error"]["code"] == "SR-CLI-020"
 
 
-def test_a_terminal_without_unicode_is_no_error(host, tmp_path):
-    environment = {"PATH": os.environ["PATH"], "STRONGROOM_STATE_DIR": str(tmp_path), "PYTHONIOENCODING": "ascii"}
-    for arguments in (["status"], ["status", "--json"]):
-        ended = subprocess.run([BINARY, *arguments], capture_output=True, env=environment, check=False)
-        assert (ended.returncode, ended.stderr) == (0, b"")
-        assert ended.stdout.isascii()
-
-
-def test_a_reader_that_has_enough_is_no_error(host, tmp_path):
-    environment = {"PATH": os.environ["PATH"], "STRONGROOM_STATE_DIR": str(tmp_path)}
-    process = subprocess.Popen(
-        [BINARY, "status", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
-    )
-    process.stdout.close()
-    message = process.stderr.read()
-    assert process.wait(60) == 0
-    assert message == b""
-
-
 def test_the_status_for_people_says_what_is_not_protected(host):
     shown = strongroom("status").out
     assert "insecure-software · NO HARDWARE PROTECTION" in shown

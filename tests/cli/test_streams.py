@@ -1,5 +1,6 @@
 """Streams that whoever starts the program closed, filled up, or stopped to read."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -57,3 +58,22 @@ def test_a_reader_that_takes_the_first_line_ends_a_long_list_quietly(host, tmp_p
     ended = in_shell("strongroom run list --limit 2000 | head -1", tmp_path)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout.startswith("RUN")
+
+
+def test_a_terminal_without_unicode_is_no_error(host, tmp_path):
+    environment = {"PATH": os.environ["PATH"], "STRONGROOM_STATE_DIR": str(tmp_path), "PYTHONIOENCODING": "ascii"}
+    for arguments in (["status"], ["status", "--json"]):
+        ended = subprocess.run([BINARY, *arguments], capture_output=True, env=environment, check=False)
+        assert (ended.returncode, ended.stderr) == (0, b"")
+        assert ended.stdout.isascii()
+
+
+def test_a_reader_that_has_enough_is_no_error(host, tmp_path):
+    environment = {"PATH": os.environ["PATH"], "STRONGROOM_STATE_DIR": str(tmp_path)}
+    process = subprocess.Popen(
+        [BINARY, "status", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+    )
+    process.stdout.close()
+    message = process.stderr.read()
+    assert process.wait(60) == 0
+    assert message == b""

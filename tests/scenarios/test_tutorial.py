@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,6 +65,37 @@ def host(reader: tuple[Path, dict[str, str]]) -> Iterator["subprocess.Popen[str]
     assert ended == 0
 
 
+@pytest.fixture
+def service(reader: tuple[Path, dict[str, str]]) -> Iterator["subprocess.Popen[str]"]:
+    """The service of the tutorial. It is ended as a service manager does, and must end well."""
+    clone, environment = reader
+    (keys,), (script,) = blocks("service keys"), blocks("service host")
+    made = run(keys, clone, environment)
+    assert made.returncode == 0, made.stderr
+    shell = subprocess.Popen(
+        ["bash", "-ec", script],  # noqa: S607 - as above
+        cwd=clone,
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    log: list[str] = []
+    try:
+        assert shell.stderr
+        while "strongroom.app: ready" not in (line := shell.stderr.readline()):
+            log.append(line)
+            assert line, "".join(log)
+        assert not [line for line in log if " warning " in line and "HARDWARE" not in line.upper()], "".join(log)
+        # Read on, so that the service never waits for its reader.
+        threading.Thread(target=shell.stderr.read, daemon=True).start()
+        yield shell
+    finally:
+        os.killpg(shell.pid, signal.SIGTERM)
+        ended = shell.wait(TIMEOUT_S)
+    assert ended in {0, -signal.SIGTERM}, "the shell itself may end of the signal"
+
+
 def run(script: str, clone: Path, environment: dict[str, str]) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         ["bash", "-e", "-o", "pipefail", "-c", script],  # noqa: S607 - as above
@@ -109,3 +141,23 @@ def test_the_first_workflow_of_a_reader_runs_as_the_readme_says(reader):
     assert refused.returncode == 65
     assert "SR-ATTR-002" in refused.stderr
     assert "hello" in run(first.splitlines()[0] + "\nstrongroom workflow list", clone, environment).stdout
+
+
+@pytest.mark.usefixtures("service")
+def test_a_service_that_was_set_up_by_hand_runs_a_workflow_as_the_readme_says(reader):
+    clone, environment = reader
+    (client,) = blocks("service client")
+    done = run(client, clone, environment)
+    assert done.returncode == 0, done.stderr
+    document = last_document(done.stdout)
+    assert document["result"] == {"greeting": "hello, x", "api_key": "present, 6 bytes"}
+    assert (document["status"], document["module"]) == ("completed", "confidential")
+    home = Path(environment["HOME"]) / "strongroom-service"
+    assert sorted(path.name for path in home.iterdir()) == [
+        "cache",
+        "keyring",
+        "keys",
+        "run",
+        "state",
+        "strongroom.sock",
+    ]
