@@ -133,9 +133,11 @@ class ProcessPlugin:
         else:
             self._setup.offers.suspend()
             reason = f"{reason} ({session.close()})"
-        self._session = None
         return reason
 
     def _move(self, event: PluginEvent) -> None:
         self._state = step(self._state, event)
+        if event is not PluginEvent.STARTED:
+            # Only now: a plugin that is shown as ready has a process.
+            self._session = None
         self._on_change(self.state())

@@ -101,7 +101,7 @@ class Processes:
 
     def wait_for_restart(self, name, old_pid):
         """Return when the plugin is ready with another process."""
-        while (state := self.state(name)).state is not Lifecycle.READY or state.pid == old_pid:
+        while (state := self.state(name)).state is not Lifecycle.READY or state.pid in {None, old_pid}:
             self.changes.get(timeout=30)
 
     def state(self, name):
