@@ -13,7 +13,17 @@ from typing import Final
 __all__ = ["PROJECTS", "ROOT", "build"]
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-PROJECTS: Final = (".", "plugins/basic-test", "plugins/confidential-workflows", "plugins/vault")
+PLUGINS: Final = (
+    "basic-test",
+    "confidential-workflows",
+    "consensus",
+    "cron-trigger",
+    "http-actions",
+    "http-trigger",
+    "kvstore",
+    "vault",
+)
+PROJECTS: Final = (".", *(f"plugins/{name}" for name in PLUGINS))
 # Any fixed time does; archives cannot hold one before 1980.
 FIXED_TIME: Final = "1577836800"
 

@@ -17,9 +17,12 @@ StrongroomError            carries a stable code, what happened, why, and what t
 ├── PluginFault            a plugin broke its contract: carries which
 ├── CapabilityError        a capability answered with an error: visibility, origin, code
 ├── GuestFault             a workflow broke its contract
+│   └── NondeterministicGuest   it did otherwise than its journal says: carries the step
 ├── TimedOut               a run or a call used up its time
 ├── Cancelled              someone asked to stop
 └── Internal               our own bug
+
+GuestSuspended             no error: the guest gave its runner back while it waits
 
 The class says who is at fault; ``code`` says which case it is and never changes its meaning. The cause of an error
 stays its ``__cause__``. Nothing here ever holds payload bytes or the value of a secret.
@@ -33,11 +36,13 @@ __all__ = [
     "Conflict",
     "Forbidden",
     "GuestFault",
+    "GuestSuspended",
     "Internal",
     "InvalidInput",
     "KeyMissing",
     "LimitExceeded",
     "Misconfigured",
+    "NondeterministicGuest",
     "NotFound",
     "PluginFault",
     "Refused",
@@ -159,6 +164,10 @@ class GuestFault(StrongroomError):
     """A workflow broke its contract: it trapped, exited with an error, answered nothing or garbage."""
 
 
+class NondeterministicGuest(GuestFault):
+    """A guest that is run again did something else than its journal says. Carries ``step``."""
+
+
 class TimedOut(StrongroomError):
     """A run or a call used up its time. ``details`` name the limit and its setting."""
 
@@ -169,3 +178,28 @@ class Cancelled(StrongroomError):
 
 class Internal(StrongroomError):
     """Our own bug. The log has more; the answer to a caller does not."""
+
+
+class GuestSuspended(Exception):
+    """A guest waited for longer than it may keep its runner. It was dropped, and can be run again to where it was.
+
+    ``capabilities`` and ``secrets`` are the callback ids that it waits for, all of them; ``slot`` says that any answer
+    may let it go on; ``sleep_until_unix_ns`` is when its sleep ends, 0 when it does not sleep; ``sleeps_done`` sleeps
+    lie behind it.
+    """
+
+    def __init__(
+        self,
+        *,
+        capabilities: tuple[int, ...] = (),
+        secrets: tuple[int, ...] = (),
+        slot: bool = False,
+        sleep_until_unix_ns: int = 0,
+        sleeps_done: int = 0,
+    ) -> None:
+        super().__init__("the guest waits")
+        self.capabilities = capabilities
+        self.secrets = secrets
+        self.slot = slot
+        self.sleep_until_unix_ns = sleep_until_unix_ns
+        self.sleeps_done = sleeps_done

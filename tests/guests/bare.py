@@ -138,7 +138,7 @@ class BareRun:
         return {1: fnv1a(self.host.execution_id), 2: self.host.node_seed}.get(mode, -1)
 
     def now(self, caller: wasmtime.Caller, ptr: int) -> int:
-        now_ns = self.host.now_ns() if self.mode == 1 else time.time_ns()
+        now_ns = self.host.now_ns(1) if self.mode == 1 else time.time_ns()
         self.write(caller, now_ns.to_bytes(8, "little"), ptr, 8)
         return 0
 

@@ -39,6 +39,10 @@ class PretendedHost:
     execution_id: str = "id"
     node_seed: int = 42
     timeout_ms: int = 10_000
+    entropy: bytes = bytes(range(32))
+    clock_unix_ns: int = 1_577_934_245_000_000_000
+    sleeps_done: int = 0
+    suspend_after_ms: int = 0
     times_ns: list[int] = field(default_factory=lambda: [1_577_934_245_000_000_000])
     owner: str = "0x" + "00" * 20
     lines: list[tuple[int, str]] = field(default_factory=list)
@@ -77,9 +81,12 @@ class PretendedHost:
     def metric(self, untrusted_metric: bytes) -> None:
         self.metrics.append(untrusted_metric)
 
-    def now_ns(self) -> int:
+    def now_ns(self, mode: int) -> int | None:
         self.asked_time += 1
         return self.times_ns[min(self.asked_time, len(self.times_ns)) - 1]
+
+    def answered_unix_ns(self, kind: str, callback_id: int) -> int:
+        return 0
 
     def on_cancel(self, stop: Callable[[str], None]) -> None:
         self.stop = stop

@@ -43,10 +43,10 @@ def test_an_empty_namespace_means_main():
 
 
 def test_other_unknown_keys_are_kept_and_warned_about():
-    attributes = parse_attributes(b'{"confidential": true, "retry": {"max": 3}}')
+    attributes = parse_attributes(b'{"confidential": true, "region": {"max": 3}}')
     assert attributes.confidential
-    assert attributes.document["retry"] == {"max": 3}
-    assert attributes.warnings == ("attributes.retry is not known to this host and has no effect",)
+    assert attributes.document["region"] == {"max": 3}
+    assert attributes.warnings == ("attributes.region is not known to this host and has no effect",)
 
 
 @pytest.mark.parametrize(

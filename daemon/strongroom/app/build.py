@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Final, Literal
 
@@ -197,30 +197,15 @@ def _deployment_id(database: Database) -> str:
 
 
 def _guest_limits(settings: Settings) -> GuestLimits:
-    limits = settings.limits
-    return GuestLimits(
-        memory_bytes_max=limits.memory_bytes_max,
-        timeout_ms=limits.run_timeout_ms,
-        response_bytes_max=limits.response_bytes_max,
-        log_line_bytes_max=limits.log_line_bytes_max,
-        log_lines_max=limits.log_lines_max,
-        calls_in_flight_max=limits.calls_in_flight_max,
-        binary_compressed_bytes_max=limits.binary_compressed_bytes_max,
-        binary_bytes_max=limits.binary_bytes_max,
-    )
+    """The settings that a guest has, by their names; the time of a run has another one there."""
+    return GuestLimits(timeout_ms=settings.limits.run_timeout_ms, **_shared(settings, GuestLimits))
 
 
 def _engine_limits(settings: Settings) -> EngineLimits:
-    limits = settings.limits
-    return EngineLimits(
-        guest=_guest_limits(settings),
-        config_bytes_max=limits.config_bytes_max,
-        payload_bytes_max=limits.payload_bytes_max,
-        response_bytes_max=limits.response_bytes_max,
-        subscriptions_max=limits.subscriptions_max,
-        subscribe_timeout_ms=limits.subscribe_timeout_ms,
-        run_timeout_ms=limits.run_timeout_ms,
-        capability_call_timeout_ms=limits.capability_call_timeout_ms,
-        runs_queued_max=limits.runs_queued_max,
-        workflows_max=limits.workflows_max,
-    )
+    return EngineLimits(guest=_guest_limits(settings), **_shared(settings, EngineLimits))
+
+
+def _shared(settings: Settings, limits: type) -> dict[str, int]:
+    """The settings whose names ``limits`` has too."""
+    named = settings.limits.model_dump()
+    return {field.name: named[field.name] for field in fields(limits) if field.name in named}

@@ -61,6 +61,11 @@ def draw_seed() -> int:
     return int.from_bytes(entropy.token_bytes(8), "big", signed=True)
 
 
+def draw_entropy() -> bytes:
+    """32 bytes for the guest's ``random_get``, drawn once per run."""
+    return entropy.token_bytes(32)
+
+
 @dataclass(kw_only=True, eq=False)
 class SubscribeHelper:
     """The host of a subscribe request: time, logs and secrets work, capability calls do not."""
@@ -71,6 +76,10 @@ class SubscribeHelper:
     warnings: list[str] = field(default_factory=list)
     execution_id: str = ""
     node_seed: int = field(default_factory=draw_seed)
+    entropy: bytes = field(default_factory=draw_entropy)
+    clock_unix_ns: int = field(default_factory=time.time_ns)
+    sleeps_done: int = 0
+    suspend_after_ms: int = 0
 
     def call_capability(self, request: sdk_pb2.CapabilityRequest) -> sdk_pb2.CapabilityResponse:
         """Refused: nothing may depend on the world before a trigger fires."""
@@ -91,9 +100,15 @@ class SubscribeHelper:
     def metric(self, untrusted_metric: bytes) -> None:
         """Dropped: metrics are off."""
 
-    def now_ns(self) -> int:
+    def now_ns(self, mode: int) -> int | None:
         """The clock of this host."""
+        del mode
         return time.time_ns()
+
+    def answered_unix_ns(self, kind: str, callback_id: int) -> int:
+        """Unknown."""
+        del kind, callback_id
+        return 0
 
     def on_cancel(self, stop: Callable[[str], None]) -> None:
         """A subscribe request ends by its time limit only."""
@@ -114,6 +129,10 @@ class RunHelper:
     timeout_ms: int
     call_timeout_ms: int
     node_seed: int
+    entropy: bytes = field(default_factory=draw_entropy)
+    clock_unix_ns: int = field(default_factory=time.time_ns)
+    sleeps_done: int = 0
+    suspend_after_ms: int = 0
     log_lines: int = 0
     failure: StrongroomError | None = None
     """What must fail the run although the guest may go on: it is looked at when the guest has ended."""
@@ -206,9 +225,15 @@ class RunHelper:
     def metric(self, untrusted_metric: bytes) -> None:
         """Dropped: metrics are off."""
 
-    def now_ns(self) -> int:
+    def now_ns(self, mode: int) -> int | None:
         """The clock of this host."""
+        del mode
         return time.time_ns()
+
+    def answered_unix_ns(self, kind: str, callback_id: int) -> int:
+        """Unknown."""
+        del kind, callback_id
+        return 0
 
     def on_cancel(self, stop: Callable[[str], None]) -> None:
         """Hand the wish to stop to whoever executes."""

@@ -20,6 +20,14 @@ class ExecutionHelper(Protocol):
     """Seed of node mode, signed 64 bit, drawn once for the run."""
     timeout_ms: int
     """Time left for the run when it is handed over."""
+    entropy: bytes
+    """32 bytes drawn once for the run; what ``random_get`` gives is derived from them."""
+    clock_unix_ns: int
+    """Where the guest's own clock begins, Unix nanoseconds; 0 when each reading of it is asked of ``now_ns``."""
+    sleeps_done: int
+    """Sleeps that lie behind the guest: so many return at once."""
+    suspend_after_ms: int
+    """A guest that waits in one import for longer is ended with ``GuestSuspended``; 0: it keeps its runner."""
 
     def call_capability(self, request: sdk_pb2.CapabilityRequest) -> sdk_pb2.CapabilityResponse:
         """The answer. A failed call does not raise: it is an answer with ``error`` set."""
@@ -33,8 +41,17 @@ class ExecutionHelper(Protocol):
     def metric(self, untrusted_metric: bytes) -> None:
         """Take a serialized ``workflows.v2.WorkflowUserMetric``; name, labels and size are within their limits."""
 
-    def now_ns(self) -> int:
-        """The agreed time of this run, Unix nanoseconds."""
+    def now_ns(self, mode: int) -> int | None:
+        """Unix nanoseconds: in mode 1 the agreed time of this run, in mode 2 the clock of this node.
+
+        ``None`` when the guest may not ask any more.
+        """
+
+    def answered_unix_ns(self, kind: str, callback_id: int) -> int:
+        """When a call of ``kind`` (``capability`` or ``secrets``) was answered, Unix nanoseconds; 0 if unknown.
+
+        Asked after the call returned. The guest's clock moves on to it when it takes the answer.
+        """
 
     def on_cancel(self, stop: Callable[[str], None]) -> None:
         """Have ``stop`` called once with the reason when the run is cancelled; at once when it already is."""

@@ -97,8 +97,9 @@ class HostedRun:
                 fetch = message.secrets_call
                 self._start(lambda: self._secrets(fetch))
             case "now_call":
-                moment = self._helper.now_ns()
-                self._runner.send(runner_pb2.ToRunner(now_answer=runner_pb2.NowAnswer(unix_ns=moment)))
+                moment = self._helper.now_ns(message.now_call.mode)
+                answer = runner_pb2.NowAnswer(unix_ns=moment or 0, refused=moment is None)
+                self._runner.send(runner_pb2.ToRunner(now_answer=answer))
             case "log_line":
                 self._lines += 1
                 # Two modes, and one warning for each.

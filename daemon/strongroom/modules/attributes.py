@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from strongroom.errors import InvalidInput, LimitExceeded
+from strongroom.modules.retries import RetryPolicy, parse_retention, parse_retry
 
 __all__ = ["ATTRIBUTES_BYTES_MAX", "SECRETS_MAX", "Attributes", "SecretName", "difference", "parse_attributes"]
 
@@ -26,7 +27,7 @@ DEPTH_MAX: Final = 32
 """Deeper documents have no use and could exhaust the stack of a reader."""
 DEFAULT_NAMESPACE: Final = "main"
 
-KNOWN: Final = ("confidential", "vault_don_secrets")
+KNOWN: Final = ("confidential", "retention_hours", "retry", "vault_don_secrets")
 SECRET_KEYS: Final = ("key", "namespace")
 
 
@@ -40,10 +41,15 @@ class SecretName:
 
 @dataclass(frozen=True, slots=True)
 class Attributes:
-    """The wishes of a workflow. ``warnings`` name the top-level keys that this host does not know."""
+    """The wishes of a workflow. ``warnings`` name the top-level keys that this host does not know.
+
+    ``retention_hours`` is how long its runs are kept after their end; the host's setting when it is ``None``.
+    """
 
     confidential: bool = False
     vault_don_secrets: tuple[SecretName, ...] = ()
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    retention_hours: int | None = None
     document: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
@@ -70,7 +76,14 @@ def parse_attributes(untrusted: bytes | None) -> Attributes:
     confidential = document.get("confidential", False)
     if not isinstance(confidential, bool):
         raise _wrong("attributes.confidential", f"expected true or false, got {_kind(confidential)}")
-    return Attributes(confidential, _secrets(document), document, warnings)
+    return Attributes(
+        confidential,
+        _secrets(document),
+        parse_retry(document.get("retry")),
+        parse_retention(document.get("retention_hours")),
+        document,
+        warnings,
+    )
 
 
 def difference(old: Attributes, new: Attributes) -> list[str]:

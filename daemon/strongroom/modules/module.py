@@ -41,6 +41,10 @@ class ExecutionHelper(Protocol):
     execution_id: str
     node_seed: int
     timeout_ms: int
+    entropy: bytes
+    clock_unix_ns: int
+    sleeps_done: int
+    suspend_after_ms: int
 
     def call_capability(self, request: sdk_pb2.CapabilityRequest) -> sdk_pb2.CapabilityResponse:
         """The answer; a failed call is an answer with ``error`` set."""
@@ -54,8 +58,11 @@ class ExecutionHelper(Protocol):
     def metric(self, untrusted_metric: bytes) -> None:
         """Take a metric of the guest."""
 
-    def now_ns(self) -> int:
-        """The agreed time, Unix nanoseconds."""
+    def now_ns(self, mode: int) -> int | None:
+        """The agreed time in mode 1, the node's in mode 2, Unix nanoseconds; ``None`` when it is refused."""
+
+    def answered_unix_ns(self, kind: str, callback_id: int) -> int:
+        """When that call was answered, Unix nanoseconds; 0 if unknown."""
 
     def on_cancel(self, stop: Callable[[str], None]) -> None:
         """Call ``stop`` with the reason when the run is cancelled; at once when it already is."""
@@ -68,7 +75,7 @@ class Module(Protocol):
         """Make ready; called once before the first execution."""
 
     def execute(self, request: sdk_pb2.ExecuteRequest, helper: ExecutionHelper) -> sdk_pb2.ExecutionResult:
-        """The guest's result. Raises a ``StrongroomError`` that says why there is none."""
+        """The guest's result. Raises a ``StrongroomError`` that says why there is none, or ``GuestSuspended``."""
 
     def backend(self) -> Backend:
         """What executes, for results and status."""

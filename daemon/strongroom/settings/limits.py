@@ -15,6 +15,7 @@ __all__ = ["LimitSettings", "processors"]
 Count = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
 Bytes = Annotated[int, Field(strict=True, ge=1, le=2_000_000_000)]
 Milliseconds = Annotated[int, Field(strict=True, ge=1, le=86_400_000)]
+Hours = Annotated[int, Field(strict=True, ge=24, le=876_000)]
 
 
 def processors() -> int:
@@ -53,6 +54,19 @@ class LimitSettings(BaseModel):
         description="Triggers of one workflow; each of them holds resources for good.",
     )
 
+    workflows_per_owner_max: Count = Field(
+        default=1_000,
+        description="Registered workflows of one owner, so that one of several leaves room for the others.",
+    )
+    trigger_registrations_timeout_ms: Milliseconds = Field(
+        default=10_000,
+        description="Time in which the triggers of a workflow must take its registrations, all of them together.",
+    )
+    events_queued_per_workflow_max: Count = Field(
+        default=50,
+        description="Events of one workflow that wait for execution; beyond it its triggers are made to wait.",
+    )
+
     # Guests
     memory_bytes_max: Bytes = Field(
         default=100_000_000,
@@ -82,6 +96,82 @@ class LimitSettings(BaseModel):
         default=180_000,
         description="Time of one capability call; a plugin that hangs holds a run no longer than this.",
     )
+    pre_hook_timeout_ms: Milliseconds = Field(
+        default=10_000,
+        description="Time of a pre-hook; the run waits for it.",
+    )
+    suspend_after_ms: Milliseconds = Field(
+        default=250,
+        description="A guest that waits for longer gives its runner back, and is run again to where it was.",
+    )
+    steps_max: Count = Field(
+        default=10_000,
+        description="Steps of one run; each is two events of its journal, which a resumed run reads again.",
+    )
+    time_reads_max: Count = Field(
+        default=10_000,
+        description="Questions for the agreed time in one run; each is an event of its journal.",
+    )
+    http_action_calls_max: Count = Field(
+        default=5,
+        description="Calls of http-actions in one run; each may take ten seconds of somebody else's server.",
+    )
+    confidential_http_calls_max: Count = Field(
+        default=5,
+        description="Calls of confidential-http in one run, for the same reason as http-actions.",
+    )
+    consensus_calls_max: Count = Field(
+        default=20,
+        description="Calls of consensus in one run; each mode switch of a guest is one.",
+    )
+    secrets_fetches_max: Count = Field(
+        default=5,
+        description="Secrets fetches of one run; one fetch may name several secrets.",
+    )
+    secrets_fetches_in_flight_max: Count = Field(
+        default=5,
+        description="Secrets fetches of one run that are open at once; further ones wait.",
+    )
+    secrets_bytes_max: Bytes = Field(
+        default=27_000,
+        description="Size of all secret values that one run reads, together.",
+    )
+    consensus_observation_bytes_max: Bytes = Field(
+        default=100_000,
+        description="Size of one observation that a guest hands to consensus.",
+    )
+    cancel_grace_ms: Milliseconds = Field(
+        default=5_000,
+        description="Time that a cancelled run has to end by itself; what was sent is waited for as long.",
+    )
+    table_elements_max: Count = Field(
+        default=1_000_000,
+        description="Entries of a guest's function table; each takes 8 bytes.",
+    )
+    poll_subscriptions_max: Count = Field(
+        default=128,
+        description="Subscriptions of one poll_oneoff; the host works once through each of them.",
+    )
+    metric_bytes_max: Annotated[int, Field(strict=True, ge=0, le=1_000_000)] = Field(
+        default=0,
+        description="Size of one metric that a guest emits; 0 switches guests' metrics off.",
+    )
+    metric_name_bytes_max: Count = Field(
+        default=128,
+        description="Size of a metric's name; it becomes a series of the operator's metrics store.",
+    )
+    metric_labels_max: Count = Field(
+        default=10,
+        description="Labels of one metric; each combination of values is a series of its own.",
+    )
+    metric_label_bytes_max: Count = Field(
+        default=256,
+        description="Size of the value of a metric's label.",
+    )
+    compile_timeout_ms: Milliseconds = Field(
+        default=300_000,
+        description="Time to compile a module at registration; a 16 MB Go guest takes some ten seconds on one core.",
+    )
     runners_max: Count = Field(
         default_factory=processors,
         description="Processes that execute guests; as many as there are processors, at least 2.",
@@ -91,6 +181,18 @@ class LimitSettings(BaseModel):
     runs_queued_max: Count = Field(
         default=1_000,
         description="Accepted runs that wait for a runner; beyond it a start is refused instead of being late.",
+    )
+    runs_waiting_max: Count = Field(
+        default=100_000,
+        description="Runs that wait for something outside; each is some rows of the database and no process.",
+    )
+    run_retention_hours: Hours = Field(
+        default=720,
+        description="How long a run is kept after its end, with its input, steps and result; at least a day.",
+    )
+    event_memory_hours: Hours = Field(
+        default=24,
+        description="How long an event is known to have been handled after its run is gone; at least a day.",
     )
     payload_bytes_max: Bytes = Field(
         default=1_000_000,

@@ -74,7 +74,7 @@ class _BlockingHost:
 
     def now_ns(self, _execution: Execution) -> int | None:
         """Ask the helper."""
-        return self._helper.now_ns()
+        return self._helper.now_ns(1)
 
     def log(self, mode: int, line: str) -> None:
         """Hand the line on."""

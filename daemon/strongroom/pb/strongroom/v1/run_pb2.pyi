@@ -115,6 +115,8 @@ class Run(_message.Message):
     OUTPUT_FIELD_NUMBER: _builtins.int
     ERROR_CODE_FIELD_NUMBER: _builtins.int
     TAMPERED_FIELD_NUMBER: _builtins.int
+    PARENT_RUN_ID_FIELD_NUMBER: _builtins.int
+    WAKE_TIME_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
     """Required. "wrun_" and a ULID."""
     execution_id: _builtins.str
@@ -143,6 +145,8 @@ class Run(_message.Message):
     """Optional. Stable code of the error that ended it; the text is sealed."""
     tampered: _builtins.bool
     """Optional. True when the header failed authentication; no other field can be trusted then."""
+    parent_run_id: _builtins.str
+    """Optional. The run that this one repeats."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Required. When it was accepted."""
@@ -162,6 +166,10 @@ class Run(_message.Message):
     @_builtins.property
     def output(self) -> Global___Sealed:
         """Optional. Its sealed result or error."""
+
+    @_builtins.property
+    def wake_time(self) -> _timestamp_pb2.Timestamp:
+        """Optional. When a waiting run is woken at the latest."""
 
     def __init__(
         self,
@@ -185,10 +193,12 @@ class Run(_message.Message):
         output: Global___Sealed | None = ...,
         error_code: _builtins.str = ...,
         tampered: _builtins.bool = ...,
+        parent_run_id: _builtins.str = ...,
+        wake_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "input", b"input", "output", b"output", "start_time", b"start_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "input", b"input", "output", b"output", "start_time", b"start_time", "wake_time", b"wake_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["backend", b"backend", "binary_sha256", b"binary_sha256", "create_time", b"create_time", "end_time", b"end_time", "error_code", b"error_code", "event_id", b"event_id", "execution_id", b"execution_id", "input", b"input", "insecure", b"insecure", "module", b"module", "output", b"output", "owner", b"owner", "run_id", b"run_id", "start_time", b"start_time", "status", b"status", "tampered", b"tampered", "trigger_index", b"trigger_index", "workflow_id", b"workflow_id", "workflow_name", b"workflow_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backend", b"backend", "binary_sha256", b"binary_sha256", "create_time", b"create_time", "end_time", b"end_time", "error_code", b"error_code", "event_id", b"event_id", "execution_id", b"execution_id", "input", b"input", "insecure", b"insecure", "module", b"module", "output", b"output", "owner", b"owner", "parent_run_id", b"parent_run_id", "run_id", b"run_id", "start_time", b"start_time", "status", b"status", "tampered", b"tampered", "trigger_index", b"trigger_index", "wake_time", b"wake_time", "workflow_id", b"workflow_id", "workflow_name", b"workflow_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -601,3 +611,357 @@ class CancelResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CancelResponse: _TypeAlias = CancelResponse  # noqa: Y015
+
+@_typing.final
+class KillRequest(_message.Message):
+    """Which run to end."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    run_id: _builtins.str
+    """Required. Run id."""
+    reason: _builtins.str
+    """Optional. Why, at most 512 characters."""
+    def __init__(
+        self,
+        *,
+        run_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "run_id", b"run_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___KillRequest: _TypeAlias = KillRequest  # noqa: Y015
+
+@_typing.final
+class KillResponse(_message.Message):
+    """After the kill."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def run(self) -> Global___Run:
+        """Required. The header."""
+
+    def __init__(
+        self,
+        *,
+        run: Global___Run | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["run", b"run"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["run", b"run"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___KillResponse: _TypeAlias = KillResponse  # noqa: Y015
+
+@_typing.final
+class RetryRequest(_message.Message):
+    """Which run to repeat."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_ID_FIELD_NUMBER: _builtins.int
+    FROM_STEP_FIELD_NUMBER: _builtins.int
+    NEW_RUN_ID_FIELD_NUMBER: _builtins.int
+    run_id: _builtins.str
+    """Required. Run id of a run that is final."""
+    from_step: _builtins.str
+    """Optional. Callback id of the first step that is done anew; all steps are done anew when empty."""
+    new_run_id: _builtins.str
+    """Optional. Run id of the new run, made by the client; the host makes one when empty."""
+    def __init__(
+        self,
+        *,
+        run_id: _builtins.str = ...,
+        from_step: _builtins.str = ...,
+        new_run_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_step", b"from_step", "new_run_id", b"new_run_id", "run_id", b"run_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetryRequest: _TypeAlias = RetryRequest  # noqa: Y015
+
+@_typing.final
+class RetryResponse(_message.Message):
+    """The new run."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_FIELD_NUMBER: _builtins.int
+    CREATED_FIELD_NUMBER: _builtins.int
+    STEPS_KEPT_FIELD_NUMBER: _builtins.int
+    created: _builtins.bool
+    """Required. False when the run was there before."""
+    steps_kept: _builtins.int
+    """Required. Steps whose answers were taken over."""
+    @_builtins.property
+    def run(self) -> Global___Run:
+        """Required. The header of the new run; it names its parent."""
+
+    def __init__(
+        self,
+        *,
+        run: Global___Run | None = ...,
+        created: _builtins.bool = ...,
+        steps_kept: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["run", b"run"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created", b"created", "run", b"run", "steps_kept", b"steps_kept"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetryResponse: _TypeAlias = RetryResponse  # noqa: Y015
+
+@_typing.final
+class ReplayRequest(_message.Message):
+    """Which run to check."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_ID_FIELD_NUMBER: _builtins.int
+    run_id: _builtins.str
+    """Required. Run id of a run that is final and ran locally."""
+    def __init__(
+        self,
+        *,
+        run_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["run_id", b"run_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReplayRequest: _TypeAlias = ReplayRequest  # noqa: Y015
+
+@_typing.final
+class ReplayResponse(_message.Message):
+    """What the replay found."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EQUAL_FIELD_NUMBER: _builtins.int
+    STEPS_FIELD_NUMBER: _builtins.int
+    DIFFERS_AT_FIELD_NUMBER: _builtins.int
+    DIFFERENCE_FIELD_NUMBER: _builtins.int
+    RUN_FIELD_NUMBER: _builtins.int
+    equal: _builtins.bool
+    """Required. True when every step and the end are the same as in the journal."""
+    steps: _builtins.int
+    """Required. Steps that were compared."""
+    differs_at: _builtins.str
+    """Optional. Correlation id of the first step that differs, or "end"."""
+    difference: _builtins.str
+    """Optional. What differs; never payload bytes."""
+    @_builtins.property
+    def run(self) -> Global___Run:
+        """Required. The header of the run."""
+
+    def __init__(
+        self,
+        *,
+        equal: _builtins.bool = ...,
+        steps: _builtins.int = ...,
+        differs_at: _builtins.str = ...,
+        difference: _builtins.str = ...,
+        run: Global___Run | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["run", b"run"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["difference", b"difference", "differs_at", b"differs_at", "equal", b"equal", "run", b"run", "steps", b"steps"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReplayResponse: _TypeAlias = ReplayResponse  # noqa: Y015
+
+@_typing.final
+class ExportRequest(_message.Message):
+    """Which run to export."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    run_id: _builtins.str
+    """Required. Run id."""
+    reason: _builtins.str
+    """Optional. Why the contents are opened, at most 512 characters; they stay sealed without it."""
+    def __init__(
+        self,
+        *,
+        run_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "run_id", b"run_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportRequest: _TypeAlias = ExportRequest  # noqa: Y015
+
+@_typing.final
+class ExportResponse(_message.Message):
+    """A piece of an export."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINES_FIELD_NUMBER: _builtins.int
+    lines: _builtins.bytes
+    """Required. UTF-8 text of whole lines of JSON."""
+    def __init__(
+        self,
+        *,
+        lines: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lines", b"lines"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportResponse: _TypeAlias = ExportResponse  # noqa: Y015
+
+@_typing.final
+class WatchRequest(_message.Message):
+    """Which events."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_ID_FIELD_NUMBER: _builtins.int
+    FROM_INDEX_FIELD_NUMBER: _builtins.int
+    run_id: _builtins.str
+    """Required. Run id."""
+    from_index: _builtins.int
+    """Optional. The first event to send."""
+    def __init__(
+        self,
+        *,
+        run_id: _builtins.str = ...,
+        from_index: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_index", b"from_index", "run_id", b"run_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchRequest: _TypeAlias = WatchRequest  # noqa: Y015
+
+@_typing.final
+class WatchResponse(_message.Message):
+    """One event, or the end."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENT_FIELD_NUMBER: _builtins.int
+    RUN_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def event(self) -> Global___Event:
+        """Optional. The event."""
+
+    @_builtins.property
+    def run(self) -> Global___Run:
+        """Optional. The header, sent last, when the run is final."""
+
+    def __init__(
+        self,
+        *,
+        event: Global___Event | None = ...,
+        run: Global___Run | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "run", b"run"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "run", b"run"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchResponse: _TypeAlias = WatchResponse  # noqa: Y015
+
+@_typing.final
+class LogsRequest(_message.Message):
+    """Which log."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_ID_FIELD_NUMBER: _builtins.int
+    FROM_INDEX_FIELD_NUMBER: _builtins.int
+    FOLLOW_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    run_id: _builtins.str
+    """Required. Run id."""
+    from_index: _builtins.int
+    """Optional. Index of the first event whose lines are sent."""
+    follow: _builtins.bool
+    """Optional. Go on until the run is final."""
+    reason: _builtins.str
+    """Optional. Why the lines are opened, at most 512 characters; they stay sealed without it."""
+    def __init__(
+        self,
+        *,
+        run_id: _builtins.str = ...,
+        from_index: _builtins.int = ...,
+        follow: _builtins.bool = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["follow", b"follow", "from_index", b"from_index", "reason", b"reason", "run_id", b"run_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LogsRequest: _TypeAlias = LogsRequest  # noqa: Y015
+
+@_typing.final
+class LogsResponse(_message.Message):
+    """One line, or one sealed event of lines."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    MODE_FIELD_NUMBER: _builtins.int
+    LINE_FIELD_NUMBER: _builtins.int
+    SEALED_FIELD_NUMBER: _builtins.int
+    index: _builtins.int
+    """Required. Index of the event that holds it."""
+    mode: _builtins.str
+    """Optional. "don" or "node" when opened."""
+    line: _builtins.str
+    """Optional. The line when opened."""
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """Required. When it was written."""
+
+    @_builtins.property
+    def sealed(self) -> Global___Sealed:
+        """Optional. What is sealed otherwise."""
+
+    def __init__(
+        self,
+        *,
+        index: _builtins.int = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        mode: _builtins.str = ...,
+        line: _builtins.str = ...,
+        sealed: Global___Sealed | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "sealed", b"sealed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "index", b"index", "line", b"line", "mode", b"mode", "sealed", b"sealed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LogsResponse: _TypeAlias = LogsResponse  # noqa: Y015

@@ -65,6 +65,36 @@ class RunServiceStub:
                 request_serializer=strongroom_dot_v1_dot_run__pb2.CancelRequest.SerializeToString,
                 response_deserializer=strongroom_dot_v1_dot_run__pb2.CancelResponse.FromString,
                 _registered_method=True)
+        self.Kill = channel.unary_unary(
+                '/strongroom.v1.RunService/Kill',
+                request_serializer=strongroom_dot_v1_dot_run__pb2.KillRequest.SerializeToString,
+                response_deserializer=strongroom_dot_v1_dot_run__pb2.KillResponse.FromString,
+                _registered_method=True)
+        self.Retry = channel.unary_unary(
+                '/strongroom.v1.RunService/Retry',
+                request_serializer=strongroom_dot_v1_dot_run__pb2.RetryRequest.SerializeToString,
+                response_deserializer=strongroom_dot_v1_dot_run__pb2.RetryResponse.FromString,
+                _registered_method=True)
+        self.Replay = channel.unary_unary(
+                '/strongroom.v1.RunService/Replay',
+                request_serializer=strongroom_dot_v1_dot_run__pb2.ReplayRequest.SerializeToString,
+                response_deserializer=strongroom_dot_v1_dot_run__pb2.ReplayResponse.FromString,
+                _registered_method=True)
+        self.Export = channel.unary_stream(
+                '/strongroom.v1.RunService/Export',
+                request_serializer=strongroom_dot_v1_dot_run__pb2.ExportRequest.SerializeToString,
+                response_deserializer=strongroom_dot_v1_dot_run__pb2.ExportResponse.FromString,
+                _registered_method=True)
+        self.Watch = channel.unary_stream(
+                '/strongroom.v1.RunService/Watch',
+                request_serializer=strongroom_dot_v1_dot_run__pb2.WatchRequest.SerializeToString,
+                response_deserializer=strongroom_dot_v1_dot_run__pb2.WatchResponse.FromString,
+                _registered_method=True)
+        self.Logs = channel.unary_stream(
+                '/strongroom.v1.RunService/Logs',
+                request_serializer=strongroom_dot_v1_dot_run__pb2.LogsRequest.SerializeToString,
+                response_deserializer=strongroom_dot_v1_dot_run__pb2.LogsResponse.FromString,
+                _registered_method=True)
 
 
 class RunServiceServicer:
@@ -108,7 +138,52 @@ class RunServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Cancel(self, request, context):
-        """1. Ask the run to stop. 2. Answer when it is final, or at the deadline.
+        """1. Store the wish. 2. Ask the run to stop: its waits end with an error, calls that were sent are waited for, and the
+        guest has a moment to clean up. 3. Answer when it is final, or at the deadline.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Kill(self, request, context):
+        """1. End the run now: its guest is dropped and nothing is waited for. Calls that were sent may still take effect.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Retry(self, request, context):
+        """1. Read the journal of a final run. 2. Start a new run of the same workflow with the same input, and with the answers
+        of the steps before from_step. The same run id again answers with the run that already stands.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Replay(self, request, context):
+        """1. Execute the guest again against the journal; nothing leaves this host and nothing is stored. 2. Compare.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Export(self, request, context):
+        """1. Send the run as lines of JSON: its header, then its events. Contents are base64 of the sealed bytes, or opened
+        when a reason is given.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Watch(self, request, context):
+        """1. Send the events from an index on. 2. Send new ones as they are stored. 3. End after the last event of the run.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Logs(self, request, context):
+        """1. Send what the guest logged from an event index on; sealed unless a reason is given. 2. Follow it when asked to.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -146,6 +221,36 @@ def add_RunServiceServicer_to_server(servicer, server):
                     servicer.Cancel,
                     request_deserializer=strongroom_dot_v1_dot_run__pb2.CancelRequest.FromString,
                     response_serializer=strongroom_dot_v1_dot_run__pb2.CancelResponse.SerializeToString,
+            ),
+            'Kill': grpc.unary_unary_rpc_method_handler(
+                    servicer.Kill,
+                    request_deserializer=strongroom_dot_v1_dot_run__pb2.KillRequest.FromString,
+                    response_serializer=strongroom_dot_v1_dot_run__pb2.KillResponse.SerializeToString,
+            ),
+            'Retry': grpc.unary_unary_rpc_method_handler(
+                    servicer.Retry,
+                    request_deserializer=strongroom_dot_v1_dot_run__pb2.RetryRequest.FromString,
+                    response_serializer=strongroom_dot_v1_dot_run__pb2.RetryResponse.SerializeToString,
+            ),
+            'Replay': grpc.unary_unary_rpc_method_handler(
+                    servicer.Replay,
+                    request_deserializer=strongroom_dot_v1_dot_run__pb2.ReplayRequest.FromString,
+                    response_serializer=strongroom_dot_v1_dot_run__pb2.ReplayResponse.SerializeToString,
+            ),
+            'Export': grpc.unary_stream_rpc_method_handler(
+                    servicer.Export,
+                    request_deserializer=strongroom_dot_v1_dot_run__pb2.ExportRequest.FromString,
+                    response_serializer=strongroom_dot_v1_dot_run__pb2.ExportResponse.SerializeToString,
+            ),
+            'Watch': grpc.unary_stream_rpc_method_handler(
+                    servicer.Watch,
+                    request_deserializer=strongroom_dot_v1_dot_run__pb2.WatchRequest.FromString,
+                    response_serializer=strongroom_dot_v1_dot_run__pb2.WatchResponse.SerializeToString,
+            ),
+            'Logs': grpc.unary_stream_rpc_method_handler(
+                    servicer.Logs,
+                    request_deserializer=strongroom_dot_v1_dot_run__pb2.LogsRequest.FromString,
+                    response_serializer=strongroom_dot_v1_dot_run__pb2.LogsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -311,6 +416,168 @@ class RunService:
             '/strongroom.v1.RunService/Cancel',
             strongroom_dot_v1_dot_run__pb2.CancelRequest.SerializeToString,
             strongroom_dot_v1_dot_run__pb2.CancelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Kill(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.v1.RunService/Kill',
+            strongroom_dot_v1_dot_run__pb2.KillRequest.SerializeToString,
+            strongroom_dot_v1_dot_run__pb2.KillResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Retry(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.v1.RunService/Retry',
+            strongroom_dot_v1_dot_run__pb2.RetryRequest.SerializeToString,
+            strongroom_dot_v1_dot_run__pb2.RetryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Replay(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.v1.RunService/Replay',
+            strongroom_dot_v1_dot_run__pb2.ReplayRequest.SerializeToString,
+            strongroom_dot_v1_dot_run__pb2.ReplayResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Export(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/strongroom.v1.RunService/Export',
+            strongroom_dot_v1_dot_run__pb2.ExportRequest.SerializeToString,
+            strongroom_dot_v1_dot_run__pb2.ExportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Watch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/strongroom.v1.RunService/Watch',
+            strongroom_dot_v1_dot_run__pb2.WatchRequest.SerializeToString,
+            strongroom_dot_v1_dot_run__pb2.WatchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Logs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/strongroom.v1.RunService/Logs',
+            strongroom_dot_v1_dot_run__pb2.LogsRequest.SerializeToString,
+            strongroom_dot_v1_dot_run__pb2.LogsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -46,7 +46,25 @@ class RunServiceStub:
     ListEvents: _grpc.UnaryUnaryMultiCallable[_run_pb2.ListEventsRequest, _run_pb2.ListEventsResponse]
     """1. Return the journal of one run in order; sealed fields are described, not opened."""
     Cancel: _grpc.UnaryUnaryMultiCallable[_run_pb2.CancelRequest, _run_pb2.CancelResponse]
-    """1. Ask the run to stop. 2. Answer when it is final, or at the deadline."""
+    """1. Store the wish. 2. Ask the run to stop: its waits end with an error, calls that were sent are waited for, and the
+    guest has a moment to clean up. 3. Answer when it is final, or at the deadline.
+    """
+    Kill: _grpc.UnaryUnaryMultiCallable[_run_pb2.KillRequest, _run_pb2.KillResponse]
+    """1. End the run now: its guest is dropped and nothing is waited for. Calls that were sent may still take effect."""
+    Retry: _grpc.UnaryUnaryMultiCallable[_run_pb2.RetryRequest, _run_pb2.RetryResponse]
+    """1. Read the journal of a final run. 2. Start a new run of the same workflow with the same input, and with the answers
+    of the steps before from_step. The same run id again answers with the run that already stands.
+    """
+    Replay: _grpc.UnaryUnaryMultiCallable[_run_pb2.ReplayRequest, _run_pb2.ReplayResponse]
+    """1. Execute the guest again against the journal; nothing leaves this host and nothing is stored. 2. Compare."""
+    Export: _grpc.UnaryStreamMultiCallable[_run_pb2.ExportRequest, _run_pb2.ExportResponse]
+    """1. Send the run as lines of JSON: its header, then its events. Contents are base64 of the sealed bytes, or opened
+    when a reason is given.
+    """
+    Watch: _grpc.UnaryStreamMultiCallable[_run_pb2.WatchRequest, _run_pb2.WatchResponse]
+    """1. Send the events from an index on. 2. Send new ones as they are stored. 3. End after the last event of the run."""
+    Logs: _grpc.UnaryStreamMultiCallable[_run_pb2.LogsRequest, _run_pb2.LogsResponse]
+    """1. Send what the guest logged from an event index on; sealed unless a reason is given. 2. Follow it when asked to."""
 
 @_typing.type_check_only
 class RunServiceAsyncStub(RunServiceStub):
@@ -66,7 +84,25 @@ class RunServiceAsyncStub(RunServiceStub):
     ListEvents: _aio.UnaryUnaryMultiCallable[_run_pb2.ListEventsRequest, _run_pb2.ListEventsResponse]  # type: ignore[assignment]
     """1. Return the journal of one run in order; sealed fields are described, not opened."""
     Cancel: _aio.UnaryUnaryMultiCallable[_run_pb2.CancelRequest, _run_pb2.CancelResponse]  # type: ignore[assignment]
-    """1. Ask the run to stop. 2. Answer when it is final, or at the deadline."""
+    """1. Store the wish. 2. Ask the run to stop: its waits end with an error, calls that were sent are waited for, and the
+    guest has a moment to clean up. 3. Answer when it is final, or at the deadline.
+    """
+    Kill: _aio.UnaryUnaryMultiCallable[_run_pb2.KillRequest, _run_pb2.KillResponse]  # type: ignore[assignment]
+    """1. End the run now: its guest is dropped and nothing is waited for. Calls that were sent may still take effect."""
+    Retry: _aio.UnaryUnaryMultiCallable[_run_pb2.RetryRequest, _run_pb2.RetryResponse]  # type: ignore[assignment]
+    """1. Read the journal of a final run. 2. Start a new run of the same workflow with the same input, and with the answers
+    of the steps before from_step. The same run id again answers with the run that already stands.
+    """
+    Replay: _aio.UnaryUnaryMultiCallable[_run_pb2.ReplayRequest, _run_pb2.ReplayResponse]  # type: ignore[assignment]
+    """1. Execute the guest again against the journal; nothing leaves this host and nothing is stored. 2. Compare."""
+    Export: _aio.UnaryStreamMultiCallable[_run_pb2.ExportRequest, _run_pb2.ExportResponse]  # type: ignore[assignment]
+    """1. Send the run as lines of JSON: its header, then its events. Contents are base64 of the sealed bytes, or opened
+    when a reason is given.
+    """
+    Watch: _aio.UnaryStreamMultiCallable[_run_pb2.WatchRequest, _run_pb2.WatchResponse]  # type: ignore[assignment]
+    """1. Send the events from an index on. 2. Send new ones as they are stored. 3. End after the last event of the run."""
+    Logs: _aio.UnaryStreamMultiCallable[_run_pb2.LogsRequest, _run_pb2.LogsResponse]  # type: ignore[assignment]
+    """1. Send what the guest logged from an event index on; sealed unless a reason is given. 2. Follow it when asked to."""
 
 class RunServiceServicer(metaclass=_abc_1.ABCMeta):
     """Runs of registered workflows."""
@@ -119,6 +155,60 @@ class RunServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _run_pb2.CancelRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_run_pb2.CancelResponse, _abc.Awaitable[_run_pb2.CancelResponse]]:
-        """1. Ask the run to stop. 2. Answer when it is final, or at the deadline."""
+        """1. Store the wish. 2. Ask the run to stop: its waits end with an error, calls that were sent are waited for, and the
+        guest has a moment to clean up. 3. Answer when it is final, or at the deadline.
+        """
+
+    @_abc_1.abstractmethod
+    def Kill(
+        self,
+        request: _run_pb2.KillRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_run_pb2.KillResponse, _abc.Awaitable[_run_pb2.KillResponse]]:
+        """1. End the run now: its guest is dropped and nothing is waited for. Calls that were sent may still take effect."""
+
+    @_abc_1.abstractmethod
+    def Retry(
+        self,
+        request: _run_pb2.RetryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_run_pb2.RetryResponse, _abc.Awaitable[_run_pb2.RetryResponse]]:
+        """1. Read the journal of a final run. 2. Start a new run of the same workflow with the same input, and with the answers
+        of the steps before from_step. The same run id again answers with the run that already stands.
+        """
+
+    @_abc_1.abstractmethod
+    def Replay(
+        self,
+        request: _run_pb2.ReplayRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_run_pb2.ReplayResponse, _abc.Awaitable[_run_pb2.ReplayResponse]]:
+        """1. Execute the guest again against the journal; nothing leaves this host and nothing is stored. 2. Compare."""
+
+    @_abc_1.abstractmethod
+    def Export(
+        self,
+        request: _run_pb2.ExportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_run_pb2.ExportResponse], _abc.AsyncIterator[_run_pb2.ExportResponse]]:
+        """1. Send the run as lines of JSON: its header, then its events. Contents are base64 of the sealed bytes, or opened
+        when a reason is given.
+        """
+
+    @_abc_1.abstractmethod
+    def Watch(
+        self,
+        request: _run_pb2.WatchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_run_pb2.WatchResponse], _abc.AsyncIterator[_run_pb2.WatchResponse]]:
+        """1. Send the events from an index on. 2. Send new ones as they are stored. 3. End after the last event of the run."""
+
+    @_abc_1.abstractmethod
+    def Logs(
+        self,
+        request: _run_pb2.LogsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_run_pb2.LogsResponse], _abc.AsyncIterator[_run_pb2.LogsResponse]]:
+        """1. Send what the guest logged from an event index on; sealed unless a reason is given. 2. Follow it when asked to."""
 
 def add_RunServiceServicer_to_server(servicer: RunServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -79,6 +79,14 @@ class Subscription(_message.Message):
     METHOD_FIELD_NUMBER: _builtins.int
     AVAILABLE_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    EVENTS_ACCEPTED_FIELD_NUMBER: _builtins.int
+    EVENTS_REPEATED_FIELD_NUMBER: _builtins.int
+    EVENTS_REFUSED_FIELD_NUMBER: _builtins.int
+    LAST_EVENT_TIME_FIELD_NUMBER: _builtins.int
+    PRE_HOOK_FIELD_NUMBER: _builtins.int
+    MODULE_FIELD_NUMBER: _builtins.int
+    LAST_REFUSAL_FIELD_NUMBER: _builtins.int
     index: _builtins.int
     """Required. Position in the list, which is the trigger index of its runs."""
     capability_id: _builtins.str
@@ -89,6 +97,24 @@ class Subscription(_message.Message):
     """Required. False when no plugin of this host offers the capability; the run can still be started by hand."""
     reason: _builtins.str
     """Optional. Why it is not available."""
+    state: _builtins.str
+    """Optional. "registered", "degraded", "paused" or "unregistered"."""
+    events_accepted: _builtins.int
+    """Optional. Events that became runs since this host started."""
+    events_repeated: _builtins.int
+    """Optional. Events that were there already, since this host started."""
+    events_refused: _builtins.int
+    """Optional. Events that could not become runs, since this host started; never silently."""
+    pre_hook: _builtins.bool
+    """Optional. True when its runs ask the guest's pre-hook first."""
+    module: _builtins.str
+    """Optional. "local" or "confidential": where its runs execute."""
+    last_refusal: _builtins.str
+    """Optional. Why the last refused event was refused."""
+    @_builtins.property
+    def last_event_time(self) -> _timestamp_pb2.Timestamp:
+        """Optional. When the last event arrived."""
+
     def __init__(
         self,
         *,
@@ -97,10 +123,18 @@ class Subscription(_message.Message):
         method: _builtins.str = ...,
         available: _builtins.bool = ...,
         reason: _builtins.str = ...,
+        state: _builtins.str = ...,
+        events_accepted: _builtins.int = ...,
+        events_repeated: _builtins.int = ...,
+        events_refused: _builtins.int = ...,
+        last_event_time: _timestamp_pb2.Timestamp | None = ...,
+        pre_hook: _builtins.bool = ...,
+        module: _builtins.str = ...,
+        last_refusal: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["last_event_time", b"last_event_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["available", b"available", "capability_id", b"capability_id", "index", b"index", "method", b"method", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["available", b"available", "capability_id", b"capability_id", "events_accepted", b"events_accepted", "events_refused", b"events_refused", "events_repeated", b"events_repeated", "index", b"index", "last_event_time", b"last_event_time", "last_refusal", b"last_refusal", "method", b"method", "module", b"module", "pre_hook", b"pre_hook", "reason", b"reason", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -487,22 +521,26 @@ class WorkflowServiceDeleteRequest(_message.Message):
     WORKFLOW_FIELD_NUMBER: _builtins.int
     OWNER_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    DRAIN_FIELD_NUMBER: _builtins.int
     workflow: _builtins.str
     """Required. Workflow id or name."""
     owner: _builtins.str
     """Optional. 40 hex digits; the host's own owner when empty."""
     validate_only: _builtins.bool
     """Optional. Check everything and change nothing."""
+    drain: _builtins.bool
+    """Optional. Take no new runs and wait, up to the deadline of this call, for those that are unfinished."""
     def __init__(
         self,
         *,
         workflow: _builtins.str = ...,
         owner: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        drain: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["owner", b"owner", "validate_only", b"validate_only", "workflow", b"workflow"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["drain", b"drain", "owner", b"owner", "validate_only", b"validate_only", "workflow", b"workflow"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -529,3 +567,74 @@ class WorkflowServiceDeleteResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WorkflowServiceDeleteResponse: _TypeAlias = WorkflowServiceDeleteResponse  # noqa: Y015
+
+@_typing.final
+class GetLimitsRequest(_message.Message):
+    """Nothing to choose."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetLimitsRequest: _TypeAlias = GetLimitsRequest  # noqa: Y015
+
+@_typing.final
+class GetLimitsResponse(_message.Message):
+    """The limits in force."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIMITS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def limits(self) -> _containers.RepeatedCompositeFieldContainer[Global___Limit]:
+        """Required. Every limit, by the name of its setting."""
+
+    def __init__(
+        self,
+        *,
+        limits: _abc.Iterable[Global___Limit] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetLimitsResponse: _TypeAlias = GetLimitsResponse  # noqa: Y015
+
+@_typing.final
+class Limit(_message.Message):
+    """One limit."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Required. Setting, such as "limits.run_timeout_ms"; its unit is the end of the name."""
+    value: _builtins.int
+    """Required. Value in that unit."""
+    reason: _builtins.str
+    """Required. Why there is such a limit."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        value: _builtins.int = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "reason", b"reason", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Limit: _TypeAlias = Limit  # noqa: Y015

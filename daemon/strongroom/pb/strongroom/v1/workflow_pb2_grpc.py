@@ -65,6 +65,11 @@ class WorkflowServiceStub:
                 request_serializer=strongroom_dot_v1_dot_workflow__pb2.WorkflowServiceDeleteRequest.SerializeToString,
                 response_deserializer=strongroom_dot_v1_dot_workflow__pb2.WorkflowServiceDeleteResponse.FromString,
                 _registered_method=True)
+        self.GetLimits = channel.unary_unary(
+                '/strongroom.v1.WorkflowService/GetLimits',
+                request_serializer=strongroom_dot_v1_dot_workflow__pb2.GetLimitsRequest.SerializeToString,
+                response_deserializer=strongroom_dot_v1_dot_workflow__pb2.GetLimitsResponse.FromString,
+                _registered_method=True)
 
 
 class WorkflowServiceServicer:
@@ -108,7 +113,15 @@ class WorkflowServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Delete(self, request, context):
-        """1. Stop new runs. 2. Refuse while runs are unfinished. 3. Remove the record; past runs stay.
+        """1. Stop new runs. 2. Refuse while runs are unfinished, or wait for them when draining. 3. Remove the record; past
+        runs stay.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetLimits(self, request, context):
+        """1. Return every limit that a guest or a workflow has on this host, with its setting.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -146,6 +159,11 @@ def add_WorkflowServiceServicer_to_server(servicer, server):
                     servicer.Delete,
                     request_deserializer=strongroom_dot_v1_dot_workflow__pb2.WorkflowServiceDeleteRequest.FromString,
                     response_serializer=strongroom_dot_v1_dot_workflow__pb2.WorkflowServiceDeleteResponse.SerializeToString,
+            ),
+            'GetLimits': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetLimits,
+                    request_deserializer=strongroom_dot_v1_dot_workflow__pb2.GetLimitsRequest.FromString,
+                    response_serializer=strongroom_dot_v1_dot_workflow__pb2.GetLimitsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -311,6 +329,33 @@ class WorkflowService:
             '/strongroom.v1.WorkflowService/Delete',
             strongroom_dot_v1_dot_workflow__pb2.WorkflowServiceDeleteRequest.SerializeToString,
             strongroom_dot_v1_dot_workflow__pb2.WorkflowServiceDeleteResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetLimits(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.v1.WorkflowService/GetLimits',
+            strongroom_dot_v1_dot_workflow__pb2.GetLimitsRequest.SerializeToString,
+            strongroom_dot_v1_dot_workflow__pb2.GetLimitsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -46,7 +46,11 @@ class WorkflowServiceStub:
     Activate: _grpc.UnaryUnaryMultiCallable[_workflow_pb2.ActivateRequest, _workflow_pb2.ActivateResponse]
     """1. Allow new runs again."""
     Delete: _grpc.UnaryUnaryMultiCallable[_workflow_pb2.WorkflowServiceDeleteRequest, _workflow_pb2.WorkflowServiceDeleteResponse]
-    """1. Stop new runs. 2. Refuse while runs are unfinished. 3. Remove the record; past runs stay."""
+    """1. Stop new runs. 2. Refuse while runs are unfinished, or wait for them when draining. 3. Remove the record; past
+    runs stay.
+    """
+    GetLimits: _grpc.UnaryUnaryMultiCallable[_workflow_pb2.GetLimitsRequest, _workflow_pb2.GetLimitsResponse]
+    """1. Return every limit that a guest or a workflow has on this host, with its setting."""
 
 @_typing.type_check_only
 class WorkflowServiceAsyncStub(WorkflowServiceStub):
@@ -66,7 +70,11 @@ class WorkflowServiceAsyncStub(WorkflowServiceStub):
     Activate: _aio.UnaryUnaryMultiCallable[_workflow_pb2.ActivateRequest, _workflow_pb2.ActivateResponse]  # type: ignore[assignment]
     """1. Allow new runs again."""
     Delete: _aio.UnaryUnaryMultiCallable[_workflow_pb2.WorkflowServiceDeleteRequest, _workflow_pb2.WorkflowServiceDeleteResponse]  # type: ignore[assignment]
-    """1. Stop new runs. 2. Refuse while runs are unfinished. 3. Remove the record; past runs stay."""
+    """1. Stop new runs. 2. Refuse while runs are unfinished, or wait for them when draining. 3. Remove the record; past
+    runs stay.
+    """
+    GetLimits: _aio.UnaryUnaryMultiCallable[_workflow_pb2.GetLimitsRequest, _workflow_pb2.GetLimitsResponse]  # type: ignore[assignment]
+    """1. Return every limit that a guest or a workflow has on this host, with its setting."""
 
 class WorkflowServiceServicer(metaclass=_abc_1.ABCMeta):
     """Registered workflows."""
@@ -119,6 +127,16 @@ class WorkflowServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _workflow_pb2.WorkflowServiceDeleteRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_workflow_pb2.WorkflowServiceDeleteResponse, _abc.Awaitable[_workflow_pb2.WorkflowServiceDeleteResponse]]:
-        """1. Stop new runs. 2. Refuse while runs are unfinished. 3. Remove the record; past runs stay."""
+        """1. Stop new runs. 2. Refuse while runs are unfinished, or wait for them when draining. 3. Remove the record; past
+        runs stay.
+        """
+
+    @_abc_1.abstractmethod
+    def GetLimits(
+        self,
+        request: _workflow_pb2.GetLimitsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_workflow_pb2.GetLimitsResponse, _abc.Awaitable[_workflow_pb2.GetLimitsResponse]]:
+        """1. Return every limit that a guest or a workflow has on this host, with its setting."""
 
 def add_WorkflowServiceServicer_to_server(servicer: WorkflowServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

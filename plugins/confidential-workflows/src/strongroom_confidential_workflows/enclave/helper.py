@@ -26,6 +26,10 @@ class EnclaveHelper:
         self.execution_id = execution.execution_id
         self.node_seed = secrets.randbits(64) - _SIGN_BIT
         self.timeout_ms = timeout_ms
+        self.entropy = secrets.token_bytes(32)
+        self.clock_unix_ns = time.time_ns()
+        self.sleeps_done = 0
+        self.suspend_after_ms = 0
         self.log_lines = 0
         self._subscribing = execution.subscribing
         self._released = released
@@ -52,8 +56,12 @@ class EnclaveHelper:
     def metric(self, untrusted_metric: bytes) -> None:
         """Drop it, for the same reason as log lines."""
 
-    def now_ns(self) -> int:
+    def now_ns(self, mode: int) -> int | None:
         """The enclave's own clock."""
+        return time.time_ns()
+
+    def answered_unix_ns(self, kind: str, callback_id: int) -> int:
+        """Now: it is asked when the answer is there."""
         return time.time_ns()
 
     def on_cancel(self, stop: Callable[[str], None]) -> None:

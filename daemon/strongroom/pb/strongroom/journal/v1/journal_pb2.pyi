@@ -3,8 +3,11 @@
 isort:skip_file
 What the events of a run's journal hold before they are sealed. These messages exist only inside the seal."""
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf.internal import containers as _containers
+from strongroom.pb.sdk.v1alpha import sdk_pb2 as _sdk_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -24,23 +27,197 @@ class RunCreated(_message.Message):
 
     TRIGGER_FIELD_NUMBER: _builtins.int
     NODE_SEED_FIELD_NUMBER: _builtins.int
+    ENTROPY_FIELD_NUMBER: _builtins.int
+    ACCEPTED_UNIX_NS_FIELD_NUMBER: _builtins.int
+    PARENT_RUN_ID_FIELD_NUMBER: _builtins.int
+    FROM_STEP_FIELD_NUMBER: _builtins.int
     trigger: _builtins.bytes
     """Required. Serialized sdk.v1alpha.Trigger."""
     node_seed: _builtins.int
     """Required. Seed of node mode, drawn once for the run."""
+    entropy: _builtins.bytes
+    """Optional. 32 bytes drawn once for the run; what the guest's random_get is derived from. Empty in old journals."""
+    accepted_unix_ns: _builtins.int
+    """Optional. When the run was accepted, Unix nanoseconds; where the guest's clocks begin. 0 in old journals."""
+    parent_run_id: _builtins.str
+    """Optional. The run that this one repeats."""
+    from_step: _builtins.str
+    """Optional. Callback id of the first step that was not taken over from the parent; empty when all or none were."""
     def __init__(
         self,
         *,
         trigger: _builtins.bytes = ...,
         node_seed: _builtins.int = ...,
+        entropy: _builtins.bytes = ...,
+        accepted_unix_ns: _builtins.int = ...,
+        parent_run_id: _builtins.str = ...,
+        from_step: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["node_seed", b"node_seed", "trigger", b"trigger"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_unix_ns", b"accepted_unix_ns", "entropy", b"entropy", "from_step", b"from_step", "node_seed", b"node_seed", "parent_run_id", b"parent_run_id", "trigger", b"trigger"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RunCreated: _TypeAlias = RunCreated  # noqa: Y015
+
+@_typing.final
+class CancelRequested(_message.Message):
+    """Content of cancel_requested: the wish to stop outlives a crash of the host."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Optional. Why."""
+    def __init__(
+        self,
+        *,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelRequested: _TypeAlias = CancelRequested  # noqa: Y015
+
+@_typing.final
+class RestrictionsSet(_message.Message):
+    """Content of restrictions_set: what the pre-hook answered, so that it is asked once."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESTRICTIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def restrictions(self) -> _sdk_pb2.Restrictions:
+        """Optional. The guest's answer; absent when the subscription has no pre-hook."""
+
+    def __init__(
+        self,
+        *,
+        restrictions: _sdk_pb2.Restrictions | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["restrictions", b"restrictions"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["restrictions", b"restrictions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RestrictionsSet: _TypeAlias = RestrictionsSet  # noqa: Y015
+
+@_typing.final
+class TimeRead(_message.Message):
+    """Content of time_read. The correlation id counts the questions, from 0."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UNIX_NS_FIELD_NUMBER: _builtins.int
+    unix_ns: _builtins.int
+    """Required. The answer, Unix nanoseconds."""
+    def __init__(
+        self,
+        *,
+        unix_ns: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["unix_ns", b"unix_ns"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TimeRead: _TypeAlias = TimeRead  # noqa: Y015
+
+@_typing.final
+class LogWritten(_message.Message):
+    """Content of log_written."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___LogLine]:
+        """Required. In the order in which the guest wrote them."""
+
+    def __init__(
+        self,
+        *,
+        lines: _abc.Iterable[Global___LogLine] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lines", b"lines"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LogWritten: _TypeAlias = LogWritten  # noqa: Y015
+
+@_typing.final
+class LogLine(_message.Message):
+    """A line of the guest."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODE_FIELD_NUMBER: _builtins.int
+    LINE_FIELD_NUMBER: _builtins.int
+    UNIX_NS_FIELD_NUMBER: _builtins.int
+    mode: _sdk_pb2.Mode.ValueType
+    """Required. Mode in which it was written."""
+    line: _builtins.str
+    """Required. The line, cut to its limit."""
+    unix_ns: _builtins.int
+    """Required. When the host took it, Unix nanoseconds."""
+    def __init__(
+        self,
+        *,
+        mode: _sdk_pb2.Mode.ValueType = ...,
+        line: _builtins.str = ...,
+        unix_ns: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["line", b"line", "mode", b"mode", "unix_ns", b"unix_ns"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LogLine: _TypeAlias = LogLine  # noqa: Y015
+
+@_typing.final
+class Suspended(_message.Message):
+    """Content of run_suspended: the guest is dropped and is run again to where it was when what it waits for is there."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SPENT_MS_FIELD_NUMBER: _builtins.int
+    SLEEPS_DONE_FIELD_NUMBER: _builtins.int
+    WAKE_UNIX_NS_FIELD_NUMBER: _builtins.int
+    AWAITING_FIELD_NUMBER: _builtins.int
+    spent_ms: _builtins.int
+    """Required. Time that the run has used up to now, in milliseconds: executing and waiting."""
+    sleeps_done: _builtins.int
+    """Required. Sleeps that lie behind the guest, and so are not slept again."""
+    wake_unix_ns: _builtins.int
+    """Optional. When to wake it whatever happens, Unix nanoseconds; 0 when only an answer wakes it."""
+    @_builtins.property
+    def awaiting(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Optional. Correlation ids of the steps that it waits for."""
+
+    def __init__(
+        self,
+        *,
+        spent_ms: _builtins.int = ...,
+        sleeps_done: _builtins.int = ...,
+        wake_unix_ns: _builtins.int = ...,
+        awaiting: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["awaiting", b"awaiting", "sleeps_done", b"sleeps_done", "spent_ms", b"spent_ms", "wake_unix_ns", b"wake_unix_ns"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Suspended: _TypeAlias = Suspended  # noqa: Y015
 
 @_typing.final
 class Failure(_message.Message):
@@ -74,21 +251,25 @@ Global___Failure: _TypeAlias = Failure  # noqa: Y015
 
 @_typing.final
 class StepCreated(_message.Message):
-    """Content of step_created."""
+    """Content of step_created. A step is a capability call or a secrets fetch; exactly one field is set."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     REQUEST_FIELD_NUMBER: _builtins.int
+    SECRETS_REQUEST_FIELD_NUMBER: _builtins.int
     request: _builtins.bytes
-    """Required. Serialized sdk.v1alpha.CapabilityRequest."""
+    """Optional. Serialized sdk.v1alpha.CapabilityRequest."""
+    secrets_request: _builtins.bytes
+    """Optional. Serialized sdk.v1alpha.GetSecretsRequest."""
     def __init__(
         self,
         *,
         request: _builtins.bytes = ...,
+        secrets_request: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["request", b"request"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["request", b"request", "secrets_request", b"secrets_request"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -101,16 +282,36 @@ class StepCompleted(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     RESPONSE_FIELD_NUMBER: _builtins.int
+    SECRETS_RESPONSE_FIELD_NUMBER: _builtins.int
+    SECRETS_ERROR_FIELD_NUMBER: _builtins.int
+    ANSWERED_UNIX_NS_FIELD_NUMBER: _builtins.int
+    ATTEMPTS_FIELD_NUMBER: _builtins.int
+    ANSWERED_BY_FIELD_NUMBER: _builtins.int
     response: _builtins.bytes
-    """Required. Serialized sdk.v1alpha.CapabilityResponse."""
+    """Optional. Serialized sdk.v1alpha.CapabilityResponse."""
+    secrets_response: _builtins.bytes
+    """Optional. Serialized sdk.v1alpha.SecretResponses."""
+    secrets_error: _builtins.str
+    """Optional. Why the secrets fetch as a whole failed."""
+    answered_unix_ns: _builtins.int
+    """Optional. When the answer was there, Unix nanoseconds; the guest's clocks move on to it. 0 in old journals."""
+    attempts: _builtins.int
+    """Optional. How often the call was sent until it was answered; 0 in old journals."""
+    answered_by: _builtins.str
+    """Optional. Id of the capability that answered, where it is another version than asked for."""
     def __init__(
         self,
         *,
         response: _builtins.bytes = ...,
+        secrets_response: _builtins.bytes = ...,
+        secrets_error: _builtins.str = ...,
+        answered_unix_ns: _builtins.int = ...,
+        attempts: _builtins.int = ...,
+        answered_by: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["response", b"response"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered_by", b"answered_by", "answered_unix_ns", b"answered_unix_ns", "attempts", b"attempts", "response", b"response", "secrets_error", b"secrets_error", "secrets_response", b"secrets_response"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

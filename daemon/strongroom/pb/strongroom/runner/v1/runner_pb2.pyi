@@ -39,6 +39,8 @@ class _OutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Outcome.Value
     """The host asked to stop."""
     OUTCOME_HOST_FAULT: _Outcome.ValueType  # 5
     """The runner could not execute at all."""
+    OUTCOME_SUSPENDED: _Outcome.ValueType  # 6
+    """The guest waited too long to keep its runner; it can be run again to where it was."""
 
 class Outcome(_Outcome, metaclass=_OutcomeEnumTypeWrapper):
     """Why a run ended without a result of the guest."""
@@ -54,6 +56,8 @@ OUTCOME_CANCELLED: Outcome.ValueType  # 4
 """The host asked to stop."""
 OUTCOME_HOST_FAULT: Outcome.ValueType  # 5
 """The runner could not execute at all."""
+OUTCOME_SUSPENDED: Outcome.ValueType  # 6
+"""The guest waited too long to keep its runner; it can be run again to where it was."""
 Global___Outcome: _TypeAlias = Outcome  # noqa: Y015
 
 @_typing.final
@@ -374,6 +378,10 @@ class Execute(_message.Message):
     EXECUTION_ID_FIELD_NUMBER: _builtins.int
     NODE_SEED_FIELD_NUMBER: _builtins.int
     LIMITS_FIELD_NUMBER: _builtins.int
+    ENTROPY_FIELD_NUMBER: _builtins.int
+    CLOCK_UNIX_NS_FIELD_NUMBER: _builtins.int
+    SLEEPS_DONE_FIELD_NUMBER: _builtins.int
+    SUSPEND_AFTER_MS_FIELD_NUMBER: _builtins.int
     module_key: _builtins.str
     """Required. Content key of the module: SHA-256 of the raw module, 64 hex digits."""
     with_descriptor: _builtins.bool
@@ -384,6 +392,14 @@ class Execute(_message.Message):
     """Optional. Execution id, 64 hex digits; empty during subscribe."""
     node_seed: _builtins.int
     """Required. Seed of node mode for this run."""
+    entropy: _builtins.bytes
+    """Required. 32 bytes; random_get is a stream derived from them."""
+    clock_unix_ns: _builtins.int
+    """Optional. Where the guest's own clock begins, Unix nanoseconds. 0: every reading of it is asked of the host."""
+    sleeps_done: _builtins.int
+    """Optional. Sleeps that lie behind the guest: so many poll_oneoff that sleep return at once."""
+    suspend_after_ms: _builtins.int
+    """Optional. A guest that waits in one import for longer is ended with OUTCOME_SUSPENDED, in milliseconds; 0: never."""
     @_builtins.property
     def limits(self) -> Global___Limits:
         """Required. Limits of this run."""
@@ -397,10 +413,14 @@ class Execute(_message.Message):
         execution_id: _builtins.str = ...,
         node_seed: _builtins.int = ...,
         limits: Global___Limits | None = ...,
+        entropy: _builtins.bytes = ...,
+        clock_unix_ns: _builtins.int = ...,
+        sleeps_done: _builtins.int = ...,
+        suspend_after_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["execution_id", b"execution_id", "limits", b"limits", "module_key", b"module_key", "node_seed", b"node_seed", "request", b"request", "with_descriptor", b"with_descriptor"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clock_unix_ns", b"clock_unix_ns", "entropy", b"entropy", "execution_id", b"execution_id", "limits", b"limits", "module_key", b"module_key", "node_seed", b"node_seed", "request", b"request", "sleeps_done", b"sleeps_done", "suspend_after_ms", b"suspend_after_ms", "with_descriptor", b"with_descriptor"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -415,22 +435,26 @@ class CapabilityAnswer(_message.Message):
     CALLBACK_ID_FIELD_NUMBER: _builtins.int
     RESPONSE_FIELD_NUMBER: _builtins.int
     OVERSIZE_FIELD_NUMBER: _builtins.int
+    ANSWERED_UNIX_NS_FIELD_NUMBER: _builtins.int
     callback_id: _builtins.int
     """Required. The guest's callback id."""
     response: _builtins.bytes
     """Optional. Serialized sdk.v1alpha.CapabilityResponse."""
     oversize: _builtins.bool
     """Optional. True when the answer is larger than the guest's memory and was left out for it."""
+    answered_unix_ns: _builtins.int
+    """Optional. When the answer was there, Unix nanoseconds; the guest's clock moves on to it when it takes the answer."""
     def __init__(
         self,
         *,
         callback_id: _builtins.int = ...,
         response: _builtins.bytes = ...,
         oversize: _builtins.bool = ...,
+        answered_unix_ns: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["callback_id", b"callback_id", "oversize", b"oversize", "response", b"response"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered_unix_ns", b"answered_unix_ns", "callback_id", b"callback_id", "oversize", b"oversize", "response", b"response"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -446,6 +470,7 @@ class SecretsAnswer(_message.Message):
     RESPONSES_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
     OVERSIZE_FIELD_NUMBER: _builtins.int
+    ANSWERED_UNIX_NS_FIELD_NUMBER: _builtins.int
     callback_id: _builtins.int
     """Required. The guest's callback id."""
     responses: _builtins.bytes
@@ -454,6 +479,8 @@ class SecretsAnswer(_message.Message):
     """Optional. Why the fetch as a whole failed."""
     oversize: _builtins.bool
     """Optional. True when the answer is larger than the guest's memory and was left out for it."""
+    answered_unix_ns: _builtins.int
+    """Optional. As in CapabilityAnswer."""
     def __init__(
         self,
         *,
@@ -461,10 +488,11 @@ class SecretsAnswer(_message.Message):
         responses: _builtins.bytes = ...,
         error: _builtins.str = ...,
         oversize: _builtins.bool = ...,
+        answered_unix_ns: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["callback_id", b"callback_id", "error", b"error", "oversize", b"oversize", "responses", b"responses"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered_unix_ns", b"answered_unix_ns", "callback_id", b"callback_id", "error", b"error", "oversize", b"oversize", "responses", b"responses"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -472,16 +500,21 @@ Global___SecretsAnswer: _TypeAlias = SecretsAnswer  # noqa: Y015
 
 @_typing.final
 class NowCall(_message.Message):
-    """A question for the agreed time of this run."""
+    """A question for the time."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    MODE_FIELD_NUMBER: _builtins.int
+    mode: _sdk_pb2.Mode.ValueType
+    """Required. MODE_DON for the agreed time of the run; MODE_NODE for the clock of this node."""
     def __init__(
         self,
+        *,
+        mode: _sdk_pb2.Mode.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["mode", b"mode"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -489,21 +522,25 @@ Global___NowCall: _TypeAlias = NowCall  # noqa: Y015
 
 @_typing.final
 class NowAnswer(_message.Message):
-    """The agreed time."""
+    """The time."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     UNIX_NS_FIELD_NUMBER: _builtins.int
+    REFUSED_FIELD_NUMBER: _builtins.int
     unix_ns: _builtins.int
     """Required. Unix time in nanoseconds."""
+    refused: _builtins.bool
+    """Optional. True when the guest may not ask any more; it is told EINVAL."""
     def __init__(
         self,
         *,
         unix_ns: _builtins.int = ...,
+        refused: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["unix_ns", b"unix_ns"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["refused", b"refused", "unix_ns", b"unix_ns"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -567,6 +604,8 @@ class Finished(_message.Message):
     RESULT_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
     WALL_US_FIELD_NUMBER: _builtins.int
+    WAITS_FIELD_NUMBER: _builtins.int
+    MEMORY_BYTES_FIELD_NUMBER: _builtins.int
     outcome: Global___Outcome.ValueType
     """Required. How it ended."""
     result: _builtins.bytes
@@ -575,6 +614,12 @@ class Finished(_message.Message):
     """Optional. What happened otherwise."""
     wall_us: _builtins.int
     """Optional. Native time spent in the guest and its host calls, in microseconds."""
+    memory_bytes: _builtins.int
+    """Optional. Linear memory at the end, in bytes."""
+    @_builtins.property
+    def waits(self) -> Global___Waits:
+        """Optional. What a suspended guest waits for."""
+
     def __init__(
         self,
         *,
@@ -582,11 +627,55 @@ class Finished(_message.Message):
         result: _builtins.bytes = ...,
         error: _builtins.str = ...,
         wall_us: _builtins.int = ...,
+        waits: Global___Waits | None = ...,
+        memory_bytes: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["waits", b"waits"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "outcome", b"outcome", "result", b"result", "wall_us", b"wall_us"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "memory_bytes", b"memory_bytes", "outcome", b"outcome", "result", b"result", "waits", b"waits", "wall_us", b"wall_us"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Finished: _TypeAlias = Finished  # noqa: Y015
+
+@_typing.final
+class Waits(_message.Message):
+    """What a suspended guest waits for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CAPABILITIES_FIELD_NUMBER: _builtins.int
+    SECRETS_FIELD_NUMBER: _builtins.int
+    SLOT_FIELD_NUMBER: _builtins.int
+    SLEEP_UNTIL_UNIX_NS_FIELD_NUMBER: _builtins.int
+    SLEEPS_DONE_FIELD_NUMBER: _builtins.int
+    slot: _builtins.bool
+    """Optional. True when it waits for a free slot: any answer may free one."""
+    sleep_until_unix_ns: _builtins.int
+    """Optional. When the sleep that it is in ends, Unix nanoseconds of the host's clock; 0 when it does not sleep."""
+    sleeps_done: _builtins.int
+    """Required. Sleeps that lie behind it."""
+    @_builtins.property
+    def capabilities(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Optional. Capability calls, by callback id: it goes on when all of them are answered."""
+
+    @_builtins.property
+    def secrets(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Optional. Secrets fetches, by callback id: the same."""
+
+    def __init__(
+        self,
+        *,
+        capabilities: _abc.Iterable[_builtins.int] | None = ...,
+        secrets: _abc.Iterable[_builtins.int] | None = ...,
+        slot: _builtins.bool = ...,
+        sleep_until_unix_ns: _builtins.int = ...,
+        sleeps_done: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities", "secrets", b"secrets", "sleep_until_unix_ns", b"sleep_until_unix_ns", "sleeps_done", b"sleeps_done", "slot", b"slot"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Waits: _TypeAlias = Waits  # noqa: Y015

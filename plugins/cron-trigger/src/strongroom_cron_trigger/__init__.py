@@ -1,0 +1,1 @@
+"""The plugin cron-trigger of strongroom."""

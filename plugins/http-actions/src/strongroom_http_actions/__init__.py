@@ -1,0 +1,1 @@
+"""The plugin http-actions of strongroom."""

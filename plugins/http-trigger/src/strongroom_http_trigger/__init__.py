@@ -1,0 +1,1 @@
+"""The plugin http-trigger of strongroom."""
