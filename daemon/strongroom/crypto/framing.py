@@ -14,12 +14,11 @@ def length_prefixed(*parts: bytes | str) -> bytes:
 
     No two lists of parts give the same bytes. Raises ``InvalidInput`` for text that UTF-8 cannot carry.
     """
-    pieces = []
+    framed = b""
     for part in parts:
         raw = _utf8(part) if isinstance(part, str) else part
-        pieces.append(len(raw).to_bytes(8, "big"))
-        pieces.append(raw)
-    return b"".join(pieces)
+        framed += len(raw).to_bytes(8, "big") + raw
+    return framed
 
 
 def _utf8(text: str) -> bytes:
