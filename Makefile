@@ -14,7 +14,7 @@ export UV_SYSTEM_CERTS ?= true
 endif
 SOURCES := daemon plugins migrations tests bench tools examples
 
-.PHONY: help demo test check fmt proto bench dist lock guests clean runtime dev
+.PHONY: help demo test check fmt proto bench bench-peers nightly dist lock guests clean runtime dev
 
 help:
 	@echo "make demo    run one plain and one confidential workflow, end to end"
@@ -74,11 +74,20 @@ guests: dev
 bench: dev
 	@$(BIN)/python -m bench
 
+# Programs that the benchmarks run beside strongroom, where npm is there to bring them. Nothing of them is shipped.
+PEERS := .cache/bench-peers
+bench-peers: dev
+	mkdir -p $(PEERS)
+	cp bench/peers/package.json bench/peers/package-lock.json bench/peers/.npmrc $(PEERS)/
+	cd $(PEERS) && npm ci --silent
+	$(BIN)/uv venv --quiet --clear $(PEERS)/venv
+	$(BIN)/uv pip install --quiet --python $(PEERS)/venv/bin/python --require-hashes -r requirements/bench.txt
+
 dist: runtime
 	@$(BIN)/python tools/build_wheels.py dist
 
 lock: $(VENV)/.uv
-	for name in uv runtime dev; do \
+	for name in uv runtime dev bench; do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
 	    requirements/$$name.in -o requirements/$$name.txt; done
 
