@@ -44,6 +44,7 @@ class HostedRun:
         workers: Workers,
         limits: GuestLimits,
         timeout_ms: int,
+        watch: Callable[[runner_pb2.FromRunner], None] | None = None,
     ) -> None:
         self._runner = runner
         self._helper = helper
@@ -51,6 +52,7 @@ class HostedRun:
         self._workers = workers
         self._limits = limits
         self._timeout_ms = timeout_ms
+        self._watch = watch
         self._lock = threading.Lock()
         self._ending = threading.Lock()  # not the other one, which a thread may hold that sends to a hung runner
         self._over = False
@@ -72,6 +74,8 @@ class HostedRun:
                 message = runner.receive(deadline_s)
                 if message is None:
                     raise timed_out(self._timeout_ms)
+                if self._watch is not None:
+                    self._watch(message)
                 if message.WhichOneof("message") == "finished":
                     self.clean = message.finished.outcome != runner_pb2.OUTCOME_HOST_FAULT
                     return result_of(message.finished, limits=self._limits, timeout_ms=self._timeout_ms)

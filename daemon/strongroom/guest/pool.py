@@ -99,22 +99,30 @@ class RunnerPool:
         wasm: Callable[[], bytes],
         request: bytes,
         helper: ExecutionHelper,
+        limits: GuestLimits | None = None,
+        watch: Callable[[runner_pb2.FromRunner], None] | None = None,
+        free_wait_s: float = 0.0,
     ) -> bytes:
         """The serialized ``sdk.v1alpha.ExecutionResult`` of one guest.
 
         ``wasm`` gives the raw module and is asked only when its compiled form is not at hand. Time spent waiting for a
-        runner counts, compiling does not. Raises ``GuestFault``, ``TimedOut``, ``Cancelled``, ``Unavailable``.
+        runner counts beyond ``free_wait_s``, compiling does not. ``limits`` stand in for those of this pool. ``watch``
+        is told of each message of the runner before it is handled, in the order in which the guest caused them; it
+        must neither block nor raise. Raises ``GuestFault``, ``TimedOut``, ``Cancelled``, ``Unavailable``.
         """
         if not request:
             raise InvalidInput("SR-GUEST-016", "invalid request: can't be nil", fix="send an ExecuteRequest")
         if helper is None:
             raise InvalidInput("SR-GUEST-017", "invalid capability executor: can't be nil", fix="pass a helper")
-        limit_ms = min(helper.timeout_ms, self._limits.timeout_ms)
+        limits = limits or self._limits
+        limit_ms = min(helper.timeout_ms, limits.timeout_ms)
         began_s = time.monotonic()
         cancellation = Cancellation()
         helper.on_cancel(cancellation.cancel)
-        runner = self._fleet.acquire(owner, module_key, timeout_s=limit_ms / 1000, cancellation=cancellation)
-        timeout_ms = max(1, limit_ms - int((time.monotonic() - began_s) * 1000))
+        patience_s = limit_ms / 1000 + free_wait_s
+        runner = self._fleet.acquire(owner, module_key, timeout_s=patience_s, cancellation=cancellation)
+        waited_s = max(0.0, time.monotonic() - began_s - free_wait_s)
+        timeout_ms = max(1, limit_ms - int(waited_s * 1000))
         descriptor, run = None, None
         try:
             if module_key not in runner.modules:
@@ -125,7 +133,7 @@ class RunnerPool:
                 request=request,
                 execution_id=helper.execution_id,
                 node_seed=helper.node_seed,
-                limits=wire_limits(self._limits, timeout_ms=timeout_ms),
+                limits=wire_limits(limits, timeout_ms=timeout_ms),
             )
             runner.count_module(module_key)
             run = HostedRun(
@@ -133,8 +141,9 @@ class RunnerPool:
                 helper=helper,
                 cancellation=cancellation,
                 workers=self._workers,
-                limits=self._limits,
+                limits=limits,
                 timeout_ms=timeout_ms,
+                watch=watch,
             )
             return run.execute(order, descriptor)
         except Internal:
