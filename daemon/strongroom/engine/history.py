@@ -1,14 +1,21 @@
 """Looking at runs: headers and journals, with what failed authentication marked and never trusted."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Final
 
 from strongroom.crypto.srn1 import tag_of
 from strongroom.engine.journal import JournalEvent, Journals
+from strongroom.engine.lifecycle import FINAL
+from strongroom.engine.streams import Watch
 from strongroom.errors import KeyMissing, NotFound, Tampered
 from strongroom.storage import runs as rows
 from strongroom.storage.runs import RunRow
 
 __all__ = ["History"]
+
+STREAM_EVENTS: Final = 16
+"""Events of a stream in memory at once: each may be a megabyte, and there are many streams."""
 
 
 class History:
@@ -33,23 +40,67 @@ class History:
         )
         return [(row, self._authentic(row)) for row in found]
 
+    def header(self, run_id: str) -> RunRow:
+        """The header of a run, by run id or execution id. Raises ``NotFound`` or ``Tampered``."""
+        header = self._journals.get(run_id)
+        if header is None:
+            raise NotFound("SR-RUN-001", f"there is no run {run_id[:80]!r}", fix="list runs: strongroom run list")
+        return header
+
     def events(self, run_id: str, start: int, limit: int) -> tuple[list[JournalEvent], bool]:
         """Up to ``limit`` events from index ``start``, and whether the journal ends there.
 
         Raises ``Tampered`` when the journal ends before, or otherwise than, the header says.
         """
-        header = self._journals.get(run_id)
-        if header is None:
-            raise NotFound("SR-RUN-001", f"there is no run {run_id[:80]!r}", fix="list runs: strongroom run list")
+        header = self.header(run_id)
+        page = self._page(header, start, limit)
+        return page, len(page) < limit or start + len(page) > header.head_index
+
+    def stored(self, header: RunRow, start: int = 0) -> Iterator[JournalEvent]:
+        """Every event from index ``start`` to the one that ``header`` names as the last, a few in memory at once.
+
+        Raises ``Tampered`` at the first event that is not authentic.
+        """
+        index = start
+        while index <= header.head_index:
+            for event in self._page(header, index, min(STREAM_EVENTS, header.head_index + 1 - index)):
+                if event.content is None:
+                    raise Tampered(f"journal of run {header.run_id}", run_id=header.run_id)
+                yield event
+                index += 1
+
+    def watch(self, run_id: str) -> AbstractContextManager[Watch]:
+        """A watch for ``follow``."""
+        return self._journals.streams.watch(run_id)
+
+    def follow(self, run_id: str, start: int, watch: Watch) -> Iterator[JournalEvent]:
+        """The events from index ``start`` on, and new ones as they are stored, until the run is final or ``watch`` is
+        closed. Events that failed authentication come without content.
+
+        Raises ``NotFound`` when the run does not exist or goes away, ``Tampered`` as ``events`` does.
+        """
+        index = start
+        while not watch.closed:
+            watch.seen()
+            header = self.header(run_id)
+            while index <= header.head_index and not watch.closed:
+                for event in self._page(header, index, STREAM_EVENTS):
+                    yield event
+                    index += 1
+            if header.status in FINAL:
+                return
+            watch.wait()
+
+    def _page(self, header: RunRow, start: int, limit: int) -> list[JournalEvent]:
         page = self._journals.page(header, start, limit)
         last = start + len(page) - 1
         # An event that was appended after the header was read is no fault; a missing one is.
         if len(page) < limit and last < header.head_index:
-            raise Tampered(f"journal of run {run_id}", run_id=run_id)
+            raise Tampered(f"journal of run {header.run_id}", run_id=header.run_id)
         for event in page:
             if event.row.index == header.head_index and tag_of(event.row.sealed) != header.head_tag:
-                raise Tampered(f"journal of run {run_id}", run_id=run_id)
-        return page, len(page) < limit or last >= header.head_index
+                raise Tampered(f"journal of run {header.run_id}", run_id=header.run_id)
+        return page
 
     def counts(self) -> dict[str, int]:
         """Runs by state."""

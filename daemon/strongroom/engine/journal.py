@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from strongroom.crypto.srn1 import Place, key_version_of, tag_of
 from strongroom.engine.lifecycle import FINAL, RunEvent, RunState, step
+from strongroom.engine.streams import Streams
 from strongroom.errors import (
     Conflict,
     KeyMissing,
@@ -66,6 +67,7 @@ class Journals:
     def __init__(self, database: Database, run_keys: RunKeys, record_keys: RecordKeys) -> None:
         self.database = database
         self.run_keys = run_keys
+        self.streams = Streams()
         self._record_keys = record_keys
 
     def get(self, run_id: str) -> RunRow | None:
@@ -223,6 +225,7 @@ class RunJournal:
             stored = self._journals.database.write(job, may_wait=may_wait)
         except Unavailable as error:
             raise _not_written(error) from error
+        stored.add_done_callback(lambda _stored: self._journals.streams.ring(header.run_id))
         self.header = header
         if may_wait:
             self._waiting = _Waiting(stored, events, after)
