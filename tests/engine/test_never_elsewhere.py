@@ -22,7 +22,7 @@ CONFIDENTIAL = b'{"confidential": true}'
 class KindRouter:
     """Modules that answer with the kind that the attributes ask for."""
 
-    def module(self, workflow, attributes, wasm):
+    def module(self, workflow, attributes, wasm, *, name=""):
         kind = "confidential" if attributes.confidential else "local"
         return ScriptedModule(
             on_trigger=lambda request, helper: value(kind),

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from strongroom.engine.admission import Start
-from strongroom.engine.journal import RunJournal
+from strongroom.engine.run_journal import RunJournal
 from strongroom.engine.limits import EngineLimits
 from strongroom.errors import (
     StorageFault,

@@ -32,6 +32,8 @@ def sql(host, statement, **values):
 
 def other(value):
     """A value of the same type that differs."""
+    if value is None:
+        return 1
     if isinstance(value, int):
         return value + 1
     if isinstance(value, bytes | memoryview):

@@ -58,6 +58,8 @@ def run_row(number: int = 0, **changes) -> RunRow:
         "key_version": 1,
         "epoch": 0,
         "mac": bytes(range(32)),
+        "parent_run_id": "",
+        "wake_at": None,
     }
     return RunRow(**(values | changes))
 

@@ -47,7 +47,7 @@ class ScriptedModule:
     def start(self):
         pass
 
-    def execute(self, request, helper):
+    def execute(self, request, helper, terms=None):
         if request.WhichOneof("request") == "subscribe":
             return self.on_subscribe(request, helper)
         self.executed.append(helper.execution_id)
@@ -75,7 +75,7 @@ class ScriptedRouter:
         )
         self.routed = []
 
-    def module(self, workflow, attributes, wasm):
+    def module(self, workflow, attributes, wasm, *, name=""):
         self.routed.append((workflow, attributes))
         return self.module_of_all
 

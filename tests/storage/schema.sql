@@ -60,9 +60,18 @@ CREATE TABLE runs (
 	error_code TEXT NOT NULL, 
 	key_version INTEGER NOT NULL, 
 	epoch INTEGER NOT NULL, 
-	mac BLOB NOT NULL, 
+	mac BLOB NOT NULL, parent_run_id TEXT DEFAULT '' NOT NULL, wake_at INTEGER, 
 	PRIMARY KEY (run_id), 
 	CONSTRAINT runs_event_key UNIQUE (workflow_id, trigger_index, event_id)
+);
+
+CREATE TABLE seen_events (
+	workflow_id TEXT NOT NULL, 
+	trigger_index INTEGER NOT NULL, 
+	event_id TEXT NOT NULL, 
+	run_id TEXT NOT NULL, 
+	expires_at INTEGER NOT NULL, 
+	PRIMARY KEY (workflow_id, trigger_index, event_id)
 );
 
 CREATE TABLE workflow_binaries (
@@ -105,6 +114,8 @@ CREATE INDEX runs_by_time ON runs (created_at, run_id);
 CREATE INDEX runs_by_workflow ON runs (workflow_id, created_at, run_id);
 
 CREATE INDEX runs_unfinished ON runs (created_at, run_id) WHERE status IN ('pending', 'running', 'waiting');
+
+CREATE INDEX seen_events_by_expiry ON seen_events (expires_at);
 
 CREATE INDEX workflow_specs_by_binary ON workflow_specs (binary_sha256);
 

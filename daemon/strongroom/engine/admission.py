@@ -10,7 +10,8 @@ from google.protobuf import any_pb2
 
 from strongroom.engine.execution import draw_seed
 from strongroom.engine.host import EngineHost
-from strongroom.engine.journal import RunJournal, now_ms
+from strongroom.engine.journal import now_ms
+from strongroom.engine.run_journal import RunJournal
 from strongroom.engine.runids import check_run_id, new_run_id
 from strongroom.engine.running import Dispatcher, RunHandle
 from strongroom.engine.specs import ACTIVE, Spec
@@ -18,7 +19,6 @@ from strongroom.engine.triggers import wrap
 from strongroom.errors import Conflict, InvalidInput, LimitExceeded, WrongState
 from strongroom.guest.ids import execution_id
 from strongroom.keyring.root import RUN_REQUESTS
-from strongroom.modules.route import module_name
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.strongroom.journal.v1 import journal_pb2
 from strongroom.storage.runs import RunRow
@@ -67,7 +67,7 @@ class Admission:
             trigger_index=wish.trigger_index,
             event_id=event_id,
             status="pending",
-            module=module_name(spec.attributes),
+            module=self._host.selection.module_of(spec, wish.trigger_index),
             backend="",
             insecure=0,
             binary_sha256=spec.row.binary_sha256,
@@ -122,14 +122,6 @@ class Admission:
                 field="trigger_index",
             )
         subscription = spec.subscriptions[wish.trigger_index]
-        if (subscription.HasField("requirements") and not spec.attributes.confidential) or subscription.pre_hook:
-            raise WrongState(
-                "SR-RUN-012",
-                f"cannot find a runner that can satisfy the requirements for trigger {wish.trigger_index}",
-                why="it asks for an enclave or a pre-hook, and neither may be skipped",
-                fix='register the workflow with {"confidential": true}, or without a pre-hook',
-                workflow_id=spec.workflow_id,
-            )
         payload = wish.message or wrap(subscription.id, subscription.method, wish.json)
         if payload.ByteSize() > self._limits.payload_bytes_max:
             raise LimitExceeded(

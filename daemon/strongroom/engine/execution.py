@@ -12,8 +12,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from strongroom.engine.journal import STEP_COMPLETED, STEP_CREATED, RunJournal
+from strongroom.engine.event_types import STEP_COMPLETED, STEP_CREATED
 from strongroom.engine.policy import refuse_system_only
+from strongroom.engine.run_journal import RunJournal
 from strongroom.engine.secrets import NOT_FOUND, SecretReader
 from strongroom.errors import CapabilityError, GuestFault, NotFound, StrongroomError
 from strongroom.modules.attributes import SecretName

@@ -2,10 +2,12 @@
 
 from typing import Any, Final
 
+from strongroom.engine.event_types import RESTRICTIONS_SET, STEP_COMPLETED, STEP_CREATED
 from strongroom.engine.execution import RunHelper
 from strongroom.engine.host import EngineHost
-from strongroom.engine.journal import STEP_COMPLETED, STEP_CREATED, RunJournal
 from strongroom.engine.lifecycle import FINAL, RunEvent, RunState
+from strongroom.engine.pre_hook import GuestRun
+from strongroom.engine.run_journal import RunJournal
 from strongroom.engine.running import End, Outcome, RunHandle
 from strongroom.engine.specs import Spec
 from strongroom.errors import (
@@ -19,7 +21,6 @@ from strongroom.errors import (
     WrongState,
 )
 from strongroom.modules.module import Module
-from strongroom.modules.route import module_name
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.strongroom.journal.v1 import journal_pb2
 from strongroom.storage.runs import RunRow
@@ -68,6 +69,8 @@ class Executor:
                 callback = int(event.row.correlation_id)
                 response = journal_pb2.StepCompleted.FromString(content).response
                 handle.answered[callback] = (handle.answered[callback][0], response)
+            elif event.row.event_type == RESTRICTIONS_SET:
+                handle.restrictions = journal_pb2.RestrictionsSet.FromString(content)
         return handle
 
     def _executed(self, handle: RunHandle) -> End:
@@ -87,22 +90,33 @@ class Executor:
         if handle.cancel.reason is not None:
             raise Cancelled("SR-RUN-015", handle.cancel.reason)
         spec = self._spec(handle)
-        module = self._host.module(spec)
+        module = self._host.module(spec, handle.journal.header.module)
         handle.marks = _marks(module)
         handle.journal.move(RunEvent.STARTED, **handle.marks)
-        helper = self._helper(handle, spec)
-        request = sdk_pb2.ExecuteRequest(
-            config=spec.config,
+        helpers: list[RunHelper] = []
+
+        def helper_of(phase: str) -> RunHelper:
+            del phase
+            helpers.append(self._helper(handle, spec))
+            return helpers[-1]
+
+        guest = GuestRun(
+            host=self._host,
+            spec=spec,
+            module_name=handle.journal.header.module,
             trigger=sdk_pb2.Trigger.FromString(handle.trigger),
-            max_response_size=self._host.limits.response_bytes_max,
+            helper_of=helper_of,
+            known=handle.restrictions,
+            remember=lambda answer: self._remember(handle, answer),
         )
         try:
-            result = module.execute(request, helper)
+            result = guest.execute()
         except StrongroomError as error:
             # The helper knows better why a guest was stopped than whoever stopped it.
-            raise helper.failure or error from None
-        if helper.failure is not None:
-            raise helper.failure
+            raise next((helper.failure for helper in helpers if helper.failure), error) from None
+        for helper in helpers:
+            if helper.failure is not None:
+                raise helper.failure
         # A backend that could not be asked before has answered by now.
         handle.marks = _marks(module)
         return result
@@ -116,7 +130,8 @@ class Executor:
         spec = handle.spec or self._host.specs.get(header.workflow_id)
         if spec is None:
             raise NotFound("SR-WF-003", f"workflow {header.workflow_id} was deleted", fix="register it again")
-        if (module_name(spec.attributes), spec.row.binary_sha256) != (header.module, header.binary_sha256):
+        chosen = self._host.selection.module_of(spec, header.trigger_index)
+        if (chosen, spec.row.binary_sha256) != (header.module, header.binary_sha256):
             raise Refused(
                 "SR-RUN-020",
                 f"workflow {header.workflow_id} is registered otherwise than when this run was accepted",
@@ -142,6 +157,12 @@ class Executor:
             node_seed=handle.node_seed,
         )
 
+    @staticmethod
+    def _remember(handle: RunHandle, answer: journal_pb2.RestrictionsSet) -> None:
+        """Keep the pre-hook's answer; on disk when this returns."""
+        handle.journal.settle(handle.journal.note(RESTRICTIONS_SET, "", answer.SerializeToString()))
+        handle.restrictions = answer
+
     def _store(self, handle: RunHandle, end: End) -> None:
         journal = handle.journal
         if end.event == RunEvent.COMPLETED and journal.header.status == RunState.PENDING:
@@ -161,6 +182,7 @@ class Executor:
         except StrongroomError:
             return False
         handle.journal, handle.answered, handle.spec = again.journal, again.answered, None
+        handle.restrictions = again.restrictions
         return False
 
 

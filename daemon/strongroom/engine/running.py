@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from strongroom.engine.execution import CancelSignal
-from strongroom.engine.journal import RunJournal
 from strongroom.engine.lifecycle import RunEvent
+from strongroom.engine.run_journal import RunJournal
 from strongroom.engine.specs import Spec
 from strongroom.errors import Unavailable
 from strongroom.modules.route import CONFIDENTIAL, LOCAL
@@ -53,6 +53,7 @@ class RunHandle:
     node_seed: int
     spec: Spec | None = None
     answered: dict[int, tuple[bytes, bytes]] = field(default_factory=dict)
+    restrictions: journal_pb2.RestrictionsSet | None = None
     cancel: CancelSignal = field(default_factory=CancelSignal)
     marks: dict[str, Any] = field(default_factory=dict)  # Any: values of header columns
     end: End | None = None

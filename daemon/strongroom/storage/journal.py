@@ -1,16 +1,17 @@
-"""The append-only events of runs (``run_events``). Nothing here changes or removes one."""
+"""The append-only events of runs (``run_events``). Nothing here changes one; they go with their whole run only."""
 
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Final
 
 from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import delete as delete_rows
 
 from strongroom.errors import Conflict
 from strongroom.storage.schema import RUN_EVENTS
 from strongroom.storage.statements import Statement, insert_new
 
-__all__ = ["EventRow", "append", "events"]
+__all__ = ["EventRow", "append", "delete", "events"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,3 +57,8 @@ def events(conn: Connection, run_id: str, *, start: int, limit: int) -> list[Eve
     """Up to ``limit`` events of a run in order, from index ``start`` on."""
     found = _EVENTS.run(conn, {"of_run": run_id, "start": start, "rows_max": limit})
     return [EventRow(**dict(zip(_NAMES, row, strict=True))) for row in found]
+
+
+def delete(conn: Connection, run_id: str) -> int:
+    """Remove every event of a run that is deleted in the same transaction; how many there were."""
+    return conn.execute(delete_rows(RUN_EVENTS).where(RUN_EVENTS.c.run_id == run_id)).rowcount

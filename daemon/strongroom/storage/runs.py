@@ -6,6 +6,7 @@ from operator import attrgetter
 from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, func, literal_column, select, tuple_
+from sqlalchemy import delete as delete_rows
 from sqlalchemy import update as update_rows
 
 from strongroom.errors import Conflict, NotFound
@@ -19,7 +20,9 @@ __all__ = [
     "append",
     "count_by_status",
     "count_unfinished",
+    "delete",
     "events",
+    "finished_before",
     "get",
     "get_by_event",
     "get_by_execution",
@@ -27,6 +30,7 @@ __all__ = [
     "page",
     "replace",
     "unfinished",
+    "unfinished_page",
 ]
 
 
@@ -36,6 +40,8 @@ class RunRow:
 
     Times are Unix milliseconds, 0 = not yet; ``head_index`` and ``head_tag`` are of the last event of the journal;
     ``mac`` covers ``columns()``. What identifies a run (ids, owner, event, creation time) never changes.
+    ``parent_run_id`` is the run that this one repeats; ``wake_at`` is when a waiting run's sleep ends, nothing when it
+    does not sleep.
     """
 
     run_id: str
@@ -62,8 +68,10 @@ class RunRow:
     key_version: int
     epoch: int
     mac: bytes
+    parent_run_id: str = ""
+    wake_at: int | None = None
 
-    def columns(self) -> dict[str, str | bytes | int]:
+    def columns(self) -> dict[str, str | bytes | int | None]:
         """Every column but ``mac``: what the MAC covers."""
         return dict(zip(_AUTHENTICATED, _authenticated(self), strict=True))
 
@@ -197,6 +205,43 @@ def unfinished(conn: Connection) -> list[RunRow]:
     condition = RUNS.c.status.in_([literal_column(f"'{status}'") for status in UNFINISHED])
     query = select(*_COLUMNS).where(condition).order_by(RUNS.c.created_at, RUNS.c.run_id)
     return [_row(found) for found in conn.execute(query)]
+
+
+def unfinished_page(conn: Connection, *, after: tuple[int, str] | None, limit: int) -> list[RunRow]:
+    """Up to ``limit`` runs that are pending, running or waiting, the oldest first.
+
+    ``after`` is ``(created_at, run_id)`` of the last row of the page before.
+    """
+    condition = RUNS.c.status.in_([literal_column(f"'{status}'") for status in UNFINISHED])
+    query = select(*_COLUMNS).where(condition).order_by(RUNS.c.created_at, RUNS.c.run_id).limit(limit)
+    if after is not None:
+        query = query.where(tuple_(RUNS.c.created_at, RUNS.c.run_id) > after)
+    return [_row(found) for found in conn.execute(query)]
+
+
+def finished_before(
+    conn: Connection, before_ms: int, limit: int, *, after: tuple[int, str] | None = None, workflow_id: str = ""
+) -> list[RunRow]:
+    """Up to ``limit`` runs that ended before ``before_ms`` (Unix milliseconds), the oldest by creation first.
+
+    ``after`` is ``(created_at, run_id)`` of the last row of the page before; ``workflow_id`` filters unless empty.
+    """
+    # A run ends after it was created, so the index by creation finds them; another index would cost every run.
+    query = select(*_COLUMNS).where(
+        RUNS.c.created_at < before_ms, RUNS.c.finished_at > 0, RUNS.c.finished_at < before_ms
+    )
+    if workflow_id:
+        query = query.where(RUNS.c.workflow_id == workflow_id)
+    if after is not None:
+        query = query.where(tuple_(RUNS.c.created_at, RUNS.c.run_id) > after)
+    query = query.order_by(RUNS.c.created_at, RUNS.c.run_id).limit(limit)
+    return [_row(found) for found in conn.execute(query)]
+
+
+def delete(conn: Connection, run_id: str) -> bool:
+    """Remove the header of a run that has ended. False when there is none, or it has not ended."""
+    ended = RUNS.c.status.not_in([literal_column(f"'{status}'") for status in UNFINISHED])
+    return conn.execute(delete_rows(RUNS).where(RUNS.c.run_id == run_id, ended)).rowcount > 0
 
 
 def count_unfinished(conn: Connection, workflow_id: str) -> int:

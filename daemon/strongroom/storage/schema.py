@@ -18,6 +18,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     literal_column,
+    text,
 )
 from sqlalchemy.types import TypeEngine
 
@@ -28,6 +29,7 @@ __all__ = [
     "PLUGIN_VALUES",
     "RUNS",
     "RUN_EVENTS",
+    "SEEN_EVENTS",
     "UNFINISHED",
     "WORKFLOW_BINARIES",
     "WORKFLOW_SPECS",
@@ -130,6 +132,9 @@ RUNS: Final = Table(
     _int("key_version"),
     _int("epoch"),
     _bytes("mac"),
+    # Added later, with defaults that leave the MACs of older rows valid.
+    Column("parent_run_id", _TEXT, nullable=False, server_default=text("''")),
+    Column("wake_at", _INT, nullable=True),
     PrimaryKeyConstraint("run_id"),
     UniqueConstraint("workflow_id", "trigger_index", "event_id", name="runs_event_key"),
     # Not unique: the public id joins its parts without a border, so two events can share one.
@@ -157,6 +162,18 @@ RUN_EVENTS: Final = Table(
     _int("created_at"),
     _bytes("sealed"),
     PrimaryKeyConstraint("run_id", "index"),
+)
+
+SEEN_EVENTS: Final = Table(
+    "seen_events",
+    METADATA,
+    _text("workflow_id"),
+    _int("trigger_index"),
+    _text("event_id"),
+    _text("run_id"),
+    _int("expires_at"),
+    PrimaryKeyConstraint("workflow_id", "trigger_index", "event_id"),
+    Index("seen_events_by_expiry", "expires_at"),
 )
 
 PLUGIN_VALUES: Final = Table(

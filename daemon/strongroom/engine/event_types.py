@@ -1,0 +1,40 @@
+"""The types of a journal's events that are no state of the run, and which field the content of each type is."""
+
+from typing import Final
+
+from strongroom.engine.lifecycle import RunEvent
+
+__all__ = [
+    "CANCEL_REQUESTED",
+    "CREATED",
+    "FIELDS",
+    "LOG_WRITTEN",
+    "RESTRICTIONS_SET",
+    "STEP_COMPLETED",
+    "STEP_CREATED",
+    "TIME_READ",
+]
+
+CREATED: Final = "run_created"
+RESTRICTIONS_SET: Final = "restrictions_set"
+STEP_CREATED: Final = "step_created"
+STEP_COMPLETED: Final = "step_completed"
+TIME_READ: Final = "time_read"
+LOG_WRITTEN: Final = "log_written"
+CANCEL_REQUESTED: Final = "cancel_requested"
+FIELDS: Final[dict[str, str]] = {
+    CREATED: "input",
+    RunEvent.STARTED: "",
+    RunEvent.SUSPENDED: "waits",
+    RunEvent.COMPLETED: "output",
+    RunEvent.FAILED: "error",
+    RunEvent.CANCELLED: "error",
+    RunEvent.TIMED_OUT: "error",
+    RESTRICTIONS_SET: "restrictions",
+    STEP_CREATED: "input",
+    STEP_COMPLETED: "result",
+    TIME_READ: "time",
+    LOG_WRITTEN: "lines",
+    CANCEL_REQUESTED: "reason",
+}
+"""Which field the sealed content of an event is; part of its associated data."""
