@@ -16,8 +16,11 @@ from strongroom.engine.host import EngineHost
 from strongroom.engine.journal import Journals
 from strongroom.engine.limits import EngineLimits
 from strongroom.engine.registration import Owners, Registration
+from strongroom.engine.replay import Replays
+from strongroom.engine.retry import Retries
 from strongroom.engine.secrets import SecretReader
 from strongroom.engine.specs import Specs
+from strongroom.engine.subscriptions import TriggerDesk
 from strongroom.errors import StrongroomError
 from strongroom.guest.cache import CompiledCache
 from strongroom.guest.limits import GuestLimits
@@ -60,7 +63,10 @@ class Parts:
     engine: Engine
     registration: Registration
     catalog: Catalog
+    desk: TriggerDesk
     history: History
+    retries: Retries
+    replays: Replays
     owners: Owners
 
 
@@ -158,6 +164,7 @@ def _wired(
     )
     artifacts.host = host
     engine = Engine(host)
+    desk = TriggerDesk(host, engine, registry)
     return Parts(
         settings=settings,
         mode=mode,
@@ -168,9 +175,14 @@ def _wired(
         pool=pool,
         host=host,
         engine=engine,
-        registration=Registration(host, pool, owners, lambda capability_id: _offered(registry, capability_id)),
-        catalog=Catalog(host),
-        history=History(host.journals),
+        registration=Registration(
+            host, pool, owners, lambda capability_id: _offered(registry, capability_id), desk.enrol
+        ),
+        catalog=Catalog(host, desk),
+        desk=desk,
+        history=history,
+        retries=Retries(host, history, engine.admission),
+        replays=Replays(host, history, pool),
         owners=owners,
     )
 

@@ -23,6 +23,7 @@ from strongroom.pb.strongroom.v1 import (
 )
 from strongroom.registry.states import PluginState
 from strongroom.services.capabilities import CapabilityService
+from strongroom.services.places import waiting
 from strongroom.services.plugins import PluginService
 from strongroom.services.runs import RunService
 from strongroom.services.server import ApiServer
@@ -66,6 +67,7 @@ class Daemon:
             self._server = self._api(parts)
             resumed = parts.engine.resume()
             self._server.start()
+            parts.desk.open()
         except BaseException:
             self.stop(drain_s=0)
             raise
@@ -87,6 +89,8 @@ class Daemon:
         """Accept nothing more, let runs end for ``drain_s`` seconds, then take everything down."""
         self._state = "draining"
         server, parts = self._server, self._parts
+        if parts is not None:
+            parts.desk.close()
         if parts is not None and not parts.engine.dispatcher.drain(drain_s):
             log.warning(
                 "runs are unfinished; they go on after the next start", extra={"runs": len(parts.engine.dispatcher)}
@@ -106,8 +110,15 @@ class Daemon:
 
     def _api(self, parts: Parts) -> ApiServer:
         settings = self._settings
-        workflows = WorkflowService(parts.registration, parts.catalog, parts.owners)
-        runs = RunService(parts.engine, parts.history, parts.owners)
+        workflows = WorkflowService(parts.registration, parts.catalog, parts.owners, limits=settings.limits)
+        runs = RunService(
+            parts.engine,
+            parts.history,
+            parts.owners,
+            retries=parts.retries,
+            replays=parts.replays,
+            waiting=waiting(),
+        )
         capabilities = CapabilityService(parts.registry, parts.owners)
         status = StatusService(describer(parts, self._started_ms, lambda: self._state))
         make_socket_parent(settings.socket)

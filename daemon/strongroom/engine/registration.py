@@ -86,11 +86,24 @@ class Registered:
     warnings: list[str] = field(default_factory=list)
 
 
+def _nobody(_spec: Spec) -> None:
+    """Nobody asked to be told."""
+
+
 class Registration:
     """Registers workflows."""
 
-    def __init__(self, host: EngineHost, compiler: Compiler, owners: Owners, available: Callable[[str], bool]) -> None:
+    def __init__(
+        self,
+        host: EngineHost,
+        compiler: Compiler,
+        owners: Owners,
+        available: Callable[[str], bool],
+        registered: Callable[[Spec], None] = _nobody,
+    ) -> None:
+        """``registered`` is told of each new workflow, once it is on disk."""
         self._host = host
+        self._registered = registered
         self._limits = host.limits
         self._compiler = compiler
         self._owners = owners
@@ -137,7 +150,13 @@ class Registration:
                 raise
             return Registered(_unchanged(standing, draft.attributes, draft.row.workflow_tag), False, warnings)
         self._host.keep_module(spec, module)
+        self._registered(spec)
         return Registered(spec, True, warnings)
+
+    def place(self, spec: Spec, trigger_index: int) -> tuple[str, str]:
+        """Where runs of that trigger execute, empty for nowhere now, and why it cannot start any, empty when it can."""
+        module, refusal = self._host.selection.place(spec, trigger_index)
+        return module, refusal or self.unavailable(spec.subscriptions[trigger_index])
 
     def unavailable(self, subscription: sdk_pb2.TriggerSubscription) -> str:
         """Why a subscription cannot fire on this host; empty when it can."""
@@ -250,6 +269,8 @@ class Registration:
                 limit=self._limits.subscriptions_max,
                 setting="limits.subscriptions_max",
             )
+        draft = replace(draft, subscriptions=result.trigger_subscriptions.subscriptions)
+        warnings += filter(None, (self._host.selection.place(draft, index)[1] for index in range(count)))
         if count == 0:
             warnings.append("the workflow subscribes to no trigger, so no run can be started")
         return result.trigger_subscriptions

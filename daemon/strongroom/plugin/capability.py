@@ -56,10 +56,15 @@ class Call:
 
 
 class Events(Protocol):
-    """Where a trigger delivers its events. Every function may be called from any thread, and never blocks for long."""
+    """Where a trigger delivers its events. Every function may be called from any thread."""
 
     def send(self, event_id: str, payload: Message) -> None:
-        """Deliver one event. The same ``event_id`` for the same registration never starts a second run."""
+        """Deliver one event. The same ``event_id`` for the same registration never starts a second run.
+
+        It returns late while the workflow has enough to do, and that is the way in which the host asks for patience:
+        send the events of different registrations from different threads, or through an ``EventBook``. It may raise
+        ``LimitExceeded`` when the host is too far behind. That it returns says nothing; ``ack`` does.
+        """
 
     def fail(self, error: CapabilityError) -> None:
         """Report an event that could not be made."""
@@ -83,7 +88,11 @@ class Registration:
 
 
 def _ignore_ack(trigger_id: str, event_id: str) -> None:
-    """Most triggers keep nothing until an event is confirmed."""
+    """Not every trigger keeps an event until it is confirmed."""
+
+
+def _keeps_nothing(trigger_id: str) -> None:
+    """Not every trigger has something to forget."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,11 +100,15 @@ class TriggerMethod:
     """One trigger.
 
     ``register`` starts delivering into ``Events`` and returns the function that stops it again; it raises
-    ``CapabilityError`` to refuse. ``ack(trigger_id, event_id)`` confirms one event.
+    ``CapabilityError`` to refuse. It is called again with the same trigger id after a restart, after a pause, and when
+    the host lost the way to the plugin; stopping is no farewell, so keep what is not confirmed.
+    ``ack(trigger_id, event_id)`` confirms one event: its run is on the disk of the host. ``forget(trigger_id)`` says
+    that the workflow is gone for good, also when it is not registered at the moment.
     """
 
     register: Callable[[Registration, Events], Callable[[], None]]
     ack: Callable[[str, str], None] = _ignore_ack
+    forget: Callable[[str], None] = _keeps_nothing
 
 
 Method = Callable[[Call], Message]

@@ -106,7 +106,7 @@ class TriggerBook:
     def register(self, request: capabilities_pb2.TriggerRegistrationRequest, sink: TriggerSink) -> None:
         """Start one registration; a second one with the same id replaces the first. Raises what the method raises."""
         method = self._method(request.method)
-        self.unregister(request.triggerId)
+        self.stop(request.triggerId)
         events = _Events(self._capability.id, sink)
         stop = method.register(
             Registration(
@@ -117,8 +117,8 @@ class TriggerBook:
         with self._lock:
             self._live[request.triggerId] = (events, stop)
 
-    def unregister(self, trigger_id: str, *, sink: TriggerSink | None = None) -> None:
-        """Stop one registration. Stopping what is not there succeeds.
+    def stop(self, trigger_id: str, *, sink: TriggerSink | None = None) -> None:
+        """Stop one registration, and let the trigger keep what it has. Stopping what is not there succeeds.
 
         With ``sink`` only if it still belongs to that sink: the end of an old stream must not stop its successor.
         """
@@ -130,6 +130,13 @@ class TriggerBook:
         live[0].detach()
         live[1]()
 
+    def forget(self, trigger_id: str, method: str) -> None:
+        """Stop one registration for good, live or not."""
+        self.stop(trigger_id)
+        found = self._capability.triggers.get(method)
+        if found is not None:
+            found.forget(trigger_id)
+
     def ack(self, trigger_id: str, event_id: str, method: str) -> None:
         """Confirm one event."""
         self._method(method).ack(trigger_id, event_id)
@@ -139,7 +146,7 @@ class TriggerBook:
         with self._lock:
             ids = list(self._live)
         for trigger_id in ids:
-            self.unregister(trigger_id)
+            self.stop(trigger_id)
 
     def _method(self, name: str) -> TriggerMethod:
         method = self._capability.triggers.get(name)

@@ -4,7 +4,7 @@ import importlib
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from strongroom.errors import CapabilityError, PluginFault, StrongroomError
 from strongroom.pb.capabilities.v1 import capabilities_pb2
@@ -21,6 +21,9 @@ from strongroom.registry.workers import Workers
 from strongroom.settings.manifest import PluginEntry
 
 __all__ = ["InProcessPlugin", "LocalExecutable", "LocalTrigger"]
+
+# Stopping a registration is a flag or a row; a plugin that takes longer keeps an operator waiting.
+TRIGGER_CALL_S_MAX: Final = 10.0
 
 
 class _Runs:
@@ -70,15 +73,33 @@ class LocalTrigger:
         self, request: capabilities_pb2.TriggerRegistrationRequest, sink: TriggerSink, *, timeout_s: float
     ) -> None:
         """Start one registration. Raises ``CapabilityError``."""
-        self._runs.run(lambda: self._book.register(request, sink), timeout_s)
+        late = threading.Event()
+
+        def work() -> None:
+            self._book.register(request, sink)
+            if late.is_set():  # whoever asked has been told that it failed
+                self._book.stop(request.triggerId, sink=sink)
+
+        try:
+            self._runs.run(work, timeout_s)
+        except CapabilityError:
+            late.set()
+            raise
+
+    def pause(self, request: capabilities_pb2.TriggerRegistrationRequest) -> None:
+        """Stop one registration, and keep what it has."""
+        self._runs.run(lambda: self._book.stop(request.triggerId), TRIGGER_CALL_S_MAX)
 
     def unregister(self, request: capabilities_pb2.TriggerRegistrationRequest) -> None:
-        """Stop one registration."""
-        self._book.unregister(request.triggerId)
+        """Stop one registration for good."""
+        self._runs.run(lambda: self._book.forget(request.triggerId, request.method), TRIGGER_CALL_S_MAX)
 
     def ack(self, trigger_id: str, event_id: str, method: str) -> None:
-        """Confirm one event."""
-        self._book.ack(trigger_id, event_id, method)
+        """Confirm one event. Raises ``CapabilityError``."""
+        try:
+            self._book.ack(trigger_id, event_id, method)
+        except Exception as raised:
+            raise error_of(raised) from raised
 
     def close(self) -> None:
         """Stop every registration."""

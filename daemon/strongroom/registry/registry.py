@@ -129,8 +129,12 @@ class CapabilityTrigger:
         """Start delivering events; the registration outlives restarts. Raises ``CapabilityError``."""
         self._slot.registrations.register(request, subscriber, timeout_s=timeout_s)
 
+    def pause(self, request: capabilities_pb2.TriggerRegistrationRequest) -> None:
+        """Stop delivering; the trigger keeps what it has."""
+        self._slot.registrations.pause(request)
+
     def unregister(self, request: capabilities_pb2.TriggerRegistrationRequest) -> None:
-        """Stop delivering."""
+        """Stop delivering for good; the trigger forgets what it kept."""
         self._slot.registrations.unregister(request)
 
     def ack(self, trigger_id: str, event_id: str, method: str) -> None:

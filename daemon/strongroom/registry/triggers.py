@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
@@ -46,8 +47,11 @@ class TriggerBackend(Protocol):
     ) -> None:
         """Start one registration. Raises ``CapabilityError``."""
 
+    def pause(self, request: capabilities_pb2.TriggerRegistrationRequest) -> None:
+        """Stop one registration; the trigger keeps what it has for it."""
+
     def unregister(self, request: capabilities_pb2.TriggerRegistrationRequest) -> None:
-        """Stop one registration."""
+        """Stop one registration for good, whether it is live or not; the trigger forgets what it kept."""
 
     def ack(self, trigger_id: str, event_id: str, method: str) -> None:
         """Confirm one event."""
@@ -56,9 +60,15 @@ class TriggerBackend(Protocol):
 class _Kept:
     """One registration, and the sink that its backend delivers into."""
 
-    def __init__(self, request: capabilities_pb2.TriggerRegistrationRequest, subscriber: Subscriber) -> None:
+    def __init__(
+        self,
+        request: capabilities_pb2.TriggerRegistrationRequest,
+        subscriber: Subscriber,
+        ended: Callable[["_Kept"], None],
+    ) -> None:
         self.request = request
         self.subscriber = subscriber
+        self._ended = ended
 
     def event(self, event: capabilities_pb2.TriggerEvent) -> None:
         self.subscriber.event(event)
@@ -68,6 +78,7 @@ class _Kept:
 
     def ended(self, why: str) -> None:
         self.subscriber.degraded(why)
+        self._ended(self)
 
 
 class Registrations:
@@ -78,12 +89,12 @@ class Registrations:
         self._current = current
         self._lock = threading.Lock()
         self._kept: dict[str, _Kept] = {}
+        self._to_forget: dict[str, capabilities_pb2.TriggerRegistrationRequest] = {}
 
     def register(
         self, request: capabilities_pb2.TriggerRegistrationRequest, subscriber: Subscriber, *, timeout_s: float
     ) -> None:
         """Start delivering. Raises ``CapabilityError``; what was refused is not kept."""
-        backend = self._backend()
         with self._lock:
             if len(self._kept) >= REGISTRATIONS_MAX and request.triggerId not in self._kept:
                 raise CapabilityError(
@@ -92,18 +103,36 @@ class Registrations:
                     "LimitExceeded",
                     f"{self._capability_id}: {REGISTRATIONS_MAX} registrations, the limit (REGISTRATIONS_MAX)",
                 )
-        kept = _Kept(request, subscriber)
-        backend.register(request, kept, timeout_s=timeout_s)
-        with self._lock:
-            self._kept[request.triggerId] = kept
+            self._to_forget.pop(request.triggerId, None)
+        kept = _Kept(request, subscriber, self._again)
+        until = time.monotonic() + timeout_s
+        while True:
+            backend = self._backend()
+            backend.register(request, kept, timeout_s=max(0.001, until - time.monotonic()))
+            with self._lock:
+                # A plugin that went away just now told only those of it that were kept already.
+                if self._current() is backend:
+                    self._kept[request.triggerId] = kept
+                    return
 
-    def unregister(self, request: capabilities_pb2.TriggerRegistrationRequest) -> None:
-        """Stop delivering. What is not registered needs no stopping."""
+    def pause(self, request: capabilities_pb2.TriggerRegistrationRequest) -> None:
+        """Stop delivering; the trigger keeps what it has. What is not registered needs no pause."""
         with self._lock:
             kept = self._kept.pop(request.triggerId, None)
         backend = self._current()
         if kept is not None and backend is not None:
-            backend.unregister(request)
+            backend.pause(request)
+
+    def unregister(self, request: capabilities_pb2.TriggerRegistrationRequest) -> None:
+        """Stop delivering, and have the trigger forget it; one that is away is told when it is back."""
+        with self._lock:
+            self._kept.pop(request.triggerId, None)
+            backend = self._current()
+            if backend is None:
+                if len(self._to_forget) < REGISTRATIONS_MAX:
+                    self._to_forget[request.triggerId] = request
+                return
+        backend.unregister(request)
 
     def ack(self, trigger_id: str, event_id: str, method: str) -> None:
         """Confirm one event. Raises ``CapabilityError``."""
@@ -116,13 +145,35 @@ class Registrations:
 
     def rebind(self, backend: TriggerBackend) -> None:
         """Register everything again with ``backend``, in the background, until it succeeds or another one comes."""
-        if self._all():
-            threading.Thread(target=self._register_again, args=(backend,), name="trigger-rebind", daemon=True).start()
+        if self._all() or self._to_forget:
+            self._in_background(self._bring_back, backend)
 
-    def _register_again(self, backend: TriggerBackend) -> None:
-        waiting = {kept.request.triggerId: kept for kept in self._all()}
+    def _again(self, kept: _Kept) -> None:
+        """A source of events closed by itself, which is not what its subscriber asked for."""
+        backend = self._current()
+        if backend is not None and self._kept.get(kept.request.triggerId) is kept:
+            self._in_background(self._register_again, backend, [kept], first_wait_s=RETRY_MIN_S)
+
+    def _in_background(self, work: Callable[..., None], *arguments: object, **named: object) -> None:
+        # A thread for the time of it: it may wait for a minute, and there is one plugin behind one capability.
+        threading.Thread(target=work, args=arguments, kwargs=named, name="trigger-rebind", daemon=True).start()
+
+    def _bring_back(self, backend: TriggerBackend) -> None:
+        with self._lock:
+            forget, self._to_forget = self._to_forget, {}
+        for request in forget.values():
+            try:
+                backend.unregister(request)
+            except Exception as raised:
+                why = readable(error_of(raised))
+                log.warning("trigger %s of %s is not forgotten: %s", request.triggerId, self._capability_id, why)
+        self._register_again(backend, self._all())
+
+    def _register_again(self, backend: TriggerBackend, lost: list[_Kept], *, first_wait_s: float = 0.0) -> None:
+        waiting = {kept.request.triggerId: kept for kept in lost}
         wait_s = RETRY_MIN_S
         pause = threading.Event()
+        pause.wait(first_wait_s)
         while waiting and self._current() is backend:
             for trigger_id, kept in list(waiting.items()):
                 with self._lock:
@@ -137,10 +188,20 @@ class Registrations:
                     kept.subscriber.degraded(why)
                 else:
                     del waiting[trigger_id]
-                    kept.subscriber.restored()
+                    self._restored(backend, kept)
             if waiting:
                 pause.wait(wait_s)
                 wait_s = min(wait_s * 2, RETRY_MAX_S)
+
+    def _restored(self, backend: TriggerBackend, kept: _Kept) -> None:
+        if self._kept.get(kept.request.triggerId) is kept:
+            kept.subscriber.restored()
+            return
+        # It was given up while it was made again.
+        try:
+            backend.pause(kept.request)
+        except Exception as raised:
+            log.warning("trigger %s could not be stopped: %s", kept.request.triggerId, readable(error_of(raised)))
 
     def _all(self) -> list[_Kept]:
         with self._lock:

@@ -142,8 +142,15 @@ class RemoteTrigger:
         if refused is not None:
             raise refused
 
+    def pause(self, request: capabilities_pb2.TriggerRegistrationRequest) -> None:
+        """End the stream, at which the far side stops by itself; ``UnregisterTrigger`` would be for good."""
+        with self._lock:
+            call = self._streams.pop(request.triggerId, None)
+        if call is not None:
+            call.cancel()
+
     def unregister(self, request: capabilities_pb2.TriggerRegistrationRequest) -> None:
-        """Ask the far side to stop, and end the stream whatever it says."""
+        """Ask the far side to stop for good, and end the stream whatever it says."""
         with self._lock:
             call = self._streams.pop(request.triggerId, None)
         try:
@@ -185,13 +192,12 @@ class RemoteTrigger:
             why = format_error(_transport_error(error))
         finally:
             call.cancel()
+            with self._lock:
+                current = self._streams.get(trigger_id) is call
+                if current:
+                    del self._streams[trigger_id]
         if not acked:
             text = f"failed to receive registering trigger ack message: {why}"
             answer.put(CapabilityError("Public", "System", "Unavailable", text))
-            return
-        with self._lock:
-            current = self._streams.get(trigger_id) is call
-            if current:
-                del self._streams[trigger_id]
-        if current:
+        elif current:
             sink.ended(why)

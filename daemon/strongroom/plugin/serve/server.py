@@ -173,12 +173,12 @@ def _trigger_methods(triggers: TriggerBook, allow: Allow) -> "dict[str, grpc.Rpc
                 yield capabilities_pb2.TriggerResponseMessage(ack=empty_pb2.Empty())
                 yield from stream.messages()
         finally:
-            triggers.unregister(request.triggerId, sink=stream)
+            triggers.stop(request.triggerId, sink=stream)
 
     def unregister(
         request: capabilities_pb2.TriggerRegistrationRequest, _context: grpc.ServicerContext
     ) -> empty_pb2.Empty:
-        triggers.unregister(request.triggerId)
+        triggers.forget(request.triggerId, request.method)
         return empty_pb2.Empty()
 
     def ack(request: capabilities_pb2.AckEventRequest, context: grpc.ServicerContext) -> empty_pb2.Empty:
