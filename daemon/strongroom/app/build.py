@@ -165,6 +165,7 @@ def _wired(
     artifacts.host = host
     engine = Engine(host)
     desk = TriggerDesk(host, engine, registry)
+    history = History(host.journals)
     return Parts(
         settings=settings,
         mode=mode,

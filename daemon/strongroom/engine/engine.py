@@ -26,11 +26,11 @@ class Engine:
         self.dispatcher = Dispatcher(
             self._executor.execute, workers_max=host.limits.runs_in_flight_max, queued_max=host.limits.runs_queued_max
         )
-        self._admission = Admission(host, self.dispatcher)
+        self.admission = Admission(host, self.dispatcher)
 
     def start(self, wish: Start) -> tuple[RunRow, bool]:
         """The header of the run and whether it is new; it is on disk when this returns."""
-        return self._admission.start(wish)
+        return self.admission.start(wish)
 
     def wait(self, run_id: str, timeout_s: float) -> tuple[RunRow, Outcome]:
         """How the run ended. Raises ``TimedOut`` when it has not after ``timeout_s``; it goes on all the same."""

@@ -1,6 +1,6 @@
 """What stands around every call: a deadline is demanded, and every error leaves as a status with details."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final, TypeAlias
 
 import grpc
@@ -20,11 +20,12 @@ log = logs.get("services")
 
 # The library types a handler's request and answer as anything; they are protobuf messages.
 Behaviour = Callable[[Any, grpc.ServicerContext], Any]
+Streaming = Callable[[Any, grpc.ServicerContext], Iterator[Any]]
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 
 class Guard(grpc.ServerInterceptor):  # type: ignore[type-arg]  # generic in the stubs only, not when it runs
-    """Wraps the behaviour of every unary method of ours."""
+    """Wraps the behaviour of every method of ours that takes one message."""
 
     def intercept_service(
         self,
@@ -33,13 +34,21 @@ class Guard(grpc.ServerInterceptor):  # type: ignore[type-arg]  # generic in the
     ) -> "Handler | None":
         """The handler of the method, guarded."""
         handler = continuation(handler_call_details)
-        if handler is None or handler.unary_unary is None or handler_call_details.method.startswith(WITHOUT_DEADLINE):
+        if handler is None or handler_call_details.method.startswith(WITHOUT_DEADLINE):
             return handler
-        return grpc.unary_unary_rpc_method_handler(
-            _guarded(handler.unary_unary, handler_call_details.method),
-            request_deserializer=handler.request_deserializer,
-            response_serializer=handler.response_serializer,
-        )
+        if handler.unary_unary is not None:
+            return grpc.unary_unary_rpc_method_handler(
+                _guarded(handler.unary_unary, handler_call_details.method),
+                request_deserializer=handler.request_deserializer,
+                response_serializer=handler.response_serializer,
+            )
+        if handler.unary_stream is not None:
+            return grpc.unary_stream_rpc_method_handler(
+                _guarded_stream(handler.unary_stream, handler_call_details.method),
+                request_deserializer=handler.request_deserializer,
+                response_serializer=handler.response_serializer,
+            )
+        return handler
 
 
 def has_deadline(context: grpc.ServicerContext) -> bool:
@@ -61,22 +70,40 @@ def refuse_nul(request: Message, path: str = "") -> None:
 def _guarded(behaviour: Behaviour, method: str) -> Behaviour:
     def call(request: Any, context: grpc.ServicerContext) -> Any:
         try:
-            if not has_deadline(context):
-                raise InvalidInput(
-                    "SR-API-001",
-                    "the call has no deadline",
-                    why="a call without one could wait for ever",
-                    fix="set a deadline (a timeout) on every call",
-                    field="deadline",
-                )
-            refuse_nul(request)
+            _check(request, context)
             return behaviour(request, context)
-        except StrongroomError as error:
-            failure = error
-        except Exception:
-            # The one place that turns a bug into an answer; the log keeps what the caller must not see.
-            log.exception("a call failed unexpectedly", extra={"method": method})
-            failure = Internal("SR-INT-002", "an internal error ended the call", fix="see the daemon's log")
-        return context.abort_with_status(status_of(failure))
+        except Exception as error:
+            return context.abort_with_status(status_of(_answerable(error, method)))
 
     return call
+
+
+def _guarded_stream(behaviour: Streaming, method: str) -> Streaming:
+    def call(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+        try:
+            _check(request, context)
+            yield from behaviour(request, context)
+        except Exception as error:
+            context.abort_with_status(status_of(_answerable(error, method)))
+
+    return call
+
+
+def _check(request: Message, context: grpc.ServicerContext) -> None:
+    if not has_deadline(context):
+        raise InvalidInput(
+            "SR-API-001",
+            "the call has no deadline",
+            why="a call without one could wait for ever",
+            fix="set a deadline (a timeout) on every call",
+            field="deadline",
+        )
+    refuse_nul(request)
+
+
+def _answerable(error: Exception, method: str) -> StrongroomError:
+    if isinstance(error, StrongroomError):
+        return error
+    # The one place that turns a bug into an answer; the log keeps what the caller must not see.
+    log.error("a call failed unexpectedly", exc_info=error, extra={"method": method})
+    return Internal("SR-INT-002", "an internal error ended the call", fix="see the daemon's log")

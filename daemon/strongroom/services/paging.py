@@ -6,7 +6,7 @@ from typing import Final
 
 from strongroom.errors import InvalidInput, LimitExceeded
 
-__all__ = ["decode_token", "encode_token", "page_size"]
+__all__ = ["PLACE_MAX", "decode_token", "encode_token", "page_size"]
 
 PLACE_MAX: Final = 2**63 - 1
 """What a database can compare a time or an index with."""

@@ -1,8 +1,6 @@
 """``strongroom.v1.RunService``."""
 
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Final
 
 import grpc
@@ -11,19 +9,20 @@ from strongroom.engine import admission
 from strongroom.engine.engine import Engine
 from strongroom.engine.history import History
 from strongroom.engine.registration import Owners
-from strongroom.errors import InvalidInput, Unavailable
+from strongroom.engine.replay import Replays
+from strongroom.engine.retry import Retries
+from strongroom.errors import InvalidInput
 from strongroom.pb.strongroom.v1 import run_pb2, run_pb2_grpc
 from strongroom.services.convert import event_message, run_message, tampered_run_message
 from strongroom.services.paging import decode_token, encode_token, page_size
+from strongroom.services.places import Places
+from strongroom.services.reasons import checked_reason
+from strongroom.services.run_streams import RunStreams
 
 __all__ = ["RunService"]
 
-WAITING_MAX: Final = 192
-"""Calls that wait for a run at once; three quarters of the server's threads."""
 RUNS: Final = 50
 EVENTS: Final = 100
-REASON_CHARACTERS_MAX: Final = 512
-"""A reason is a sentence; it is sealed into the journal."""
 MARGIN_S: Final = 0.05
 """Left of a caller's deadline for the answer to travel."""
 
@@ -31,11 +30,23 @@ MARGIN_S: Final = 0.05
 class RunService(run_pb2_grpc.RunServiceServicer):
     """Runs of registered workflows."""
 
-    def __init__(self, engine: Engine, history: History, owners: Owners) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        history: History,
+        owners: Owners,
+        *,
+        retries: Retries,
+        replays: Replays,
+        waiting: Places,
+    ) -> None:
         self._engine = engine
         self._history = history
         self._owners = owners
-        self._places = threading.BoundedSemaphore(WAITING_MAX)
+        self._retries = retries
+        self._replays = replays
+        self._waiting = waiting
+        self._streams = RunStreams(history)
 
     def Start(self, request: run_pb2.StartRequest, context: grpc.ServicerContext) -> run_pb2.StartResponse:
         """Accept a run."""
@@ -44,7 +55,7 @@ class RunService(run_pb2_grpc.RunServiceServicer):
 
     def Execute(self, request: run_pb2.ExecuteRequest, context: grpc.ServicerContext) -> run_pb2.ExecuteResponse:
         """Accept a run and wait for its end."""
-        with self._waiting():
+        with self._waiting.taken():
             header, _ = self._engine.start(self._wish(request.start))
             header, outcome = self._engine.wait(header.run_id, _time_left(context))
         response = run_pb2.ExecuteResponse(run=run_message(header))
@@ -96,33 +107,49 @@ class RunService(run_pb2_grpc.RunServiceServicer):
 
     def Cancel(self, request: run_pb2.CancelRequest, context: grpc.ServicerContext) -> run_pb2.CancelResponse:
         """Ask a run to stop."""
-        if len(request.reason) > REASON_CHARACTERS_MAX:
-            raise InvalidInput(
-                "SR-RUN-017",
-                f"the reason is longer than {REASON_CHARACTERS_MAX} characters",
-                fix="shorten it",
-                field="reason",
-            )
-        with self._waiting():
-            header = self._engine.cancel(request.run_id, request.reason, _time_left(context))
+        reason = checked_reason(request.reason)
+        with self._waiting.taken():
+            header = self._engine.cancel(request.run_id, reason, _time_left(context))
         return run_pb2.CancelResponse(run=run_message(header))
 
-    @contextmanager
-    def _waiting(self) -> Iterator[None]:
-        """One of the calls that may wait at once. The others are for calls that do not, such as status and health."""
-        if not self._places.acquire(blocking=False):
-            raise Unavailable(
-                "SR-API-007",
-                f"{WAITING_MAX} calls wait for runs already",
-                why="the rest of the threads is kept for calls that do not wait",
-                fix="start the run and ask for it later, or try again in a moment",
-                limit=WAITING_MAX,
-                retry_ms=1000,
-            )
-        try:
-            yield
-        finally:
-            self._places.release()
+    def Kill(self, request: run_pb2.KillRequest, context: grpc.ServicerContext) -> run_pb2.KillResponse:
+        """End a run now."""
+        header = self._engine.kill(request.run_id, checked_reason(request.reason))
+        return run_pb2.KillResponse(run=run_message(header))
+
+    def Retry(self, request: run_pb2.RetryRequest, context: grpc.ServicerContext) -> run_pb2.RetryResponse:
+        """Run it again, from its start or from a step."""
+        done = self._retries.retry(request.run_id, request.from_step, request.new_run_id)
+        return run_pb2.RetryResponse(run=run_message(done.header), created=done.created, steps_kept=done.steps_kept)
+
+    def Replay(self, request: run_pb2.ReplayRequest, context: grpc.ServicerContext) -> run_pb2.ReplayResponse:
+        """Execute it again against its journal and compare."""
+        with self._waiting.taken():
+            done = self._replays.replay(request.run_id, _time_left(context))
+        answer = run_pb2.ReplayResponse(
+            equal=done.difference is None,
+            steps=done.steps,
+            time_reads=done.time_reads,
+            log_lines=done.log_lines,
+            cut_off=done.cut_off,
+            run=run_message(done.header),
+        )
+        if done.difference is not None:
+            answer.differs_at = str(done.difference.details["step"])
+            answer.difference = done.difference.why
+        return answer
+
+    def Export(self, request: run_pb2.ExportRequest, context: grpc.ServicerContext) -> Iterator[run_pb2.ExportResponse]:
+        """The run as lines of JSON."""
+        return self._streams.export(request, context)
+
+    def Watch(self, request: run_pb2.WatchRequest, context: grpc.ServicerContext) -> Iterator[run_pb2.WatchResponse]:
+        """Its events, as they are stored."""
+        return self._streams.watch(request, context)
+
+    def Logs(self, request: run_pb2.LogsRequest, context: grpc.ServicerContext) -> Iterator[run_pb2.LogsResponse]:
+        """What its guest logged."""
+        return self._streams.logs(request, context)
 
     def _wish(self, request: run_pb2.StartRequest) -> admission.Start:
         return admission.Start(

@@ -7,7 +7,9 @@ from strongroom.engine.registration import Owners, Registration, Wish
 from strongroom.engine.specs import TamperedSpec
 from strongroom.pb.strongroom.v1 import workflow_pb2, workflow_pb2_grpc
 from strongroom.services.convert import tampered_workflow_message, workflow_message
+from strongroom.services.limits import limits_in_force
 from strongroom.services.paging import decode_token, encode_token, page_size
+from strongroom.settings.limits import LimitSettings
 
 __all__ = ["WorkflowService"]
 
@@ -17,10 +19,11 @@ PAGE_SIZE = 50
 class WorkflowService(workflow_pb2_grpc.WorkflowServiceServicer):
     """Registered workflows."""
 
-    def __init__(self, registration: Registration, catalog: Catalog, owners: Owners) -> None:
+    def __init__(self, registration: Registration, catalog: Catalog, owners: Owners, *, limits: LimitSettings) -> None:
         self._registration = registration
         self._catalog = catalog
         self._owners = owners
+        self._limits = limits
 
     def Register(
         self, request: workflow_pb2.RegisterRequest, context: grpc.ServicerContext
@@ -85,3 +88,9 @@ class WorkflowService(workflow_pb2_grpc.WorkflowServiceServicer):
         owner = self._owners.checked(request.owner)
         gone = self._catalog.delete(owner, request.workflow, validate_only=request.validate_only)
         return workflow_pb2.WorkflowServiceDeleteResponse(workflow_id=gone)
+
+    def GetLimits(
+        self, request: workflow_pb2.GetLimitsRequest, context: grpc.ServicerContext
+    ) -> workflow_pb2.GetLimitsResponse:
+        """Every limit of a guest."""
+        return workflow_pb2.GetLimitsResponse(limits=limits_in_force(self._limits))

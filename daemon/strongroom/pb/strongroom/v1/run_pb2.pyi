@@ -757,6 +757,9 @@ class ReplayResponse(_message.Message):
     DIFFERS_AT_FIELD_NUMBER: _builtins.int
     DIFFERENCE_FIELD_NUMBER: _builtins.int
     RUN_FIELD_NUMBER: _builtins.int
+    CUT_OFF_FIELD_NUMBER: _builtins.int
+    TIME_READS_FIELD_NUMBER: _builtins.int
+    LOG_LINES_FIELD_NUMBER: _builtins.int
     equal: _builtins.bool
     """Required. True when every step and the end are the same as in the journal."""
     steps: _builtins.int
@@ -765,6 +768,12 @@ class ReplayResponse(_message.Message):
     """Optional. Correlation id of the first step that differs, or "end"."""
     difference: _builtins.str
     """Optional. What differs; never payload bytes."""
+    cut_off: _builtins.str
+    """Optional. Why only the beginning could be compared: the run was cut off before its guest came to an end."""
+    time_reads: _builtins.int
+    """Required. Questions for the agreed time that were compared."""
+    log_lines: _builtins.int
+    """Required. Lines of the guest's log that were compared."""
     @_builtins.property
     def run(self) -> Global___Run:
         """Required. The header of the run."""
@@ -777,10 +786,13 @@ class ReplayResponse(_message.Message):
         differs_at: _builtins.str = ...,
         difference: _builtins.str = ...,
         run: Global___Run | None = ...,
+        cut_off: _builtins.str = ...,
+        time_reads: _builtins.int = ...,
+        log_lines: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["run", b"run"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["difference", b"difference", "differs_at", b"differs_at", "equal", b"equal", "run", b"run", "steps", b"steps"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cut_off", b"cut_off", "difference", b"difference", "differs_at", b"differs_at", "equal", b"equal", "log_lines", b"log_lines", "run", b"run", "steps", b"steps", "time_reads", b"time_reads"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -935,12 +947,15 @@ class LogsResponse(_message.Message):
     MODE_FIELD_NUMBER: _builtins.int
     LINE_FIELD_NUMBER: _builtins.int
     SEALED_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
     index: _builtins.int
     """Required. Index of the event that holds it."""
     mode: _builtins.str
     """Optional. "don" or "node" when opened."""
     line: _builtins.str
     """Optional. The line when opened."""
+    position: _builtins.int
+    """Optional. Which line of the event it is, from 0, when opened."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Required. When it was written."""
@@ -957,10 +972,11 @@ class LogsResponse(_message.Message):
         mode: _builtins.str = ...,
         line: _builtins.str = ...,
         sealed: Global___Sealed | None = ...,
+        position: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "sealed", b"sealed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "index", b"index", "line", b"line", "mode", b"mode", "sealed", b"sealed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "index", b"index", "line", b"line", "mode", b"mode", "position", b"position", "sealed", b"sealed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,95 @@
+"""Contents of a journal as JSON, for people who gave a reason to see them.
+
+What a workflow asked of the vault and what it got stays hidden: a secret is shown to nobody, whatever the reason.
+"""
+
+import base64
+from collections.abc import Callable
+from typing import Any, Final
+
+from google.protobuf import json_format
+from google.protobuf.message import DecodeError, Message
+
+from strongroom.engine.lifecycle import RunEvent
+from strongroom.pb.sdk.v1alpha import sdk_pb2
+from strongroom.pb.strongroom.journal.v1 import journal_pb2
+
+__all__ = ["HIDDEN", "opened_content"]
+
+HIDDEN: Final = "***"
+Json = dict[str, Any]  # Any: JSON
+
+
+def opened_content(event_type: str, content: bytes) -> Json:
+    """What an event says. Bytes that are no message of its type are given as base64."""
+    reader = READERS.get(event_type)
+    if reader is None:
+        return _bytes(content)
+    try:
+        return reader(content)
+    except DecodeError:
+        return _bytes(content)
+
+
+def _created(content: bytes) -> Json:
+    created = journal_pb2.RunCreated.FromString(content)
+    # The seed and the entropy are left out: they tell a reader nothing, and a guest may have made keys of them.
+    shown: Json = {"trigger": _inner(sdk_pb2.Trigger, created.trigger)}
+    if created.parent_run_id:
+        shown["parent_run_id"] = created.parent_run_id
+        shown["from_step"] = created.from_step
+    return shown
+
+
+def _step_created(content: bytes) -> Json:
+    created = journal_pb2.StepCreated.FromString(content)
+    if created.secrets_request:
+        return {"secrets_request": HIDDEN}
+    return {"request": _inner(sdk_pb2.CapabilityRequest, created.request)}
+
+
+def _step_completed(content: bytes) -> Json:
+    completed = journal_pb2.StepCompleted.FromString(content)
+    shown: Json = {"attempts": completed.attempts}
+    if completed.answered_by:
+        shown["answered_by"] = completed.answered_by
+    if completed.secrets_response or completed.secrets_error:
+        return {"secrets_response": HIDDEN, **shown}
+    return {"response": _inner(sdk_pb2.CapabilityResponse, completed.response), **shown}
+
+
+def _completed(content: bytes) -> Json:
+    return {"result": _inner(sdk_pb2.ExecutionResult, journal_pb2.RunCompleted.FromString(content).result)}
+
+
+def _plain(kind: type[Message]) -> Callable[[bytes], Json]:
+    return lambda content: _inner(kind, content)
+
+
+def _inner(kind: type[Message], data: bytes) -> Json:
+    """``data`` as a message of ``kind``; as base64 where that holds a message that is not compiled in."""
+    try:
+        return json_format.MessageToDict(kind.FromString(data), preserving_proto_field_name=True)
+    except (DecodeError, json_format.Error, TypeError, ValueError, RecursionError):
+        return _bytes(data)
+
+
+def _bytes(data: bytes) -> Json:
+    return {"base64": base64.b64encode(data).decode()}
+
+
+READERS: Final[dict[str, Callable[[bytes], Json]]] = {
+    "run_created": _created,
+    "step_created": _step_created,
+    "step_completed": _step_completed,
+    "restrictions_set": _plain(journal_pb2.RestrictionsSet),
+    "time_read": _plain(journal_pb2.TimeRead),
+    "log_written": _plain(journal_pb2.LogWritten),
+    "cancel_requested": _plain(journal_pb2.CancelRequested),
+    RunEvent.STARTED.value: lambda _content: {},
+    RunEvent.SUSPENDED.value: _plain(journal_pb2.Suspended),
+    RunEvent.COMPLETED.value: _completed,
+    RunEvent.FAILED.value: _plain(journal_pb2.Failure),
+    RunEvent.CANCELLED.value: _plain(journal_pb2.Failure),
+    RunEvent.TIMED_OUT.value: _plain(journal_pb2.Failure),
+}

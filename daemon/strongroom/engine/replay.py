@@ -1,0 +1,223 @@
+"""Executing a run again against its journal, to see whether its guest is deterministic.
+
+The guest runs in a runner as it did before, and every answer that it gets is the recorded one: nothing is sent, nothing
+is stored, and nobody else is asked. What it does is compared in the order in which it does it.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from strongroom.engine.history import History
+from strongroom.engine.host import EngineHost, workflow_of
+from strongroom.engine.lifecycle import FINAL, RunState
+from strongroom.engine.replay_helper import ReplayHelper
+from strongroom.engine.replay_script import Script, script_of
+from strongroom.engine.specs import Spec
+from strongroom.engine.standing import standing_workflow
+from strongroom.errors import (
+    Cancelled,
+    GuestSuspended,
+    NondeterministicGuest,
+    StrongroomError,
+    TimedOut,
+    Unavailable,
+    WrongState,
+)
+from strongroom.modules.local import LocalModule
+from strongroom.modules.module import ExecutionHelper
+from strongroom.modules.route import LOCAL
+from strongroom.pb.sdk.v1alpha import sdk_pb2
+from strongroom.pb.strongroom.journal.v1 import journal_pb2
+from strongroom.pb.strongroom.runner.v1 import runner_pb2
+from strongroom.storage.runs import RunRow
+
+__all__ = ["Replayed", "Replays", "WatchedRunners"]
+
+REPLAYS_MAX: Final = 2
+"""Replays at once: each has a runner to itself, and runs come first."""
+GUEST_ENDS: Final = frozenset({"SR-GUEST-002", "SR-GUEST-011", "SR-GUEST-031", "SR-GUEST-032"})
+"""Failures that are the guest's own doing, so that it must fail the same way again."""
+
+
+class WatchedRunners(Protocol):
+    """The pool of runners, as a replay uses it."""
+
+    def key_of(self, wasm: bytes) -> str:
+        """Content key of the compiled form of ``wasm``."""
+
+    def execute(
+        self,
+        *,
+        owner: str,
+        module_key: str,
+        wasm: Callable[[], bytes],
+        request: bytes,
+        helper: ExecutionHelper,
+        watch: Callable[[runner_pb2.FromRunner], None],
+    ) -> bytes:
+        """Serialized result of one guest; ``watch`` is told of everything that it does, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What a replay found. ``cut_off`` says why only the beginning could be compared, if that is so."""
+
+    header: RunRow
+    steps: int
+    time_reads: int
+    log_lines: int
+    cut_off: str
+    difference: NondeterministicGuest | None
+
+
+class _Watched:
+    """The pool with a watcher, as a module takes it."""
+
+    def __init__(self, runners: WatchedRunners, watch: Callable[[runner_pb2.FromRunner], None]) -> None:
+        self._runners = runners
+        self._watch = watch
+
+    def key_of(self, wasm: bytes) -> str:
+        """As the pool has it."""
+        return self._runners.key_of(wasm)
+
+    def execute(
+        self, *, owner: str, module_key: str, wasm: Callable[[], bytes], request: bytes, helper: ExecutionHelper
+    ) -> bytes:
+        """As the pool does it, watched."""
+        return self._runners.execute(
+            owner=owner, module_key=module_key, wasm=wasm, request=request, helper=helper, watch=self._watch
+        )
+
+
+class Replays:
+    """Replays runs."""
+
+    def __init__(self, host: EngineHost, history: History, runners: WatchedRunners) -> None:
+        self._host = host
+        self._history = history
+        self._runners = runners
+        self._places = threading.BoundedSemaphore(REPLAYS_MAX)
+
+    def replay(self, run_id: str, timeout_s: float) -> Replayed:
+        """Execute the guest of a final, local run again and compare. It ends within ``timeout_s``.
+
+        Raises ``WrongState`` for a run that is not final or was not executed here, ``Refused`` when its workflow is
+        registered otherwise now, ``Unavailable`` while others are replayed, ``TimedOut``.
+        """
+        header = self._history.header(run_id)
+        spec = self._checked(header)
+        if not self._places.acquire(blocking=False):
+            raise Unavailable(
+                "SR-RUN-041",
+                f"{REPLAYS_MAX} runs are being replayed already",
+                fix="try again when one of them has ended",
+                limit=REPLAYS_MAX,
+                retry_ms=1000,
+            )
+        try:
+            return self._replayed(header, spec, timeout_s)
+        finally:
+            self._places.release()
+
+    def _replayed(self, header: RunRow, spec: Spec, timeout_s: float) -> Replayed:
+        events = list(self._history.stored(header))
+        cut_off = _cut_off(header)
+        created = journal_pb2.RunCreated.FromString(events[0].content or b"")
+        if not created.entropy:
+            raise WrongState(
+                "SR-RUN-046",
+                f"run {header.run_id} cannot be replayed: its journal does not say what time and randomness it saw",
+                why="it was accepted by a version that did not record them",
+                fix="start a new run and replay that",
+                run_id=header.run_id,
+            )
+        script = script_of(events, whole=not cut_off, created=created)
+        timeout_ms = min(self._host.limits.run_timeout_ms, int(timeout_s * 1000))
+        helper = ReplayHelper(script=script, execution_id=header.execution_id, timeout_ms=max(timeout_ms, 1))
+        module = LocalModule(
+            workflow_of(spec), _Watched(self._runners, script.watch), lambda: self._host.raw_module(spec)
+        )
+        request = sdk_pb2.ExecuteRequest(
+            config=spec.config,
+            trigger=sdk_pb2.Trigger.FromString(created.trigger),
+            max_response_size=self._host.limits.response_bytes_max,
+        )
+        end = events[-1]
+        try:
+            result = module.execute(request, helper)
+        except (Cancelled, GuestSuspended):
+            # Stopped by this replay: it differs, or it stands where the journal has no more answers for it.
+            script.ended()
+        except TimedOut as error:
+            if not (cut_off and header.status == RunState.TIMED_OUT):
+                raise error
+            script.ended()
+        except StrongroomError as error:
+            if script.difference is None:
+                _compare_failure(script, header, end.content or b"", error)
+        else:
+            _compare_result(script, header, end.content or b"", result)
+        finally:
+            helper.over.set()
+        return Replayed(
+            header,
+            script.steps_compared,
+            script.times_compared,
+            script.lines_compared,
+            cut_off,
+            script.difference,
+        )
+
+    def _checked(self, header: RunRow) -> Spec:
+        if header.status not in FINAL:
+            raise WrongState(
+                "SR-RUN-042",
+                f"run {header.run_id} is {header.status}, and only a run that has ended can be replayed",
+                fix="wait for its end, or cancel it",
+                run_id=header.run_id,
+            )
+        if header.module != LOCAL:
+            raise WrongState(
+                "SR-RUN-043",
+                f"run {header.run_id} cannot be replayed here: it was executed in an enclave",
+                why="this host never saw what its guest asked and was answered, and does not execute it outside",
+                fix="replay runs of workflows that are not confidential",
+                run_id=header.run_id,
+            )
+        return standing_workflow(self._host, header)
+
+
+def _cut_off(header: RunRow) -> str:
+    if header.status == RunState.COMPLETED or header.error_code in GUEST_ENDS:
+        return ""
+    return f"the run ended as {header.status} ({header.error_code}), which was not its guest's doing"
+
+
+def _compare_result(script: Script, header: RunRow, end: bytes, result: sdk_pb2.ExecutionResult) -> None:
+    script.ended()
+    if not script.whole:
+        return
+    if header.status == RunState.COMPLETED:
+        recorded = journal_pb2.RunCompleted.FromString(end).result
+        if recorded != result.SerializeToString(deterministic=True):
+            script.differs_at_end("its result is another one")
+    elif result.WhichOneof("result") != "error":
+        script.differs_at_end("it failed before and has a result now")
+    elif result.error != journal_pb2.Failure.FromString(end).error:
+        script.differs_at_end("it reports another error")
+
+
+def _compare_failure(script: Script, header: RunRow, end: bytes, error: StrongroomError) -> None:
+    """Raises ``error`` when it is not the guest's doing: whoever asked for the replay hears of it."""
+    if error.code not in GUEST_ENDS:
+        raise error
+    script.ended()
+    if not script.whole:
+        return
+    if header.status == RunState.COMPLETED:
+        script.differs_at_end("it had a result before and fails now")
+    elif (error.code, str(error)) != (header.error_code, journal_pb2.Failure.FromString(end).error):
+        script.differs_at_end("it fails otherwise")

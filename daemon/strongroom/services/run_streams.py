@@ -1,0 +1,124 @@
+"""Answers about a run that come as streams: its events, what its guest logged, and its export.
+
+Each stream holds a thread of the server from its first message to its end, so there is a fixed number of them, and a
+client that goes away gives its thread back at once.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+import grpc
+
+from strongroom.engine.export import export_lines
+from strongroom.engine.history import History
+from strongroom.engine.journal import JournalEvent
+from strongroom.errors import InvalidInput, Tampered
+from strongroom.pb.sdk.v1alpha import sdk_pb2
+from strongroom.pb.strongroom.journal.v1 import journal_pb2
+from strongroom.pb.strongroom.v1 import run_pb2
+from strongroom.services.convert import event_message, run_message
+from strongroom.services.paging import PLACE_MAX
+from strongroom.services.places import streaming
+from strongroom.services.reasons import Opening, checked_reason
+
+__all__ = ["RunStreams"]
+
+LOG_WRITTEN: Final = "log_written"
+PIECE_BYTES: Final = 64_000
+"""Small lines share a message; one that is longer has one of its own."""
+MODES: Final = {sdk_pb2.MODE_DON: "don", sdk_pb2.MODE_NODE: "node"}
+
+
+class RunStreams:
+    """Streams of runs."""
+
+    def __init__(self, history: History) -> None:
+        self._history = history
+        self._places = streaming()
+
+    def watch(self, request: run_pb2.WatchRequest, context: grpc.ServicerContext) -> Iterator[run_pb2.WatchResponse]:
+        """Events from an index on as they are stored, then the header once the run is final."""
+        start = _checked_index(request.from_index)
+        run_id = self._history.header(request.run_id).run_id
+        with self._places.taken(), self._history.watch(run_id) as watch:
+            if not context.add_callback(watch.close):
+                return
+            for event in self._history.follow(run_id, start, watch):
+                yield run_pb2.WatchResponse(event=event_message(event))
+            if not watch.closed:
+                yield run_pb2.WatchResponse(run=run_message(self._history.header(run_id)))
+
+    def logs(self, request: run_pb2.LogsRequest, context: grpc.ServicerContext) -> Iterator[run_pb2.LogsResponse]:
+        """What the guest logged, from an event index on."""
+        start = _checked_index(request.from_index)
+        reason = checked_reason(request.reason)
+        header = self._history.header(request.run_id)
+        with self._places.taken(), self._history.watch(header.run_id) as watch:
+            if not context.add_callback(watch.close):
+                return
+            events = (
+                self._history.follow(header.run_id, start, watch)
+                if request.follow
+                else self._history.stored(header, start)
+            )
+            if not reason:
+                yield from (_sealed(event) for event in events if event.row.event_type == LOG_WRITTEN)
+                return
+            with Opening("log lines", header.run_id, reason, context) as opening:
+                for event in events:
+                    if event.row.event_type == LOG_WRITTEN:
+                        for line in _opened(event, header.run_id):
+                            opening.shown += 1
+                            yield line
+
+    def export(self, request: run_pb2.ExportRequest, context: grpc.ServicerContext) -> Iterator[run_pb2.ExportResponse]:
+        """The run as lines of JSON, in pieces of whole lines."""
+        reason = checked_reason(request.reason)
+        header = self._history.header(request.run_id)
+        with self._places.taken():
+            if not reason:
+                yield from _pieces(export_lines(self._history, header, opened=False))
+                return
+            with Opening("the whole run", header.run_id, reason, context) as opening:
+                for line in export_lines(self._history, header, opened=True):
+                    opening.shown += 1
+                    yield run_pb2.ExportResponse(lines=line)
+
+
+def _pieces(lines: Iterator[bytes]) -> Iterator[run_pb2.ExportResponse]:
+    """As many lines together as make a message worth sending."""
+    piece = bytearray()
+    for line in lines:
+        piece += line
+        if len(piece) >= PIECE_BYTES:
+            yield run_pb2.ExportResponse(lines=bytes(piece))
+            piece.clear()
+    if piece:
+        yield run_pb2.ExportResponse(lines=bytes(piece))
+
+
+def _sealed(event: JournalEvent) -> run_pb2.LogsResponse:
+    described = event_message(event)
+    return run_pb2.LogsResponse(index=described.index, create_time=described.create_time, sealed=described.sealed)
+
+
+def _opened(event: JournalEvent, run_id: str) -> Iterator[run_pb2.LogsResponse]:
+    if event.content is None:
+        raise Tampered(f"journal of run {run_id}", run_id=run_id)
+    for position, line in enumerate(journal_pb2.LogWritten.FromString(event.content).lines):
+        answer = run_pb2.LogsResponse(
+            index=event.row.index, position=position, mode=MODES.get(line.mode, ""), line=line.line
+        )
+        answer.create_time.FromNanoseconds(line.unix_ns)
+        yield answer
+
+
+def _checked_index(untrusted_index: int) -> int:
+    if untrusted_index > PLACE_MAX:
+        raise InvalidInput(
+            "SR-API-010",
+            f"{untrusted_index} is not the index of an event",
+            fix="go on from the index after the last event that arrived",
+            field="from_index",
+        )
+    return untrusted_index
