@@ -75,6 +75,7 @@ GUESTS: Final = _guests(
     _standard("tee"),
     _standard("restrictions"),
     _standard("many-calls"),
+    _standard("sequential-calls"),
     _standard("duplicate-call"),
     _standard("duplicate-call-v2", "duplicate_call", "CRE_CALL_V2"),
     _standard("call-at-subscribe", "duplicate_call", "AT_SUBSCRIBE"),

@@ -63,10 +63,15 @@ def strongroom(state, *arguments, stdin=b"", cwd=None, **more):
 
 @dataclass
 class LiveDaemon:
-    """``strongroom dev`` on a state directory. ``log`` grows with what it writes to stderr."""
+    """``strongroom dev`` on a state directory. ``log`` grows with what it writes to stderr.
+
+    ``variables`` are added to its environment; ``program`` is what is started instead of the command line.
+    """
 
     state: Path
     options: tuple = ()
+    variables: dict = field(default_factory=dict)
+    program: tuple = PROGRAM
     process: subprocess.Popen | None = None
     log: list = field(default_factory=list)
 
@@ -77,8 +82,8 @@ class LiveDaemon:
     def start(self):
         """Start and wait until it is ready."""
         self.process = subprocess.Popen(
-            [*PROGRAM, "dev", "--state-dir", str(self.state), "--json", *self.options],
-            env=environment(self.state),
+            [*self.program, "dev", "--state-dir", str(self.state), "--json", *self.options],
+            env=environment(self.state, **self.variables),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -1,0 +1,157 @@
+"""Disk full and I/O errors under a real daemon: never a false acknowledgement, never corruption, recovery by itself."""
+
+import errno
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import grpc
+import pytest
+
+from strongroom.engine.runids import new_run_id
+from strongroom.pb.strongroom.v1 import run_pb2
+from tests.fakes.live_daemon import LiveDaemon
+from tests.faults.disk import BadDisk
+from tests.faults.history import Verdict, judge_runs
+
+SAMPLES = Path(__file__).resolve().parents[2] / "daemon" / "strongroom" / "app" / "samples"
+OPERATIONS = 40
+"""A run takes fewer writes and syncs than this, so every one of them fails once."""
+RECOVERY_S = 20
+TYPED = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.DEADLINE_EXCEEDED}
+
+
+@pytest.fixture
+def state():
+    with tempfile.TemporaryDirectory(prefix="sr-") as directory:
+        yield Path(directory)
+
+
+def daemon_on(disk, state):
+    return LiveDaemon(state, ("--log-level", "error"), variables=disk.variables)
+
+
+def start(api, run_id):
+    """Whether the host acknowledged the run, or the refusal."""
+    request = run_pb2.StartRequest(workflow="greet", run_id=run_id, json=b'{"who": "x"}')
+    try:
+        api.runs.Start(request, timeout=2)
+    except grpc.RpcError as error:
+        return error
+    return None
+
+
+def attempt(api):
+    """One whole run, or why there was none."""
+    try:
+        assert api.execute("greet", b'{"who": "x"}', timeout=5).result.string_value == "hello, x"
+    except grpc.RpcError as error:
+        return error
+    return None
+
+
+def wait_until_it_works(api):
+    """One whole run, as soon as the host does it again."""
+    end = time.monotonic() + RECOVERY_S
+    while (refusal := attempt(api)) is not None:
+        assert refusal.code() in TYPED, refusal.details()
+        assert time.monotonic() < end, f"the host does not recover: {refusal.details()}"
+        time.sleep(0.05)
+
+
+def test_the_bad_disk_fails_what_it_is_told_to_and_forgets_what_was_not_synced(state):
+    disk = BadDisk(state, shadow=True)
+    program = (
+        "import sqlite3, sys\n"
+        "d = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
+        "d.execute('pragma journal_mode=wal'); d.execute('pragma synchronous=' + sys.argv[2])\n"
+        "d.execute('create table if not exists t (n)')\n"
+        "for n in range(20): d.execute('insert into t values (?)', (n,))\n"
+        "import os; os._exit(0)\n"
+    )
+
+    def write(synchronous):
+        done = subprocess.run(
+            [sys.executable, "-c", program, str(state / "strongroom.db"), synchronous],
+            env=disk.variables,
+            capture_output=True,
+            check=False,
+        )
+        return done.stderr.decode()
+
+    def rows():
+        with sqlite3.connect(state / "strongroom.db") as database:
+            return database.execute("select count(*) from t").fetchone()[0]
+
+    assert write("full") == ""
+    disk.lose_power(state)
+    assert rows() == 20
+    assert write("off") == ""
+    disk.lose_power(state)
+    assert rows() < 40
+    disk.fail(errno.ENOSPC, after=3)
+    assert "full" in write("full")
+    assert disk.failed > 0
+
+
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO], ids=["disk full", "input and output error"])
+def test_whichever_operation_fails_nothing_is_acknowledged_that_is_not_kept(state, error):
+    disk = BadDisk(state)
+    daemon = daemon_on(disk, state).start()
+    acknowledged, refusals = [], []
+    with daemon.channel() as api:
+        api.register(SAMPLES / "greet.wasm", "greet")
+        for after in range(OPERATIONS):
+            run_id = new_run_id()
+            # Every other time the disk stays bad until the answer is there, as a full one does.
+            disk.fail(error, after=after, once=after % 2 == 0)
+            refusal = start(api, run_id)
+            if refusal is None:
+                acknowledged.append(run_id)
+            else:
+                refusals.append(refusal)
+            disk.heal()
+            if after % 8 == 7:
+                wait_until_it_works(api)
+        wait_until_it_works(api)
+    assert disk.failed >= OPERATIONS / 2
+    assert {refusal.code() for refusal in refusals} <= TYPED, [refusal.details() for refusal in refusals]
+    settle(daemon, acknowledged)
+
+
+def settle(daemon, acknowledged):
+    """After a kill everything acknowledged is there, ends once, and the file is sound."""
+    daemon.kill()
+    daemon.start()
+    verdict = Verdict()
+    with daemon.channel() as api:
+        for run_id in acknowledged:
+            request = run_pb2.StartRequest(workflow="greet", run_id=run_id, json=b'{"who": "x"}')
+            api.runs.Execute(run_pb2.ExecuteRequest(start=request), timeout=30)
+        judge_runs(api, acknowledged, verdict)
+    assert not verdict.problems(), verdict.text()
+    assert verdict.finals["completed"] == len(acknowledged), verdict.text()
+    assert daemon.stop() == 0
+    with sqlite3.connect(daemon.state / "strongroom.db") as database:
+        assert database.execute("pragma integrity_check").fetchall() == [("ok",)]
+
+
+def test_after_power_cuts_that_drop_what_was_not_synced_everything_acknowledged_is_there(state):
+    disk = BadDisk(state, shadow=True)
+    daemon = daemon_on(disk, state).start()
+    with daemon.channel() as api:
+        api.register(SAMPLES / "greet.wasm", "greet")
+    acknowledged = []
+    for cut in range(5):
+        with daemon.channel() as api:
+            for _ in range(10 + cut):
+                run_id = new_run_id()
+                assert start(api, run_id) is None
+                acknowledged.append(run_id)
+        daemon.kill()
+        disk.lose_power(state)
+        daemon.start()
+    settle(daemon, acknowledged)

@@ -1,0 +1,91 @@
+"""kill -9 at every named point in the life of a run: what was acknowledged is there, ends once, and acts once."""
+
+import shutil
+import tempfile
+import threading
+from pathlib import Path
+
+import grpc
+import pytest
+
+from strongroom.engine.runids import new_run_id
+from strongroom.pb.strongroom.v1 import run_pb2
+from tests.faults.failpoints import POINTS, PROGRAM
+from tests.faults.storm import ROOT, Storm
+from tests.guests.build import guest
+
+GUESTS = {
+    "steps": ("async-calls", b""),
+    "sleeps": ("sleep-long", b"700000000"),
+    "time": ("time", b""),
+    "logs": ("logging", b""),
+    "fails": ("errors", b""),
+    "loops": ("loop", b""),
+}
+"""What a load is made of: every kind of event is written by one of these."""
+CANCELLED = "loops"
+RUN_TIMEOUT_MS = 2000
+DIES_S = 30
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """A state directory in which everything is registered and compiled."""
+    with tempfile.TemporaryDirectory(prefix="sr-") as directory:
+        state = Path(directory)
+        storm = Storm(state, clients=1, seed=1)
+        storm.daemon.start()
+        with storm.daemon.channel() as api:
+            for name, (binary, config) in GUESTS.items():
+                api.register(guest(binary), name, config=config)
+        assert storm.daemon.stop() == 0
+        yield state
+
+
+@pytest.fixture
+def storm(prepared):
+    with tempfile.TemporaryDirectory(prefix="sr-") as directory:
+        state = Path(directory) / "s"
+        shutil.copytree(prepared, state, ignore=shutil.ignore_patterns("*.sock"))
+        storm = Storm(state, clients=1, seed=1)
+        storm.daemon.options += ("--set", f"limits.run_timeout_ms={RUN_TIMEOUT_MS}")
+        yield storm
+        if storm.daemon.process and storm.daemon.process.poll() is None:
+            storm.daemon.kill()
+
+
+def load(storm):
+    """Start one run of every kind twice, and cancel one, until the daemon dies."""
+    with storm.daemon.channel() as api:
+        try:
+            for name in [*GUESTS, *GUESTS]:
+                run_id = new_run_id()
+                api.runs.Start(run_pb2.StartRequest(workflow=name, run_id=run_id, json=b"{}"), timeout=10)
+                storm.acknowledged.append(run_id)
+                if name == CANCELLED and len(storm.acknowledged) <= len(GUESTS):
+                    api.runs.Cancel(run_pb2.CancelRequest(run_id=run_id), timeout=10)
+        except grpc.RpcError:
+            return
+
+
+@pytest.mark.parametrize("name", POINTS)
+def test_kill_9_at(storm, name):
+    storm.daemon.program = PROGRAM
+    storm.daemon.variables["STRONGROOM_FAILPOINT"] = f"{name}:kill:1"
+    storm.daemon.start()
+    client = threading.Thread(target=load, args=(storm,))
+    client.start()
+    assert storm.daemon.process.wait(DIES_S) == -9, f"{name} was never passed"
+    client.join()
+    del storm.daemon.variables["STRONGROOM_FAILPOINT"]
+    storm.daemon.start()
+    load(storm)
+    verdict, integrity = storm.finish()
+    assert not verdict.problems(), verdict.text()
+    assert integrity == "ok"
+    assert verdict.acknowledged >= 2 * len(GUESTS)
+
+
+def test_the_program_of_the_failpoints_is_the_only_thing_that_reads_their_variable():
+    shipped = [*(ROOT / "daemon").rglob("*.py"), *(ROOT / "plugins").rglob("src/**/*.py")]
+    assert not [path for path in shipped if "FAILPOINT" in path.read_text()]
