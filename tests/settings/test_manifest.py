@@ -45,7 +45,7 @@ plugins:
 
 def test_the_one_that_ships_is_valid_and_names_all_first_party_plugins():
     names = {entry.name: entry for entry in load_manifest(packaged_manifest())}
-    assert names.keys() == {"confidential-workflows", "vault", "basic-test"}
+    assert names.keys() == {"confidential-workflows", "vault", "basic-test", "kvstore"}
     assert all(entry.provides and entry.enabled for entry in names.values())
 
 

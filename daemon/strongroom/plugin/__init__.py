@@ -5,6 +5,7 @@ A process plugin is the same class, handed to ``strongroom.plugin.serve.serve``;
 ``strongroom.plugin.messages``.
 """
 
+from strongroom.crypto.keccak import keccak256
 from strongroom.errors import (
     Cancelled,
     CapabilityError,
@@ -26,6 +27,7 @@ from strongroom.errors import (
 from strongroom.plugin.capability import Call, Capability, Events, Method, Registration, TriggerMethod
 from strongroom.plugin.hooks import hookimpl
 from strongroom.plugin.host import Artifacts, Executable, Host, Registry, Store
+from strongroom.plugin.repeats import Repeats, repeat_key, request_digest
 
 __all__ = [
     "Artifacts",
@@ -48,6 +50,7 @@ __all__ = [
     "NotFound",
     "Registration",
     "Registry",
+    "Repeats",
     "Store",
     "StrongroomError",
     "Tampered",
@@ -56,4 +59,7 @@ __all__ = [
     "Unavailable",
     "WrongState",
     "hookimpl",
+    "keccak256",
+    "repeat_key",
+    "request_digest",
 ]

@@ -10,7 +10,10 @@ from strongroom.pb.capabilities.networking.http.v1alpha import http_pb2
 from strongroom.pb.capabilities.scheduler.cron.v1 import cron_pb2
 from strongroom.pb.capabilities.v1 import capabilities_pb2
 from strongroom.pb.sdk.v1alpha import sdk_pb2
+from strongroom.pb.strongroom.consensus.v1 import stored_pb2 as consensus_stored_pb2
 from strongroom.pb.strongroom.enclave.v1 import enclave_pb2
+from strongroom.pb.strongroom.kvstore.v1 import kvstore_pb2
+from strongroom.pb.strongroom.kvstore.v1 import stored_pb2 as kvstore_stored_pb2
 from strongroom.pb.strongroom.plugin.v1 import backend_pb2
 from strongroom.pb.strongroom.runner.v1 import runner_pb2
 from strongroom.pb.values.v1 import values_pb2
@@ -24,9 +27,12 @@ __all__ = [
     "capabilities_pb2",
     "confidential_http_pb2",
     "confidential_workflow_pb2",
+    "consensus_stored_pb2",
     "cron_pb2",
     "enclave_pb2",
     "http_pb2",
+    "kvstore_pb2",
+    "kvstore_stored_pb2",
     "node_action_pb2",
     "runner_pb2",
     "sdk_pb2",

@@ -13,6 +13,7 @@ from strongroom.pb.capabilities.internal.actionandtrigger.v1 import action_and_t
 from strongroom.pb.capabilities.internal.basicaction.v1 import basic_action_pb2
 from strongroom.pb.capabilities.internal.nodeaction.v1 import node_action_pb2
 from strongroom.pb.capabilities.v1 import capabilities_pb2
+from strongroom.pb.strongroom.kvstore.v1 import kvstore_pb2
 from strongroom.pb.strongroom.v1 import capability_pb2, capability_pb2_grpc
 from strongroom.pb.vault import vault_pb2
 from strongroom.registry.ids import parse_id
@@ -30,6 +31,8 @@ REQUESTS: Final[dict[tuple[str, str], type[Message]]] = {
     ("vault", "vault.secrets.delete"): vault_pb2.DeleteSecretsRequest,
     ("vault", "vault.secrets.list"): vault_pb2.ListSecretIdentifiersRequest,
     ("vault", "vault.publicKey.get"): vault_pb2.GetPublicKeyRequest,
+    ("kvstore", "Workflows"): kvstore_pb2.WorkflowsRequest,
+    ("kvstore", "Drop"): kvstore_pb2.DropRequest,
 }
 """Request messages that this host can read from JSON."""
 

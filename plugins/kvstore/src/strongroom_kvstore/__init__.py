@@ -1,1 +1,1 @@
-"""The plugin kvstore of strongroom."""
+"""strongroom plugin: small durable values for each workflow."""
