@@ -1,4 +1,4 @@
-"""DBOS on SQLite: one workflow of one step, called as its users call it, with its settings left as they come."""
+"""DBOS on the database that is named: one workflow of one step, called as its users call it, with its defaults."""
 
 import sys
 import time
@@ -8,13 +8,13 @@ from dbos import DBOS
 from bench.worker import answer
 
 
-def main(directory: str) -> None:
+def main(url: str) -> None:
     """Launch, then run one workflow for each question and answer its seconds."""
-    # Only the place of the file is named and the log kept quiet; durability and everything else are its defaults.
+    # Only the place of the database is named and the log kept quiet; durability and everything else are its defaults.
     DBOS(
         config={
             "name": "bench",
-            "system_database_url": f"sqlite:///{directory}/dbos.sqlite",
+            "system_database_url": url,
             "log_level": "ERROR",
         }
     )

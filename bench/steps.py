@@ -1,5 +1,6 @@
 """Steps of one run: what each of a thousand costs, one after the other, through a journal that syncs each of them."""
 
+import itertools
 import statistics
 from pathlib import Path
 from typing import Final
@@ -68,4 +69,4 @@ def _one(api: Api) -> list[float]:
     assert api.capabilities.Execute(request, timeout=10).message.Unpack(answer)
     asked_ns = [int(text) for text in answer.adapted_thing.split()]
     assert len(asked_ns) == STEPS
-    return [(after - before) / 1e9 for before, after in zip(asked_ns, asked_ns[1:], strict=False)]
+    return [(after - before) / 1e9 for before, after in itertools.pairwise(asked_ns)]

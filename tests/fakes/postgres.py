@@ -37,8 +37,10 @@ def wheel() -> Path:
 class PostgresServer:
     """One server with its own data. It can be stopped, killed and started again; its databases stay."""
 
-    def __init__(self, directory: Path, installation: Path) -> None:
+    def __init__(self, directory: Path, installation: Path, *, durable: bool = False) -> None:
         self.directory = directory
+        # Durability of the server itself is under test nowhere; where it is measured, it syncs.
+        self._fsync = "on" if durable else "off"
         self.user = UNPRIVILEGED if os.geteuid() == 0 else None
         if self.user is not None:
             shutil.chown(directory, self.user)
@@ -51,11 +53,20 @@ class PostgresServer:
     def start(self) -> None:
         """Return once the server answers."""
         libc = ctypes.CDLL(None)
-        # Durability of the server itself is not under test; a test run that is killed takes its server along.
+        # A test run that is killed takes its server along.
         process = subprocess.Popen(
             [
                 *(str(self.installation / "bin" / "postgres"), "-D", str(self.directory / "data")),
-                *("-k", str(self.directory), "-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=200"),
+                *(
+                    "-k",
+                    str(self.directory),
+                    "-c",
+                    "listen_addresses=",
+                    "-c",
+                    f"fsync={self._fsync}",
+                    "-c",
+                    "max_connections=200",
+                ),
             ],
             user=self.user,
             cwd=self.directory,
