@@ -111,7 +111,7 @@ def test_after_a_restart_an_answered_step_is_not_sent_again(host):
 
     def cut_off(request, helper):
         helper.call_capability(CALL)
-        helper.journal.note("step_created", "9", b"")
+        helper.inner.journal.note("step_created", "9", b"")
         host.engine.dispatcher.close()
         raise SystemExit
 
@@ -142,7 +142,7 @@ def test_a_step_that_was_sent_and_not_answered_is_sent_again_unless_it_may_be_se
     answers = []
 
     def was_cut_off(request, helper):
-        helper.answered = {7: (CALL.SerializeToString(deterministic=True), b"")}
+        helper.inner.answered = {7: (CALL.SerializeToString(deterministic=True), b"")}
         answers.append(helper.call_capability(CALL))
         return value("ok")
 
@@ -158,7 +158,7 @@ def test_a_guest_that_asks_differently_than_before_is_stopped(host):
 
     def ask_twice(request, helper):
         helper.on_cancel(stopped.append)
-        helper.answered = {7: (b"something else", b"")}
+        helper.inner.answered = {7: (b"something else", b"")}
         answer = helper.call_capability(CALL)
         return sdk_pb2.ExecutionResult(error=answer.error)
 

@@ -191,13 +191,9 @@ def test_a_paused_workflow_takes_no_runs(host):
         start(host)
 
 
-@pytest.mark.parametrize("wish", ["requirements", "pre_hook"])
-def test_a_subscription_that_asks_for_more_is_never_run_with_less(host, wish):
+def test_a_subscription_that_asks_for_more_is_never_run_with_less(host):
     answer = subscriptions("a@1.0.0")
-    if wish == "requirements":
-        answer.trigger_subscriptions.subscriptions[0].requirements.tee.any_regions.SetInParent()
-    else:
-        answer.trigger_subscriptions.subscriptions[0].pre_hook = True
+    answer.trigger_subscriptions.subscriptions[0].requirements.tee.any_regions.SetInParent()
     host.module.on_subscribe = lambda request, helper: answer
     host.register()
     with pytest.raises(WrongState, match="cannot find a runner that can satisfy the requirements for trigger 0"):

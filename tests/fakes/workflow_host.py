@@ -43,6 +43,8 @@ class ScriptedModule:
     on_trigger: object
     on_subscribe: object
     executed: list = field(default_factory=list)
+    terms: list = field(default_factory=list)
+    on_pre_hook: object = None
 
     def start(self):
         pass
@@ -50,6 +52,9 @@ class ScriptedModule:
     def execute(self, request, helper, terms=None):
         if request.WhichOneof("request") == "subscribe":
             return self.on_subscribe(request, helper)
+        self.terms.append(terms)
+        if request.WhichOneof("request") == "pre_hook":
+            return self.on_pre_hook(request, helper)
         self.executed.append(helper.execution_id)
         return self.on_trigger(request, helper)
 

@@ -10,6 +10,7 @@ from typing import Final
 from strongroom.engine.journal import Journals
 from strongroom.engine.limits import EngineLimits
 from strongroom.engine.secrets import SecretReader
+from strongroom.engine.selection import Selection
 from strongroom.engine.specs import Spec, Specs
 from strongroom.errors import Tampered
 from strongroom.guest.binary import StoredBinary, decode_upload
@@ -17,7 +18,8 @@ from strongroom.guest.ids import name_hash
 from strongroom.keyring.records import RecordKeys
 from strongroom.modules.capabilities import Capabilities
 from strongroom.modules.module import Module, Workflow
-from strongroom.modules.route import Router
+from strongroom.modules.route import CONFIDENTIAL, LOCAL, Router, module_name
+from strongroom.modules.tees import ProvidedTees
 from strongroom.pb.capabilities.v1 import capabilities_pb2
 from strongroom.storage import runs as run_rows
 from strongroom.storage.runs import RunRow
@@ -38,38 +40,47 @@ class EngineHost:
     capabilities: Capabilities
     secrets: SecretReader
     limits: EngineLimits
+    selection: Selection = field(init=False)
     _offers: dict[str, tuple[int, bytes]] = field(default_factory=dict)
-    _modules: dict[tuple[str, bytes], Module] = field(default_factory=dict)
+    _modules: dict[tuple[str, bytes, str], Module] = field(default_factory=dict)
     _building: threading.Lock = field(default_factory=threading.Lock)
 
-    def module(self, spec: Spec) -> Module:
-        """The module of a registered workflow, chosen once for its attributes and life of this host."""
-        module = self._modules.get(_key(spec))
+    def __post_init__(self) -> None:
+        self.selection = Selection(ProvidedTees(self.capabilities))
+
+    def module(self, spec: Spec, name: str = "") -> Module:
+        """The module ``name`` of a registered workflow, built once in the life of this host.
+
+        Without a name it is the one of subscribe and pre-hooks. Which name a run has, ``selection`` says.
+        """
+        key = _key(spec, name)
+        module = self._modules.get(key)
         if module is None:
             with self._building:
-                module = self._modules.get(_key(spec))
+                module = self._modules.get(key)
                 if module is None:
-                    module = self.module_for(spec)
-                    self._modules[_key(spec)] = module
+                    module = self.module_for(spec, name)
+                    self._modules[key] = module
         return module
 
-    def module_for(self, spec: Spec) -> Module:
+    def module_for(self, spec: Spec, name: str = "") -> Module:
         """A started module that is kept nowhere."""
-        module = self.router.module(workflow_of(spec), spec.attributes, lambda: self.raw_module(spec))
+        module = self.router.module(workflow_of(spec), spec.attributes, lambda: self.raw_module(spec), name=name)
         module.start()
         return module
 
     def keep_module(self, spec: Spec, module: Module) -> None:
-        """Use ``module`` for the runs of that workflow from now on."""
+        """Use ``module``, which answered subscribe, for the runs of that workflow that go where its subscribe went."""
         with self._building:
-            self._modules[_key(spec)] = module
+            self._modules[_key(spec, "")] = module
 
     def drop_module(self, spec: Spec) -> None:
-        """Close and forget the module of a workflow that is gone."""
+        """Close and forget the modules of a workflow that is gone."""
         with self._building:
-            module = self._modules.pop(_key(spec), None)
-        if module is not None:
-            module.close()
+            modules = [self._modules.pop(_key(spec, name), None) for name in (LOCAL, CONFIDENTIAL)]
+        for module in modules:
+            if module is not None:
+                module.close()
 
     def raw_module(self, spec: Spec) -> bytes:
         """The WebAssembly module as registered, checked against its hash. Raises ``Tampered``."""
@@ -116,9 +127,9 @@ class EngineHost:
         return self.journals.database.read(run_rows.unfinished)
 
 
-def _key(spec: Spec) -> tuple[str, bytes]:
+def _key(spec: Spec, name: str) -> tuple[str, bytes, str]:
     """The id does not cover attributes, and attributes choose the module: a record finds only a module of its kind."""
-    return spec.workflow_id, spec.row.attributes
+    return spec.workflow_id, spec.row.attributes, name or module_name(spec.attributes)
 
 
 def workflow_of(spec: Spec) -> Workflow:

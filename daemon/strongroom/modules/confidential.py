@@ -18,10 +18,11 @@ from typing import Final
 from google.protobuf import any_pb2, empty_pb2
 from google.protobuf.message import DecodeError, EncodeError
 
-from strongroom.errors import Cancelled, CapabilityError, PluginFault, StrongroomError, TimedOut, Unavailable
+from strongroom.errors import Cancelled, CapabilityError, PluginFault, Refused, StrongroomError, TimedOut, Unavailable
 from strongroom.modules.attributes import SecretName
 from strongroom.modules.capabilities import Capabilities, Executable
-from strongroom.modules.module import Backend, ExecutionHelper, Workflow
+from strongroom.modules.module import NO_TERMS, Backend, ExecutionHelper, Terms, Workflow
+from strongroom.modules.tees import CAPABILITY_ID, QUESTION_TIMEOUT_S
 from strongroom.pb.capabilities.compute.confidentialworkflow.v1alpha import confidential_workflow_pb2 as messages
 from strongroom.pb.capabilities.v1 import capabilities_pb2
 from strongroom.pb.sdk.v1alpha import sdk_pb2
@@ -29,12 +30,9 @@ from strongroom.pb.strongroom.plugin.v1 import backend_pb2
 
 __all__ = ["CAPABILITY_ID", "ConfidentialModule", "ask_backend"]
 
-CAPABILITY_ID: Final = "confidential-workflows@1.0.0-alpha"
 PLUGIN: Final = "confidential-workflows"
 UNKNOWN_BACKEND: Final = Backend("unknown", insecure=True)
 """A backend that does not say what it is earns no trust."""
-QUESTION_TIMEOUT_S: Final = 5.0
-"""Asking a backend what it is involves no guest."""
 
 
 class ConfidentialModule:
@@ -52,10 +50,14 @@ class ConfidentialModule:
     def close(self) -> None:
         """Nothing was taken."""
 
-    def execute(self, request: sdk_pb2.ExecuteRequest, helper: ExecutionHelper) -> sdk_pb2.ExecutionResult:
-        """The result that the enclave sent back."""
+    def execute(
+        self, request: sdk_pb2.ExecuteRequest, helper: ExecutionHelper, terms: Terms = NO_TERMS
+    ) -> sdk_pb2.ExecutionResult:
+        """The result that the enclave sent back, which has been told of ``terms`` and checks them itself."""
         capability = self._find()
-        payload = self._payload(request, helper, self._secrets_for(capability))
+        is_later = self._is_later(capability, terms)
+        secrets = () if is_later and self._dialect() != "both" else self._secrets
+        payload = self._payload(request, helper, secrets, terms)
         call = capabilities_pb2.CapabilityRequest(
             metadata=capabilities_pb2.RequestMetadata(
                 workflow_id=self._workflow.workflow_id,
@@ -108,7 +110,11 @@ class ConfidentialModule:
             ) from error
 
     def _payload(
-        self, request: sdk_pb2.ExecuteRequest, helper: ExecutionHelper, secrets: tuple[SecretName, ...]
+        self,
+        request: sdk_pb2.ExecuteRequest,
+        helper: ExecutionHelper,
+        secrets: tuple[SecretName, ...],
+        terms: Terms,
     ) -> any_pb2.Any:
         try:
             serialized = request.SerializeToString(deterministic=True)
@@ -126,20 +132,36 @@ class ConfidentialModule:
                         owner=f"0x{self._workflow.owner}",
                         execution_id=helper.execution_id,
                         sdk_execute_request=sdk_pb2.ExecuteRequest.FromString(serialized),
+                        requirements=terms.requirements,
+                        restrictions=terms.restrictions,
                     ),
                 )
             )
         except (EncodeError, ValueError) as error:
             raise _failed("failed to marshal capability payload", "SR-CWF-003", error, whole=True) from error
 
-    def _secrets_for(self, capability: Executable) -> tuple[SecretName, ...]:
-        """The named secrets, unless the far side refuses such a list and fetches on its own."""
-        if not self._secrets:
-            return ()
-        dialect = self._capabilities.dialect(CAPABILITY_ID)
-        if dialect is None:
-            dialect = "later" if self._answers(capability, "ProvidedTees") else "seed"
-        return () if dialect == "later" else self._secrets
+    def _dialect(self) -> str | None:
+        return self._capabilities.dialect(CAPABILITY_ID)
+
+    def _is_later(self, capability: Executable, terms: Terms) -> bool:
+        """Whether the far side reads terms, and fetches secrets on its own. Asked only when something hangs on it.
+
+        Raises ``Refused`` for terms that it would not see: an execution that nobody keeps to its terms is not begun.
+        """
+        has_terms = terms.requirements is not None or terms.restrictions is not None
+        if not has_terms and not self._secrets:
+            return False
+        dialect = self._dialect()
+        is_later = dialect in {"both", "later"} if dialect else self._answers(capability, "ProvidedTees")
+        if has_terms and not is_later:
+            raise Refused(
+                "SR-CWF-013",
+                "the confidential-workflows capability knows neither requirements nor restrictions",
+                why="it speaks the dialect seed",
+                fix="use a plugin that does, or a subscription without requirements and pre-hook; nothing was run",
+                capability=CAPABILITY_ID,
+            )
+        return is_later
 
     def _answers(self, capability: Executable, method: str) -> bool:
         try:

@@ -6,8 +6,9 @@ from typing import Protocol
 
 from google.protobuf.message import DecodeError
 
-from strongroom.errors import GuestFault
-from strongroom.modules.module import LOCAL, Backend, ExecutionHelper, Workflow
+from strongroom.errors import GuestFault, Refused
+from strongroom.modules.module import LOCAL, NO_TERMS, Backend, ExecutionHelper, Terms, Workflow
+from strongroom.modules.requirements import are_satisfied
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 
 __all__ = ["LocalModule", "Runners"]
@@ -41,8 +42,18 @@ class LocalModule:
             if not self._module_key:
                 self._module_key = self._runners.key_of(self._wasm())
 
-    def execute(self, request: sdk_pb2.ExecuteRequest, helper: ExecutionHelper) -> sdk_pb2.ExecutionResult:
-        """Run the guest in a runner that serves this owner."""
+    def execute(
+        self, request: sdk_pb2.ExecuteRequest, helper: ExecutionHelper, terms: Terms = NO_TERMS
+    ) -> sdk_pb2.ExecutionResult:
+        """Run the guest in a runner that serves this owner. Restrictions are kept by ``helper``, who is the host."""
+        if not are_satisfied(terms.requirements, None):
+            raise Refused(
+                "SR-RUN-051",
+                "requirements that a local sandbox cannot satisfy reached one",
+                why="choosing the module and this check disagree",
+                fix="report it; nothing was run",
+                workflow_id=self._workflow.workflow_id,
+            )
         self.start()
         answer = self._runners.execute(
             owner=self._workflow.owner,

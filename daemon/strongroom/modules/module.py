@@ -6,7 +6,7 @@ from typing import Protocol
 
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 
-__all__ = ["LOCAL", "Backend", "ExecutionHelper", "Module", "Workflow"]
+__all__ = ["LOCAL", "NO_TERMS", "Backend", "ExecutionHelper", "Module", "Terms", "Workflow"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,21 @@ class Backend:
 
 
 LOCAL = Backend("local", insecure=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What one execution is subject to: what it runs in must satisfy the one, what its guest asks is kept to the other.
+
+    Whoever calls a module has checked both already; a module that executes elsewhere hands them on, to be checked there
+    once more.
+    """
+
+    requirements: sdk_pb2.Requirements | None = None
+    restrictions: sdk_pb2.Restrictions | None = None
+
+
+NO_TERMS = Terms()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +89,9 @@ class Module(Protocol):
     def start(self) -> None:
         """Make ready; called once before the first execution."""
 
-    def execute(self, request: sdk_pb2.ExecuteRequest, helper: ExecutionHelper) -> sdk_pb2.ExecutionResult:
+    def execute(
+        self, request: sdk_pb2.ExecuteRequest, helper: ExecutionHelper, terms: Terms = NO_TERMS
+    ) -> sdk_pb2.ExecutionResult:
         """The guest's result. Raises a ``StrongroomError`` that says why there is none, or ``GuestSuspended``."""
 
     def backend(self) -> Backend:

@@ -1,7 +1,8 @@
-"""Chooses the module of a workflow: its attributes decide, and nothing overrides them."""
+"""Builds modules, and keeps the one rule that nothing overrides: a confidential workflow has no local module."""
 
 from collections.abc import Callable
 
+from strongroom.errors import Refused
 from strongroom.modules.attributes import Attributes
 from strongroom.modules.capabilities import Capabilities
 from strongroom.modules.confidential import ConfidentialModule
@@ -15,7 +16,7 @@ CONFIDENTIAL = "confidential"
 
 
 def module_name(attributes: Attributes) -> str:
-    """The word that records and the API use for the module that ``attributes`` ask for."""
+    """The module of subscribe and of pre-hooks, and of every run unless its subscription has requirements."""
     return CONFIDENTIAL if attributes.confidential else LOCAL
 
 
@@ -27,9 +28,22 @@ class Router:
         self._capabilities = capabilities
         self._routed = routed
 
-    def module(self, workflow: Workflow, attributes: Attributes, wasm: Callable[[], bytes]) -> Module:
-        """The module of ``workflow``; ``wasm`` loads its raw binary when it runs locally."""
-        if attributes.confidential:
+    def module(
+        self, workflow: Workflow, attributes: Attributes, wasm: Callable[[], bytes], *, name: str = ""
+    ) -> Module:
+        """The module ``name`` of ``workflow``, the one that its attributes ask for when empty.
+
+        ``wasm`` loads its raw binary when it runs locally. Raises ``Refused`` for a local module of a confidential one.
+        """
+        name = name or module_name(attributes)
+        if name == CONFIDENTIAL:
             self._routed(workflow)
             return ConfidentialModule(workflow, attributes.vault_don_secrets, self._capabilities)
+        if name != LOCAL or attributes.confidential:
+            raise Refused(
+                "SR-RUN-052",
+                f"a {'confidential' if attributes.confidential else 'local'} workflow has no module {name[:20]!r}",
+                fix="report it; nothing was run",
+                workflow_id=workflow.workflow_id,
+            )
         return LocalModule(workflow, self._runners, wasm)

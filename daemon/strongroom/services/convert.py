@@ -23,7 +23,7 @@ def workflow_message(
     row = spec.row
     subscriptions = []
     for index, subscription in enumerate(spec.subscriptions):
-        reason = registration.unavailable(subscription)
+        module, reason = registration.place(spec, index)
         subscriptions.append(
             workflow_pb2.Subscription(
                 index=index,
@@ -31,6 +31,8 @@ def workflow_message(
                 method=subscription.method,
                 available=not reason,
                 reason=reason,
+                pre_hook=subscription.pre_hook,
+                module=module,
             )
         )
     paused = row.status == PAUSED
@@ -81,10 +83,13 @@ def run_message(row: RunRow) -> run_pb2.Run:
         binary_sha256=row.binary_sha256,
         create_time=_time(row.created_at),
         error_code=row.error_code,
+        parent_run_id=row.parent_run_id,
         input=run_pb2.Sealed(sealed_bytes=row.input_bytes, key_version=row.key_version),
     )
     if row.started_at:
         run.start_time.CopyFrom(_time(row.started_at))
+    if row.wake_at:
+        run.wake_time.CopyFrom(_time(row.wake_at))
     if row.finished_at:
         run.end_time.CopyFrom(_time(row.finished_at))
         run.output.CopyFrom(run_pb2.Sealed(sealed_bytes=row.output_bytes, key_version=row.key_version))

@@ -1,0 +1,85 @@
+"""How much one run may ask for: calls of the dear capabilities, observations, fetches of secrets.
+
+Counted in the order in which the guest starts its calls, so that a replay is refused the same calls. The pre-hook of a
+run counts for itself: it is not repeated when the run is. Source: contracts, "cre-guest" section 12.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Final
+
+from strongroom.pb.sdk.v1alpha import sdk_pb2
+
+__all__ = ["QuotaLimits", "Quotas"]
+
+HTTP_ACTION: Final = "http-actions"
+CONFIDENTIAL_HTTP: Final = "confidential-http"
+CONSENSUS: Final = "consensus"
+VAULT: Final = "vault"
+FETCHES: Final = "secrets"
+SIMPLE: Final = "Simple"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuotaLimits:
+    """Limits of one run; each is the setting ``limits.<name>``, where its reason stands."""
+
+    http_action_calls_max: int = 5
+    confidential_http_calls_max: int = 5
+    consensus_calls_max: int = 20
+    consensus_observation_bytes_max: int = 100_000
+    secrets_fetches_max: int = 5
+    secrets_fetches_in_flight_max: int = 5
+    secrets_bytes_max: int = 27_000
+
+
+class Quotas:
+    """What one run has used. Each ``…_refusal`` says why not, or nothing; only ``take_…`` counts."""
+
+    def __init__(self, limits: QuotaLimits) -> None:
+        self.limits = limits
+        self._used: Counter[str] = Counter()
+
+    def call_refusal(self, request: sdk_pb2.CapabilityRequest) -> str:
+        """Why this call may not be started; empty when it may."""
+        name = _counted_name(request)
+        if name == VAULT:
+            return self.fetch_refusal()
+        setting, what = _SETTINGS.get(name, ("", ""))
+        if setting and (refusal := self._refusal(name, what, setting)):
+            return refusal
+        size = len(request.payload.value)
+        if name == CONSENSUS and request.method == SIMPLE and size > self.limits.consensus_observation_bytes_max:
+            limit, setting = self.limits.consensus_observation_bytes_max, "consensus_observation_bytes_max"
+            return f"consensus observation: {size} bytes is more than {limit} (limits.{setting})"
+        return ""
+
+    def take_call(self, request: sdk_pb2.CapabilityRequest) -> None:
+        """Count a call that is started."""
+        name = _counted_name(request)
+        self._used[FETCHES if name == VAULT else name] += 1
+
+    def fetch_refusal(self) -> str:
+        """Why no fetch of secrets may be started; empty when one may."""
+        return self._refusal(FETCHES, "fetches of secrets in one run", "secrets_fetches_max")
+
+    def take_fetch(self) -> None:
+        """Count a fetch of secrets that is started."""
+        self._used[FETCHES] += 1
+
+    def _refusal(self, name: str, what: str, setting: str) -> str:
+        limit: int = getattr(self.limits, setting)
+        wanted = self._used[name] + 1
+        return f"{what}: {wanted} is more than {limit} (limits.{setting})" if wanted > limit else ""
+
+
+_SETTINGS: Final = {
+    HTTP_ACTION: ("http_action_calls_max", "calls of http-actions in one run"),
+    CONFIDENTIAL_HTTP: ("confidential_http_calls_max", "calls of confidential-http in one run"),
+    CONSENSUS: ("consensus_calls_max", "calls of consensus in one run"),
+}
+
+
+def _counted_name(request: sdk_pb2.CapabilityRequest) -> str:
+    """The name in the id, without labels and version: another version of the same is no other quota."""
+    return request.id.split("@", 1)[0].split(":", 1)[0]

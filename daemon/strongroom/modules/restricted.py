@@ -1,0 +1,124 @@
+"""Keeps a guest to its restrictions and quotas: the host's side of a run, with a gate before every call and fetch.
+
+The gate decides in the order in which the guest starts its calls (``begin_call``), and the call, which may come from
+any thread and at any time after that, finds the decision. So nothing that happens beside the guest, and no answer that
+comes sooner or later than before, changes what is denied.
+"""
+
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from strongroom.errors import CapabilityError, LimitExceeded
+from strongroom.modules.attributes import DEFAULT_NAMESPACE
+from strongroom.modules.module import ExecutionHelper
+from strongroom.modules.quotas import Quotas
+from strongroom.modules.restrictions import Ledger
+from strongroom.pb.sdk.v1alpha import sdk_pb2
+from strongroom.plugin.error_text import format_error
+
+__all__ = ["RestrictedHelper"]
+
+CALL: Final = "capability"
+FETCH: Final = "secrets"
+
+
+class RestrictedHelper:
+    """Implements ``ExecutionHelper`` around another one. ``owner`` stands in the answers for denied secrets."""
+
+    def __init__(self, inner: ExecutionHelper, *, owner: str, quotas: Quotas, ledger: Ledger | None = None) -> None:
+        self.execution_id = inner.execution_id
+        self.node_seed = inner.node_seed
+        self.timeout_ms = inner.timeout_ms
+        self.entropy = inner.entropy
+        self.clock_unix_ns = inner.clock_unix_ns
+        self.sleeps_done = inner.sleeps_done
+        self.suspend_after_ms = inner.suspend_after_ms
+        self.inner = inner
+        self._owner = owner
+        self._quotas = quotas
+        self._ledger = ledger
+        self._deciding = threading.Lock()
+        self._calls: dict[int, str] = {}
+        self._fetches: dict[int, list[str] | str] = {}
+        self._fetching = threading.BoundedSemaphore(quotas.limits.secrets_fetches_in_flight_max)
+
+    def begin_call(self, request: sdk_pb2.CapabilityRequest | sdk_pb2.GetSecretsRequest) -> None:
+        """Decide about a call that the guest starts now. Called in the guest's order."""
+        with self._deciding:
+            if isinstance(request, sdk_pb2.CapabilityRequest):
+                self._calls[request.callback_id] = self._call_refusal(request)
+            else:
+                self._fetches[request.callback_id] = self._fetch_refusals(request)
+
+    def call_capability(self, request: sdk_pb2.CapabilityRequest) -> sdk_pb2.CapabilityResponse:
+        """The answer, or the refusal as an answer."""
+        if request.callback_id not in self._calls:
+            self.begin_call(request)
+        if refusal := self._calls.pop(request.callback_id):
+            error = CapabilityError("Public", "User", "LimitExceeded", refusal)
+            return sdk_pb2.CapabilityResponse(error=format_error(error))
+        return self.inner.call_capability(request)
+
+    def get_secrets(self, request: sdk_pb2.GetSecretsRequest) -> sdk_pb2.SecretResponses:
+        """One response for each request, in order; the vault hears only of those that are not denied."""
+        if request.callback_id not in self._fetches:
+            self.begin_call(request)
+        refusals = self._fetches.pop(request.callback_id)
+        if isinstance(refusals, str):
+            raise LimitExceeded("SR-RUN-050", refusals, fix="ask for more secrets in one fetch, or raise the limit")
+        allowed = [asked for asked, refusal in zip(request.requests, refusals, strict=True) if not refusal]
+        if len(allowed) == len(request.requests):
+            with self._fetching:
+                return self.inner.get_secrets(request)
+        answered = sdk_pb2.SecretResponses()
+        if allowed:
+            with self._fetching:
+                fewer = sdk_pb2.GetSecretsRequest(requests=allowed, callback_id=request.callback_id)
+                answered = self.inner.get_secrets(fewer)
+        answers = iter(answered.responses)
+        return sdk_pb2.SecretResponses(
+            responses=[
+                self._denied(asked, refusal) if refusal else next(answers)
+                for asked, refusal in zip(request.requests, refusals, strict=True)
+            ]
+        )
+
+    def log(self, mode: int, line: str) -> None:
+        """Handed on."""
+        self.inner.log(mode, line)
+
+    def metric(self, untrusted_metric: bytes) -> None:
+        """Handed on."""
+        self.inner.metric(untrusted_metric)
+
+    def now_ns(self, mode: int) -> int | None:
+        """Handed on."""
+        return self.inner.now_ns(mode)
+
+    def answered_unix_ns(self, kind: str, callback_id: int) -> int:
+        """Handed on; a denial has no time, so it moves no clock."""
+        return self.inner.answered_unix_ns(kind, callback_id)
+
+    def on_cancel(self, stop: Callable[[str], None]) -> None:
+        """Handed on."""
+        self.inner.on_cancel(stop)
+
+    def _call_refusal(self, request: sdk_pb2.CapabilityRequest) -> str:
+        """Nothing is counted anywhere unless both grant it."""
+        refusal = self._quotas.call_refusal(request) or (self._ledger.take_call(request) if self._ledger else "")
+        if not refusal:
+            self._quotas.take_call(request)
+        return refusal
+
+    def _fetch_refusals(self, request: sdk_pb2.GetSecretsRequest) -> list[str] | str:
+        if refusal := self._quotas.fetch_refusal():
+            return refusal
+        self._quotas.take_fetch()
+        return [self._ledger.take_secret(asked) if self._ledger else "" for asked in request.requests]
+
+    def _denied(self, asked: sdk_pb2.SecretRequest, refusal: str) -> sdk_pb2.SecretResponse:
+        error = sdk_pb2.SecretError(
+            id=asked.id, namespace=asked.namespace or DEFAULT_NAMESPACE, owner=self._owner, error=refusal
+        )
+        return sdk_pb2.SecretResponse(error=error)

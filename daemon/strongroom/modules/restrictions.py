@@ -1,0 +1,134 @@
+"""What a pre-hook's restrictions leave of the calls and secrets of one run.
+
+Rule 1: what is asked for is taken whole or not at all: a denial spends nothing.
+Rule 2: a name in a namespace ``""`` is a name in ``main``, here and there.
+Rule 3: secrets that travel inside of a call are secrets: the same rules, whether capabilities are restricted or not.
+
+Not thread safe: one place asks, in the order in which the guest starts its calls, so that a replay counts the same.
+Source: contracts, "cre-guest" sections 15 and 17.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from google.protobuf.message import DecodeError
+
+from strongroom.modules.attributes import DEFAULT_NAMESPACE
+from strongroom.pb.capabilities.networking.confidentialhttp.v1alpha import confidential_http_pb2
+from strongroom.pb.sdk.v1alpha import sdk_pb2
+from strongroom.pb.vault import vault_pb2
+
+__all__ = ["Ledger", "named_secrets"]
+
+CONFIDENTIAL_HTTP: Final = confidential_http_pb2.ConfidentialHTTPRequest.DESCRIPTOR.full_name
+VAULT_GET: Final = vault_pb2.GetSecretsRequest.DESCRIPTOR.full_name
+
+Name = tuple[str, str]
+"""Namespace, never empty, and id of a secret."""
+
+
+@dataclass(slots=True)
+class _Prefix:
+    namespace: str
+    prefix: str
+    left: int
+
+    def covers(self, name: Name) -> bool:
+        return name[0] == self.namespace and name[1].startswith(self.prefix)
+
+
+class Ledger:
+    """Counts down one ``Restrictions``. Each ``take_…`` gives the reason of a denial, or nothing when it is granted."""
+
+    def __init__(self, restrictions: sdk_pb2.Restrictions) -> None:
+        capabilities, secrets = restrictions.capabilities, restrictions.secrets
+        self._calls_are_free = not restrictions.HasField("capabilities")
+        self._is_open = capabilities.type == sdk_pb2.CAPABILITY_RESTRICTION_TYPE_OPEN
+        self._calls_left = capabilities.max_total_calls
+        self._methods: dict[tuple[str, str], int] = {}
+        for restriction in capabilities.restrictions:
+            if restriction.WhichOneof("restriction") == "method":
+                method = restriction.method
+                key = (method.id, method.method)
+                self._methods[key] = min(method.max_calls, self._methods.get(key, method.max_calls))
+        self._secrets_are_free = not restrictions.HasField("secrets")
+        self._secrets_left = secrets.max_secrets
+        self._exact: set[Name] = set()
+        self._prefixes: list[_Prefix] = []
+        for entry in secrets.restrictions:
+            if entry.WhichOneof("restriction") == "exact_secret":
+                self._exact.add(_name(entry.exact_secret.namespace, entry.exact_secret.id))
+            elif entry.WhichOneof("restriction") == "prefixed_secret":
+                rule = entry.prefixed_secret
+                self._prefixes.append(_Prefix(rule.namespace or DEFAULT_NAMESPACE, rule.prefix, rule.max_secrets))
+
+    def take_call(self, request: sdk_pb2.CapabilityRequest) -> str:
+        """Take one call, with the secrets that it carries."""
+        if self._calls_are_free and self._secrets_are_free:
+            return ""
+        denied = f"call denied by user pre-hook restrictions: {request.id} {request.method}"
+        key = (request.id, request.method)
+        if not self._calls_are_free and (self._calls_left == 0 or not self._methods.get(key, int(self._is_open))):
+            return denied
+        names = named_secrets(request)
+        if names is None or not self._take_all(names):
+            return denied
+        if not self._calls_are_free:
+            self._calls_left -= 1
+            if key in self._methods:
+                self._methods[key] -= 1
+        return ""
+
+    def take_secret(self, request: sdk_pb2.SecretRequest) -> str:
+        """Take one secret."""
+        name = _name(request.namespace, request.id)
+        if self._take_all([name]):
+            return ""
+        return f'secret "{name[1]}" in namespace "{name[0]}" denied by user pre-hook restrictions'
+
+    def allows(self, namespace: str, key: str) -> bool:
+        """Whether that secret could be taken now. Nothing is taken."""
+        return self._secrets_are_free or (self._secrets_left > 0 and self._covering(_name(namespace, key)) is not None)
+
+    def _take_all(self, names: Sequence[Name]) -> bool:
+        if self._secrets_are_free:
+            return True
+        left = self._secrets_left, [rule.left for rule in self._prefixes]
+        for name in names:
+            covering = self._covering(name)
+            if self._secrets_left == 0 or covering is None:
+                self._secrets_left, counts = left
+                for rule, count in zip(self._prefixes, counts, strict=True):
+                    rule.left = count
+                return False
+            self._secrets_left -= 1
+            for rule in covering:
+                rule.left -= 1
+        return True
+
+    def _covering(self, name: Name) -> list[_Prefix] | None:
+        """The prefixes that ``name`` counts against; ``None`` when it is denied."""
+        covering = [rule for rule in self._prefixes if rule.covers(name)]
+        if any(rule.left == 0 for rule in covering) or (not covering and name not in self._exact):
+            return None
+        return covering
+
+
+def named_secrets(request: sdk_pb2.CapabilityRequest) -> list[Name] | None:
+    """The secrets that a call carries: those of confidential HTTP and of a read of the vault. ``None``: unreadable."""
+    kind = request.payload.type_url.rsplit("/", 1)[-1]
+    try:
+        if kind == CONFIDENTIAL_HTTP:
+            http = confidential_http_pb2.ConfidentialHTTPRequest.FromString(request.payload.value)
+            return [_name(secret.namespace, secret.key) for secret in http.vault_don_secrets]
+        if kind == VAULT_GET:
+            read = vault_pb2.GetSecretsRequest.FromString(request.payload.value)
+            return [_name(secret.id.namespace, secret.id.key) for secret in read.requests]
+    except DecodeError:
+        return None
+    return []
+
+
+def _name(namespace: str, key: str) -> Name:
+    return namespace or DEFAULT_NAMESPACE, key
