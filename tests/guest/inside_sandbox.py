@@ -32,6 +32,10 @@ class Host:
     execution_id = ""
     node_seed = 0
     timeout_ms = 10_000
+    entropy = bytes(32)
+    clock_unix_ns = 1
+    sleeps_done = 0
+    suspend_after_ms = 0
 
     def on_cancel(self, stop):
         """Never cancelled."""

@@ -4,12 +4,12 @@ Source: contracts/cre-guest.md sections 5, 9 and 19.
 """
 
 import base64
-import time
 
 import pytest
 
 from strongroom.errors import GuestFault, InvalidInput, StrongroomError
 from strongroom.guest.limits import GuestLimits
+from strongroom.guest.runner.clock import STEP_NS
 from strongroom.guest.runner.guest_run import run_guest
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.workflows.v2 import workflow_user_metric_pb2
@@ -103,11 +103,10 @@ def test_time_is_agreed_in_don_mode_only():
     program.env("switch_modes", NODE)
     program.env("now", moments[3])
     bad = [program.env("now", pointer) for pointer in (MEMORY_BYTES - 7, -1)]
-    before = time.time_ns()
     reply = run(program, host)
     first, second, third, fourth = (int.from_bytes(reply.buffer(at, 8), "little") for at in moments)
     assert (second, third) == (11, 22)
-    assert before <= first <= fourth <= time.time_ns()
+    assert (first, fourth) == (host.clock_unix_ns, host.clock_unix_ns + STEP_NS)
     assert [reply.results[at] for at in bad] == [28, 28]
 
 

@@ -8,15 +8,19 @@ from strongroom.guest.outcome import wire_limits
 NAMES = GuestLimits.__slots__
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "metric_bytes_max"])
+MAY_BE_ZERO = ("metric_bytes_max", "cancel_grace_ms")
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in MAY_BE_ZERO])
 @pytest.mark.parametrize("value", [0, -1])
 def test_zero_is_never_unlimited(name, value):
     with pytest.raises(ValueError, match=f"{name} must be at least 1"):
         GuestLimits(**{name: value})
 
 
-def test_zero_switches_metrics_off():
-    assert GuestLimits(metric_bytes_max=0).metric_bytes_max == 0
+@pytest.mark.parametrize("name", MAY_BE_ZERO)
+def test_zero_switches_metrics_and_grace_off(name):
+    assert getattr(GuestLimits(**{name: 0}), name) == 0
 
 
 def test_a_runner_is_told_every_limit_that_it_has_to_keep():

@@ -50,7 +50,7 @@ def test_a_guest_that_computes_forever_is_ended_and_its_runner_goes_on(make_pool
 def test_a_cancelled_guest_ends_while_it_computes(make_pool):
     pool = make_pool()
     program = calling(then="(loop (br 0))")
-    host = Calling(lambda self, _request: threading.Timer(0.05, self.stop, ("not wanted any more",)).start())
+    host = Calling(lambda self, _request: threading.Timer(0.05, self.stop, ("not wanted any more", 0)).start())
     with pytest.raises(Cancelled, match="not wanted any more"):
         execute(pool, "", module=program.wasm(), host=host)
     assert text_of(execute(pool, "config")) == b"config"

@@ -22,7 +22,6 @@ FAULTS = {
     "trap-when-made": "unreachable",
     "recursion": "call stack exhausted",
     "memory-bomb": "unreachable",
-    "huge-memory": "memory",
     "table-growth": "unreachable",
     "silent": "could not find response for execution",
     "garbage": "could not find response for execution",
@@ -41,6 +40,7 @@ REFUSALS = {
     "unknown-module": "open_the_door",
     "wrong-import-type": "send_response",
     "imported-memory": "memory",
+    "huge-memory": "begins with 4294967296 bytes of memory, the limit is 100000000 bytes",
     "two-memories": "multiple memories",
     "legacy": "legacy dag workflow",
 }
@@ -115,8 +115,9 @@ def test_a_guest_that_breaks_the_contract_fails_its_run_with_the_reason(run, nam
 
 @pytest.mark.parametrize(("name", "reason"), REFUSALS.items(), ids=REFUSALS)
 def test_a_module_that_no_host_could_run_is_not_admitted(run, name, reason):
-    with pytest.raises(InvalidInput, match=reason):
+    with pytest.raises(InvalidInput) as caught:
         run(name)
+    assert reason in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ENDLESS)
@@ -127,7 +128,7 @@ def test_a_guest_without_an_end_is_ended(run, name):
 
 @pytest.mark.parametrize("name", ENDLESS)
 def test_a_guest_without_an_end_can_be_cancelled(run, name, monkeypatch):
-    monkeypatch.setattr(PretendedHost, "on_cancel", lambda _, stop: stop("nobody wants it any more"))
+    monkeypatch.setattr(PretendedHost, "on_cancel", lambda _, stop: stop("nobody wants it any more", 50))
     with pytest.raises(Cancelled, match="nobody wants it"):
         run(name)
 

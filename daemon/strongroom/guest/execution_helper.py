@@ -1,11 +1,12 @@
 """What a run may ask its host for.
 
-The engine implements it for local runs, the enclave runner for confidential ones.
+The engine implements it for local runs, the enclave runner for confidential ones. A helper may also have the attribute
+``timeout_setting``: the name of the setting that ``timeout_ms`` comes from, for the error of a run that used it up.
 """
 
-from collections.abc import Callable
 from typing import Protocol
 
+from strongroom.guest.cancellation import Stop
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 
 __all__ = ["ExecutionHelper"]
@@ -53,5 +54,9 @@ class ExecutionHelper(Protocol):
         Asked after the call returned. The guest's clock moves on to it when it takes the answer.
         """
 
-    def on_cancel(self, stop: Callable[[str], None]) -> None:
-        """Have ``stop`` called once with the reason when the run is cancelled; at once when it already is."""
+    def on_cancel(self, stop: Stop) -> None:
+        """Have ``stop`` called with the reason when the run is cancelled; at once when it already is.
+
+        Called with the reason alone it gives the guest ``limits.cancel_grace_ms``; with ``grace_ms=0`` it kills, also
+        when the run was asked to stop before.
+        """

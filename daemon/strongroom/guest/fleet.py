@@ -71,7 +71,7 @@ class Fleet:
         Raises ``Unavailable`` when there is none in time, and ``Cancelled``.
         """
         deadline_s = time.monotonic() + timeout_s
-        cancellation.listen(lambda _reason: self._wake())
+        cancellation.listen(lambda _reason, _grace_ms: self._wake())
         with self._changed:
             self._waiting[owner] += 1
             try:

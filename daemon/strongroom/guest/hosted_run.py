@@ -43,7 +43,7 @@ class HostedRun:
         cancellation: Cancellation,
         workers: Workers,
         limits: GuestLimits,
-        timeout_ms: int,
+        allowed: tuple[int, str],
         watch: Callable[[runner_pb2.FromRunner], None] | None = None,
     ) -> None:
         self._runner = runner
@@ -51,34 +51,39 @@ class HostedRun:
         self._cancellation = cancellation
         self._workers = workers
         self._limits = limits
-        self._timeout_ms = timeout_ms
+        self._allowed = allowed
         self._watch = watch
         self._lock = threading.Lock()
         self._ending = threading.Lock()  # not the other one, which a thread may hold that sends to a hung runner
         self._over = False
+        self._suspended = False
         self._reaper: threading.Timer | None = None
         self._calls_open = 0
         self._lines = 0
         self.clean = False
         """True when the runner ended the guest by itself and is idle again."""
+        self.finished: runner_pb2.Finished | None = None
+        """What the runner said at the end; nothing when it died."""
 
     def execute(self, order: runner_pb2.Execute, descriptor: int | None) -> bytes:
-        """The serialized result. Raises ``GuestFault``, ``TimedOut``, ``Cancelled`` or ``Internal``."""
+        """The serialized result. Raises ``GuestFault``, ``TimedOut``, ``Cancelled``, ``GuestSuspended``, ``Internal``.
+
+        After ``GuestSuspended`` the calls that are open or queued go on; only their answers are dropped here.
+        """
         runner = self._runner
         runner.frames.frame_bytes_max = self._limits.memory_bytes_max + MESSAGE_SLACK_BYTES
-        deadline_s = time.monotonic() + self._timeout_ms / 1000 + GRACE_S
+        deadline_s = time.monotonic() + order.limits.timeout_ms / 1000 + GRACE_S
         try:
             runner.send(runner_pb2.ToRunner(execute=order), descriptor=descriptor)
             self._cancellation.listen(self._cancel)
             while True:
                 message = runner.receive(deadline_s)
                 if message is None:
-                    raise timed_out(self._timeout_ms)
+                    raise timed_out(*self._allowed)
                 if self._watch is not None:
                     self._watch(message)
                 if message.WhichOneof("message") == "finished":
-                    self.clean = message.finished.outcome != runner_pb2.OUTCOME_HOST_FAULT
-                    return result_of(message.finished, limits=self._limits, timeout_ms=self._timeout_ms)
+                    return self._finish(message.finished)
                 self._handle(message)
         except RunnerDeathError as death:
             self._cancellation.check()
@@ -92,6 +97,14 @@ class HostedRun:
         finally:
             self._end()
 
+    def _finish(self, finished: runner_pb2.Finished) -> bytes:
+        self.finished = finished
+        self.clean = finished.outcome != runner_pb2.OUTCOME_HOST_FAULT
+        if finished.outcome == runner_pb2.OUTCOME_SUSPENDED:
+            self._cancellation.check()
+            self._suspended = True
+        return result_of(finished, self._limits, self._allowed)
+
     def _handle(self, message: runner_pb2.FromRunner) -> None:
         match message.WhichOneof("message"):
             case "capability_call":
@@ -101,7 +114,7 @@ class HostedRun:
                 fetch = message.secrets_call
                 self._start(lambda: self._secrets(fetch))
             case "now_call":
-                moment = self._helper.now_ns(message.now_call.mode)
+                moment = self._helper.now_ns(1 if message.now_call.mode == sdk_pb2.MODE_DON else 2)
                 answer = runner_pb2.NowAnswer(unix_ns=moment or 0, refused=moment is None)
                 self._runner.send(runner_pb2.ToRunner(now_answer=answer))
             case "log_line":
@@ -123,30 +136,38 @@ class HostedRun:
         self._workers.submit(job)
 
     def _capability(self, request: sdk_pb2.CapabilityRequest) -> None:
-        if self._over:
+        if self._is_dropped():
             return
         try:
             response = self._helper.call_capability(request)
         except Exception as error:  # a helper must not raise; a guest that waits must hear of it all the same
             response = sdk_pb2.CapabilityResponse(error=text_for_guest(error))
+        if self._over:
+            return
         answer = runner_pb2.CapabilityAnswer(callback_id=request.callback_id)
+        answer.answered_unix_ns = self._helper.answered_unix_ns("capability", request.callback_id)
         answer.oversize = self._fits_not(response)
         if not answer.oversize:
             answer.response = response.SerializeToString()
         self._answer(runner_pb2.ToRunner(capability_answer=answer))
 
     def _secrets(self, request: sdk_pb2.GetSecretsRequest) -> None:
-        if self._over:
+        if self._is_dropped():
             return
         answer = runner_pb2.SecretsAnswer(callback_id=request.callback_id)
         try:
             responses = self._helper.get_secrets(request)
+            answer.answered_unix_ns = self._helper.answered_unix_ns("secrets", request.callback_id)
             answer.oversize = self._fits_not(responses)
             if not answer.oversize:
                 answer.responses = responses.SerializeToString()
         except Exception as error:  # the fetch as a whole failed, and the guest is told so
             answer.error = text_for_guest(error)
         self._answer(runner_pb2.ToRunner(secrets_answer=answer))
+
+    def _is_dropped(self) -> bool:
+        """True for a call that waited for a thread while its run ended: nobody will ever ask for its answer."""
+        return self._over and not self._suspended
 
     def _fits_not(self, response: Message) -> bool:
         return response.ByteSize() > self._limits.memory_bytes_max
@@ -162,18 +183,22 @@ class HostedRun:
                 # The thread that reads finds out by itself, and says so.
                 return
 
-    def _cancel(self, reason: str) -> None:
+    def _cancel(self, reason: str, grace_ms: int) -> None:
         # The timer comes first: sending may block on a runner that does not read.
-        reaper = threading.Timer(GRACE_S, self._reap)
+        reaper = threading.Timer(grace_ms / 1000 + GRACE_S, self._reap)
         reaper.daemon = True
-        self._reaper = reaper
-        reaper.start()
+        with self._ending:
+            if self._over:
+                return
+            if self._reaper is not None:
+                self._reaper.cancel()
+            self._reaper = reaper
+            reaper.start()
         with self._lock:
             if self._over:
-                reaper.cancel()
                 return
             try:
-                self._runner.send(runner_pb2.ToRunner(cancel=runner_pb2.Cancel(reason=reason)))
+                self._runner.send(runner_pb2.ToRunner(cancel=runner_pb2.Cancel(reason=reason, grace_ms=grace_ms)))
             except RunnerDeathError:
                 return
 
@@ -187,5 +212,5 @@ class HostedRun:
             self._runner.kill()
         with self._lock, self._ending:
             self._over = True
-        if self._reaper is not None:
-            self._reaper.cancel()
+            if self._reaper is not None:
+                self._reaper.cancel()

@@ -14,7 +14,7 @@ MODULES_LOADED_MAX: Final = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuestLimits:
-    """The limits of one guest. Zero is never "unlimited"; it switches metrics off and is refused elsewhere."""
+    """The limits of one guest. Zero is never "unlimited": it switches metrics or grace off, and is refused else."""
 
     memory_bytes_max: int = 100_000_000
     """Linear memory: a host runs as many guests as it has runners, and each may take this much."""
@@ -22,6 +22,8 @@ class GuestLimits:
     """Entries of the function table: each takes 8 bytes, and a Go guest of 16 MB has some 20 000."""
     timeout_ms: int = 300_000
     """Wall time of a run whose host did not say; a guest that loops ends here."""
+    cancel_grace_ms: int = 5_000
+    """Time that a cancelled guest has to end by itself; 0 ends it at once."""
     response_bytes_max: int = 100_000
     """Size of a result: it is sealed and stored with the run."""
     log_line_bytes_max: int = 1_000
@@ -50,7 +52,7 @@ class GuestLimits:
     """Size of compiled code: native code is a few times the size of its module."""
 
     def __post_init__(self) -> None:
-        may_be_zero = {"metric_bytes_max"}
+        may_be_zero = {"metric_bytes_max", "cancel_grace_ms"}
         for name in self.__slots__:
             if getattr(self, name) < (0 if name in may_be_zero else 1):
                 raise ValueError(f"{name} must be at least 1")

@@ -18,7 +18,7 @@ from strongroom.guest.execution_helper import ExecutionHelper
 from strongroom.guest.fleet import Fleet
 from strongroom.guest.hosted_run import HostedRun
 from strongroom.guest.limits import GuestLimits
-from strongroom.guest.outcome import not_admitted, wire_limits
+from strongroom.guest.outcome import check_memory, execute_order, not_admitted, time_of
 from strongroom.guest.runner_process import RunnerDeathError
 from strongroom.guest.spawner import Spawner
 from strongroom.guest.workers import Workers
@@ -50,6 +50,8 @@ class CompiledModule:
     module_key: str
     info: ModuleInfo
     wasm_sha256: str
+    memory_bytes_min: int = 0
+    """Linear memory that it begins with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +90,10 @@ class RunnerPool:
         """
         key = self.key_of(wasm)
         compiled = self._compile(wasm)
+        check_memory(compiled.info, self._limits)
         self._cache.put(self._cache_key(key), compiled.native)
-        return CompiledModule(key, ModuleInfo(compiled.info.sdk_label, compiled.info.call_form), key)
+        info = ModuleInfo(compiled.info.sdk_label, compiled.info.call_form)
+        return CompiledModule(key, info, key, compiled.info.memory_bytes_min)
 
     def execute(
         self,
@@ -108,16 +112,17 @@ class RunnerPool:
         ``wasm`` gives the raw module and is asked only when its compiled form is not at hand. Time spent waiting for a
         runner counts beyond ``free_wait_s``, compiling does not. ``limits`` stand in for those of this pool. ``watch``
         is told of each message of the runner before it is handled, in the order in which the guest caused them; it
-        must neither block nor raise. Raises ``GuestFault``, ``TimedOut``, ``Cancelled``, ``Unavailable``.
+        must neither block nor raise. Raises ``GuestFault``, ``TimedOut``, ``Cancelled``, ``Unavailable``, and
+        ``GuestSuspended`` for a guest that gave its runner back while its calls go on.
         """
         if not request:
             raise InvalidInput("SR-GUEST-016", "invalid request: can't be nil", fix="send an ExecuteRequest")
         if helper is None:
             raise InvalidInput("SR-GUEST-017", "invalid capability executor: can't be nil", fix="pass a helper")
         limits = limits or self._limits
-        limit_ms = min(helper.timeout_ms, limits.timeout_ms)
+        limit_ms, setting = time_of(helper, limits)
         began_s = time.monotonic()
-        cancellation = Cancellation()
+        cancellation = Cancellation(limits.cancel_grace_ms)
         helper.on_cancel(cancellation.cancel)
         patience_s = limit_ms / 1000 + free_wait_s
         runner = self._fleet.acquire(owner, module_key, timeout_s=patience_s, cancellation=cancellation)
@@ -127,14 +132,8 @@ class RunnerPool:
         try:
             if module_key not in runner.modules:
                 descriptor = self._native(module_key, wasm)
-            order = runner_pb2.Execute(
-                module_key=module_key,
-                with_descriptor=descriptor is not None,
-                request=request,
-                execution_id=helper.execution_id,
-                node_seed=helper.node_seed,
-                limits=wire_limits(limits, timeout_ms=timeout_ms),
-            )
+            order = execute_order(request, helper, limits, timeout_ms=timeout_ms)
+            order.module_key, order.with_descriptor = module_key, descriptor is not None
             runner.count_module(module_key)
             run = HostedRun(
                 runner,
@@ -142,7 +141,7 @@ class RunnerPool:
                 cancellation=cancellation,
                 workers=self._workers,
                 limits=limits,
-                timeout_ms=timeout_ms,
+                allowed=(limit_ms, setting),
                 watch=watch,
             )
             return run.execute(order, descriptor)

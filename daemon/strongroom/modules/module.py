@@ -1,6 +1,5 @@
 """The seam between the engine and whatever executes a workflow."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -50,6 +49,13 @@ class Workflow:
     binary_sha256: str
 
 
+class Stop(Protocol):
+    """Stops a run: what its guest waits for fails, and it is ended after the grace of the settings, or ``grace_ms``."""
+
+    def __call__(self, reason: str, grace_ms: int = ...) -> None:
+        """With ``grace_ms=0`` it is killed, also when it was asked to stop before."""
+
+
 class ExecutionHelper(Protocol):
     """What a guest may ask its host for during one execution. Every call blocks and may come from any thread."""
 
@@ -79,7 +85,7 @@ class ExecutionHelper(Protocol):
     def answered_unix_ns(self, kind: str, callback_id: int) -> int:
         """When that call was answered, Unix nanoseconds; 0 if unknown."""
 
-    def on_cancel(self, stop: Callable[[str], None]) -> None:
+    def on_cancel(self, stop: Stop) -> None:
         """Call ``stop`` with the reason when the run is cancelled; at once when it already is."""
 
 

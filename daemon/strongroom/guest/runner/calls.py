@@ -9,7 +9,7 @@ Source: contracts/cre-guest.md section 7.
 
 import threading
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 __all__ = ["Answer", "Calls", "Kind"]
@@ -29,6 +29,8 @@ class Answer:
     response: bytes = b""
     error: str = ""
     oversize: bool = False
+    answered_unix_ns: int = 0
+    """When it was there; the guest's clock moves on to it."""
 
 
 class Calls:
@@ -67,7 +69,7 @@ class Calls:
             if (kind, call_id) not in self._open or self._open[kind, call_id] is not None:
                 return False
             if self._bytes + len(answer.response) > self._bytes_max:
-                answer = Answer(error=answer.error, oversize=True)
+                answer = replace(answer, response=b"", oversize=True)
             self._bytes += len(answer.response)
             self._open[kind, call_id] = answer
             self._in_flight -= 1
@@ -82,13 +84,26 @@ class Calls:
             seen.add(call_id)
         return None
 
+    def pending(self, kind: Kind) -> list[int]:
+        """Ids of the calls that run, in the order in which they were opened."""
+        with self._lock:
+            return [call_id for (of, call_id), answer in self._open.items() if of is kind and answer is None]
+
     def answer(self, kind: Kind, call_id: int) -> Answer | None:
         """The answer, still there for ``take``; ``None`` while the call runs."""
         return self._open.get((kind, call_id))
 
-    def take(self, kind: Kind, call_ids: Iterable[int]) -> None:
-        """Forget the answers of ``call_ids``: they were delivered."""
+    def has_answer(self, kind: Kind, call_id: int) -> bool:
+        """True when the call has ended."""
+        return self._open.get((kind, call_id)) is not None
+
+    def take(self, kind: Kind, call_ids: Iterable[int]) -> int:
+        """Forget the answers of ``call_ids``, which were delivered; when the last of them came, Unix nanoseconds."""
+        answered_unix_ns = 0
         with self._lock:
             for call_id in call_ids:
                 answer = self._open.pop((kind, call_id))
-                self._bytes -= len(answer.response) if answer else 0
+                if answer is not None:
+                    self._bytes -= len(answer.response)
+                    answered_unix_ns = max(answered_unix_ns, answer.answered_unix_ns)
+        return answered_unix_ns

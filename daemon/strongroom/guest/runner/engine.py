@@ -24,6 +24,7 @@ __all__ = ["AdmissionError", "Engine", "Loaded"]
 COMPONENT: Final = b"\x00asm\x0d\x00\x01\x00"
 CORE: Final = b"\x00asm\x01\x00\x00\x00"
 
+PAGE_BYTES: Final = 1 << 16
 MEMORY_LIMIT_TEXT: Final = "exceeds memory limits"
 
 # Every switch that differs from the engine's default, because each is part of the identity of compiled code.
@@ -33,6 +34,8 @@ SWITCHES: Final = {
     "wasm_memory64": False,  # pointers of the contract are 32 bits
     "wasm_multi_memory": False,  # one memory, as the limits assume
     "native_unwind_info": False,  # only an outside debugger would read it
+    "cranelift_nan_canonicalization": True,  # a replay on another processor sees the same bits
+    "wasm_relaxed_simd_deterministic": True,  # the same
 }
 
 
@@ -97,13 +100,16 @@ class Engine:
             error: GuestError | None = None
             with self._ticker.watch(execution):
                 try:
-                    self._native.start(context, loaded.ready)
+                    instance = self._native.instantiate(context, loaded.ready)
+                    execution.memory.bind(self._native.memory_of_instance(context, instance))
+                    self._native.start(context, instance)
                 except GuestError as ended:
                     error = ended
                     if MEMORY_LIMIT_TEXT in ended.text:
                         # Only here, before the guest runs; later growth is refused to the guest itself.
                         ended.text += f" (limits.memory_bytes_max is {limits.memory_bytes_max} bytes)"
             finished = execution.finish(error)
+            finished.memory_bytes = execution.memory.size()
             finished.wall_us = (time.monotonic_ns() - began_ns) // 1000
             return finished
         finally:
@@ -118,7 +124,8 @@ class Engine:
         exports = {export.name: export.type for export in module.exports}
         if "memory" not in exports:
             raise AdmissionError('module does not export "memory"')
-        if not isinstance(exports["memory"], wasmtime.MemoryType):
+        memory = exports["memory"]
+        if not isinstance(memory, wasmtime.MemoryType):
             raise AdmissionError('module export "memory" is not a memory')
         start = exports.get("_start")
         if not isinstance(start, wasmtime.FuncType) or start.params or start.results:
@@ -135,7 +142,8 @@ class Engine:
                 form = 2 if parameters == 4 else 1
         if not label:
             raise AdmissionError("cannot execute a legacy dag workflow")
-        return runner_pb2.ModuleInfo(sdk_label=label, call_form=form)
+        memory_bytes_min = memory.limits.min * PAGE_BYTES
+        return runner_pb2.ModuleInfo(sdk_label=label, call_form=form, memory_bytes_min=memory_bytes_min)
 
     def _link(self, module: wasmtime.Module, info: runner_pb2.ModuleInfo) -> Loaded:
         linker = wasmtime.Linker(self._engine)

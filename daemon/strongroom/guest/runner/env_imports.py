@@ -4,24 +4,23 @@ A failure is a negative number and its text in the guest's buffer, never zero an
 of the text can be delivered, the run ends. Source: contracts/cre-guest.md sections 5 to 9.
 """
 
-import time
+from functools import partial
 from typing import Final
 
 from google.protobuf.message import DecodeError
 
 from strongroom.guest.ids import don_seed
 from strongroom.guest.runner.calls import Kind
-from strongroom.guest.runner.execution import Execution, HostError
+from strongroom.guest.runner.execution import MODE_DON, MODE_NODE, Execution, HostError
 from strongroom.guest.runner.memory import MemoryAccessError
 from strongroom.pb.sdk.v1alpha import sdk_pb2
+from strongroom.pb.strongroom.runner.v1 import runner_pb2
 from strongroom.pb.workflows.v2 import workflow_user_metric_pb2
 
 __all__ = ["await_capabilities", "await_secrets", "call_capability", "emit_metric", "get_secrets", "log", "now"]
 
 EFAULT: Final = 21
 EINVAL: Final = 28
-MODE_DON: Final = 1
-MODE_NODE: Final = 2
 TRUNCATED: Final = " ...(truncated)"
 
 
@@ -174,9 +173,11 @@ def now(run: Execution, pointer: int) -> int:
         run.memory.check(pointer, 8)
     except MemoryAccessError:
         return EINVAL
-    moment = run.host.now_ns(run) if run.mode == MODE_DON else time.time_ns()
+    moment = run.host.now_ns(run, MODE_DON) if run.mode == MODE_DON else run.node_now_ns()
     if moment is None:
         return EINVAL
+    if run.clock:
+        run.clock.reach(moment)
     run.memory.write((moment & 0xFFFF_FFFF_FFFF_FFFF).to_bytes(8, "little"), pointer)
     return 0
 
@@ -189,10 +190,20 @@ def _take_slot(run: Execution, kind: Kind, call_id: int) -> str:
     """Open the call and return nothing, or return why not. Blocks while all slots are taken."""
     if run.calls.is_used(kind, call_id):
         return "duplicate callback id not allowed"
-    if not run.wait(run.calls.has_slot):
+    if not run.wait(run.calls.has_slot, until_s=run.patience_s(), waits=lambda: _waits_for_slot(run)):
         return run.over_reason()
     run.calls.open(kind, call_id)
     return ""
+
+
+def _waits_for_slot(run: Execution) -> runner_pb2.Waits:
+    pending = run.calls.pending
+    return runner_pb2.Waits(slot=True, capabilities=pending(Kind.CAPABILITY), secrets=pending(Kind.SECRETS))
+
+
+def _waits_for(run: Execution, kind: Kind, ids: list[int]) -> runner_pb2.Waits:
+    left = [call_id for call_id in ids if run.calls.answer(kind, call_id) is None]
+    return runner_pb2.Waits(capabilities=left) if kind is Kind.CAPABILITY else runner_pb2.Waits(secrets=left)
 
 
 def _await(run: Execution, kind: Kind, ids: list[int], out_max: int) -> list[bytes]:
@@ -200,8 +211,10 @@ def _await(run: Execution, kind: Kind, ids: list[int], out_max: int) -> list[byt
     if missing is not None:
         raise _AwaitError(f"failed to get call from store : {missing}")
     answers = []
+    until_s = run.patience_s()
     for call_id in ids:
-        if not run.wait(lambda wanted=call_id: run.calls.answer(kind, wanted) is not None):  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+        there = partial(run.calls.has_answer, kind, call_id)
+        if not run.wait(there, until_s=until_s, waits=lambda: _waits_for(run, kind, ids)):
             raise _AwaitError(f"failed to wait for capability response {call_id} : {run.over_reason()}")
         answer = run.calls.answer(kind, call_id)
         if answer is None or answer.error:
@@ -219,7 +232,9 @@ def _deliver(run: Execution, kind: Kind, ids: list[int], data: bytes, out: int, 
         run.memory.write_answer(data, out, out_max)
     except MemoryAccessError as fault:
         raise _AwaitError(str(fault)) from None
-    run.calls.take(kind, ids)
+    answered = run.calls.take(kind, ids)
+    if run.clock:
+        run.clock.reach(answered)
     return len(data)
 
 

@@ -8,9 +8,10 @@ import threading
 import time
 from collections.abc import Callable
 
+from strongroom.guest.cancellation import Cancellation
 from strongroom.guest.execution_helper import ExecutionHelper
 from strongroom.guest.limits import GuestLimits
-from strongroom.guest.outcome import not_admitted, result_of, text_for_guest, wire_limits
+from strongroom.guest.outcome import check_memory, execute_order, not_admitted, result_of, text_for_guest, time_of
 from strongroom.guest.runner.calls import Answer, Kind
 from strongroom.guest.runner.engine import AdmissionError, Engine
 from strongroom.guest.runner.execution import Execution
@@ -33,22 +34,20 @@ def run_guest(wasm: bytes, request: bytes, helper: ExecutionHelper, *, limits: G
     opens no file and no socket, and needs no privilege. Importing this module before the sandbox is applied is enough.
 
     Raises ``InvalidInput`` when the module is not admissible (not wasm, no memory, unknown import, legacy guest),
-    ``GuestFault`` when the guest broke its contract, ``TimedOut`` and ``Cancelled``.
+    ``GuestFault`` when the guest broke its contract, ``TimedOut``, ``Cancelled``, and ``GuestSuspended`` for a guest
+    that waits for longer than ``helper.suspend_after_ms``.
     """
-    timeout_ms = min(helper.timeout_ms, limits.timeout_ms)
+    timeout_ms, setting = time_of(helper, limits)
+    cancellation = Cancellation(limits.cancel_grace_ms)
     engine = Engine()
     host = _BlockingHost(helper, limits.calls_in_flight_max)
     try:
         loaded = engine.compile(wasm)
-        execution = Execution(
-            request=request,
-            limits=wire_limits(limits, timeout_ms=timeout_ms),
-            host=host,
-            execution_id=helper.execution_id,
-            node_seed=helper.node_seed,
-        )
-        helper.on_cancel(lambda reason: host.stop(execution, reason))
-        return result_of(engine.run(loaded, execution), limits=limits, timeout_ms=timeout_ms)
+        check_memory(loaded.info, limits)
+        execution = Execution(execute_order(request, helper, limits, timeout_ms=timeout_ms), host)
+        helper.on_cancel(cancellation.cancel)
+        cancellation.listen(lambda reason, grace_ms: host.stop(execution, reason, grace_ms))
+        return result_of(engine.run(loaded, execution), limits, (timeout_ms, setting))
     except AdmissionError as refusal:
         raise not_admitted(str(refusal)) from None
     finally:
@@ -72,9 +71,9 @@ class _BlockingHost:
         """Begin the fetch on a thread."""
         self._start(execution, Kind.SECRETS, request.callback_id, lambda: self._fetch(request))
 
-    def now_ns(self, _execution: Execution) -> int | None:
+    def now_ns(self, execution: Execution, mode: int) -> int | None:
         """Ask the helper."""
-        return self._helper.now_ns(1)
+        return None if execution.is_over() else self._helper.now_ns(mode)
 
     def log(self, mode: int, line: str) -> None:
         """Hand the line on."""
@@ -94,10 +93,10 @@ class _BlockingHost:
     def poll(self, execution: Execution) -> None:
         """Answers arrive by themselves."""
 
-    def stop(self, execution: Execution, reason: str) -> None:
-        """End the run from another thread."""
+    def stop(self, execution: Execution, reason: str, grace_ms: int) -> None:
+        """Stop the run from another thread."""
         with self._changed:
-            execution.stop(reason)
+            execution.stop(reason, grace_ms)
             self._changed.notify_all()
 
     def close(self) -> None:
@@ -115,12 +114,14 @@ class _BlockingHost:
 
     def _call(self, request: sdk_pb2.CapabilityRequest) -> Answer:
         try:
-            return Answer(self._helper.call_capability(request).SerializeToString())
+            response = self._helper.call_capability(request).SerializeToString()
         except Exception as error:  # a helper must not raise; a guest that waits must hear of it all the same
-            return Answer(sdk_pb2.CapabilityResponse(error=text_for_guest(error)).SerializeToString())
+            response = sdk_pb2.CapabilityResponse(error=text_for_guest(error)).SerializeToString()
+        return Answer(response, answered_unix_ns=self._helper.answered_unix_ns("capability", request.callback_id))
 
     def _fetch(self, request: sdk_pb2.GetSecretsRequest) -> Answer:
         try:
-            return Answer(self._helper.get_secrets(request).SerializeToString())
+            response = self._helper.get_secrets(request).SerializeToString()
         except Exception as error:  # the same, and a failed fetch raises by contract
             return Answer(error=text_for_guest(error))
+        return Answer(response, answered_unix_ns=self._helper.answered_unix_ns("secrets", request.callback_id))

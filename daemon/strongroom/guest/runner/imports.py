@@ -14,7 +14,7 @@ import wasmtime
 
 from strongroom.guest.runner import env_imports as env
 from strongroom.guest.runner import wasi_imports as wasi
-from strongroom.guest.runner.execution import Execution, GuestExit, HostError
+from strongroom.guest.runner.execution import Execution, GuestExit, GuestWaits, HostError
 from strongroom.guest.runner.memory import MemoryAccessError
 from strongroom.guest.runner.native import CALLBACK, Native
 from strongroom.guest.runner.wasi_files import FILE_FUNCTIONS
@@ -111,7 +111,7 @@ class Imports:
                 return self._native.trap(TRAP_TEXT)
             try:
                 if not run.memory.bound:
-                    run.memory.bind(caller)
+                    run.memory.bind(self._native.memory_of_caller(caller))
                 try:
                     answer = function(run, *unpack(string_at(slots, size)))
                 except MemoryAccessError:
@@ -132,6 +132,8 @@ def _write_down(run: Execution, problem: BaseException) -> None:
     match problem:
         case GuestExit():
             run.exit_code = problem.code
+        case GuestWaits():
+            run.waits = problem.waits
         case HostError():
             run.guest_fault = str(problem)
         case _:

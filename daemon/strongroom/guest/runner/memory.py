@@ -18,7 +18,7 @@ class MemoryAccessError(Exception):
 
 
 class GuestMemory:
-    """Memory of one instance. ``bind`` comes first, from a callback: a module may call before its exports are known."""
+    """Memory of one instance. ``bind`` comes first: with the instance, or from a callback while it is being made."""
 
     __slots__ = ("_context", "_handle", "_memory", "_native", "bound")
 
@@ -29,11 +29,11 @@ class GuestMemory:
         self._handle = 0
         self.bound = False
 
-    def bind(self, caller: int) -> None:
-        """Look the memory up through the instance that calls."""
-        self._memory = self._native.memory_of_caller(caller)
-        if self._memory is not None:
-            self._handle = ctypes.addressof(self._memory)
+    def bind(self, memory: Any | None) -> None:
+        """Take the memory that an instance exports, as the engine names it."""
+        if memory is not None:
+            self._memory = memory
+            self._handle = ctypes.addressof(memory)
             self.bound = True
 
     def size(self) -> int:

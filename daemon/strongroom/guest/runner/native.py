@@ -99,16 +99,31 @@ class Native:
             return None
         return item.of.memory
 
-    def start(self, context: int, ready: wasmtime.InstancePre) -> None:
-        """A new instance, and its ``_start`` to the end. Raises ``GuestError`` for a trap and for what was refused."""
+    def instantiate(self, context: int, ready: wasmtime.InstancePre) -> Any:
+        """A new instance. Raises ``GuestError`` for a trap of its start section and for what was refused."""
         instance, trap = _ffi.wasmtime_instance_t(), ctypes.c_void_p()
-        trap_address = ctypes.addressof(trap)
-        self._check(self._instantiate(_address(ready), context, ctypes.addressof(instance), trap_address), trap)
-        item = _ffi.wasmtime_extern_t()
-        found = self._instance_export(context, ctypes.addressof(instance), b"_start", 6, ctypes.addressof(item))
-        if not found or int(item.kind) != _FUNCTION_KIND:
+        addresses = ctypes.addressof(instance), ctypes.addressof(trap)
+        self._check(self._instantiate(_address(ready), context, *addresses), trap)
+        return instance
+
+    def memory_of_instance(self, context: int, instance: Any) -> Any | None:
+        """The memory that ``instance`` exports, or ``None``, as from ``memory_of_caller``."""
+        item = self._export(context, instance, b"memory", _MEMORY_KIND)
+        return item.of.memory if item is not None else None
+
+    def start(self, context: int, instance: Any) -> None:
+        """Call ``_start``, to the guest's end. Raises ``GuestError`` for a trap."""
+        item, trap = self._export(context, instance, b"_start", _FUNCTION_KIND), ctypes.c_void_p()
+        if item is None:
             raise GuestError("could not get start function")
-        self._check(self._call(context, ctypes.addressof(item.of.func), None, 0, None, 0, trap_address), trap)
+        address = ctypes.addressof(item.of.func)
+        self._check(self._call(context, address, None, 0, None, 0, ctypes.addressof(trap)), trap)
+
+    def _export(self, context: int, instance: Any, name: bytes, kind: int) -> Any | None:
+        item = _ffi.wasmtime_extern_t()
+        place = ctypes.addressof(item)
+        found = self._instance_export(context, ctypes.addressof(instance), name, len(name), place)
+        return item if found and int(item.kind) == kind else None
 
     def _check(self, error: int | None, trap: ctypes.c_void_p) -> None:
         if error:

@@ -68,13 +68,7 @@ class _Runner:
     def _execute(self, order: runner_pb2.Execute) -> runner_pb2.Finished:
         try:
             loaded = self._load(order)
-            execution = Execution(
-                request=order.request,
-                limits=order.limits,
-                host=self._host,
-                execution_id=order.execution_id,
-                node_seed=order.node_seed,
-            )
+            execution = Execution(order, self._host)
         except (AdmissionError, DecodeError, StrongroomError, RuntimeError) as problem:
             text = f"the runner could not begin: {problem}"
             return runner_pb2.Finished(outcome=runner_pb2.OUTCOME_HOST_FAULT, error=text)

@@ -24,7 +24,7 @@ class RemoteHost:
     def __init__(self, frames: Frames) -> None:
         self._frames = frames
         self._reading = threading.Lock()
-        self._moment: int | None = None
+        self._moment: runner_pb2.NowAnswer | None = None
 
     def start_capability(self, _execution: Execution, request: sdk_pb2.CapabilityRequest) -> None:
         """Send the call; its answer comes as a frame."""
@@ -34,12 +34,14 @@ class RemoteHost:
         """Send the fetch; its answer comes as a frame."""
         self._send(runner_pb2.FromRunner(secrets_call=request))
 
-    def now_ns(self, execution: Execution) -> int | None:
+    def now_ns(self, execution: Execution, mode: int) -> int | None:
         """Ask, and wait for the answer."""
+        if execution.is_over():
+            return None
         self._moment = None
-        self._send(runner_pb2.FromRunner(now_call=runner_pb2.NowCall()))
+        self._send(runner_pb2.FromRunner(now_call=runner_pb2.NowCall(mode=sdk_pb2.Mode.ValueType(mode))))
         execution.wait(lambda: self._moment is not None)
-        return self._moment
+        return None if self._moment is None or self._moment.refused else self._moment.unix_ns
 
     def log(self, mode: int, line: str) -> None:
         """Send the line."""
@@ -80,16 +82,16 @@ class RemoteHost:
         kind = frame.WhichOneof("message")
         if kind == "capability_answer":
             given = frame.capability_answer
-            answer = Answer(response=given.response, oversize=given.oversize)
+            answer = Answer(given.response, "", given.oversize, given.answered_unix_ns)
             execution.calls.complete(Kind.CAPABILITY, given.callback_id, answer)
         elif kind == "secrets_answer":
             secrets = frame.secrets_answer
-            answer = Answer(response=secrets.responses, error=secrets.error, oversize=secrets.oversize)
+            answer = Answer(secrets.responses, secrets.error, secrets.oversize, secrets.answered_unix_ns)
             execution.calls.complete(Kind.SECRETS, secrets.callback_id, answer)
         elif kind == "now_answer":
-            self._moment = frame.now_answer.unix_ns
+            self._moment = frame.now_answer
         elif kind == "cancel":
-            execution.stop(frame.cancel.reason)
+            execution.stop(frame.cancel.reason, frame.cancel.grace_ms)
         return True
 
     def _send(self, message: runner_pb2.FromRunner) -> None:

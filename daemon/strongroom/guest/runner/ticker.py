@@ -71,5 +71,5 @@ class Ticker:
                     # would end the next run.
                     if self._current is execution:
                         execution.host.poll(execution)
-                        if execution.is_over():
+                        if execution.must_end():
                             self._end_guest()

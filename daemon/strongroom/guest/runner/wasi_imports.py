@@ -3,12 +3,12 @@
 A pointer outside memory is EFAULT, never a trap. Source: contracts/cre-guest.md section 10.
 """
 
-import os
 import struct
 import time
 from typing import Final
 
 from strongroom.guest.runner.execution import Execution, GuestExit
+from strongroom.pb.strongroom.runner.v1 import runner_pb2
 
 __all__ = [
     "args_get",
@@ -34,6 +34,7 @@ MONOTONIC: Final = 1
 
 _U32: Final = struct.Struct("<I")
 _U64: Final = struct.Struct("<Q")
+_U64_MAX: Final = (1 << 64) - 1
 _SUBSCRIPTION: Final = struct.Struct("<QB7xI4xQQH6x")
 _EVENT: Final = struct.Struct("<QHB21x")
 _TIMEOUT_NS_MAX: Final = (1 << 63) - 1
@@ -78,12 +79,15 @@ def clock_time_get(run: Execution, clock: int, _precision: int, out: int) -> int
     """Node time. The monotonic clock starts at 1, because runtimes take 0 for "not set"."""
     if clock not in (REALTIME, MONOTONIC):
         return EINVAL
-    moment = time.time_ns()
+    run.memory.check(out, 8)
+    moment = run.node_now_ns()
+    if moment is None:
+        return EINVAL
     if clock == MONOTONIC:
-        if not run.first_node_ns:
+        if run.first_node_ns is None:
             run.first_node_ns = moment
         moment = max(moment - run.first_node_ns, 0) + 1
-    run.memory.write(_U64.pack(moment), out)
+    run.memory.write(_U64.pack(moment & _U64_MAX), out)
     return SUCCESS
 
 
@@ -96,12 +100,12 @@ def clock_res_get(run: Execution, clock: int, out: int) -> int:
 
 
 def random_get(run: Execution, pointer: int, size: int) -> int:
-    """Entropy of the kernel."""
+    """Bytes that look random and are the same in a replay."""
     if size < 0:
         return EINVAL
     run.memory.check(pointer, size)
     for start in range(0, size, _RANDOM_CHUNK):
-        run.memory.write(os.urandom(min(_RANDOM_CHUNK, size - start)), pointer + start)
+        run.memory.write(run.entropy.take(min(_RANDOM_CHUNK, size - start)), pointer + start)
         if run.is_over():
             break
     return SUCCESS
@@ -133,7 +137,7 @@ def poll_oneoff(run: Execution, subscriptions: int, events: int, count: int, out
     for userdata, tag, _clock, timeout, _precision, flags in _SUBSCRIPTION.iter_unpack(data):
         errno = SUCCESS
         if tag == 0 and flags == 0:
-            sleep_ns = max(sleep_ns, min(timeout, _TIMEOUT_NS_MAX))
+            sleep_ns = max(sleep_ns, timeout)
         elif tag == 0:
             errno = ENOTSUP
         else:
@@ -146,8 +150,29 @@ def poll_oneoff(run: Execution, subscriptions: int, events: int, count: int, out
 
 
 def _sleep(run: Execution, sleep_ns: int) -> None:
-    """Sleep, but not past the end of the run. Schedulers of guests sleep microseconds; waiting would round them up."""
-    if 0 < sleep_ns < _SHORT_SLEEP_NS:
-        time.sleep(sleep_ns / 1e9)
-    elif sleep_ns:
+    """Sleep, but not past the end of the run, and not again what lies behind the guest.
+
+    Schedulers of guests sleep microseconds; waiting for an event would round them up.
+    """
+    if not sleep_ns:
+        return
+    if run.sleeps_done >= run.sleeps_recorded:
+        _sleep_really(run, sleep_ns)
+    run.sleeps_done += 1
+    if run.clock:
+        run.clock.sleep(sleep_ns)
+
+
+def _sleep_really(run: Execution, sleep_ns: int) -> None:
+    if run.is_over():
+        return
+    left_ns = max(int((run.deadline_s - time.monotonic()) * 1e9), 0)
+    if sleep_ns > _TIMEOUT_NS_MAX:
+        sleep_ns = left_ns
+    if run.suspend_after_s and sleep_ns > run.suspend_after_s * 1e9:
+        wakes_unix_ns = min(time.time_ns() + sleep_ns, _TIMEOUT_NS_MAX)
+        run.suspend(runner_pb2.Waits(sleep_until_unix_ns=wakes_unix_ns))
+    if sleep_ns < _SHORT_SLEEP_NS:
+        time.sleep(min(sleep_ns, left_ns) / 1e9)
+    else:
         run.host.wait(run, lambda: False, min(time.monotonic() + sleep_ns / 1e9, run.deadline_s))

@@ -348,19 +348,23 @@ class ModuleInfo(_message.Message):
 
     SDK_LABEL_FIELD_NUMBER: _builtins.int
     CALL_FORM_FIELD_NUMBER: _builtins.int
+    MEMORY_BYTES_MIN_FIELD_NUMBER: _builtins.int
     sdk_label: _builtins.str
     """Required. Full name of the marker import, such as "version_v2_go"."""
     call_form: _builtins.int
     """Required. Form of call_capability: 0 not imported, 1 or 2."""
+    memory_bytes_min: _builtins.int
+    """Required. Linear memory that it begins with, in bytes."""
     def __init__(
         self,
         *,
         sdk_label: _builtins.str = ...,
         call_form: _builtins.int = ...,
+        memory_bytes_min: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["call_form", b"call_form", "sdk_label", b"sdk_label"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["call_form", b"call_form", "memory_bytes_min", b"memory_bytes_min", "sdk_label", b"sdk_label"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -574,21 +578,25 @@ Global___LogLine: _TypeAlias = LogLine  # noqa: Y015
 
 @_typing.final
 class Cancel(_message.Message):
-    """Stop the run that is executing."""
+    """Stop the run that is executing: what it waits for fails at once, and nothing that it does from now on counts."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     REASON_FIELD_NUMBER: _builtins.int
+    GRACE_MS_FIELD_NUMBER: _builtins.int
     reason: _builtins.str
     """Required. Why, for the error of the run."""
+    grace_ms: _builtins.int
+    """Optional. Time that the guest has to end by itself, in milliseconds; 0: none. A second Cancel may shorten it."""
     def __init__(
         self,
         *,
         reason: _builtins.str = ...,
+        grace_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["grace_ms", b"grace_ms", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
