@@ -25,6 +25,7 @@ from strongroom.errors import (
     WrongState,
 )
 from strongroom.plugin.capability import Call, Capability, Events, Method, Registration, TriggerMethod
+from strongroom.plugin.event_book import EventBook, Redelivery
 from strongroom.plugin.hooks import hookimpl
 from strongroom.plugin.host import Artifacts, Executable, Host, Registry, Store
 from strongroom.plugin.repeats import Repeats, repeat_key, request_digest
@@ -36,6 +37,7 @@ __all__ = [
     "Capability",
     "CapabilityError",
     "Conflict",
+    "EventBook",
     "Events",
     "Executable",
     "Forbidden",
@@ -48,6 +50,7 @@ __all__ = [
     "Method",
     "Misconfigured",
     "NotFound",
+    "Redelivery",
     "Registration",
     "Registry",
     "Repeats",

@@ -18,7 +18,10 @@ URL_PREFIX: Final = "type.googleapis.com/"
 
 
 def pack(payload: any_pb2.Any, message: Message) -> None:
-    """Put ``message`` into ``payload``: ``Any.Pack``, without its layers of Python."""
+    """Put ``message`` into ``payload``: ``Any.Pack``, without its layers of Python. An ``Any`` is packed already."""
+    if isinstance(message, any_pb2.Any):
+        payload.CopyFrom(message)
+        return
     payload.type_url = URL_PREFIX + message.DESCRIPTOR.full_name
     payload.value = message.SerializeToString()
 
@@ -61,6 +64,7 @@ class Events(Protocol):
     def send(self, event_id: str, payload: Message) -> None:
         """Deliver one event. The same ``event_id`` for the same registration never starts a second run.
 
+        ``payload`` is the trigger's message, or an ``Any`` that holds it.
         It returns late while the workflow has enough to do, and that is the way in which the host asks for patience:
         send the events of different registrations from different threads, or through an ``EventBook``. It may raise
         ``LimitExceeded`` when the host is too far behind. That it returns says nothing; ``ack`` does.
