@@ -70,24 +70,22 @@ class EventRows:
 
 def prefix_of(trigger_id: str) -> str:
     """Where the events of a trigger lie. Raises ``InvalidInput``."""
-    if not trigger_id.isprintable() or "/" in trigger_id or not 1 <= len(trigger_id.encode()) <= TRIGGER_ID_BYTES_MAX:
-        raise InvalidInput(
-            "SR-PLUG-060",
-            "the trigger id cannot be kept",
-            why=f"it must have 1 to {TRIGGER_ID_BYTES_MAX} bytes, all of them printable and none a slash",
-            field="trigger_id",
-        )
+    _check("trigger id", trigger_id, TRIGGER_ID_BYTES_MAX)
+    if "/" in trigger_id:
+        raise _cannot("trigger id", "it holds a slash")
     return f"{PREFIX}{trigger_id}/"
 
 
 def key_of(trigger_id: str, event_id: str) -> str:
     """Where an event lies. Raises ``InvalidInput``."""
-    if not event_id.isprintable() or not 1 <= len(event_id.encode()) <= EVENT_ID_BYTES_MAX:
-        raise InvalidInput(
-            "SR-PLUG-060",
-            "the event id cannot be kept",
-            why=f"it must have 1 to {EVENT_ID_BYTES_MAX} bytes, all of them printable",
-            fix="use a hash of it",
-            field="event_id",
-        )
+    _check("event id", event_id, EVENT_ID_BYTES_MAX)
     return prefix_of(trigger_id) + event_id
+
+
+def _check(what: str, untrusted_id: str, bytes_max: int) -> None:
+    if not untrusted_id.isprintable() or not 1 <= len(untrusted_id.encode()) <= bytes_max:
+        raise _cannot(what, f"it must have 1 to {bytes_max} bytes, all of them printable")
+
+
+def _cannot(what: str, why: str) -> InvalidInput:
+    return InvalidInput("SR-PLUG-060", f"the {what} cannot be kept", why=why, fix="use a hash of it", field=what)
