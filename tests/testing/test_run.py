@@ -284,3 +284,10 @@ def test_the_limits_of_a_test_are_those_of_a_host_that_nobody_changed():
     assert bounds.timeout_ms == production.run_timeout_ms
     for name in set(bounds.__slots__) & set(LimitSettings.model_fields):
         assert getattr(bounds, name) == getattr(production, name), name
+
+
+def test_a_module_that_begins_with_more_memory_than_it_may_have_is_refused():
+    with pytest.raises(InvalidModule, match="begins with"):
+        run_guest(wasm("config"), EVENT, limits=Limits(memory_bytes_max=65_536))
+    with pytest.raises(InvalidModule, match="the limit is 100000000 bytes"):
+        run_guest(wasm("huge-memory"), EVENT)

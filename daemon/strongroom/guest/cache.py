@@ -17,7 +17,7 @@ from typing import Final, Protocol
 
 from strongroom.errors import StrongroomError
 
-__all__ = ["CompiledCache", "MacKey"]
+__all__ = ["CompiledCache", "MacKey", "MemoryCache", "NativeCode"]
 
 PREFIX: Final = b"srm1"
 _MAC_BYTES: Final = 32
@@ -40,31 +40,101 @@ class MacKey(Protocol):
         """Raises ``Tampered`` when ``mac`` is not that of ``data``."""
 
 
-class CompiledCache:
+class NativeCode(Protocol):
     """Native code by key. A key names the module and the engine that compiled it."""
+
+    def get(self, key: str) -> int | None:
+        """A read-only descriptor of native code, which the caller closes; ``None`` is a miss."""
+
+    def put(self, key: str, native: bytes) -> None:
+        """Keep ``native``, for a while at least."""
+
+    def discard(self, key: str) -> None:
+        """Forget ``key``: its code did not load."""
+
+    def close(self) -> None:
+        """Let go of the memory."""
+
+
+class MemoryCache:
+    """``NativeCode`` in sealed memory and nowhere else; what was used longest ago goes first."""
+
+    def __init__(self, *, entries_max: int, bytes_max: int = BYTES_MAX) -> None:
+        self._entries_max = entries_max
+        self._bytes_max = bytes_max
+        self._lock = threading.Lock()
+        self._sealed: OrderedDict[str, tuple[int, int]] = OrderedDict()
+        self._bytes = 0
+
+    def get(self, key: str) -> int | None:
+        """A read-only descriptor, which the caller closes; ``None`` is a miss."""
+        with self._lock:
+            kept = self._sealed.get(key)
+            if kept is None:
+                return None
+            self._sealed.move_to_end(key)
+            return _reopen(kept[0])
+
+    def put(self, key: str, native: bytes) -> None:
+        """Keep ``native`` until there is no more room for it."""
+        os.close(self.keep(key, native))
+
+    def keep(self, key: str, native: bytes) -> int:
+        """As ``put``, and a read-only descriptor of it, which the caller closes."""
+        sealed = os.memfd_create("strongroom-module", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        view = memoryview(native)
+        while view:
+            view = view[os.write(sealed, view) :]
+        fcntl.fcntl(sealed, fcntl.F_ADD_SEALS, _SEALS)
+        with self._lock:
+            self._drop(key)
+            self._sealed[key] = (sealed, len(native))
+            self._bytes += len(native)
+            while len(self._sealed) > self._entries_max or (len(self._sealed) > 1 and self._bytes > self._bytes_max):
+                self._drop(next(iter(self._sealed)))
+            return _reopen(sealed)
+
+    def discard(self, key: str) -> None:
+        """Forget ``key``."""
+        with self._lock:
+            self._drop(key)
+
+    def close(self) -> None:
+        """Let go of the memory."""
+        with self._lock:
+            for key in list(self._sealed):
+                self._drop(key)
+
+    def _drop(self, key: str) -> None:
+        kept = self._sealed.pop(key, None)
+        if kept is not None:
+            os.close(kept[0])
+            self._bytes -= kept[1]
+
+
+class CompiledCache:
+    """``NativeCode`` in files, the newest of it in memory too."""
 
     def __init__(self, directory: Path, mac_key: MacKey, *, bytes_max: int = BYTES_MAX) -> None:
         self._directory = directory
         self._mac_key = mac_key
         self._bytes_max = bytes_max
         self._lock = threading.Lock()
-        self._sealed: OrderedDict[str, int] = OrderedDict()
+        self._memory = MemoryCache(entries_max=MEMORY_ENTRIES_MAX)
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         directory.chmod(0o700)
 
     def get(self, key: str) -> int | None:
         """A read-only descriptor of verified native code, which the caller closes; ``None`` is a miss."""
-        with self._lock:
-            kept = self._sealed.get(key)
-            if kept is not None:
-                self._sealed.move_to_end(key)
-                return _reopen(kept)
+        kept = self._memory.get(key)
+        if kept is not None:
+            return kept
         native = self._read(key)
-        return None if native is None else self._keep(key, native)
+        return None if native is None else self._memory.keep(key, native)
 
     def put(self, key: str, native: bytes) -> None:
         """Keep ``native`` in memory, and on disk if that works: a cache that cannot write is slow, not broken."""
-        os.close(self._keep(key, native))
+        self._memory.put(key, native)
         with contextlib.suppress(OSError), self._lock:
             self._make_room(len(native))
             self._write(key, native)
@@ -72,31 +142,12 @@ class CompiledCache:
     def discard(self, key: str) -> None:
         """Forget ``key``: its code did not load."""
         with self._lock:
-            kept = self._sealed.pop(key, None)
-            if kept is not None:
-                os.close(kept)
+            self._memory.discard(key)
             self._path(key).unlink(missing_ok=True)
 
     def close(self) -> None:
         """Let go of the memory."""
-        with self._lock:
-            while self._sealed:
-                os.close(self._sealed.popitem()[1])
-
-    def _keep(self, key: str, native: bytes) -> int:
-        sealed = os.memfd_create("strongroom-module", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        view = memoryview(native)
-        while view:
-            view = view[os.write(sealed, view) :]
-        fcntl.fcntl(sealed, fcntl.F_ADD_SEALS, _SEALS)
-        with self._lock:
-            old = self._sealed.pop(key, None)
-            if old is not None:
-                os.close(old)
-            self._sealed[key] = sealed
-            while len(self._sealed) > MEMORY_ENTRIES_MAX:
-                os.close(self._sealed.popitem(last=False)[1])
-            return _reopen(sealed)
+        self._memory.close()
 
     def _read(self, key: str) -> bytes | None:
         path = self._path(key)

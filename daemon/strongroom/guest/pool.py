@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from strongroom.errors import Internal, InvalidInput, TimedOut
-from strongroom.guest.cache import CompiledCache
+from strongroom.guest.cache import NativeCode
 from strongroom.guest.cancellation import Cancellation
 from strongroom.guest.execution_helper import ExecutionHelper
 from strongroom.guest.fleet import Fleet
@@ -67,7 +67,7 @@ class PoolReport:
 class RunnerPool:
     """Compiles and executes. Every method may be called from any thread."""
 
-    def __init__(self, *, runners_max: int, cache: CompiledCache, limits: GuestLimits) -> None:
+    def __init__(self, *, runners_max: int, cache: NativeCode, limits: GuestLimits) -> None:
         self._cache = cache
         self._limits = limits
         self._spawner = Spawner()

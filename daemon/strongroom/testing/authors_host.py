@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from strongroom.errors import CapabilityError
+from strongroom.guest.cancellation import Stop
 from strongroom.modules.attributes import DEFAULT_NAMESPACE
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.strongroom.runner.v1 import runner_pb2
@@ -29,7 +30,7 @@ OWNER: Final = "0x" + "0" * 40
 """The owner in answers to secrets fetches: a guest under test belongs to nobody."""
 NO_CALLS: Final = "capability calls cannot be made during this execution"
 NO_CAPABILITY: Final = "action capability not found"
-NO_SECRET: Final = "could not find secret"
+NOT_FOUND: Final = "could not find secret"
 """Texts of the guest contract, which guests compare."""
 NS_MAX: Final = (1 << 63) - 1
 """A moment travels as a signed 64-bit number."""
@@ -49,6 +50,7 @@ class AuthorsHost:
         secrets: Mapping[tuple[str, str], str],
         execution_id: str,
         timeout_ms: int,
+        timeout_setting: str,
         log_lines_max: int,
         don_time: Callable[[], int] | None = None,
         node_time: Callable[[], int] | None = None,
@@ -62,10 +64,11 @@ class AuthorsHost:
         self._log_lines_max = log_lines_max
         self._async_calls = AsyncCalls()
         self._lock = threading.Lock()
-        self._stop: Callable[[str], None] = lambda _reason: None
+        self._stop: Stop | None = None
         self.execution_id = execution_id
         self.node_seed = int.from_bytes(randomness.token_bytes(8), "big", signed=True)
         self.timeout_ms = timeout_ms
+        self.timeout_setting = timeout_setting
         self.entropy = randomness.token_bytes(32)
         self.clock_unix_ns = time.time_ns() if node_time is None else 0
         self.sleeps_done = 0
@@ -150,7 +153,7 @@ class AuthorsHost:
         del kind, callback_id
         return 0
 
-    def on_cancel(self, stop: Callable[[str], None]) -> None:
+    def on_cancel(self, stop: Stop) -> None:
         """Keep the way to end the run."""
         self._stop = stop
 
@@ -162,7 +165,7 @@ class AuthorsHost:
         namespace = asked.namespace or DEFAULT_NAMESPACE
         value = self._secrets.get((namespace, asked.id))
         if value is None:
-            missing = sdk_pb2.SecretError(id=asked.id, namespace=namespace, owner=OWNER, error=NO_SECRET)
+            missing = sdk_pb2.SecretError(id=asked.id, namespace=namespace, owner=OWNER, error=NOT_FOUND)
             return sdk_pb2.SecretResponse(error=missing)
         secret = sdk_pb2.Secret(id=asked.id, namespace=namespace, owner=OWNER, value=value)
         return sdk_pb2.SecretResponse(secret=secret)
@@ -173,7 +176,8 @@ class AuthorsHost:
 
     def _end(self, error: BaseException) -> None:
         self.raised = self.raised or error
-        self._stop("the test ended")
+        if self._stop is not None:
+            self._stop("the test ended", grace_ms=0)
 
 
 def _failed(visibility: str, name: str, text: str) -> sdk_pb2.CapabilityResponse:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from strongroom.errors import GuestFault, InvalidInput, Refused, StrongroomError, TimedOut
+from strongroom.errors import InvalidInput, Refused, StrongroomError, TimedOut
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 
 __all__ = ["GuestOutcome", "InvalidModule", "failure_text", "invalid_module"]
@@ -39,8 +39,8 @@ def invalid_module(refusal: Refused) -> InvalidModule:
     return InvalidModule(refusal.code, refusal.what, why=refusal.why, fix=refusal.fix, **refusal.details)
 
 
-def failure_text(error: GuestFault | TimedOut | StrongroomError, *, deadline: str) -> str:
-    """What a host says of ``error``; ``deadline`` names the limit that a guest meets when its time is over."""
+def failure_text(error: StrongroomError) -> str:
+    """What a host says of ``error``, in the words of the guest contract and with the name of the limit."""
     if isinstance(error, TimedOut):
-        return f"{error.why}: {error.what} ({deadline})"
+        return f"{error.why}: {error.what} ({error.details.get('setting', '')})"
     return error.why if error.code in _SAID_BY_RUNNER and error.why else str(error)

@@ -13,11 +13,13 @@ from strongroom.testing.limits import DEFAULT, Limits, guest_limits
 from strongroom.testing.outcome import GuestOutcome, failure_text
 from strongroom.testing.runners import runners
 
-__all__ = ["SHORT_REQUESTS_MS", "run_guest", "trial"]
+__all__ = ["run_guest", "trial"]
 
-SHORT_REQUESTS_MS: Final = MappingProxyType({"subscribe": 15_000, "pre_hook": 10_000})
-"""Requests that have less time than a run, whatever its deadline. Source: contracts, "cre-guest" section 12."""
-_SETTINGS: Final = {"subscribe": "limits.subscribe_timeout_ms", "pre_hook": "limits.pre_hook_timeout_ms"}
+SHORT_REQUESTS: Final = MappingProxyType(
+    {"subscribe": (15_000, "limits.subscribe_timeout_ms"), "pre_hook": (10_000, "limits.pre_hook_timeout_ms")}
+)
+"""Requests that have less time than a run, in milliseconds, and the setting. Source: "cre-guest" section 12."""
+DEADLINE: Final = "deadline_ms, limits.run_timeout_ms on a host"
 NO_REQUEST: Final = "invalid request: can't be nil"
 
 _NO_CAPABILITIES: Final[Mapping[str, CapabilityFunction]] = MappingProxyType({})
@@ -55,11 +57,13 @@ def run_guest(
     """
     kind = "" if request is None else request.WhichOneof("request") or ""
     bounds = guest_limits(limits)
+    timeout_ms, setting = min((limits.deadline_ms, DEADLINE), SHORT_REQUESTS.get(kind, (limits.deadline_ms, DEADLINE)))
     host = AuthorsHost(
         capabilities=capabilities,
         secrets=secrets,
         execution_id="" if kind == "subscribe" else execution_id,
-        timeout_ms=min(limits.deadline_ms, SHORT_REQUESTS_MS.get(kind, limits.deadline_ms)),
+        timeout_ms=timeout_ms,
+        timeout_setting=setting,
         log_lines_max=limits.log_lines_max,
         don_time=don_time,
         node_time=node_time,
@@ -83,14 +87,11 @@ def trial(
     if not serialized:
         return GuestOutcome(None, NO_REQUEST, [], [], 0, 0.0)
     result, error = None, None
-    kind = request.WhichOneof("request") or "" if request is not None else ""
     try:
         answer = pool.execute(key, wasm, serialized, helper, limits=limits, watch=host.watch)
         result = sdk_pb2.ExecutionResult.FromString(answer)
     except (GuestFault, TimedOut, Cancelled, Internal) as failure:
-        short = kind in SHORT_REQUESTS_MS and host.timeout_ms == SHORT_REQUESTS_MS[kind]
-        setting = _SETTINGS[kind] if short else "deadline_ms, on a host limits.run_timeout_ms"
-        error = failure_text(failure, deadline=setting)
+        error = failure_text(failure)
     finally:
         host.close()
     if host.raised is not None:

@@ -1,29 +1,25 @@
 """The runners of this process, started by the first guest under test and gone with the process.
 
 Rule 1: they are the sandboxed processes of a host in production, one owner to all of them.
-Rule 2: a module is compiled once; its code lies in a folder that only this process uses and removes.
+Rule 2: a module is compiled once; its code lies in the memory of this process, so nothing of it is left behind.
 Rule 3: a forked child starts runners of its own: those of its parent answer to their parent only.
 """
 
 import atexit
 import hashlib
-import hmac
 import os
-import secrets
-import shutil
-import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 
-from strongroom.errors import InvalidInput, LimitExceeded, Tampered
+from strongroom.errors import InvalidInput, LimitExceeded
 from strongroom.guest.binary import decode_upload
-from strongroom.guest.cache import CompiledCache
+from strongroom.guest.cache import MemoryCache
 from strongroom.guest.execution_helper import ExecutionHelper
 from strongroom.guest.limits import GuestLimits
-from strongroom.guest.pool import RunnerPool
+from strongroom.guest.outcome import check_memory
+from strongroom.guest.pool import CompiledModule, RunnerPool
 from strongroom.pb.strongroom.runner.v1 import runner_pb2
 from strongroom.testing.outcome import invalid_module
 
@@ -35,9 +31,13 @@ CALLS_MAX: Final = 512
 """Functions of authors at once: each of them may block a thread."""
 FREE_WAIT_S: Final = 120.0
 """Waiting for a runner is not a guest's time here: how many tests run beside each other must not decide over one."""
+COMPILED_MAX: Final = 64
+"""Modules whose code is kept; one that is dropped is compiled again when it is needed."""
 MODULES_MAX: Final = 256
 """Modules that are known by the hash of what was given; one takes a hundred bytes."""
 OWNER: Final = "testing"
+MEMORY_BYTES_MAX: Final = 1 << 32
+"""All that a module can address: whose limit it has to meet is known only when it is run."""
 
 
 class Runners:
@@ -45,28 +45,21 @@ class Runners:
 
     def __init__(self) -> None:
         self._process_id = os.getpid()
-        self._folder = Path(tempfile.mkdtemp(prefix="strongroom-testing-"))
-        limits = GuestLimits(calls_in_flight_max=CALLS_MAX)
-        self._pool = RunnerPool(runners_max=RUNNERS_MAX, cache=CompiledCache(self._folder, _FolderKey()), limits=limits)
+        limits = GuestLimits(calls_in_flight_max=CALLS_MAX, memory_bytes_max=MEMORY_BYTES_MAX)
+        self._pool = RunnerPool(runners_max=RUNNERS_MAX, cache=MemoryCache(entries_max=COMPILED_MAX), limits=limits)
         self._admitting = threading.Lock()
-        self._keys: OrderedDict[tuple[bytes, int, int], str] = OrderedDict()
+        self._modules: OrderedDict[tuple[bytes, int, int], CompiledModule] = OrderedDict()
         self._pool.start()
 
     def admit(self, untrusted: bytes, limits: GuestLimits) -> str:
         """The key of a module: raw, brotli or base64 of brotli. Raises ``InvalidModule``, ``Unavailable``."""
         name = (hashlib.sha256(untrusted).digest(), limits.binary_compressed_bytes_max, limits.binary_bytes_max)
-        key = self._keys.get(name)
-        if key is not None:
-            return key
-        with self._admitting:
-            if name not in self._keys:
-                try:
-                    self._keys[name] = self._pool.compile(decode_upload(untrusted, limits).wasm()).module_key
-                except (InvalidInput, LimitExceeded) as refusal:
-                    raise invalid_module(refusal) from refusal
-                while len(self._keys) > MODULES_MAX:
-                    self._keys.popitem(last=False)
-            return self._keys[name]
+        try:
+            module = self._modules.get(name) or self._compile(name, untrusted, limits)
+            check_memory(runner_pb2.ModuleInfo(memory_bytes_min=module.memory_bytes_min), limits)
+        except (InvalidInput, LimitExceeded) as refusal:
+            raise invalid_module(refusal) from refusal
+        return module.module_key
 
     def execute(
         self,
@@ -90,27 +83,19 @@ class Runners:
             free_wait_s=FREE_WAIT_S,
         )
 
+    def _compile(self, name: tuple[bytes, int, int], untrusted: bytes, limits: GuestLimits) -> CompiledModule:
+        with self._admitting:
+            if name not in self._modules:
+                self._modules[name] = self._pool.compile(decode_upload(untrusted, limits).wasm())
+            module = self._modules[name]
+            while len(self._modules) > MODULES_MAX:
+                self._modules.popitem(last=False)
+            return module
+
     def close(self) -> None:
-        """End the processes and remove the folder. A forked child leaves both to its parent."""
+        """End the processes. A forked child leaves them to its parent."""
         if os.getpid() == self._process_id:
             self._pool.close()
-            shutil.rmtree(self._folder, ignore_errors=True)
-
-
-class _FolderKey:
-    """The key of a folder that no other process reads: it lives as long as this object."""
-
-    def __init__(self) -> None:
-        self._key = secrets.token_bytes(32)
-
-    def mac(self, data: bytes) -> bytes:
-        """32 bytes over ``data``."""
-        return hmac.digest(self._key, data, hashlib.sha256)
-
-    def check_mac(self, data: bytes, mac: bytes) -> None:
-        """Raises ``Tampered`` when ``mac`` is not that of ``data``."""
-        if not hmac.compare_digest(self.mac(data), mac):
-            raise Tampered("compiled code")
 
 
 class _Shared:
