@@ -41,9 +41,22 @@ class Caller:
         """Print the data: ``document`` as ``strongroom.<noun>/v1`` with ``--json``, else ``text``."""
         if self.json:
             text = json_text({"schema": f"strongroom.{noun}/v1", **document})
+        self._write(text + "\n" if text else "")
+
+    def emit_line(self, noun: str, document: Mapping[str, Any], text: str) -> None:  # Any: JSON values
+        """As ``emit``, for one of many that come one after another: with ``--json`` each is one line."""
+        if self.json:
+            text = json_text({"schema": f"strongroom.{noun}/v1", **document}, indent=None)
+        self._write(text + "\n")
+
+    def emit_raw(self, data: bytes) -> None:
+        """Print what is data already, as it is."""
+        self._write(data.decode("utf-8"))
+
+    @staticmethod
+    def _write(text: str) -> None:
         try:
-            if text:
-                sys.stdout.write(text + "\n")
+            sys.stdout.write(text)
             sys.stdout.flush()
         except BrokenPipeError:
             raise ReaderGone from None
@@ -116,10 +129,10 @@ def _why_no_json(error: Exception) -> str:
     return f"{where} cannot be read"
 
 
-def json_text(document: Mapping[str, Any]) -> str:  # Any: JSON values
+def json_text(document: Mapping[str, Any], *, indent: int | None = 2) -> str:  # Any: JSON values
     """``document`` as JSON that a person can read too, without a character that a terminal would obey."""
     readable = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    text = json.dumps(document, indent=2, ensure_ascii=not readable)
+    text = json.dumps(document, indent=indent, ensure_ascii=not readable)
     return "\n".join(UNSAFE.sub(lambda found: f"\\u{ord(found.group()):04x}", line) for line in text.split("\n"))
 
 

@@ -61,6 +61,22 @@ class Host:
         except grpc.RpcError as error:
             raise self._failure(error) from error
 
+    def stream(self, method: Any, request: object, *, timeout_s: float | None = None) -> Iterator[Any]:
+        """The answers to ``request`` as they come, for ``timeout_s`` or as long as calls may take.
+
+        Any: what a generated method streams has no type that it shares with an iterator. Raises ``Failure``.
+        """
+        import grpc
+
+        answers = method(request, timeout=timeout_s or self._caller.timeout_s)
+        try:
+            yield from answers
+        except grpc.RpcError as error:
+            raise self._failure(error) from error
+        finally:
+            # Whoever stops listening tells the host, which has a thread for this.
+            answers.cancel()
+
     def _failure(self, error: Any) -> Failure:  # Any: a grpc.RpcError is also a grpc.Call, which its type does not say
         status = error.code().name
         code, details = _details(error)
@@ -105,9 +121,12 @@ def connect(caller: Caller) -> Iterator[Host]:
         ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
         ("grpc.enable_retries", 0),
         ("grpc.default_authority", "localhost"),
+        # A host that was started again is on the same machine: there is nothing to be gentle with.
+        ("grpc.initial_reconnect_backoff_ms", 200),
+        ("grpc.max_reconnect_backoff_ms", 1_000),
     ]
     # gRPC reads an address as a URI, in which a path may not hold every character that a path may hold.
-    with grpc.insecure_channel(f"unix:{quote(str(socket))}", options=options) as channel:
+    with grpc.insecure_channel(f"unix:{quote(os.fsencode(socket))}", options=options) as channel:
         yield Host(channel, caller, socket)
 
 

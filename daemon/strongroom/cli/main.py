@@ -27,7 +27,7 @@ COMPLETE_VARIABLE: Final = "_STRONGROOM_COMPLETE"
 # Module below `strongroom.cli` -> what the root's help says; the module says the same of itself.
 NOUNS: Final[Mapping[str, str]] = {
     "workflow": "Register workflows, look at them, pause and delete them.",
-    "run": "Start runs, wait for them, look at them.",
+    "run": "Start runs, look at them, stop them, repeat them.",
     "capability": "List capabilities and call them.",
     "secret": "Give secrets to the vault, list their names, delete them.",
     "plugin": "See what plugins run, check and change the manifest.",

@@ -5,23 +5,22 @@ from typing import Annotated, Any, Final
 import typer
 from ulid import ULID
 
-from strongroom.cli import views
+from strongroom.cli import run_again, run_events, run_export, run_stop, views
 from strongroom.cli.caller import Caller, facts, table
 from strongroom.cli.channel import Host, connect
 from strongroom.cli.exits import Exit
 from strongroom.cli.failure import Failure, bad_data
+from strongroom.cli.run_calls import Run, runs_stub
 from strongroom.cli.values import to_json
 from strongroom.cli.verbs import group, verb
 from strongroom.cli.workflow import Owner
 from strongroom.pb.strongroom.v1 import run_pb2, workflow_pb2
-from strongroom.pb.strongroom.v1.run_pb2_grpc import RunServiceStub
 from strongroom.pb.strongroom.v1.workflow_pb2_grpc import WorkflowServiceStub
 
 __all__ = ["app"]
 
 PAGE_SIZE_MAX: Final = 500
 TRIGGER_MAX: Final = 1_000_000
-UNFINISHED: Final = frozenset({run_pb2.RUN_STATUS_PENDING, run_pb2.RUN_STATUS_RUNNING, run_pb2.RUN_STATUS_WAITING})
 
 _Workflow = Annotated[str, typer.Argument(help="Workflow id or name.", metavar="WORKFLOW")]
 _Trigger = Annotated[int, typer.Option("--trigger", help="Which trigger of the workflow.", min=0, max=TRIGGER_MAX)]
@@ -30,13 +29,8 @@ _Payload = Annotated[
 ]
 _RunId = Annotated[str, typer.Option("--run-id", help="Id for the run; the same one again answers with the same run.")]
 _EventId = Annotated[str, typer.Option("--event-id", help="Id of the event; one event of a trigger starts one run.")]
-_Run = Annotated[str, typer.Argument(help="Run id.", metavar="RUN")]
 
-app = group("Start runs, wait for them, look at them.")
-
-
-def _stub(host: Host) -> RunServiceStub:
-    return host.stub(RunServiceStub)
+app = group("Start runs, look at them, stop them, repeat them.")
 
 
 def _start(
@@ -68,7 +62,7 @@ def start(
     """Start a run and print its id as soon as it is safely stored."""
     request = _start(caller, workflow, trigger=trigger, payload=payload, run_id=run_id, event_id=event_id, owner=owner)
     with connect(caller) as host:
-        answer = host.call(_stub(host).Start, request)
+        answer = host.call(runs_stub(host).Start, request)
     caller.emit("run", {**views.run(answer.run), "created": answer.created}, answer.run.run_id)
     if not answer.created:
         caller.note("this run was there before; nothing new was started")
@@ -88,7 +82,7 @@ def execute(
     request = _start(caller, workflow, trigger=trigger, payload=payload, run_id=run_id, event_id=event_id, owner=owner)
     try:
         with connect(caller) as host:
-            answer = host.call(_stub(host).Execute, run_pb2.ExecuteRequest(start=request))
+            answer = host.call(runs_stub(host).Execute, run_pb2.ExecuteRequest(start=request))
     except Failure as failure:
         if failure.exit_code is Exit.TEMPORARY:
             caller.note(f"its id is {request.run_id}: ask with `strongroom run get {request.run_id}`")
@@ -133,7 +127,7 @@ def list_runs(
             request.workflow_id = _workflow_id(host, workflow, owner)
         while True:
             request.page_size = min(limit - len(found), PAGE_SIZE_MAX)
-            page = host.call(_stub(host).List, request)
+            page = host.call(runs_stub(host).List, request)
             found.extend(page.runs)
             request.page_token = page.next_page_token
             if not page.next_page_token or not page.runs or len(found) >= limit:
@@ -170,64 +164,12 @@ def _workflow_id(host: Host, workflow: str, owner: str) -> str:
 
 
 @verb(app, "get", example="strongroom run get wrun_01JD3Z8Q4M6Y1T9W2V5X7B0C8D")
-def get(caller: Caller, run: _Run) -> None:
+def get(caller: Caller, run: Run) -> None:
     """Show one run. Its input and output stay sealed."""
     with connect(caller) as host:
-        header = host.call(_stub(host).Get, run_pb2.RunServiceGetRequest(run_id=run)).run
+        header = host.call(runs_stub(host).Get, run_pb2.RunServiceGetRequest(run_id=run)).run
     caller.emit("run", views.run(header), facts(views.run_facts(header)))
 
 
-@verb(app, "events", example="strongroom run events wrun_01JD3Z8Q4M6Y1T9W2V5X7B0C8D")
-def events(
-    caller: Caller,
-    run: _Run,
-    limit: Annotated[int, typer.Option("--limit", help="How many at most.", min=1, max=1_000_000)] = 1_000,
-) -> None:
-    """Show the journal of a run, in order. Contents stay sealed."""
-    found: list[run_pb2.Event] = []
-    request = run_pb2.ListEventsRequest(run_id=run)
-    with connect(caller) as host:
-        while True:
-            request.page_size = min(limit - len(found), PAGE_SIZE_MAX)
-            page = host.call(_stub(host).ListEvents, request)
-            found.extend(page.events)
-            request.page_token = page.next_page_token
-            if not page.next_page_token or not page.events or len(found) >= limit:
-                break
-    documents = [views.event(item) for item in found[:limit]]
-    rows = [
-        [
-            d["index"],
-            d["create_time"],
-            d["event_type"],
-            d["correlation_id"],
-            "TAMPERED" if d["tampered"] else d["content"] or "",
-        ]
-        for d in documents
-    ]
-    caller.emit(
-        "events",
-        {"run_id": run, "events": documents, "more": bool(request.page_token)},
-        table(["#", "TIME", "EVENT", "STEP", "CONTENT"], rows) if rows else "",
-    )
-    if request.page_token:
-        caller.note(f"there are more than {limit}: raise --limit")
-
-
-@verb(app, "cancel", example="strongroom run cancel wrun_01JD3Z8Q4M6Y1T9W2V5X7B0C8D")
-def cancel(
-    caller: Caller,
-    run: _Run,
-    reason: Annotated[str, typer.Option("--reason", help="Why; it is kept with the run.")] = "",
-) -> int | None:
-    """Ask a run to stop, and wait until it has. Calls that it already made are not undone.
-
-    The exit code is 75 when it has not ended within --timeout; it was asked to all the same.
-    """
-    with connect(caller) as host:
-        header = host.call(_stub(host).Cancel, run_pb2.CancelRequest(run_id=run, reason=reason)).run
-    caller.emit("run", views.run(header), facts(views.run_facts(header)))
-    if header.status in UNFINISHED:
-        caller.note("it was asked to stop and has not ended yet: look again with strongroom run get")
-        return Exit.TEMPORARY
-    return None
+for part in (run_events, run_stop, run_again, run_export):
+    part.add_to(app)

@@ -8,8 +8,21 @@ from strongroom.cli.caller import facts
 from strongroom.cli.values import rfc3339
 from strongroom.pb.strongroom.v1 import run_pb2, workflow_pb2
 
-__all__ = ["event", "optional_time", "run", "run_facts", "run_status", "sealed", "workflow", "workflow_facts"]
+__all__ = [
+    "UNFINISHED",
+    "event",
+    "is_final",
+    "log_line",
+    "optional_time",
+    "run",
+    "run_facts",
+    "run_status",
+    "sealed",
+    "workflow",
+    "workflow_facts",
+]
 
+UNFINISHED: Final = frozenset({run_pb2.RUN_STATUS_PENDING, run_pb2.RUN_STATUS_RUNNING, run_pb2.RUN_STATUS_WAITING})
 ENCODINGS: Final = {workflow_pb2.ENCODING_RAW: "raw", workflow_pb2.ENCODING_BROTLI: "brotli"}
 
 
@@ -112,6 +125,8 @@ def run(header: run_pb2.Run) -> dict[str, Any]:  # Any: JSON
         "input": sealed(header.input) if header.HasField("input") else None,
         "output": sealed(header.output) if header.HasField("output") else None,
         "error_code": header.error_code,
+        "parent_run_id": header.parent_run_id,
+        "wake_time": optional_time(header, "wake_time"),
         "tampered": False,
     }
 
@@ -129,7 +144,9 @@ def run_facts(header: run_pb2.Run) -> list[tuple[str, object]]:
         ("where", f"{where} · NO HARDWARE PROTECTION" if header.insecure else where),
         ("created", optional_time(header, "create_time")),
         ("started", optional_time(header, "start_time")),
+        ("wakes", optional_time(header, "wake_time")),
         ("ended", optional_time(header, "end_time")),
+        ("repeats", header.parent_run_id),
         ("input", sealed(header.input) if header.HasField("input") else None),
         ("output", sealed(header.output) if header.HasField("output") else None),
         ("error code", header.error_code),
@@ -146,6 +163,24 @@ def event(item: run_pb2.Event) -> dict[str, Any]:  # Any: JSON
         "content": sealed(item.sealed) if item.HasField("sealed") else None,
         "tampered": item.tampered,
     }
+
+
+def log_line(item: run_pb2.LogsResponse) -> dict[str, Any]:  # Any: JSON
+    """The document of a line of a guest's log, or of an event of sealed lines."""
+    is_sealed = item.HasField("sealed")
+    return {
+        "index": item.index,
+        "position": item.position,
+        "create_time": optional_time(item, "create_time"),
+        "mode": None if is_sealed else item.mode,
+        "line": None if is_sealed else item.line,
+        "content": sealed(item.sealed) if is_sealed else None,
+    }
+
+
+def is_final(header: run_pb2.Run) -> bool:
+    """Whether the run has ended."""
+    return header.status not in UNFINISHED
 
 
 def _enum_word(enum: Any, number: int, prefix: str) -> str:  # Any: generated enums have no common type

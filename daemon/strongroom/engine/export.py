@@ -51,7 +51,7 @@ def _run(header: RunRow) -> dict[str, Any]:  # Any: JSON
         "owner": header.workflow_owner,
         "trigger_index": header.trigger_index,
         "event_id": header.event_id,
-        "parent_run_id": getattr(header, "parent_run_id", ""),
+        "parent_run_id": header.parent_run_id,
         "status": header.status,
         "module": header.module,
         "backend": header.backend,

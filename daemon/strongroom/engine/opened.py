@@ -10,6 +10,15 @@ from typing import Any, Final
 from google.protobuf import json_format
 from google.protobuf.message import DecodeError, Message
 
+from strongroom.engine.event_types import (
+    CANCEL_REQUESTED,
+    CREATED,
+    LOG_WRITTEN,
+    RESTRICTIONS_SET,
+    STEP_COMPLETED,
+    STEP_CREATED,
+    TIME_READ,
+)
 from strongroom.engine.lifecycle import RunEvent
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.strongroom.journal.v1 import journal_pb2
@@ -79,13 +88,13 @@ def _bytes(data: bytes) -> Json:
 
 
 READERS: Final[dict[str, Callable[[bytes], Json]]] = {
-    "run_created": _created,
-    "step_created": _step_created,
-    "step_completed": _step_completed,
-    "restrictions_set": _plain(journal_pb2.RestrictionsSet),
-    "time_read": _plain(journal_pb2.TimeRead),
-    "log_written": _plain(journal_pb2.LogWritten),
-    "cancel_requested": _plain(journal_pb2.CancelRequested),
+    CREATED: _created,
+    STEP_CREATED: _step_created,
+    STEP_COMPLETED: _step_completed,
+    RESTRICTIONS_SET: _plain(journal_pb2.RestrictionsSet),
+    TIME_READ: _plain(journal_pb2.TimeRead),
+    LOG_WRITTEN: _plain(journal_pb2.LogWritten),
+    CANCEL_REQUESTED: _plain(journal_pb2.CancelRequested),
     RunEvent.STARTED.value: lambda _content: {},
     RunEvent.SUSPENDED.value: _plain(journal_pb2.Suspended),
     RunEvent.COMPLETED.value: _completed,

@@ -6,12 +6,13 @@ is stored, and nobody else is asked. What it does is compared in the order in wh
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from strongroom.engine.history import History
-from strongroom.engine.host import EngineHost, workflow_of
+from strongroom.engine.host import EngineHost
 from strongroom.engine.lifecycle import FINAL, RunState
+from strongroom.engine.pre_hook import GuestRun
 from strongroom.engine.replay_helper import ReplayHelper
 from strongroom.engine.replay_script import Script, script_of
 from strongroom.engine.specs import Spec
@@ -25,9 +26,8 @@ from strongroom.errors import (
     Unavailable,
     WrongState,
 )
-from strongroom.modules.local import LocalModule
 from strongroom.modules.module import ExecutionHelper
-from strongroom.modules.route import LOCAL
+from strongroom.modules.route import LOCAL, Router
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.strongroom.journal.v1 import journal_pb2
 from strongroom.pb.strongroom.runner.v1 import runner_pb2
@@ -125,8 +125,8 @@ class Replays:
     def _replayed(self, header: RunRow, spec: Spec, timeout_s: float) -> Replayed:
         events = list(self._history.stored(header))
         cut_off = _cut_off(header)
-        created = journal_pb2.RunCreated.FromString(events[0].content or b"")
-        if not created.entropy:
+        script = script_of(events, whole=not cut_off)
+        if not script.recorded.created.entropy:
             raise WrongState(
                 "SR-RUN-046",
                 f"run {header.run_id} cannot be replayed: its journal does not say what time and randomness it saw",
@@ -134,42 +134,54 @@ class Replays:
                 fix="start a new run and replay that",
                 run_id=header.run_id,
             )
-        script = script_of(events, whole=not cut_off, created=created)
-        timeout_ms = min(self._host.limits.run_timeout_ms, int(timeout_s * 1000))
-        helper = ReplayHelper(script=script, execution_id=header.execution_id, timeout_ms=max(timeout_ms, 1))
-        module = LocalModule(
-            workflow_of(spec), _Watched(self._runners, script.watch), lambda: self._host.raw_module(spec)
+        over = threading.Event()
+        timeout_ms = max(1, min(self._host.limits.run_timeout_ms, int(timeout_s * 1000)))
+
+        def helper_of(phase: str) -> ReplayHelper:
+            script.phase = phase
+            return ReplayHelper(
+                script=script, phase=phase, execution_id=header.execution_id, timeout_ms=timeout_ms, over=over
+            )
+
+        run = GuestRun(
+            host=self._watched(script),
+            spec=spec,
+            module_name=LOCAL,
+            trigger=sdk_pb2.Trigger.FromString(script.recorded.created.trigger),
+            helper_of=helper_of,
+            known=None,
+            remember=script.restrictions,
         )
-        request = sdk_pb2.ExecuteRequest(
-            config=spec.config,
-            trigger=sdk_pb2.Trigger.FromString(created.trigger),
-            max_response_size=self._host.limits.response_bytes_max,
-        )
-        end = events[-1]
+        end = events[-1].content or b""
         try:
-            result = module.execute(request, helper)
+            result = run.execute()
         except (Cancelled, GuestSuspended):
             # Stopped by this replay: it differs, or it stands where the journal has no more answers for it.
-            script.ended()
-        except TimedOut as error:
-            if not (cut_off and header.status == RunState.TIMED_OUT):
-                raise error
-            script.ended()
+            script.ended(by_itself=False)
+        except TimedOut:
+            if header.status != RunState.TIMED_OUT:
+                raise
+            script.ended(by_itself=False)
         except StrongroomError as error:
             if script.difference is None:
-                _compare_failure(script, header, end.content or b"", error)
+                _compare_failure(script, header, end, error)
         else:
-            _compare_result(script, header, end.content or b"", result)
+            _compare_result(script, header, end, result)
         finally:
-            helper.over.set()
+            over.set()
         return Replayed(
             header,
-            script.steps_compared,
-            script.times_compared,
-            script.lines_compared,
+            len(script.compared),
+            sum(script.times_compared.values()),
+            sum(script.lines_compared.values()),
             cut_off,
             script.difference,
         )
+
+    def _watched(self, script: Script) -> EngineHost:
+        """This host with modules of its own, whose guests are watched."""
+        router = Router(_Watched(self._runners, script.watch), self._host.capabilities, lambda _workflow: None)
+        return replace(self._host, router=router, _modules={}, _offers={})
 
     def _checked(self, header: RunRow) -> Spec:
         if header.status not in FINAL:
@@ -197,27 +209,27 @@ def _cut_off(header: RunRow) -> str:
 
 
 def _compare_result(script: Script, header: RunRow, end: bytes, result: sdk_pb2.ExecutionResult) -> None:
-    script.ended()
+    script.ended(by_itself=True)
     if not script.whole:
         return
     if header.status == RunState.COMPLETED:
         recorded = journal_pb2.RunCompleted.FromString(end).result
         if recorded != result.SerializeToString(deterministic=True):
-            script.differs_at_end("its result is another one")
+            script.differs("end", "its result is another one")
     elif result.WhichOneof("result") != "error":
-        script.differs_at_end("it failed before and has a result now")
+        script.differs("end", "it failed before and has a result now")
     elif result.error != journal_pb2.Failure.FromString(end).error:
-        script.differs_at_end("it reports another error")
+        script.differs("end", "it reports another error")
 
 
 def _compare_failure(script: Script, header: RunRow, end: bytes, error: StrongroomError) -> None:
     """Raises ``error`` when it is not the guest's doing: whoever asked for the replay hears of it."""
     if error.code not in GUEST_ENDS:
         raise error
-    script.ended()
+    script.ended(by_itself=True)
     if not script.whole:
         return
     if header.status == RunState.COMPLETED:
-        script.differs_at_end("it had a result before and fails now")
+        script.differs("end", "it had a result before and fails now")
     elif (error.code, str(error)) != (header.error_code, journal_pb2.Failure.FromString(end).error):
-        script.differs_at_end("it fails otherwise")
+        script.differs("end", "it fails otherwise")

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from strongroom.engine.admission import Admission
+from strongroom.engine.event_types import RESTRICTIONS_SET, STEP_COMPLETED, STEP_CREATED, TIME_READ
 from strongroom.engine.execution import draw_entropy, draw_seed
 from strongroom.engine.history import History
 from strongroom.engine.host import EngineHost
-from strongroom.engine.journal import STEP_COMPLETED, STEP_CREATED, JournalEvent
+from strongroom.engine.journal import JournalEvent
 from strongroom.engine.lifecycle import FINAL
 from strongroom.engine.runids import check_run_id, new_run_id
 from strongroom.engine.standing import standing_workflow
@@ -20,7 +21,7 @@ from strongroom.storage.runs import RunRow
 
 __all__ = ["Retried", "Retries"]
 
-SEEN_BEFORE: Final = frozenset({"time_read", "restrictions_set"})
+SEEN_BEFORE: Final = frozenset({TIME_READ, RESTRICTIONS_SET})
 """Beside the steps, what a guest saw that its next request may depend on."""
 
 
@@ -99,7 +100,7 @@ def _up_to(from_step: str, events: Sequence[JournalEvent]) -> list[JournalEvent]
     made = [event.row.correlation_id for event in events if event.row.event_type == STEP_CREATED]
     if from_step not in made:
         raise InvalidInput(
-            "SR-RUN-050",
+            "SR-RUN-055",
             f"the run has no step {from_step[:80]!r}",
             why=f"it made {len(made)}",
             fix="strongroom run events lists them, each with its id",

@@ -6,7 +6,7 @@ from typing import Final
 
 from strongroom.errors import InvalidInput, LimitExceeded
 
-__all__ = ["PLACE_MAX", "decode_token", "encode_token", "page_size"]
+__all__ = ["checked_index", "decode_token", "encode_token", "page_size"]
 
 PLACE_MAX: Final = 2**63 - 1
 """What a database can compare a time or an index with."""
@@ -50,3 +50,15 @@ def decode_token(untrusted_token: str) -> tuple[int, str] | None:
             field="page_token",
         ) from None
     return place, key
+
+
+def checked_index(untrusted_index: int) -> int:
+    """The index of the first event that is wanted. Raises ``InvalidInput``."""
+    if untrusted_index > PLACE_MAX:
+        raise InvalidInput(
+            "SR-API-010",
+            f"{untrusted_index} is not the index of an event",
+            fix="go on from the index after the last event that arrived",
+            field="from_index",
+        )
+    return untrusted_index

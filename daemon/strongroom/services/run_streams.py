@@ -9,21 +9,21 @@ from typing import Final
 
 import grpc
 
+from strongroom.engine.event_types import LOG_WRITTEN
 from strongroom.engine.export import export_lines
 from strongroom.engine.history import History
 from strongroom.engine.journal import JournalEvent
-from strongroom.errors import InvalidInput, Tampered
+from strongroom.errors import Tampered
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.strongroom.journal.v1 import journal_pb2
 from strongroom.pb.strongroom.v1 import run_pb2
 from strongroom.services.convert import event_message, run_message
-from strongroom.services.paging import PLACE_MAX
+from strongroom.services.paging import checked_index
 from strongroom.services.places import streaming
 from strongroom.services.reasons import Opening, checked_reason
 
 __all__ = ["RunStreams"]
 
-LOG_WRITTEN: Final = "log_written"
 PIECE_BYTES: Final = 64_000
 """Small lines share a message; one that is longer has one of its own."""
 MODES: Final = {sdk_pb2.MODE_DON: "don", sdk_pb2.MODE_NODE: "node"}
@@ -38,7 +38,7 @@ class RunStreams:
 
     def watch(self, request: run_pb2.WatchRequest, context: grpc.ServicerContext) -> Iterator[run_pb2.WatchResponse]:
         """Events from an index on as they are stored, then the header once the run is final."""
-        start = _checked_index(request.from_index)
+        start = checked_index(request.from_index)
         run_id = self._history.header(request.run_id).run_id
         with self._places.taken(), self._history.watch(run_id) as watch:
             if not context.add_callback(watch.close):
@@ -50,7 +50,7 @@ class RunStreams:
 
     def logs(self, request: run_pb2.LogsRequest, context: grpc.ServicerContext) -> Iterator[run_pb2.LogsResponse]:
         """What the guest logged, from an event index on."""
-        start = _checked_index(request.from_index)
+        start = checked_index(request.from_index)
         reason = checked_reason(request.reason)
         header = self._history.header(request.run_id)
         with self._places.taken(), self._history.watch(header.run_id) as watch:
@@ -111,14 +111,3 @@ def _opened(event: JournalEvent, run_id: str) -> Iterator[run_pb2.LogsResponse]:
         )
         answer.create_time.FromNanoseconds(line.unix_ns)
         yield answer
-
-
-def _checked_index(untrusted_index: int) -> int:
-    if untrusted_index > PLACE_MAX:
-        raise InvalidInput(
-            "SR-API-010",
-            f"{untrusted_index} is not the index of an event",
-            fix="go on from the index after the last event that arrived",
-            field="from_index",
-        )
-    return untrusted_index

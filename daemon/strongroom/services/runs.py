@@ -14,7 +14,7 @@ from strongroom.engine.retry import Retries
 from strongroom.errors import InvalidInput
 from strongroom.pb.strongroom.v1 import run_pb2, run_pb2_grpc
 from strongroom.services.convert import event_message, run_message, tampered_run_message
-from strongroom.services.paging import decode_token, encode_token, page_size
+from strongroom.services.paging import checked_index, decode_token, encode_token, page_size
 from strongroom.services.places import Places
 from strongroom.services.reasons import checked_reason
 from strongroom.services.run_streams import RunStreams
@@ -98,7 +98,7 @@ class RunService(run_pb2_grpc.RunServiceServicer):
         """One page of a journal."""
         size = page_size(request.page_size, EVENTS)
         place = decode_token(request.page_token)
-        start = place[0] if place else 0
+        start = place[0] if place else checked_index(request.from_index)
         page, complete = self._history.events(request.run_id, start, size)
         response = run_pb2.ListEventsResponse(events=[event_message(event) for event in page])
         if not complete:

@@ -79,7 +79,7 @@ class ApiServer:
         before = os.umask(0o117)
         try:
             # The target is a URI: a path with a percent or question mark must not be read as one.
-            self._server.add_insecure_port(f"unix:{quote(path)}")
+            self._server.add_insecure_port(f"unix:{quote(os.fsencode(path))}")
             self._server.start()
         except RuntimeError as error:
             raise Misconfigured(

@@ -79,6 +79,8 @@ class StatusServiceGetResponse(_message.Message):
     RUNNERS_FIELD_NUMBER: _builtins.int
     OWNER_FIELD_NUMBER: _builtins.int
     PLUGIN_PROBLEMS_FIELD_NUMBER: _builtins.int
+    RUNS_PURGED_FIELD_NUMBER: _builtins.int
+    OLDEST_RUN_TIME_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """Required. Version of the host."""
     state: _builtins.str
@@ -103,6 +105,8 @@ class StatusServiceGetResponse(_message.Message):
     """Required. Runner processes alive."""
     owner: _builtins.str
     """Required. The host's own owner, 40 hex digits."""
+    runs_purged: _builtins.int
+    """Required. Runs that were removed since this host started, because they were older than they are kept."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """Required. When the process started."""
@@ -122,6 +126,10 @@ class StatusServiceGetResponse(_message.Message):
     @_builtins.property
     def plugin_problems(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Optional. Plugins that are not ready, each with its reason."""
+
+    @_builtins.property
+    def oldest_run_time(self) -> _timestamp_pb2.Timestamp:
+        """Optional. When the oldest run that is kept was accepted."""
 
     def __init__(
         self,
@@ -143,10 +151,12 @@ class StatusServiceGetResponse(_message.Message):
         runners: _builtins.int = ...,
         owner: _builtins.str = ...,
         plugin_problems: _abc.Iterable[_builtins.str] | None = ...,
+        runs_purged: _builtins.int = ...,
+        oldest_run_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["start_time", b"start_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["oldest_run_time", b"oldest_run_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["confidential_backend", b"confidential_backend", "insecure", b"insecure", "mode", b"mode", "owner", b"owner", "pid", b"pid", "plugin_problems", b"plugin_problems", "runner_missing", b"runner_missing", "runner_protections", b"runner_protections", "runners", b"runners", "runs", b"runs", "start_time", b"start_time", "state", b"state", "storage", b"storage", "version", b"version", "wasmtime_version", b"wasmtime_version", "workflows", b"workflows", "writing_key_id", b"writing_key_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confidential_backend", b"confidential_backend", "insecure", b"insecure", "mode", b"mode", "oldest_run_time", b"oldest_run_time", "owner", b"owner", "pid", b"pid", "plugin_problems", b"plugin_problems", "runner_missing", b"runner_missing", "runner_protections", b"runner_protections", "runners", b"runners", "runs", b"runs", "runs_purged", b"runs_purged", "start_time", b"start_time", "state", b"state", "storage", b"storage", "version", b"version", "wasmtime_version", b"wasmtime_version", "workflows", b"workflows", "writing_key_id", b"writing_key_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,99 @@
+"""What the commands of ``strongroom run`` share: which run, how its host is asked, and how one stream is followed."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any, Final
+
+import typer
+
+from strongroom.cli.caller import Caller
+from strongroom.cli.channel import Host
+from strongroom.cli.exits import Exit
+from strongroom.cli.failure import Failure, bad_data
+from strongroom.pb.strongroom.v1 import run_pb2
+from strongroom.pb.strongroom.v1.run_pb2_grpc import RunServiceStub
+
+__all__ = [
+    "Decrypt",
+    "Reason",
+    "Run",
+    "events_of",
+    "followed",
+    "opening_reason",
+    "runs_stub",
+]
+
+PAGE_SIZE_MAX: Final = 500
+STREAM_S: Final = 600.0
+"""A stream is opened anew after this, so that a host which forgot it is noticed."""
+PAUSE_S: Final = 0.3
+GONE: Final = frozenset({"SR-CLI-020", "SR-CLI-021", "SR-GRPC-001", "SR-API-007"})
+"""The host is away, the stream was old or was cut, or all streams are taken: it may be there again in a moment."""
+
+Run = Annotated[str, typer.Argument(help="Run id.", metavar="RUN")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept with the run.")]
+Decrypt = Annotated[bool, typer.Option("--decrypt", help="Open what is sealed; needs --reason.")]
+
+
+def runs_stub(host: Host) -> RunServiceStub:
+    """The service that knows runs."""
+    return host.stub(RunServiceStub)
+
+
+def opening_reason(*, decrypt: bool, reason: str) -> str:
+    """The reason for opening what is sealed; empty when it stays so."""
+    if decrypt and not reason.strip():
+        raise bad_data(
+            "SR-CLI-011",
+            "--decrypt needs --reason",
+            why="the host writes down who opened what, and why",
+            fix='--decrypt --reason "ticket 4711: wrong total"',
+            exit_code=Exit.USAGE,
+        )
+    if reason and not decrypt:
+        raise bad_data("SR-CLI-012", "--reason says why something is opened", fix="add --decrypt", exit_code=Exit.USAGE)
+    return reason
+
+
+def events_of(host: Host, run: str, limit: int, start: int = 0) -> tuple[list[run_pb2.Event], bool]:
+    """Up to ``limit`` events of a run from index ``start``, and whether there are more."""
+    found: list[run_pb2.Event] = []
+    request = run_pb2.ListEventsRequest(run_id=run, from_index=start)
+    while True:
+        request.page_size = min(limit - len(found), PAGE_SIZE_MAX)
+        page = host.call(runs_stub(host).ListEvents, request)
+        found.extend(page.events)
+        request.page_token = page.next_page_token
+        if not page.next_page_token or not page.events or len(found) >= limit:
+            return found, bool(page.next_page_token)
+
+
+def followed(
+    caller: Caller,
+    host: Host,
+    method: Any,  # Any: a generated method, its request and its answers, of whatever messages
+    request: Callable[[], Any],
+    complete: Callable[[], bool],
+) -> Iterator[Any]:
+    """The answers of a stream, opened again wherever it was cut, until it ends and is ``complete``.
+
+    ``request`` says where to go on. Raises ``Failure`` when the host stays away for longer than ``--timeout``.
+    """
+    heard_s = time.monotonic()
+    told = False
+    while True:
+        try:
+            for answer in host.stream(method, request(), timeout_s=STREAM_S):
+                heard_s, told = time.monotonic(), False
+                yield answer
+            if complete():
+                return
+        except Failure as failure:
+            if failure.error.code == "SR-CLI-021":
+                heard_s = time.monotonic()
+            if failure.error.code not in GONE or time.monotonic() - heard_s > caller.timeout_s:
+                raise
+            if not told and failure.error.code != "SR-CLI-021":
+                caller.note("the host is away; going on when it is back")
+                told = True
+        time.sleep(PAUSE_S)

@@ -1,0 +1,149 @@
+"""``strongroom run events`` and ``strongroom run logs``: what happened in a run, now or as it happens."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+
+from strongroom.cli import views
+from strongroom.cli.caller import Caller, table
+from strongroom.cli.channel import Host, connect
+from strongroom.cli.exits import Exit
+from strongroom.cli.failure import bad_data
+from strongroom.cli.run_calls import Decrypt, Run, events_of, followed, opening_reason, runs_stub
+from strongroom.cli.verbs import verb
+from strongroom.pb.strongroom.v1 import run_pb2
+from strongroom.telemetry.redaction import printable
+
+__all__ = ["add_to"]
+
+INDEX_MAX = 2**62
+
+Follow = Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run has ended.")]
+From = Annotated[int, typer.Option("--from", help="Index of the first event.", min=0, max=INDEX_MAX, metavar="N")]
+_Limit = Annotated[int | None, typer.Option("--limit", help="How many at most; 1000.", min=1, max=1_000_000)]
+_Why = Annotated[str, typer.Option("--reason", help="Why they are opened; the host writes it down.", metavar="TEXT")]
+
+
+def events(caller: Caller, run: Run, follow: Follow = False, start: From = 0, limit: _Limit = None) -> None:
+    """Show the journal of a run, in order. Contents stay sealed.
+
+    With --follow each event is shown when it is stored, also across a restart of the host; with --json each is then one
+    line, and the last line is the run. --from N goes on after event N - 1.
+    """
+    if follow and limit is not None:
+        raise bad_data("SR-CLI-013", "--follow has no --limit", fix="leave one of them out", exit_code=Exit.USAGE)
+    with connect(caller) as host:
+        if follow:
+            _follow_events(caller, host, run, start)
+            return
+        limit = limit or 1_000
+        found, more = events_of(host, run, limit, start)
+    documents = [views.event(item) for item in found[:limit]]
+    caller.emit(
+        "events",
+        {"run_id": run, "events": documents, "more": more},
+        table(["#", "TIME", "EVENT", "STEP", "CONTENT"], [_row(item) for item in found[:limit]]) if found else "",
+    )
+    if more:
+        caller.note(f"there are more than {limit}: raise --limit")
+
+
+def _row(item: run_pb2.Event) -> list[object]:
+    document = views.event(item)
+    content = "TAMPERED" if item.tampered else document["content"] or ""
+    return [item.index, document["create_time"], item.event_type, item.correlation_id, content]
+
+
+def _follow_events(caller: Caller, host: Host, run: str, start: int) -> None:
+    seen = _Seen(start)
+    for answer in followed(caller, host, runs_stub(host).Watch, lambda: seen.request(run), lambda: seen.ended):
+        if answer.HasField("run"):
+            seen.ended = True
+            caller.emit_line("run", views.run(answer.run), f"the run is {views.run_status(answer.run.status)}")
+            continue
+        seen.place = answer.event.index + 1
+        index, time, kind, step, content = _row(answer.event)
+        caller.emit_line(
+            "event", views.event(answer.event), f"{index:>5}  {time:<24}  {kind:<17}  {step:<6}  {content}".rstrip()
+        )
+
+
+@dataclass(slots=True)
+class _Seen:
+    """How far a stream of events has come."""
+
+    place: int
+    ended: bool = False
+
+    def request(self, run: str) -> run_pb2.WatchRequest:
+        """What is missing."""
+        return run_pb2.WatchRequest(run_id=run, from_index=self.place)
+
+
+def logs(
+    caller: Caller,
+    run: Run,
+    follow: Follow = False,
+    start: From = 0,
+    decrypt: Decrypt = False,
+    reason: _Why = "",
+) -> None:
+    """Show what the guest of a run logged. It stays sealed unless --decrypt and a reason are given.
+
+    The host writes down who opened the lines of which run, when and why. With --follow and --json each line is one
+    document.
+    """
+    why = opening_reason(decrypt=decrypt, reason=reason)
+    with connect(caller) as host:
+        if follow:
+            for line in _followed_lines(caller, host, run, start, why):
+                caller.emit_line("log-line", views.log_line(line), _shown(line))
+            return
+        request = run_pb2.LogsRequest(run_id=run, from_index=start, reason=why)
+        found: list[run_pb2.LogsResponse] = list(host.stream(runs_stub(host).Logs, request))
+    caller.emit(
+        "logs",
+        {"run_id": run, "opened": bool(why), "lines": [views.log_line(line) for line in found]},
+        "\n".join(_shown(line) for line in found),
+    )
+    if not found:
+        caller.note("its guest logged nothing")
+    elif not why:
+        caller.note('they are sealed: add --decrypt --reason "..." to read them')
+
+
+def _followed_lines(caller: Caller, host: Host, run: str, start: int, why: str) -> Iterator[run_pb2.LogsResponse]:
+    """Every line once: an event of several lines that was cut in the middle is asked for again from its beginning."""
+    last = (start, -1)
+
+    def request() -> run_pb2.LogsRequest:
+        index = last[0] if why or last[1] < 0 else last[0] + 1
+        return run_pb2.LogsRequest(run_id=run, from_index=index, follow=True, reason=why)
+
+    def ended() -> bool:
+        header = host.call(runs_stub(host).Get, run_pb2.RunServiceGetRequest(run_id=run)).run
+        return views.is_final(header)
+
+    for line in followed(caller, host, runs_stub(host).Logs, request, ended):
+        if (line.index, line.position) > last:
+            last = (line.index, line.position)
+            yield line
+
+
+def _shown(line: run_pb2.LogsResponse) -> str:
+    time = views.optional_time(line, "create_time") or ""
+    if line.HasField("sealed"):
+        return f"{time}  {views.sealed(line.sealed)}"
+    return f"{time}  {line.mode:<4}  {printable(line.line)}"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add both commands."""
+    verb(app, "events", example="strongroom run events wrun_01JD3Z8Q4M6Y1T9W2V5X7B0C8D --follow")(events)
+    verb(
+        app,
+        "logs",
+        example='strongroom run logs wrun_01JD3Z8Q4M6Y1T9W2V5X7B0C8D --follow --decrypt --reason "wrong total"',
+    )(logs)
