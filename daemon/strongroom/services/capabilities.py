@@ -3,7 +3,7 @@
 from typing import Final
 
 import grpc
-from google.protobuf import any_pb2, json_format
+from google.protobuf import any_pb2, empty_pb2, json_format
 from google.protobuf.message import Message
 
 from strongroom.engine.policy import refuse_system_only
@@ -31,6 +31,7 @@ REQUESTS: Final[dict[tuple[str, str], type[Message]]] = {
     ("vault", "vault.secrets.delete"): vault_pb2.DeleteSecretsRequest,
     ("vault", "vault.secrets.list"): vault_pb2.ListSecretIdentifiersRequest,
     ("vault", "vault.publicKey.get"): vault_pb2.GetPublicKeyRequest,
+    ("consensus", "Signers"): empty_pb2.Empty,
     ("kvstore", "Workflows"): kvstore_pb2.WorkflowsRequest,
     ("kvstore", "Drop"): kvstore_pb2.DropRequest,
 }
