@@ -58,11 +58,10 @@ def number_of(attempt):
     return 0
 
 
-def memory_through_proc(wasm):
-    """Load native code the way a runner does: from memory, opened again through /proc."""
+def through_proc(wasm, descriptor):
+    """Load native code the way a runner does: from a descriptor, opened again through /proc."""
     engine = Engine()
     native = engine.native_code(engine.compile(wasm))
-    descriptor = os.memfd_create("module")
     os.write(descriptor, native)
     engine.load(f"/proc/self/fd/{descriptor}")
     engine.close()
@@ -72,8 +71,10 @@ def memory_through_proc(wasm):
 def main():
     """Apply, attempt, report."""
     wasm = Path(sys.argv[1]).read_bytes()
+    code_directory, neighbour = int(sys.argv[2]), sys.argv[3]
+    file = os.open(".", os.O_TMPFILE | os.O_RDWR, 0o400, dir_fd=code_directory)
     parent = os.getppid()
-    report = sandbox.apply()
+    report = sandbox.apply(readable=code_directory)
     started = threading.Thread(target=lambda: None)
     started.start()
     started.join()
@@ -82,6 +83,10 @@ def main():
     result = run_guest(wasm, request, Host(), limits=GuestLimits())
     attempts = {
         "read a file": lambda: os.open("/etc/passwd", os.O_RDONLY),
+        "read a file beside the directory of code": lambda: os.open(neighbour, os.O_RDONLY),
+        "list the directory of code": lambda: os.listdir(code_directory),
+        "make a file beside code": lambda: os.open(".", os.O_TMPFILE | os.O_RDWR, dir_fd=code_directory),
+        "write code again": lambda: os.open(f"/proc/self/fd/{file}", os.O_RDWR),
         "read the environment of the parent": lambda: os.open(f"/proc/{parent}/environ", os.O_RDONLY),
         "read its own status": lambda: os.open("/proc/self/status", os.O_RDONLY),
         "write a file": lambda: os.open("/tmp/strongroom-escape", os.O_WRONLY | os.O_CREAT),
@@ -106,7 +111,8 @@ def main():
     answer = {
         "protections": report.protections,
         "missing": report.missing,
-        "native_bytes": memory_through_proc(wasm),
+        "native_bytes": through_proc(wasm, os.memfd_create("module")),
+        "file_bytes": through_proc(wasm, file),
         "result": sdk_pb2.ExecutionResult.FromString(result).value.bytes_value.decode(),
         "outcome": outcome,
     }

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from strongroom.guest import sandbox, seccomp
+from strongroom.guest.anonymous_code import AnonymousCode
 from strongroom.guest.runner_process import RunnerProcess
 from tests.guests.build import guest
 
@@ -24,14 +25,19 @@ def lacking(report):
 
 
 @pytest.fixture(scope="module")
-def inside():
+def inside(tmp_path_factory):
+    code = AnonymousCode(tmp_path_factory.mktemp("code") / "open")
+    neighbour = tmp_path_factory.mktemp("other") / "file"
+    neighbour.touch()
     done = subprocess.run(
-        [sys.executable, str(INSIDE), str(guest("config"))],
+        [sys.executable, str(INSIDE), str(guest("config")), str(code.directory), str(neighbour)],
         capture_output=True,
         timeout=60,
         check=False,
         env={"PYTHONPATH": ":".join(path for path in sys.path if path)},
+        pass_fds=(code.directory,),
     )
+    code.close()
     assert done.returncode == 0, done.stderr.decode()
     return json.loads(done.stdout)
 
@@ -54,6 +60,10 @@ def test_nothing_outside_can_be_reached(inside):
 def test_a_guest_runs_there_and_native_code_loads_from_memory(inside):
     assert inside["result"] == "inside"
     assert inside["native_bytes"] > 1_000
+
+
+def test_native_code_loads_from_a_file_without_a_name(inside):
+    assert inside["file_bytes"] == inside["native_bytes"]
 
 
 def test_a_real_runner_looks_sandboxed_from_outside():
@@ -108,7 +118,7 @@ def test_an_unknown_processor_is_reported_and_not_guessed(monkeypatch):
 def test_what_a_kernel_lacks_is_reported_with_its_reason():
     script = (
         "from strongroom.guest import landlock, sandbox\n"
-        "def lacks(): raise OSError(38, 'Function not implemented')\n"
+        "def lacks(_readable): raise OSError(38, 'Function not implemented')\n"
         "landlock.restrict = lacks\n"
         "report = sandbox.apply()\n"
         "print(report.missing, 'seccomp' in report.protections)\n"

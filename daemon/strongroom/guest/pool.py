@@ -70,7 +70,7 @@ class RunnerPool:
     def __init__(self, *, runners_max: int, cache: NativeCode, limits: GuestLimits) -> None:
         self._cache = cache
         self._limits = limits
-        self._spawner = Spawner()
+        self._spawner = Spawner(cache.code_directory)
         self._fleet = Fleet(self._spawner, runners_max=runners_max)
         self._workers = Workers(min(CALL_THREADS_MAX, runners_max * limits.calls_in_flight_max), name="guest-call")
         self._compiling = threading.Lock()

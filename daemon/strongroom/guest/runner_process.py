@@ -37,21 +37,25 @@ class RunnerDeathError(Exception):
 
 
 class RunnerProcess:
-    """A process that executes guests. It is killed when the thread that made this object ends."""
+    """A process that executes guests. It is killed when the thread that made this object ends.
 
-    def __init__(self) -> None:
+    ``code_directory`` is a descriptor of the directory in which files of code lie that it gets descriptors of.
+    """
+
+    def __init__(self, code_directory: int | None = None) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
         self._stderr = _bounded_memory()
+        passed = (theirs.fileno(), *(() if code_directory is None else (code_directory,)))
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-m", "strongroom.guest.runner", str(theirs.fileno())],
+                [sys.executable, "-I", "-m", "strongroom.guest.runner", *map(str, passed)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=self._stderr,
                 env={"LANG": "C.UTF-8"},
                 cwd="/",
                 close_fds=True,
-                pass_fds=(theirs.fileno(),),
+                pass_fds=passed,
                 start_new_session=True,
             )
         except OSError:

@@ -31,8 +31,10 @@ class SandboxReport:
     missing: tuple[str, ...]
 
 
-def apply() -> SandboxReport:
+def apply(*, readable: int | None = None) -> SandboxReport:
     """Give up new privileges, core dumps, tracing, files, sockets, ports and programs, for good.
+
+    What lies below the directory behind the descriptor ``readable`` can still be read, by its descriptor.
 
     Call it from the main thread before any other thread starts, after every import and every file that is needed:
     what is open stays usable, nothing can be opened any more. The process is killed when the *thread* that started
@@ -44,7 +46,7 @@ def apply() -> SandboxReport:
         ("no-core", lambda: _limit(resource.RLIMIT_CORE, 0)),
         ("few-descriptors", lambda: _limit(resource.RLIMIT_NOFILE, DESCRIPTORS_MAX)),
         ("dies-with-parent", lambda: _control(_SET_DEATH_SIGNAL, signal.SIGKILL)),
-        ("landlock", lambda: f"landlock-{landlock.restrict()}"),
+        ("landlock", lambda: f"landlock-{landlock.restrict(readable)}"),
         ("seccomp", seccomp.install),
     )
     protections, missing = [], []

@@ -15,9 +15,10 @@ __all__ = ["Spawner"]
 
 
 class Spawner:
-    """Starts runners one after another."""
+    """Starts runners one after another; each may read code below the directory behind ``code_directory``."""
 
-    def __init__(self) -> None:
+    def __init__(self, code_directory: int | None = None) -> None:
+        self._code_directory = code_directory
         self._orders: queue.SimpleQueue[Future[RunnerProcess] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._serve, name="runner-spawner", daemon=True)
         self._closed = False
@@ -46,7 +47,7 @@ class Spawner:
             if not future.set_running_or_notify_cancel():
                 continue
             try:
-                runner = RunnerProcess()
+                runner = RunnerProcess(self._code_directory)
                 runner.wait_ready()
             except Exception as problem:  # whoever waits must hear of it, and this thread must go on
                 future.set_exception(problem)

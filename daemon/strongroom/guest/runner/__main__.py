@@ -1,8 +1,11 @@
-"""``python -I -m strongroom.guest.runner FD``: one runner, serving the host at the other end of an inherited socket."""
+"""``python -I -m strongroom.guest.runner FD [DIRECTORY]``: one runner, serving the host at the other end of a socket.
+
+Both are numbers of inherited descriptors; the second is that of the directory of code, where there is one.
+"""
 
 import sys
 
 from strongroom.guest.runner.process import serve
 
 if __name__ == "__main__":
-    serve(int(sys.argv[1]))
+    serve(*map(int, sys.argv[1:3]))

@@ -22,12 +22,17 @@ from strongroom.pb.strongroom.runner.v1 import runner_pb2
 __all__ = ["serve"]
 
 
-def serve(descriptor: int) -> None:
-    """Serve the host at the other end of ``descriptor`` until it closes."""
+def serve(descriptor: int, code_directory: int | None = None) -> None:
+    """Serve the host at the other end of ``descriptor`` until it closes.
+
+    Code comes as descriptors, of memory or of files in the directory behind ``code_directory``.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the daemon, which drains
     frames = Frames(socket.socket(fileno=descriptor))
     identity = engine_id()  # reads /proc/cpuinfo, which the sandbox forbids
-    report = sandbox.apply()
+    report = sandbox.apply(readable=code_directory)
+    if code_directory is not None:
+        os.close(code_directory)
     engine = Engine()
     ready = runner_pb2.Ready(
         pid=os.getpid(), protections=report.protections, missing=report.missing, engine_id=identity
