@@ -17,6 +17,7 @@ from strongroom.engine.journal import Journals
 from strongroom.engine.limits import EngineLimits
 from strongroom.engine.registration import Owners, Registration
 from strongroom.engine.replay import Replays
+from strongroom.engine.retention import Retention
 from strongroom.engine.retry import Retries
 from strongroom.engine.secrets import SecretReader
 from strongroom.engine.specs import Specs
@@ -67,6 +68,7 @@ class Parts:
     history: History
     retries: Retries
     replays: Replays
+    retention: Retention
     owners: Owners
 
 
@@ -184,6 +186,7 @@ def _wired(
         history=history,
         retries=Retries(host, history, engine.admission),
         replays=Replays(host, history, pool),
+        retention=Retention(host),
         owners=owners,
     )
 

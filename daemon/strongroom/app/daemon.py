@@ -68,6 +68,7 @@ class Daemon:
             resumed = parts.engine.resume()
             self._server.start()
             parts.desk.open()
+            parts.retention.start()
         except BaseException:
             self.stop(drain_s=0)
             raise
@@ -91,6 +92,7 @@ class Daemon:
         server, parts = self._server, self._parts
         if parts is not None:
             parts.desk.close()
+            parts.retention.close()
         if parts is not None and not parts.engine.dispatcher.drain(drain_s):
             log.warning(
                 "runs are unfinished; they go on after the next start", extra={"runs": len(parts.engine.dispatcher)}
@@ -110,14 +112,17 @@ class Daemon:
 
     def _api(self, parts: Parts) -> ApiServer:
         settings = self._settings
-        workflows = WorkflowService(parts.registration, parts.catalog, parts.owners, limits=settings.limits)
+        places = waiting()
+        workflows = WorkflowService(
+            parts.registration, parts.catalog, parts.owners, parts.desk, limits=settings.limits, waiting=places
+        )
         runs = RunService(
             parts.engine,
             parts.history,
             parts.owners,
             retries=parts.retries,
             replays=parts.replays,
-            waiting=waiting(),
+            waiting=places,
         )
         capabilities = CapabilityService(parts.registry, parts.owners)
         status = StatusService(describer(parts, self._started_ms, lambda: self._state))

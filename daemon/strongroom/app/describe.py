@@ -39,6 +39,7 @@ def describer(
             wasmtime_version=report.wasmtime_version,
             runners=report.alive,
             owner=parts.owners.own,
+            runs_purged=parts.retention.purged,
             plugin_problems=[
                 f"{plugin.name} is {plugin.state}: {plugin.last_error}"
                 for plugin in parts.plugins.states()
@@ -46,6 +47,9 @@ def describer(
             ],
         )
         answer.start_time.FromMilliseconds(started_ms)
+        oldest_ms = parts.retention.oldest_ms()
+        if oldest_ms is not None:
+            answer.oldest_run_time.FromMilliseconds(oldest_ms)
         try:
             backend = ask_backend(parts.registry.get_executable(CAPABILITY_ID))
         except StrongroomError:

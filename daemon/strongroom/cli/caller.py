@@ -39,9 +39,12 @@ class Caller:
 
     def emit(self, noun: str, document: Mapping[str, Any], text: str) -> None:  # Any: JSON values
         """Print the data: ``document`` as ``strongroom.<noun>/v1`` with ``--json``, else ``text``."""
-        if self.json:
-            text = json_text({"schema": f"strongroom.{noun}/v1", **document})
-        self._write(text + "\n" if text else "")
+        shown = self.text_of(noun, document, text)
+        self._write(shown + "\n" if shown else "")
+
+    def text_of(self, noun: str, document: Mapping[str, Any], text: str) -> str:  # Any: JSON values
+        """What ``emit`` prints, without the line end."""
+        return json_text({"schema": f"strongroom.{noun}/v1", **document}) if self.json else text
 
     def emit_line(self, noun: str, document: Mapping[str, Any], text: str) -> None:  # Any: JSON values
         """As ``emit``, for one of many that come one after another: with ``--json`` each is one line."""

@@ -51,6 +51,8 @@ def status(caller: Caller) -> None:
         "runners": answer.runners,
         "owner": answer.owner,
         "plugin_problems": list(answer.plugin_problems),
+        "runs_purged": answer.runs_purged,
+        "oldest_run_time": optional_time(answer, "oldest_run_time"),
     }
     backend = answer.confidential_backend or "none: confidential workflows fail"
     if answer.insecure:
@@ -65,6 +67,8 @@ def status(caller: Caller) -> None:
             ("storage", f"{answer.storage}, writing with {answer.writing_key_id}"),
             ("workflows", answer.workflows),
             ("runs", runs),
+            ("kept since", document["oldest_run_time"]),
+            ("removed", f"{answer.runs_purged} runs, older than they are kept" if answer.runs_purged else ""),
             ("confidential", backend),
             ("runners", f"{answer.runners}, wasmtime {answer.wasmtime_version}"),
             ("in force", ", ".join(answer.runner_protections)),

@@ -61,28 +61,54 @@ def workflow(record: workflow_pb2.Workflow) -> dict[str, Any]:  # Any: JSON
         "binary_url": record.binary_url,
         "attributes": record.attributes,
         "sdk_label": record.sdk_label,
-        "subscriptions": [
-            {
-                "index": item.index,
-                "capability_id": item.capability_id,
-                "method": item.method,
-                "available": item.available,
-                "reason": item.reason,
-            }
-            for item in record.subscriptions
-        ],
+        "subscriptions": [subscription(item) for item in record.subscriptions],
         "create_time": optional_time(record, "create_time"),
         "update_time": optional_time(record, "update_time"),
         "warnings": list(record.warnings),
     }
 
 
+def subscription(item: workflow_pb2.Subscription) -> dict[str, Any]:  # Any: JSON
+    """The document of one trigger of a workflow."""
+    return {
+        "index": item.index,
+        "capability_id": item.capability_id,
+        "method": item.method,
+        "available": item.available,
+        "reason": item.reason,
+        "state": item.state,
+        "module": item.module,
+        "pre_hook": item.pre_hook,
+        "events_accepted": item.events_accepted,
+        "events_repeated": item.events_repeated,
+        "events_refused": item.events_refused,
+        "last_event_time": optional_time(item, "last_event_time"),
+        "last_refusal": item.last_refusal,
+    }
+
+
+def _trigger_line(item: workflow_pb2.Subscription) -> str:
+    """``0 = cron-trigger@1.0.0 · registered · 12 events``."""
+    parts = [f"{item.index} = {item.capability_id}"]
+    if item.state:
+        parts.append(item.state)
+    elif not item.available:
+        parts.append("unavailable")
+    if item.pre_hook:
+        parts.append("pre-hook")
+    counts = ((item.events_accepted, "events"), (item.events_repeated, "repeated"), (item.events_refused, "REFUSED"))
+    parts += [f"{count} {word}" for count, word in counts if count]
+    if item.last_refusal:
+        parts.append(f"last refusal: {item.last_refusal}")
+    if item.reason:
+        parts.append(item.reason)
+    return " · ".join(parts)
+
+
 def workflow_facts(record: workflow_pb2.Workflow) -> str:
     """A workflow for people."""
-    subscriptions = ", ".join(
-        f"{item.index}={item.capability_id}" + ("" if item.available else " (unavailable)")
-        for item in record.subscriptions
-    )
+    triggers: list[tuple[str, object]] = [("trigger", _trigger_line(item)) for item in record.subscriptions]
+    binary = f"sha256:{record.binary_sha256} · {record.binary_bytes} B · {ENCODINGS.get(record.encoding, '?')}"
     return facts(
         [
             ("workflow", record.workflow_id),
@@ -91,11 +117,8 @@ def workflow_facts(record: workflow_pb2.Workflow) -> str:
             ("owner", record.owner),
             ("status", _enum_word(workflow_pb2.WorkflowStatus, record.status, "WORKFLOW_STATUS_")),
             ("module", record.module),
-            (
-                "binary",
-                f"sha256:{record.binary_sha256} · {record.binary_bytes} B · {ENCODINGS.get(record.encoding, '?')}",
-            ),
-            ("triggers", subscriptions),
+            ("binary", binary),
+            *triggers,
             ("attributes", record.attributes),
             ("created", optional_time(record, "create_time")),
         ]

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from strongroom.cli import views
+from strongroom.cli import views, workflow_limits
 from strongroom.cli.caller import Caller, facts, read_file, table
 from strongroom.cli.channel import Host, connect
 from strongroom.cli.verbs import DryRun, Yes, group, verb
@@ -177,13 +177,31 @@ def activate(caller: Caller, workflow: _Workflow, owner: Owner = "") -> None:
     _change(caller, workflow, owner, of=lambda stub: stub.Activate, request=workflow_pb2.ActivateRequest)
 
 
-@verb(app, "delete", example="strongroom workflow delete hello --yes")
-def delete(caller: Caller, workflow: _Workflow, owner: Owner = "", yes: Yes = False, dry_run: DryRun = False) -> None:
-    """Remove a workflow. Refused while runs are unfinished; past runs stay."""
+@verb(app, "delete", example="strongroom workflow delete hello --drain --yes")
+def delete(
+    caller: Caller,
+    workflow: _Workflow,
+    owner: Owner = "",
+    drain: Annotated[
+        bool, typer.Option("--drain", help="Take no new runs, and wait up to --timeout for unfinished ones.")
+    ] = False,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Remove a workflow. Refused while runs are unfinished; past runs stay.
+
+    With --drain it is paused first and its runs have until --timeout to end. When they have not, the exit code is 75:
+    the workflow is still there, and stays paused.
+    """
     if not dry_run:
         caller.confirm(f"Delete workflow {workflow}?", yes=yes)
     with connect(caller) as host:
-        request = workflow_pb2.WorkflowServiceDeleteRequest(workflow=workflow, owner=owner, validate_only=dry_run)
+        request = workflow_pb2.WorkflowServiceDeleteRequest(
+            workflow=workflow, owner=owner, validate_only=dry_run, drain=drain
+        )
         gone = host.call(_stub(host).Delete, request).workflow_id
     caller.emit("workflow-deleted", {"workflow_id": gone, "dry_run": dry_run}, gone)
     caller.note("it could be deleted; nothing was changed" if dry_run else "deleted")
+
+
+app.add_typer(workflow_limits.app, name="limits")

@@ -67,7 +67,7 @@ class CapabilityService(capability_pb2_grpc.CapabilityServiceServicer):
         self, request: capability_pb2.CapabilityServiceExecuteRequest, context: grpc.ServicerContext
     ) -> capability_pb2.CapabilityServiceExecuteResponse:
         """Call a capability once."""
-        refuse_system_only(request.capability_id, request.method, guest=False)
+        refuse_system_only(request.capability_id, request.method)
         owner = self._owners.checked(request.owner)
         call = capabilities_pb2.CapabilityRequest(
             metadata=capabilities_pb2.RequestMetadata(workflow_owner=owner),

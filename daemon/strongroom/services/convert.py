@@ -1,5 +1,6 @@
 """Records as API messages."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from google.protobuf import timestamp_pb2
@@ -7,6 +8,7 @@ from google.protobuf import timestamp_pb2
 from strongroom.engine.journal import JournalEvent
 from strongroom.engine.registration import Registration
 from strongroom.engine.specs import PAUSED, Spec, TamperedSpec
+from strongroom.engine.subscription import SubscriptionReport
 from strongroom.modules.route import module_name
 from strongroom.pb.strongroom.v1 import run_pb2, workflow_pb2
 from strongroom.storage.runs import RunRow
@@ -17,24 +19,18 @@ ENCODINGS: Final = {"raw": workflow_pb2.ENCODING_RAW, "brotli": workflow_pb2.ENC
 
 
 def workflow_message(
-    spec: Spec, registration: Registration, warnings: list[str] | None = None
+    spec: Spec,
+    registration: Registration,
+    reports: Sequence[SubscriptionReport],
+    warnings: list[str] | None = None,
 ) -> workflow_pb2.Workflow:
-    """A workflow record; config and binary stay where they are."""
+    """A workflow record; config and binary stay where they are. ``reports`` say how its subscriptions stand."""
     row = spec.row
-    subscriptions = []
-    for index, subscription in enumerate(spec.subscriptions):
-        module, reason = registration.place(spec, index)
-        subscriptions.append(
-            workflow_pb2.Subscription(
-                index=index,
-                capability_id=subscription.id,
-                method=subscription.method,
-                available=not reason,
-                reason=reason,
-                pre_hook=subscription.pre_hook,
-                module=module,
-            )
-        )
+    stands = {report.index: report for report in reports}
+    subscriptions = [
+        _subscription(index, spec, registration.place(spec, index), stands.get(index))
+        for index in range(len(spec.subscriptions))
+    ]
     paused = row.status == PAUSED
     return workflow_pb2.Workflow(
         workflow_id=row.workflow_id,
@@ -54,6 +50,30 @@ def workflow_message(
         warnings=warnings or [],
         sdk_label=row.sdk_label,
     )
+
+
+def _subscription(
+    index: int, spec: Spec, place: tuple[str, str], report: SubscriptionReport | None
+) -> workflow_pb2.Subscription:
+    module, reason = place
+    subscription = spec.subscriptions[index]
+    message = workflow_pb2.Subscription(
+        index=index,
+        capability_id=subscription.id,
+        method=subscription.method,
+        available=not reason,
+        reason=reason,
+        pre_hook=subscription.pre_hook,
+        module=module,
+    )
+    if report is not None:
+        message.state = report.state.value
+        message.reason = reason or report.reason
+        message.events_accepted, message.events_repeated = report.accepted, report.repeated
+        message.events_refused, message.last_refusal = report.refused, report.last_refusal
+        if report.last_event_ms:
+            message.last_event_time.CopyFrom(_time(report.last_event_ms))
+    return message
 
 
 def tampered_workflow_message(tampered: TamperedSpec) -> workflow_pb2.Workflow:

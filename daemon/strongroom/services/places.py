@@ -5,12 +5,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
+import grpc
+
 from strongroom.errors import Unavailable
 
-__all__ = ["STREAMS_MAX", "WAITING_MAX", "Places", "streaming", "waiting"]
+__all__ = ["STREAMS_MAX", "WAITING_MAX", "Places", "streaming", "time_left_s", "waiting"]
 
 WAITING_MAX: Final = 176
 """Calls that wait for a run at once; with the streams they leave a fifth of the server's threads free."""
+MARGIN_S: Final = 0.05
+"""Left of a caller's deadline for the answer to travel."""
 STREAMS_MAX: Final = 32
 """Streams at once: each holds a thread and a few events for as long as its client likes."""
 
@@ -55,3 +59,9 @@ def waiting() -> Places:
 def streaming() -> Places:
     """The places of calls whose answer is a stream."""
     return Places(STREAMS_MAX, "streams are open", "close one, or try again in a moment")
+
+
+def time_left_s(context: grpc.ServicerContext) -> float:
+    """What is left of the caller's deadline, less what the answer needs to travel."""
+    left = context.time_remaining()
+    return max((left or 0) - MARGIN_S, 0)

@@ -15,7 +15,7 @@ from strongroom.errors import InvalidInput
 from strongroom.pb.strongroom.v1 import run_pb2, run_pb2_grpc
 from strongroom.services.convert import event_message, run_message, tampered_run_message
 from strongroom.services.paging import checked_index, decode_token, encode_token, page_size
-from strongroom.services.places import Places
+from strongroom.services.places import Places, time_left_s
 from strongroom.services.reasons import checked_reason
 from strongroom.services.run_streams import RunStreams
 
@@ -23,8 +23,6 @@ __all__ = ["RunService"]
 
 RUNS: Final = 50
 EVENTS: Final = 100
-MARGIN_S: Final = 0.05
-"""Left of a caller's deadline for the answer to travel."""
 
 
 class RunService(run_pb2_grpc.RunServiceServicer):
@@ -57,7 +55,7 @@ class RunService(run_pb2_grpc.RunServiceServicer):
         """Accept a run and wait for its end."""
         with self._waiting.taken():
             header, _ = self._engine.start(self._wish(request.start))
-            header, outcome = self._engine.wait(header.run_id, _time_left(context))
+            header, outcome = self._engine.wait(header.run_id, time_left_s(context))
         response = run_pb2.ExecuteResponse(run=run_message(header))
         if outcome.result is not None:
             response.result.CopyFrom(outcome.result.value)
@@ -109,7 +107,7 @@ class RunService(run_pb2_grpc.RunServiceServicer):
         """Ask a run to stop."""
         reason = checked_reason(request.reason)
         with self._waiting.taken():
-            header = self._engine.cancel(request.run_id, reason, _time_left(context))
+            header = self._engine.cancel(request.run_id, reason, time_left_s(context))
         return run_pb2.CancelResponse(run=run_message(header))
 
     def Kill(self, request: run_pb2.KillRequest, context: grpc.ServicerContext) -> run_pb2.KillResponse:
@@ -125,7 +123,7 @@ class RunService(run_pb2_grpc.RunServiceServicer):
     def Replay(self, request: run_pb2.ReplayRequest, context: grpc.ServicerContext) -> run_pb2.ReplayResponse:
         """Execute it again against its journal and compare."""
         with self._waiting.taken():
-            done = self._replays.replay(request.run_id, _time_left(context))
+            done = self._replays.replay(request.run_id, time_left_s(context))
         answer = run_pb2.ReplayResponse(
             equal=done.difference is None,
             steps=done.steps,
@@ -161,11 +159,6 @@ class RunService(run_pb2_grpc.RunServiceServicer):
             message=request.message if request.HasField("message") else None,
             json=request.json,
         )
-
-
-def _time_left(context: grpc.ServicerContext) -> float:
-    left = context.time_remaining()
-    return max((left or 0) - MARGIN_S, 0)
 
 
 def _status(value: int) -> str:

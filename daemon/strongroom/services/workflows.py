@@ -4,11 +4,13 @@ import grpc
 
 from strongroom.engine.catalog import Catalog
 from strongroom.engine.registration import Owners, Registration, Wish
-from strongroom.engine.specs import TamperedSpec
+from strongroom.engine.specs import Spec, TamperedSpec
+from strongroom.engine.subscriptions import TriggerDesk
 from strongroom.pb.strongroom.v1 import workflow_pb2, workflow_pb2_grpc
 from strongroom.services.convert import tampered_workflow_message, workflow_message
 from strongroom.services.limits import limits_in_force
 from strongroom.services.paging import decode_token, encode_token, page_size
+from strongroom.services.places import Places, time_left_s
 from strongroom.settings.limits import LimitSettings
 
 __all__ = ["WorkflowService"]
@@ -19,11 +21,22 @@ PAGE_SIZE = 50
 class WorkflowService(workflow_pb2_grpc.WorkflowServiceServicer):
     """Registered workflows."""
 
-    def __init__(self, registration: Registration, catalog: Catalog, owners: Owners, *, limits: LimitSettings) -> None:
+    def __init__(
+        self,
+        registration: Registration,
+        catalog: Catalog,
+        owners: Owners,
+        desk: TriggerDesk,
+        *,
+        limits: LimitSettings,
+        waiting: Places,
+    ) -> None:
         self._registration = registration
         self._catalog = catalog
         self._owners = owners
+        self._desk = desk
         self._limits = limits
+        self._waiting = waiting
 
     def Register(
         self, request: workflow_pb2.RegisterRequest, context: grpc.ServicerContext
@@ -39,16 +52,14 @@ class WorkflowService(workflow_pb2_grpc.WorkflowServiceServicer):
             validate_only=request.validate_only,
         )
         done = self._registration.register(wish)
-        return workflow_pb2.RegisterResponse(
-            workflow=workflow_message(done.spec, self._registration, done.warnings), created=done.created
-        )
+        return workflow_pb2.RegisterResponse(workflow=self._described(done.spec, done.warnings), created=done.created)
 
     def Get(
         self, request: workflow_pb2.WorkflowServiceGetRequest, context: grpc.ServicerContext
     ) -> workflow_pb2.WorkflowServiceGetResponse:
         """One workflow."""
         spec = self._catalog.get(self._owners.checked(request.owner), request.workflow)
-        return workflow_pb2.WorkflowServiceGetResponse(workflow=workflow_message(spec, self._registration))
+        return workflow_pb2.WorkflowServiceGetResponse(workflow=self._described(spec))
 
     def List(
         self, request: workflow_pb2.WorkflowServiceListRequest, context: grpc.ServicerContext
@@ -60,9 +71,7 @@ class WorkflowService(workflow_pb2_grpc.WorkflowServiceServicer):
         response = workflow_pb2.WorkflowServiceListResponse()
         for entry in page[:size]:
             response.workflows.append(
-                tampered_workflow_message(entry)
-                if isinstance(entry, TamperedSpec)
-                else workflow_message(entry, self._registration)
+                tampered_workflow_message(entry) if isinstance(entry, TamperedSpec) else self._described(entry)
             )
         if len(page) > size:
             last = page[size - 1]
@@ -72,22 +81,31 @@ class WorkflowService(workflow_pb2_grpc.WorkflowServiceServicer):
     def Pause(self, request: workflow_pb2.PauseRequest, context: grpc.ServicerContext) -> workflow_pb2.PauseResponse:
         """Stop new runs."""
         spec = self._catalog.pause(self._owners.checked(request.owner), request.workflow)
-        return workflow_pb2.PauseResponse(workflow=workflow_message(spec, self._registration))
+        return workflow_pb2.PauseResponse(workflow=self._described(spec))
 
     def Activate(
         self, request: workflow_pb2.ActivateRequest, context: grpc.ServicerContext
     ) -> workflow_pb2.ActivateResponse:
         """Allow new runs."""
         spec = self._catalog.activate(self._owners.checked(request.owner), request.workflow)
-        return workflow_pb2.ActivateResponse(workflow=workflow_message(spec, self._registration))
+        return workflow_pb2.ActivateResponse(workflow=self._described(spec))
 
     def Delete(
         self, request: workflow_pb2.WorkflowServiceDeleteRequest, context: grpc.ServicerContext
     ) -> workflow_pb2.WorkflowServiceDeleteResponse:
         """Forget a workflow."""
         owner = self._owners.checked(request.owner)
-        gone = self._catalog.delete(owner, request.workflow, validate_only=request.validate_only)
+        if not request.drain:
+            gone = self._catalog.delete(owner, request.workflow, validate_only=request.validate_only)
+            return workflow_pb2.WorkflowServiceDeleteResponse(workflow_id=gone)
+        with self._waiting.taken():
+            gone = self._catalog.delete(
+                owner, request.workflow, validate_only=request.validate_only, drain_s=time_left_s(context)
+            )
         return workflow_pb2.WorkflowServiceDeleteResponse(workflow_id=gone)
+
+    def _described(self, spec: Spec, warnings: list[str] | None = None) -> workflow_pb2.Workflow:
+        return workflow_message(spec, self._registration, self._desk.report(spec.workflow_id), warnings)
 
     def GetLimits(
         self, request: workflow_pb2.GetLimitsRequest, context: grpc.ServicerContext

@@ -27,6 +27,7 @@ __all__ = [
     "get_by_event",
     "get_by_execution",
     "insert",
+    "oldest",
     "page",
     "replace",
     "unfinished",
@@ -242,6 +243,12 @@ def delete(conn: Connection, run_id: str) -> bool:
     """Remove the header of a run that has ended. False when there is none, or it has not ended."""
     ended = RUNS.c.status.not_in([literal_column(f"'{status}'") for status in UNFINISHED])
     return conn.execute(delete_rows(RUNS).where(RUNS.c.run_id == run_id, ended)).rowcount > 0
+
+
+def oldest(conn: Connection) -> int | None:
+    """When the oldest run was created, Unix milliseconds; nothing when there is none."""
+    found = conn.execute(select(func.min(RUNS.c.created_at))).scalar_one()
+    return None if found is None else int(found)
 
 
 def count_unfinished(conn: Connection, workflow_id: str) -> int:
