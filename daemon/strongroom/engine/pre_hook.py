@@ -73,7 +73,8 @@ class GuestRun:
     def _ask(self) -> sdk_pb2.ExecutionResult:
         limit_ms = self.host.limits.pre_hook_timeout_ms
         helper = restricted(self.helper_of(PRE_HOOK), self.spec, self.host.limits)
-        helper.timeout_ms = min(helper.timeout_ms, limit_ms)
+        if limit_ms < helper.timeout_ms:
+            helper.timeout_ms, helper.timeout_setting = limit_ms, "limits.pre_hook_timeout_ms"
         # It has seconds in all, so it keeps its runner while it waits.
         helper.suspend_after_ms = 0
         try:

@@ -4,7 +4,7 @@ The key exists only in this process's memory and only for its life. Source: cont
 "capability-wire" section 11.5.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,8 +14,9 @@ from google.protobuf.message import Message
 from strongroom.crypto.box import BoxKey
 from strongroom.errors import CapabilityError, PluginFault, StrongroomError, Unavailable
 from strongroom.guest.ids import owner_checksum
-from strongroom.modules.attributes import DEFAULT_NAMESPACE
+from strongroom.modules.attributes import DEFAULT_NAMESPACE, SecretName
 from strongroom.modules.capabilities import Capabilities
+from strongroom.modules.vault_reads import NOT_LISTED
 from strongroom.pb.capabilities.v1 import capabilities_pb2
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.vault import vault_pb2
@@ -44,17 +45,30 @@ class SecretReader:
         self._box = BoxKey.generate()
 
     def fetch(
-        self, metadata: capabilities_pb2.RequestMetadata, requests: Sequence[sdk_pb2.SecretRequest]
+        self,
+        metadata: capabilities_pb2.RequestMetadata,
+        requests: Sequence[sdk_pb2.SecretRequest],
+        listed: Collection[SecretName] = (),
     ) -> sdk_pb2.SecretResponses:
-        """One answer for each request, in order. Raises ``Unavailable`` or ``PluginFault`` when the fetch fails."""
+        """One answer for each request, in order. Raises ``Unavailable`` or ``PluginFault`` when the fetch fails.
+
+        A workflow whose attributes list secrets gets those and no others; the vault is not asked for others.
+        """
         owner = owner_checksum(metadata.workflow_owner)
         asked = [_Asked(key=r.id, namespace=r.namespace or DEFAULT_NAMESPACE) for r in requests]
+        names = {(name.namespace, name.key) for name in listed}
+        given = [a for a in asked if not names or (a.namespace, a.key) in names]
         answers: dict[tuple[str, str], vault_pb2.SecretResponse] = {}
-        for start in range(0, len(asked), REQUESTS_MAX):
-            for answer in self._ask(metadata, owner, asked[start : start + REQUESTS_MAX]):
+        for start in range(0, len(given), REQUESTS_MAX):
+            for answer in self._ask(metadata, owner, given[start : start + REQUESTS_MAX]):
                 answers[answer.id.namespace or DEFAULT_NAMESPACE, answer.id.key] = answer
         return sdk_pb2.SecretResponses(
-            responses=[self._response(owner, a, answers.get((a.namespace, a.key))) for a in asked]
+            responses=[
+                _error(owner, a, NOT_LISTED)
+                if names and (a.namespace, a.key) not in names
+                else self._response(owner, a, answers.get((a.namespace, a.key)))
+                for a in asked
+            ]
         )
 
     def missing(self, metadata: capabilities_pb2.RequestMetadata, names: Sequence[tuple[str, str]]) -> list[str]:

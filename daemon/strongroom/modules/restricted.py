@@ -34,6 +34,7 @@ class RestrictedHelper:
         self.clock_unix_ns = inner.clock_unix_ns
         self.sleeps_done = inner.sleeps_done
         self.suspend_after_ms = inner.suspend_after_ms
+        self.timeout_setting: str = getattr(inner, "timeout_setting", "limits.run_timeout_ms")
         self.inner = inner
         self._owner = owner
         self._quotas = quotas

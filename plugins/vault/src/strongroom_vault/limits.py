@@ -15,6 +15,7 @@ __all__ = [
     "REQUEST_ID_BYTES_MAX",
     "SECRETS_PER_OWNER_MAX",
     "SECRETS_PER_REQUEST_MAX",
+    "WORKFLOW_READS_MAX",
 ]
 
 CIPHERTEXT_BYTES_MAX: Final = 2_000  # sealed; a value is 48 bytes shorter
@@ -25,3 +26,4 @@ SECRETS_PER_OWNER_MAX: Final = 100
 SECRETS_PER_REQUEST_MAX: Final = 10
 ENCRYPTION_KEYS_MAX: Final = 32  # one seal costs about 0.1 ms, and 10 secrets times 32 keys is still one quick call
 REQUEST_ID_BYTES_MAX: Final = 256  # it is only echoed
+WORKFLOW_READS_MAX: Final = 1_000  # as many as a host has workflows

@@ -6,11 +6,14 @@ next ``secret set`` would bury the old ones.
 
 import shlex
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from strongroom.plugin import Capability, Host, Misconfigured, hookimpl
 from strongroom_vault.key import VaultKey, create_key_file, load_key_file
+from strongroom_vault.reads import WorkflowReads
 from strongroom_vault.shelf import Shelf
 from strongroom_vault.vault import Vault
 
@@ -19,14 +22,19 @@ __all__ = ["VaultPlugin"]
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class VaultPlugin:
-    """``key_file`` is an absolute path. Only a development host creates the file, and only over an empty store."""
+    """``key_file`` is an absolute path. Only a development host creates the file, and only over an empty store.
+
+    ``workflow_reads`` opens secrets to workflows that read the vault themselves: see ``reads``.
+    """
 
     key_file: str
+    workflow_reads: Sequence[Mapping[str, Any]] = ()  # Any: what YAML holds; reads checks it
     _vault: Vault | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.key_file, str) or not Path(self.key_file).is_absolute():
             raise ValueError("key_file must be an absolute path")
+        WorkflowReads(self.workflow_reads)
 
     @hookimpl
     def start(self, host: Host) -> None:
@@ -34,7 +42,7 @@ class VaultPlugin:
         key = self._load(host)
         shelf = Shelf(host.store, key)
         shelf.check_key()
-        self._vault = Vault(key, shelf, host.log)
+        self._vault = Vault(key, shelf, host.log, reads=WorkflowReads(self.workflow_reads))
         host.log.info("vault opened with key %s", key.key_id)
 
     @hookimpl

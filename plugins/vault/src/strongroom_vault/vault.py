@@ -19,6 +19,7 @@ from strongroom_vault.admission import caller_of, check_count, managing_caller_o
 from strongroom_vault.key import VaultKey
 from strongroom_vault.limits import ENCRYPTION_KEYS_MAX, SECRETS_PER_OWNER_MAX
 from strongroom_vault.names import DEFAULT_NAMESPACE, SecretName, SecretRefused, normal_owner
+from strongroom_vault.reads import WorkflowReads
 from strongroom_vault.shelf import Shelf, StoredSecret
 
 __all__ = ["ALREADY_EXISTS", "NOT_FOUND", "Vault"]
@@ -36,12 +37,19 @@ class Vault:
     """The methods of the capability, over one key and one shelf."""
 
     def __init__(
-        self, key: VaultKey, shelf: Shelf, log: logging.Logger, *, now_ms: Callable[[], int] = _now_ms
+        self,
+        key: VaultKey,
+        shelf: Shelf,
+        log: logging.Logger,
+        *,
+        reads: WorkflowReads | None = None,
+        now_ms: Callable[[], int] = _now_ms,
     ) -> None:
         """``now_ms`` is Unix time in milliseconds."""
         self._key = key
         self._shelf = shelf
         self._log = log
+        self._reads = reads or WorkflowReads(())
         self._now_ms = now_ms
         self._writing = threading.Lock()
 
@@ -53,6 +61,7 @@ class Vault:
             "vault.secrets.update": self.update,
             "vault.secrets.delete": self.delete,
             "vault.secrets.list": self.list_identifiers,
+            "vault.secrets.readable": self.readable,
             "vault.publicKey.get": self.public_key,
         }
 
@@ -119,6 +128,15 @@ class Vault:
         answer.identifiers.extend(name.to_wire() for name in names if request.namespace in {"", name.namespace})
         answer.success = True
         return answer
+
+    def readable(self, call: Call) -> vault_pb2.ListSecretIdentifiersResponse:
+        """The secrets that ``workflow_reads`` opens to the workflow in the metadata, whether they are set or not.
+
+        The host asks this before it lets a workflow's own ``vault.secrets.get`` through.
+        """
+        call.unpack(vault_pb2.ListSecretIdentifiersRequest)
+        names = self._reads.open_to(call.metadata, caller_of(call))
+        return vault_pb2.ListSecretIdentifiersResponse(identifiers=[name.to_wire() for name in names], success=True)
 
     def _release(self, item: vault_pb2.SecretRequest, caller: str, execution_id: str) -> vault_pb2.SecretResponse:
         try:

@@ -1,0 +1,98 @@
+"""What a workflow may read of the vault by calling it: listed names of its own owner, sealed to keys that it names.
+
+The vault believes its host. So the host says whose secrets they are, and which: those that the workflow's attributes
+list, and those that the vault's own configuration opens to this workflow. An enclave's relay asks here as well.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from google.protobuf import any_pb2
+from google.protobuf.message import DecodeError
+
+from strongroom.errors import CapabilityError
+from strongroom.modules.attributes import DEFAULT_NAMESPACE
+from strongroom.modules.capabilities import Executable
+from strongroom.pb.capabilities.v1 import capabilities_pb2
+from strongroom.pb.vault import vault_pb2
+
+__all__ = ["GET_SECRETS", "NOT_LISTED", "READABLE", "check_vault_read", "is_vault"]
+
+VAULT: Final = "vault"
+GET_SECRETS: Final = "vault.secrets.get"
+READABLE: Final = "vault.secrets.readable"
+"""Ours: which secrets the vault's configuration opens to a workflow. A foreign vault does not know it."""
+NOT_LISTED: Final = "not listed in the workflow's attributes"
+QUESTION_TIMEOUT_S: Final = 5.0
+"""The vault looks into its configuration and nowhere else."""
+
+Names = frozenset[tuple[str, str]]
+"""Namespaces, never empty, and keys."""
+
+
+def is_vault(capability_id: str) -> bool:
+    """Whether that id names the vault, in whatever version and with whatever labels."""
+    return capability_id.split("@", 1)[0].split(":", 1)[0].strip().lower() == VAULT
+
+
+def check_vault_read(
+    call: capabilities_pb2.CapabilityRequest, vault: Executable, *, owner: str, listed: Iterable[tuple[str, str]]
+) -> None:
+    """Make ``call``, which a guest made, a read of what it may read, or raise ``CapabilityError``.
+
+    ``owner`` (``0x`` and 40 hex digits, as an answer carries it) is written into each request: what the guest left out
+    must not be anybody's guess. ``listed`` are namespaces and keys.
+    """
+    if call.method != GET_SECRETS:
+        raise _refused("PermissionDenied", f"{call.method[:64]} of the vault cannot be called by a workflow")
+    asked = vault_pb2.GetSecretsRequest()
+    try:
+        understood = call.payload.Unpack(asked)
+    except DecodeError:
+        understood = False
+    if not understood:
+        raise _refused("InvalidArgument", "the payload is not a vault.GetSecretsRequest")
+    names = set()
+    for request in asked.requests:
+        if request.id.owner and _digits(request.id.owner) != _digits(owner):
+            raise _refused("PermissionDenied", "a workflow reads secrets of its own owner only")
+        request.id.owner = owner
+        request.id.namespace = request.id.namespace or DEFAULT_NAMESPACE
+        names.add((request.id.namespace, request.id.key))
+    missing = names - set(listed)
+    if missing:
+        missing -= _opened(vault, call.metadata, owner)
+    if missing:
+        namespace, key = min(missing)
+        raise _refused("PermissionDenied", f"secret {namespace[:64]}/{key[:64]} is {NOT_LISTED}")
+    payload = any_pb2.Any()
+    payload.Pack(asked, deterministic=True)
+    call.payload.CopyFrom(payload)
+
+
+def _opened(vault: Executable, metadata: capabilities_pb2.RequestMetadata, owner: str) -> Names:
+    """What the vault's configuration opens to the workflow in ``metadata``."""
+    question = capabilities_pb2.CapabilityRequest(metadata=metadata, method=READABLE, capabilityId="vault@1.0.0")
+    question.payload.Pack(vault_pb2.ListSecretIdentifiersRequest(owner=owner))
+    try:
+        answer = vault.execute(question, timeout_s=QUESTION_TIMEOUT_S)
+    except CapabilityError as error:
+        if error.name == "Unimplemented":
+            return frozenset()
+        raise
+    opened = vault_pb2.ListSecretIdentifiersResponse()
+    try:
+        understood = answer.payload.Unpack(opened)
+    except DecodeError:
+        understood = False
+    if not understood:
+        return frozenset()
+    return frozenset((name.namespace or DEFAULT_NAMESPACE, name.key) for name in opened.identifiers)
+
+
+def _digits(untrusted_owner: str) -> str:
+    return untrusted_owner.removeprefix("0x").removeprefix("0X").lower()
+
+
+def _refused(name: str, text: str) -> CapabilityError:
+    return CapabilityError("Public", "User", name, text)
