@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final, TypeAlias
 
 import grpc
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 
 from strongroom.errors import Internal, InvalidInput, StrongroomError
 from strongroom.services.errors import status_of
@@ -20,6 +20,7 @@ log = logs.get("services")
 
 # The library types a handler's request and answer as anything; they are protobuf messages.
 Behaviour = Callable[[Any, grpc.ServicerContext], Any]
+Reader = Callable[[bytes], Any]
 Streaming = Callable[[Any, grpc.ServicerContext], Iterator[Any]]
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
@@ -36,16 +37,16 @@ class Guard(grpc.ServerInterceptor):  # type: ignore[type-arg]  # generic in the
         handler = continuation(handler_call_details)
         if handler is None or handler_call_details.method.startswith(WITHOUT_DEADLINE):
             return handler
+        # The bytes of a request are read by us: the library would report those that are no message as a fault of ours.
+        read = _reader(handler.request_deserializer)
         if handler.unary_unary is not None:
             return grpc.unary_unary_rpc_method_handler(
-                _guarded(handler.unary_unary, handler_call_details.method),
-                request_deserializer=handler.request_deserializer,
+                _guarded(handler.unary_unary, read, handler_call_details.method),
                 response_serializer=handler.response_serializer,
             )
         if handler.unary_stream is not None:
             return grpc.unary_stream_rpc_method_handler(
-                _guarded_stream(handler.unary_stream, handler_call_details.method),
-                request_deserializer=handler.request_deserializer,
+                _guarded_stream(handler.unary_stream, read, handler_call_details.method),
                 response_serializer=handler.response_serializer,
             )
         return handler
@@ -67,29 +68,42 @@ def refuse_nul(request: Message, path: str = "") -> None:
             refuse_nul(value, f"{path}{field.name}.")
 
 
-def _guarded(behaviour: Behaviour, method: str) -> Behaviour:
-    def call(request: Any, context: grpc.ServicerContext) -> Any:
+def _reader(deserializer: Reader | None) -> Reader:
+    def read(untrusted: bytes) -> Any:
         try:
-            _check(request, context)
-            return behaviour(request, context)
+            return deserializer(untrusted) if deserializer is not None else untrusted
+        except DecodeError:
+            raise InvalidInput(
+                "SR-API-011",
+                "the request cannot be read: its bytes are no message of the kind that this method takes",
+                fix="send the message that the .proto file of this version names",
+                field="request",
+            ) from None
+
+    return read
+
+
+def _guarded(behaviour: Behaviour, read: Reader, method: str) -> Behaviour:
+    def call(untrusted: bytes, context: grpc.ServicerContext) -> Any:
+        try:
+            return behaviour(_checked(read, untrusted, context), context)
         except Exception as error:
             return context.abort_with_status(status_of(_answerable(error, method)))
 
     return call
 
 
-def _guarded_stream(behaviour: Streaming, method: str) -> Streaming:
-    def call(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+def _guarded_stream(behaviour: Streaming, read: Reader, method: str) -> Streaming:
+    def call(untrusted: bytes, context: grpc.ServicerContext) -> Iterator[Any]:
         try:
-            _check(request, context)
-            yield from behaviour(request, context)
+            yield from behaviour(_checked(read, untrusted, context), context)
         except Exception as error:
             context.abort_with_status(status_of(_answerable(error, method)))
 
     return call
 
 
-def _check(request: Message, context: grpc.ServicerContext) -> None:
+def _checked(read: Reader, untrusted: bytes, context: grpc.ServicerContext) -> Any:
     if not has_deadline(context):
         raise InvalidInput(
             "SR-API-001",
@@ -98,7 +112,9 @@ def _check(request: Message, context: grpc.ServicerContext) -> None:
             fix="set a deadline (a timeout) on every call",
             field="deadline",
         )
+    request = read(untrusted)
     refuse_nul(request)
+    return request
 
 
 def _answerable(error: Exception, method: str) -> StrongroomError:
