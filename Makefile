@@ -21,6 +21,7 @@ help:
 	@echo "make test    install what tests need and run them all"
 	@echo "make check   ruff, mypy --strict, buf lint, tidy test"
 	@echo "make bench   side-by-side benchmarks, printed as ratios"
+	@echo "make nightly the promises of durability at the scale of a release; takes hours"
 	@echo "make dist    wheels of strongroom and its plugins in dist/"
 	@echo "make fmt | proto | guests | lock | clean"
 
@@ -73,6 +74,10 @@ guests: dev
 
 bench: dev
 	@$(BIN)/python -m bench
+
+# The promises at the scale of a release: hours.
+nightly: dev
+	STRONGROOM_TEST_SCALE=nightly $(BIN)/python -m pytest -q tests/faults
 
 # Programs that the benchmarks run beside strongroom, where npm is there to bring them. Nothing of them is shipped.
 PEERS := .cache/bench-peers

@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import grpc
@@ -11,6 +12,7 @@ import pytest
 from strongroom.engine.runids import new_run_id
 from strongroom.pb.strongroom.v1 import run_pb2
 from tests.faults.failpoints import POINTS, PROGRAM
+from tests.faults.scale import SCALE
 from tests.faults.storm import ROOT, Storm
 from tests.guests.build import guest
 
@@ -38,6 +40,9 @@ def prepared(tmp_path_factory):
         with storm.daemon.channel() as api:
             for name, (binary, config) in GUESTS.items():
                 api.register(guest(binary), name, config=config)
+            with ThreadPoolExecutor(4) as clients:
+                # Old runs, so that a restart has a database of some size to look through.
+                list(clients.map(lambda _number: api.execute("time"), range(SCALE.runs_before)))
         assert storm.daemon.stop() == 0
         yield state
 
@@ -68,10 +73,11 @@ def load(storm):
             return
 
 
+@pytest.mark.parametrize("passage", SCALE.passages)
 @pytest.mark.parametrize("name", POINTS)
-def test_kill_9_at(storm, name):
+def test_kill_9_at(storm, name, passage):
     storm.daemon.program = PROGRAM
-    storm.daemon.variables["STRONGROOM_FAILPOINT"] = f"{name}:kill:1"
+    storm.daemon.variables["STRONGROOM_FAILPOINT"] = f"{name}:kill:{passage}"
     storm.daemon.start()
     client = threading.Thread(target=load, args=(storm,))
     client.start()
