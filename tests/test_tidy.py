@@ -63,7 +63,7 @@ DOORS = {
 }
 
 FIRST_PARTY_EXTRA = {
-    "confidential-workflows": {"guest", "crypto", "attest"},
+    "confidential-workflows": {"guest", "crypto", "attest", "modules"},
     "vault": {"crypto", "attest"},
 }
 

@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 
-__all__ = ["are_satisfied", "asks_for_a_tee"]
+__all__ = ["are_satisfied", "asks_for_a_tee", "holds_unknown_fields"]
 
 
 def are_satisfied(requirements: sdk_pb2.Requirements | None, tees: Iterable[sdk_pb2.TeeTypeAndRegions] | None) -> bool:
@@ -22,7 +22,7 @@ def are_satisfied(requirements: sdk_pb2.Requirements | None, tees: Iterable[sdk_
     """
     if requirements is None:
         return True
-    if _holds_unknown_fields(requirements):
+    if holds_unknown_fields(requirements):
         return False
     if not requirements.HasField("tee"):
         return True
@@ -31,7 +31,7 @@ def are_satisfied(requirements: sdk_pb2.Requirements | None, tees: Iterable[sdk_
 
 def asks_for_a_tee(requirements: sdk_pb2.Requirements | None) -> bool:
     """Whether it takes the provided TEEs to say if ``requirements`` are satisfied: nothing else could satisfy them."""
-    return requirements is not None and requirements.HasField("tee") and not _holds_unknown_fields(requirements)
+    return requirements is not None and requirements.HasField("tee") and not holds_unknown_fields(requirements)
 
 
 def _merged(tees: Iterable[sdk_pb2.TeeTypeAndRegions]) -> Mapping[int, set[str]]:
@@ -65,7 +65,8 @@ def _in_regions(wanted: Iterable[str], provided: set[str]) -> bool:
     return not names or not names.isdisjoint(provided)
 
 
-def _holds_unknown_fields(message: Message) -> bool:
+def holds_unknown_fields(message: Message) -> bool:
+    """Whether ``message`` says something, at any depth, that this reader does not understand."""
     known = type(message)()
     known.CopyFrom(message)
     known.DiscardUnknownFields()

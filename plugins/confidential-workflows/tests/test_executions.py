@@ -84,7 +84,7 @@ def test_a_list_is_the_whole_of_what_a_guest_may_have(host, owner, hello):
     assert [[item.id.key for item in asked.requests] for asked in vault_requests(host)] == [["API_KEY"]]
     secrets = host.artifacts.add(wasm("secrets"))
     result = host.run(request_for(secrets, triggered(), secrets=["API_KEY"]))
-    assert result.error == "secret is not named in the workflow's vault_don_secrets"
+    assert result.error == "not listed in the workflow's attributes"
 
 
 def test_without_a_list_each_secret_is_fetched_when_the_guest_asks(host, owner):
@@ -218,4 +218,4 @@ def test_executions_side_by_side_get_their_own_secrets_and_answers(owner):
         thread.join(60)
     host.close()
     assert [results[number] for number in (1, 3, 5)] == ["present, 1 bytes"] * 3
-    assert [results[number] for number in (0, 2, 4)] == ["secret is not named in the workflow's vault_don_secrets"] * 3
+    assert [results[number] for number in (0, 2, 4)] == ["not listed in the workflow's attributes"] * 3

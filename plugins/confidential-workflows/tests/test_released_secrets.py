@@ -140,7 +140,7 @@ def test_a_missing_secret_during_subscribe_is_told_to_the_guest_alone():
     assert answer(named, "A", "B", "C") == [
         "v",
         "could not find secret",
-        "secret is not named in the workflow's vault_don_secrets",
+        "not listed in the workflow's attributes",
     ]
 
 

@@ -133,9 +133,9 @@ def test_an_execution_id_is_empty_during_subscribe_whatever_was_sent():
             "execution.requirements cannot be satisfied: this backend is not a TEE",
         ),
         (
-            request_for(DIGEST, triggered(), restrictions=sdk_pb2.Restrictions()),
+            request_for(DIGEST, triggered(), restrictions=sdk_pb2.Restrictions.FromString(b"\x50\x01")),
             "Unimplemented",
-            "execution.restrictions cannot be enforced by this backend, so nothing was run",
+            "execution.restrictions hold fields that this backend cannot enforce",
         ),
     ],
     ids=lambda value: "" if isinstance(value, confidential_workflow_pb2.ConfidentialWorkflowRequest) else value,

@@ -18,9 +18,10 @@ from strongroom_confidential_workflows import session
 from strongroom_confidential_workflows.cancellation import Cancellation
 from strongroom_confidential_workflows.launcher import Launcher
 from strongroom_confidential_workflows.relay import Relay
+from strongroom_confidential_workflows.request import ConfidentialExecution
 from strongroom_confidential_workflows.runner_process import RunnerProcess
 from strongroom_confidential_workflows.session import Session
-from tests.fakes.enclave_host import RecordingRegistry
+from tests.fakes.enclave_host import RecordingRegistry, request_for, subscribing, triggered
 
 LOG = logging.getLogger("launcher-under-test")
 
@@ -146,7 +147,9 @@ def scripted():
 
 def run(runner, *, registry=None, seconds=20.0, calls_allowed=True):
     metadata = capabilities_pb2.RequestMetadata(workflow_owner="ab" * 20)
-    relay = Relay(registry or RecordingRegistry(), metadata, calls_allowed=calls_allowed)
+    request = request_for("ab" * 32, triggered() if calls_allowed else subscribing(), owner="")
+    execution = ConfidentialExecution.from_wire(request, metadata=metadata)
+    relay = Relay(registry or RecordingRegistry(), metadata, execution)
     return Session(runner, relay, Cancellation(""), deadline=time.monotonic() + seconds).run(enclave_pb2.Start())
 
 
@@ -238,5 +241,5 @@ def test_a_runner_imports_a_closed_set_of_modules():
     )
     printed = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True, check=True).stdout
     top, ours = (set(line.split()) for line in printed.splitlines())
-    assert ours == {"crypto", "errors", "guest", "pb", "plugin"}
+    assert ours == {"crypto", "errors", "guest", "modules", "pb", "plugin"}
     assert top.isdisjoint({"grpc", "sqlalchemy", "alembic", "pydantic", "yaml", "typer", "http", "asyncio", "pip"})

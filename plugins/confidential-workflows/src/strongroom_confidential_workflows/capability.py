@@ -25,6 +25,7 @@ from strongroom_confidential_workflows.relay import Relay
 from strongroom_confidential_workflows.request import ConfidentialExecution
 from strongroom_confidential_workflows.session import Session
 from strongroom_confidential_workflows.sources import BinarySource
+from strongroom_confidential_workflows.tees import PROVIDED_TEES
 
 __all__ = ["CAPABILITY_ID", "LABEL", "ConfidentialWorkflows"]
 
@@ -66,9 +67,9 @@ class ConfidentialWorkflows:
         }
 
     def provided_tees(self, call: Call) -> confidential_workflow_pb2.ProvidedTeesResponse:
-        """None: a process is not a TEE, whatever it locks itself into."""
+        """The TEEs of this backend, which has none."""
         call.unpack(empty_pb2.Empty)
-        return confidential_workflow_pb2.ProvidedTeesResponse()
+        return confidential_workflow_pb2.ProvidedTeesResponse(tee=PROVIDED_TEES)
 
     def backend(self, call: Call) -> backend_pb2.BackendReport:
         """What executes here, and what its runners report about their sandbox."""
@@ -131,7 +132,7 @@ class ConfidentialWorkflows:
         metadata.workflow_id = execution.workflow_id
         metadata.workflow_owner = execution.owner
         metadata.workflow_execution_id = execution.execution_id
-        relay = Relay(self._registry, metadata, calls_allowed=not execution.subscribing)
+        relay = Relay(self._registry, metadata, execution)
         try:
             runner = self._launcher.take(min(READY_TIMEOUT_S, max(0.0, deadline - time.monotonic())))
         except Unavailable as error:

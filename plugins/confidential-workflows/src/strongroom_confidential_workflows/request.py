@@ -12,6 +12,7 @@ from typing import Final
 from google.protobuf.message import DecodeError, Message
 
 from strongroom.guest.ids import normal_owner
+from strongroom.modules.requirements import are_satisfied, holds_unknown_fields
 from strongroom.plugin import CapabilityError, InvalidInput
 from strongroom.plugin.messages import capabilities_pb2, confidential_workflow_pb2, sdk_pb2
 from strongroom_confidential_workflows.limits import (
@@ -20,6 +21,7 @@ from strongroom_confidential_workflows.limits import (
     TEXT_BYTES_MAX,
     URL_BYTES_MAX,
 )
+from strongroom_confidential_workflows.tees import PROVIDED_TEES
 
 __all__ = ["DEFAULT_NAMESPACE", "ConfidentialExecution", "NamedSecret", "refused"]
 
@@ -42,7 +44,7 @@ class NamedSecret:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfidentialExecution:
-    """What to run, for whom, and which secrets it names. ``owner`` is 40 hex digits."""
+    """What to run, for whom, which secrets it names, and what it is kept to. ``owner`` is 40 hex digits."""
 
     workflow_id: str
     owner: str
@@ -52,6 +54,7 @@ class ConfidentialExecution:
     execute_request: bytes = field(repr=False)
     subscribing: bool
     secrets: tuple[NamedSecret, ...]
+    restrictions: sdk_pb2.Restrictions | None = None
 
     @classmethod
     def from_wire(
@@ -81,6 +84,7 @@ class ConfidentialExecution:
             execute_request=serialized,
             subscribing=subscribing,
             secrets=_named_secrets(untrusted),
+            restrictions=asked.restrictions if asked.HasField("restrictions") else None,
         )
 
 
@@ -115,19 +119,11 @@ def _canonical(message: Message) -> bytes:
 
 
 def _check_enforceable(asked: confidential_workflow_pb2.WorkflowExecution) -> None:
-    """Refuse conditions that this backend cannot hold: it is no TEE, and running without them would break them."""
-    requirements = asked.requirements
-    if asked.HasField("requirements") and (requirements.HasField("tee") or _has_unknown_fields(requirements)):
+    """Refuse conditions that this backend does not meet or does not understand: running would break them."""
+    if asked.HasField("requirements") and not are_satisfied(asked.requirements, PROVIDED_TEES):
         raise refused("FailedPrecondition", "execution.requirements cannot be satisfied: this backend is not a TEE")
-    if asked.HasField("restrictions"):
-        raise refused("Unimplemented", "execution.restrictions cannot be enforced by this backend, so nothing was run")
-
-
-def _has_unknown_fields(message: Message) -> bool:
-    known = type(message)()
-    known.CopyFrom(message)
-    known.DiscardUnknownFields()
-    return _canonical(known) != _canonical(message)
+    if asked.HasField("restrictions") and holds_unknown_fields(asked.restrictions):
+        raise refused("Unimplemented", "execution.restrictions hold fields that this backend cannot enforce")
 
 
 def _owner(in_request: str, in_metadata: str) -> str:

@@ -1,6 +1,7 @@
 """One execution inside the enclave, in the order that keeps secrets safe.
 
-1. Check the request again. 2. Hash the binary and compare. 3. Only then make a key and ask for secrets. 4. Run.
+1. Check the request again, and its requirements. 2. Hash the binary and compare. 3. Only then make a key and ask for
+secrets. 4. Run, with the restrictions before everything that the guest asks for.
 """
 
 import hashlib
@@ -12,7 +13,11 @@ from google.protobuf.message import DecodeError
 from strongroom.crypto.box import BoxKey
 from strongroom.guest.binary import decode_upload
 from strongroom.guest.execution_helper import ExecutionHelper
+from strongroom.guest.ids import owner_checksum
 from strongroom.guest.limits import GuestLimits
+from strongroom.modules.quotas import QuotaLimits, Quotas
+from strongroom.modules.restricted import RestrictedHelper
+from strongroom.modules.restrictions import Ledger
 from strongroom.plugin import (
     Cancelled,
     CapabilityError,
@@ -64,7 +69,7 @@ def execute(start: enclave_pb2.Start, link: Link, run_guest: RunGuest) -> enclav
         if left_ms <= 0:
             raise TimedOut("SR-ENCL-001", "the execution used up its time before the guest started")
         helper = EnclaveHelper(execution, released, link, timeout_ms=left_ms)
-        result = run_guest(wasm, execution.execute_request, helper, limits=limits)
+        result = run_guest(wasm, execution.execute_request, _restricted(helper, execution), limits=limits)
         link.check_cancelled()  # what a guest says because its calls were cut off is not its result
         finished = enclave_pb2.Finished(outcome=enclave_pb2.OUTCOME_RESULT, result=_checked_result(result))
     except CapabilityError as error:
@@ -100,6 +105,16 @@ def _checked_execution(start: enclave_pb2.Start) -> ConfidentialExecution:
         raise refused("InvalidArgument", "the request is not a ConfidentialWorkflowRequest") from None
     metadata = capabilities_pb2.RequestMetadata(workflow_owner=start.owner, workflow_execution_id=start.execution_id)
     return ConfidentialExecution.from_wire(request, metadata=metadata)
+
+
+def _restricted(helper: EnclaveHelper, execution: ConfidentialExecution) -> RestrictedHelper:
+    """The gate. Quotas are the compiled defaults: the settings of the host do not come this far."""
+    return RestrictedHelper(
+        helper,
+        owner=owner_checksum(execution.owner),
+        quotas=Quotas(QuotaLimits()),
+        ledger=None if execution.restrictions is None else Ledger(execution.restrictions),
+    )
 
 
 def _checked_result(result: bytes) -> bytes:

@@ -40,7 +40,7 @@ class EnclaveHelper:
         """Relayed, except what a guest in an enclave may not call."""
         if self._subscribing:
             return sdk_pb2.CapabilityResponse(error=CALLS_CLOSED)
-        if (refusal := refusal_of(request.id)) is not None:
+        if (refusal := refusal_of(request.id, request.method)) is not None:
             return sdk_pb2.CapabilityResponse(error=refusal)
         return self._link.call_capability(request)
 

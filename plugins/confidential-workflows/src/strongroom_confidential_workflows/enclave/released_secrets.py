@@ -10,6 +10,8 @@ from typing import Final
 
 from strongroom.crypto.box import BoxKey
 from strongroom.guest.ids import normal_owner, owner_checksum
+from strongroom.modules.restrictions import Ledger
+from strongroom.modules.vault_reads import NOT_LISTED
 from strongroom.plugin import InvalidInput, Tampered
 from strongroom.plugin.messages import sdk_pb2, vault_pb2
 from strongroom_confidential_workflows.limits import (
@@ -22,7 +24,6 @@ from strongroom_confidential_workflows.request import DEFAULT_NAMESPACE, Confide
 __all__ = ["ReleasedSecrets"]
 
 NOT_FOUND: Final = "could not find secret"
-NOT_NAMED: Final = "secret is not named in the workflow's vault_don_secrets"
 _ERROR_CHARACTERS_MAX: Final = 200
 
 AskVault = Callable[[vault_pb2.GetSecretsRequest], vault_pb2.GetSecretsResponse]
@@ -50,10 +51,13 @@ class ReleasedSecrets:
 
         Raises ``CapabilityError`` naming the first secret that is missing, or when the vault cannot be asked.
         """
-        self._fetch(self._execution.secrets)
+        # What its restrictions deny for good is not even fetched.
+        rules = Ledger(self._execution.restrictions or sdk_pb2.Restrictions())
+        names = [name for name in self._execution.secrets if rules.allows(name.namespace, name.key)]
+        self._fetch(names)
         if self._execution.subscribing:
             return
-        for name in self._execution.secrets:
+        for name in names:
             error = self._outcomes[name].error
             if error == NOT_FOUND:
                 raise refused("NotFound", f"{NOT_FOUND}: {name}")
@@ -68,7 +72,7 @@ class ReleasedSecrets:
         return sdk_pb2.SecretResponses(responses=[self._response(name) for name in names])
 
     def _response(self, name: NamedSecret) -> sdk_pb2.SecretResponse:
-        outcome = self._outcomes.get(name, _Outcome(error=NOT_NAMED))
+        outcome = self._outcomes.get(name, _Outcome(error=NOT_LISTED))
         owner = owner_checksum(self._execution.owner)
         if outcome.error:
             error = sdk_pb2.SecretError(id=name.key, namespace=name.namespace, owner=owner, error=outcome.error)
