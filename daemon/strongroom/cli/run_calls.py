@@ -27,8 +27,10 @@ PAGE_SIZE_MAX: Final = 500
 STREAM_S: Final = 600.0
 """A stream is opened anew after this, so that a host which forgot it is noticed."""
 PAUSE_S: Final = 0.3
-GONE: Final = frozenset({"SR-CLI-020", "SR-CLI-021", "SR-GRPC-001", "SR-API-007"})
-"""The host is away, the stream was old or was cut, or all streams are taken: it may be there again in a moment."""
+GONE: Final = frozenset({"SR-CLI-020", "SR-CLI-021", "SR-API-007"})
+"""The host is away, the stream was old, or all streams are taken: it may be there again in a moment."""
+CUT: Final = "SR-GRPC-"
+"""So begins what is no answer of a host: the stream was cut on the way."""
 
 Run = Annotated[str, typer.Argument(help="Run id.", metavar="RUN")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept with the run.")]
@@ -91,9 +93,15 @@ def followed(
         except Failure as failure:
             if failure.error.code == "SR-CLI-021":
                 heard_s = time.monotonic()
-            if failure.error.code not in GONE or time.monotonic() - heard_s > caller.timeout_s:
+            if not _passes(failure) or time.monotonic() - heard_s > caller.timeout_s:
                 raise
             if not told and failure.error.code != "SR-CLI-021":
                 caller.note("the host is away; going on when it is back")
                 told = True
         time.sleep(PAUSE_S)
+
+
+def _passes(failure: Failure) -> bool:
+    """Whether it may be over in a moment."""
+    code = failure.error.code
+    return code in GONE or (code.startswith(CUT) and failure.exit_code is Exit.TEMPORARY)

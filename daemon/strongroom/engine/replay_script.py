@@ -21,7 +21,7 @@ class Script:
     """
 
     recorded: Recorded
-    lines: dict[str, list[tuple[int, str]]]
+    lines: dict[tuple[str, int], list[str]]
     whole: bool
     phase: str = ""
     difference: NondeterministicGuest | None = None
@@ -29,7 +29,7 @@ class Script:
     compared: set[str] = field(default_factory=set)
     unknown: list[str] = field(default_factory=list)
     times_compared: dict[str, int] = field(default_factory=dict)
-    lines_compared: dict[str, int] = field(default_factory=dict)
+    lines_compared: dict[tuple[str, int], int] = field(default_factory=dict)
 
     def watch(self, message: runner_pb2.FromRunner) -> None:
         """Keep in mind which calls the guest made: one that it made at its very end may reach nobody."""
@@ -61,11 +61,12 @@ class Script:
         return known[index]
 
     def line(self, mode: int, line: str) -> None:
-        """Compare a line that the guest writes."""
-        known = self.lines.get(self.phase, [])
-        index = self.lines_compared.get(self.phase, 0)
-        if index < len(known) and known[index] == (mode, line):
-            self.lines_compared[self.phase] = index + 1
+        """Compare a line that the guest writes. Each mode has an order of its own: a resumed run mixes them anew."""
+        key = (self.phase, mode)
+        known = self.lines.get(key, [])
+        index = self.lines_compared.get(key, 0)
+        if index < len(known) and known[index] == line:
+            self.lines_compared[key] = index + 1
         elif index < len(known):
             self.differs("log", f"line {index} of its log is another one")
         elif self.whole:
@@ -89,15 +90,15 @@ class Script:
         for phase, times in self.recorded.times.items():
             if (index := self.times_compared.get(phase, 0)) < len(times):
                 self.differs(f"{phase}t{index}", "it did not ask for the time again")
-        for phase, lines in self.lines.items():
-            if (index := self.lines_compared.get(phase, 0)) < len(lines):
+        for key, lines in self.lines.items():
+            if (index := self.lines_compared.get(key, 0)) < len(lines):
                 self.differs("log", f"it did not write line {index} of its log again")
 
     def differs(self, step: str, why: str) -> None:
         """Only the first difference counts: what follows may come of it."""
         if self.difference is None:
             self.difference = NondeterministicGuest(
-                "SR-GUEST-030",
+                "SR-GUEST-045",
                 f"the guest is not deterministic: at {step} it did otherwise than its journal says",
                 why=why,
                 fix="a guest may depend on its config, payload, seed, time and answers only",
@@ -112,11 +113,10 @@ def script_of(events: Iterable[JournalEvent], *, whole: bool) -> Script:
         if event.row.event_type == CANCEL_REQUESTED:
             break
         kept.append(event)
-    lines: dict[str, list[tuple[int, str]]] = {}
+    lines: dict[tuple[str, int], list[str]] = {}
     for event in kept:
         if event.row.event_type == LOG_WRITTEN:
-            written = journal_pb2.LogWritten.FromString(event.content or b"")
-            lines.setdefault(phase_of(event.row.correlation_id), []).extend(
-                (line.mode, line.line) for line in written.lines
-            )
+            phase = phase_of(event.row.correlation_id)
+            for line in journal_pb2.LogWritten.FromString(event.content or b"").lines:
+                lines.setdefault((phase, line.mode), []).append(line.line)
     return Script(recorded(kept), lines, whole)
