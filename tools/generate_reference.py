@@ -112,7 +112,7 @@ def _default(key: Key, places: Mapping[str, Path | None]) -> str:
             "`dev`: the one in the package; `serve`: `/etc/strongroom/plugins.yaml` if there, else that of the package"
         )
     if key.dotted == "limits.runners_max":
-        return "processors, at least 2"
+        return "processors + 2"
     if places["dev"] is not None:
         dev = str(places["dev"]).removeprefix("/STATE").lstrip("/")
         return f"`dev`: {f'`{dev}` in the state directory' if dev else 'a temporary one'}; `serve`: `{places['serve']}`"

@@ -9,7 +9,7 @@ from strongroom.engine.limits import EngineLimits
 from strongroom.errors import Misconfigured
 from strongroom.guest.limits import GuestLimits
 from strongroom.settings.layers import Loaded, load
-from strongroom.settings.limits import processors
+from strongroom.settings.limits import runners
 from strongroom.settings.model import DEFAULT_OWNER, Settings
 from strongroom.settings.schema import environment_name, keys
 
@@ -49,7 +49,7 @@ def test_a_higher_layer_wins(home, top):
         elif name in files:
             files[name].write_text(text.format(number + 10))
     loaded = read(home, flags=flags, **environ)
-    expected = processors() if LAYERS[top] == "built-in" else top + 10
+    expected = runners() if LAYERS[top] == "built-in" else top + 10
     assert loaded.settings.limits.runners_max == expected
     layer = {"fragment": "system"}.get(LAYERS[top], LAYERS[top])
     assert loaded.origins["limits.runners_max"].layer == layer

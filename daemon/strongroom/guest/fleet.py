@@ -5,6 +5,8 @@ Rule 2: there are never more than ``runners_max``; one fresh runner is kept read
 Rule 3: whoever finds none waits, until a time is up.
 Rule 4: an owner without any runner gets the next one; an owner who has one does not take another's while that owner
 waits, and nobody loses a runner right after getting it. Starting a process costs a hundred short runs.
+Rule 5: of more than two runners the last free one is for a module that has none, so that one busy workflow does not
+keep all others waiting.
 """
 
 import threading
@@ -29,6 +31,9 @@ RETRY_S = 1.0
 TENURE_S = 0.5
 """While its owner has more to run, a runner is left to it this long at least."""
 
+SHARED_MAX = 2
+"""Of so few runners none is kept for others: that would halve what one workflow can do."""
+
 RUNS_MAX = 10_000
 """Runs after which a runner is recycled, whatever it may have leaked by then."""
 
@@ -41,9 +46,9 @@ class Fleet:
         self._runners_max = runners_max
         self._changed = threading.Condition()
         self._idle: list[RunnerProcess] = []  # the least recently used one first
-        self._busy: set[RunnerProcess] = set()
+        self._busy: dict[RunnerProcess, tuple[str, str]] = {}  # and owner and module of what each executes
         self._starting = 0
-        self._waiting: Counter[str] = Counter()
+        self._waiting: Counter[tuple[str, str]] = Counter()  # by owner and module
         self._failed_s = float("-inf")
         self._failure: BaseException | None = None
         self._closed = False
@@ -73,25 +78,26 @@ class Fleet:
         deadline_s = time.monotonic() + timeout_s
         cancellation.listen(lambda _reason, _grace_ms: self._wake())
         with self._changed:
-            self._waiting[owner] += 1
+            self._waiting[owner, module_key] += 1
             try:
                 while True:
                     cancellation.check()
                     if self._closed:
                         raise Unavailable("SR-GUEST-022", "the runner pool is closed", fix="the host is stopping")
-                    runner = self._choose(owner, module_key)
-                    if runner is not None:
-                        break
-                    self._make_one(owner)
+                    if self._may_have_one(owner, module_key):
+                        runner = self._choose(owner, module_key)
+                        if runner is not None:
+                            break
+                        self._make_one(owner)
                     left_s = deadline_s - time.monotonic()
                     if left_s <= 0:
                         raise self._unavailable(f"no runner was free within {timeout_s:.1f} s")
                     self._changed.wait(min(left_s, RETRY_S))
             finally:
-                self._waiting[owner] -= 1
-                self._waiting += Counter()  # drops owners at zero
+                self._waiting[owner, module_key] -= 1
+                self._waiting += Counter()  # drops those at zero
             self._idle.remove(runner)
-            self._busy.add(runner)
+            self._busy[runner] = (owner, module_key)
             if not runner.owner:
                 runner.owner, runner.owned_s = owner, time.monotonic()
             runner.runs += 1
@@ -101,7 +107,7 @@ class Fleet:
     def release(self, runner: RunnerProcess, *, reusable: bool) -> None:
         """Take ``runner`` back, or bury it."""
         with self._changed:
-            self._busy.discard(runner)
+            self._busy.pop(runner, None)
             keep = reusable and not self._closed and runner.runs < RUNS_MAX and runner.is_alive()
             if keep:
                 self._idle.append(runner)
@@ -144,13 +150,13 @@ class Fleet:
         if mine:
             return mine[-1]
         fresh = [runner for runner in self._idle if not runner.owner]
-        may_take = not self._has_runner(owner) or all(map(self._has_runner, self._waiting))
+        may_take = not self._has_runner(owner) or all(map(self._has_runner, self._wanting()))
         return fresh[-1] if fresh and may_take else None
 
     def _make_one(self, owner: str) -> None:
         """Nothing fits: start a runner, in the place of another owner's if there is no room."""
         if self._count() < self._runners_max:
-            if self._starting < self._waiting.total():
+            if self._starting < len(self._wanting()):
                 self._start()
             return
         victim = self._victim(owner)
@@ -162,11 +168,19 @@ class Fleet:
     def _victim(self, owner: str) -> RunnerProcess | None:
         """The runner that is recycled for ``owner``: idle longest, and its owner does not need it now."""
         long_ago_s = time.monotonic() - TENURE_S
-        poor = not self._has_runner(owner)
+        poor, wanting = not self._has_runner(owner), self._wanting()
         for runner in self._idle:
-            if not self._waiting[runner.owner] or (poor and runner.owned_s < long_ago_s):
+            if runner.owner not in wanting or (poor and runner.owned_s < long_ago_s):
                 return runner
         return None
+
+    def _may_have_one(self, owner: str, module_key: str) -> bool:
+        last = len(self._busy) >= self._runners_max - 1
+        return not last or self._runners_max <= SHARED_MAX or (owner, module_key) not in self._busy.values()
+
+    def _wanting(self) -> list[str]:
+        """Owners of those who wait and may have a runner now, one for each."""
+        return [owner for owner, module_key in self._waiting.elements() if self._may_have_one(owner, module_key)]
 
     def _has_runner(self, owner: str) -> bool:
         return any(runner.owner == owner for runner in (*self._idle, *self._busy))

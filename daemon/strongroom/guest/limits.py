@@ -4,12 +4,8 @@ Source: contracts/cre-guest.md section 12. KB and MB are decimal there and here.
 """
 
 from dataclasses import dataclass
-from typing import Final
 
-__all__ = ["MODULES_LOADED_MAX", "GuestLimits"]
-
-MODULES_LOADED_MAX: Final = 8
-"""Modules that a runner keeps loaded. The pool counts along instead of asking, so both ends use this number."""
+__all__ = ["GuestLimits"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -134,7 +134,7 @@ class RunnerPool:
                 descriptor = self._native(module_key, wasm)
             order = execute_order(request, helper, limits, timeout_ms=timeout_ms)
             order.module_key, order.with_descriptor = module_key, descriptor is not None
-            runner.count_module(module_key)
+            runner.modules.use(module_key, None if descriptor is None else os.fstat(descriptor).st_size)
             run = HostedRun(
                 runner,
                 helper=helper,
@@ -205,7 +205,7 @@ class RunnerPool:
                 f"compiling the module used up its time of {limit_ms} ms",
                 fix="make the workflow smaller",
                 limit=limit_ms,
-                setting="guest.limits.compile_timeout_ms",
+                setting="limits.compile_timeout_ms",
             )
         if message.WhichOneof("message") != "compiled" or not (message.compiled.native or message.compiled.error):
             raise not_admitted("the compiler gave no answer to it")

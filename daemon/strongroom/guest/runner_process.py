@@ -10,14 +10,13 @@ import socket
 import subprocess
 import sys
 import time
-from collections import OrderedDict
 from typing import Final
 
 from google.protobuf.message import DecodeError
 
 from strongroom.errors import StrongroomError, Unavailable
 from strongroom.guest.frames import Frames
-from strongroom.guest.limits import MODULES_LOADED_MAX
+from strongroom.guest.loaded_modules import LoadedModules
 from strongroom.pb.strongroom.runner.v1 import runner_pb2
 
 __all__ = ["RunnerDeathError", "RunnerProcess"]
@@ -72,7 +71,7 @@ class RunnerProcess:
         """Since when, on the monotonic clock."""
         self.runs = 0
         """Runs it was chosen for."""
-        self.modules: OrderedDict[str, None] = OrderedDict()
+        self.modules = LoadedModules()
         """What it has loaded, counted the way it counts itself."""
 
     @property
@@ -112,13 +111,6 @@ class RunnerProcess:
             self.frames.send(message.SerializeToString(), descriptor=descriptor)
         except OSError:
             raise RunnerDeathError(self._how_it_ended()) from None
-
-    def count_module(self, key: str) -> None:
-        """Count along with the runner, which loads or uses ``key`` now and drops what was used longest ago."""
-        self.modules[key] = None
-        self.modules.move_to_end(key)
-        while len(self.modules) > MODULES_LOADED_MAX:
-            self.modules.popitem(last=False)
 
     def is_alive(self) -> bool:
         """True while the process runs."""

@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["LimitSettings", "processors"]
+__all__ = ["LimitSettings", "runners"]
 
 Count = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
 Bytes = Annotated[int, Field(strict=True, ge=1, le=2_000_000_000)]
@@ -18,9 +18,9 @@ Milliseconds = Annotated[int, Field(strict=True, ge=1, le=86_400_000)]
 Hours = Annotated[int, Field(strict=True, ge=24, le=876_000)]
 
 
-def processors() -> int:
-    """Processors that this process may use, at least 2: a guest that computes must not keep another one waiting."""
-    return max(2, len(os.sched_getaffinity(0)))
+def runners() -> int:
+    """Processors that this process may use and two more: a guest that waits shortly leaves its processor to others."""
+    return len(os.sched_getaffinity(0)) + 2
 
 
 class LimitSettings(BaseModel):
@@ -173,8 +173,10 @@ class LimitSettings(BaseModel):
         description="Time to compile a module at registration; a 16 MB Go guest takes some ten seconds on one core.",
     )
     runners_max: Count = Field(
-        default_factory=processors,
-        description="Processes that execute guests; as many as there are processors, at least 2.",
+        default_factory=runners,
+        description=(
+            "Processes that execute guests. Of more than two, the last free one is kept for a workflow that has none."
+        ),
     )
 
     # The host

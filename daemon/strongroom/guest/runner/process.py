@@ -6,14 +6,13 @@ It holds no key, opens no file and makes no connection. It dies with its host.
 import os
 import signal
 import socket
-from collections import OrderedDict
 
 from google.protobuf.message import DecodeError
 
 from strongroom.errors import StrongroomError
 from strongroom.guest import sandbox
 from strongroom.guest.frames import Frames
-from strongroom.guest.limits import MODULES_LOADED_MAX
+from strongroom.guest.loaded_modules import LoadedModules
 from strongroom.guest.runner.engine import AdmissionError, Engine, Loaded, engine_id
 from strongroom.guest.runner.execution import Execution
 from strongroom.guest.runner.remote_host import RemoteHost
@@ -51,7 +50,8 @@ class _Runner:
         self._frames = frames
         self._engine = engine
         self._host = RemoteHost(frames)
-        self._loaded: OrderedDict[str, Loaded] = OrderedDict()
+        self._loaded: dict[str, Loaded] = {}
+        self._counted = LoadedModules()
 
     def handle(self, frame: runner_pb2.ToRunner) -> None:
         kind = frame.WhichOneof("message")
@@ -80,16 +80,16 @@ class _Runner:
         return self._engine.run(loaded, execution)
 
     def _load(self, order: runner_pb2.Execute) -> Loaded:
+        key, size = order.module_key, None
         if order.with_descriptor:
             descriptor = self._frames.take_descriptor()
             try:
-                self._loaded[order.module_key] = self._engine.load(f"/proc/self/fd/{descriptor}")
+                size = os.fstat(descriptor).st_size
+                self._loaded[key] = self._engine.load(f"/proc/self/fd/{descriptor}")
             finally:
                 os.close(descriptor)
-        loaded = self._loaded.get(order.module_key)
-        if loaded is None:
+        if key not in self._loaded:
             raise AdmissionError("the module is not loaded and did not come along")
-        self._loaded.move_to_end(order.module_key)
-        while len(self._loaded) > MODULES_LOADED_MAX:
-            self._loaded.popitem(last=False)
-        return loaded
+        for dropped in self._counted.use(key, size):
+            del self._loaded[dropped]
+        return self._loaded[key]
