@@ -83,16 +83,19 @@ class Subscription:
         runs: Acceptance,
         ack: Callable[[str], None],
         record: Callable[[], Spec | None],
+        unfinished: Callable[[], int],
         *,
         payload_bytes_max: int,
         queued_max: int,
     ) -> None:
-        """``ack(event_id)`` confirms an event to its trigger; ``record()`` reads the workflow's record again."""
+        """``ack(event_id)`` confirms an event to its trigger; ``record()`` reads the workflow's record again;
+        ``unfinished()`` counts runs of this subscription that have not ended."""
         self._spec = spec
         self._index = index
         self._runs = runs
         self._ack = ack
         self._record = record
+        self._unfinished = unfinished
         self._payload_bytes_max = payload_bytes_max
         self._queued_max = queued_max
         self._lock = threading.Lock()
@@ -170,6 +173,10 @@ class Subscription:
     def failed(self, error: CapabilityError) -> None:
         """Count and show an event that could not be made."""
         self._refuse(f"the trigger could not make an event: {readable(error)}")
+
+    def unfinished(self) -> int:
+        """How many runs of this subscription have not ended."""
+        return self._unfinished()
 
     def degraded(self, why: str) -> None:
         """No events come now; the registry makes the registration again."""

@@ -21,6 +21,7 @@ from strongroom.pb.capabilities.v1 import capabilities_pb2
 from strongroom.plugin.error_text import error_of, readable
 from strongroom.registry.triggers import Subscriber
 from strongroom.registry.workers import Workers
+from strongroom.storage import trigger_runs
 from strongroom.telemetry import logs
 
 __all__ = ["Trigger", "TriggerDesk"]
@@ -179,9 +180,13 @@ class TriggerDesk:
             self._runs,
             ack,
             lambda: self._host.specs.get(spec.workflow_id),
+            lambda: self._unfinished(spec.workflow_id, index),
             payload_bytes_max=self._host.limits.payload_bytes_max,
             queued_max=self._host.limits.events_queued_per_workflow_max,
         )
+
+    def _unfinished(self, workflow_id: str, index: int) -> int:
+        return self._host.journals.database.read(lambda c: trigger_runs.count_unfinished(c, workflow_id, index))
 
     def _register_all(self, enrolment: _Enrolment) -> None:
         """Register all, or none. Called with the enrolment's lock."""

@@ -73,6 +73,10 @@ class Events(Protocol):
     def fail(self, error: CapabilityError) -> None:
         """Report an event that could not be made."""
 
+    def unfinished(self) -> int:
+        """How many runs of this registration have not ended. Raises ``CapabilityError`` (Unimplemented) in a plugin
+        process, whose wire has no question for it."""
+
     def close(self) -> None:
         """Say that no more events will come."""
 

@@ -22,6 +22,9 @@ class TriggerSink(Protocol):
     def failed(self, error: CapabilityError) -> None:
         """Count an event that could not be made."""
 
+    def unfinished(self) -> int:
+        """How many runs of this registration have not ended. Raises ``CapabilityError`` where that is not known."""
+
     def ended(self, why: str) -> None:
         """No more events will come from this registration."""
 
@@ -82,6 +85,9 @@ class _Events:
     def fail(self, error: CapabilityError) -> None:
         if self._open:
             self._sink.failed(error)
+
+    def unfinished(self) -> int:
+        return self._sink.unfinished()
 
     def close(self) -> None:
         if self._open:

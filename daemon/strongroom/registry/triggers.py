@@ -32,6 +32,9 @@ class Subscriber(Protocol):
     def failed(self, error: CapabilityError) -> None:
         """Count and show an event that could not be made."""
 
+    def unfinished(self) -> int:
+        """How many runs of this registration have not ended."""
+
     def degraded(self, why: str) -> None:
         """No events come now. The registration is kept and made again as soon as that is possible."""
 
@@ -75,6 +78,9 @@ class _Kept:
 
     def failed(self, error: CapabilityError) -> None:
         self.subscriber.failed(error)
+
+    def unfinished(self) -> int:
+        return self.subscriber.unfinished()
 
     def ended(self, why: str) -> None:
         self.subscriber.degraded(why)

@@ -125,6 +125,10 @@ class _Stream:
     def failed(self, error: CapabilityError) -> None:
         self._put(capabilities_pb2.TriggerResponse(error=format_error(error)))
 
+    def unfinished(self) -> int:
+        text = "a plugin process cannot ask its host what runs; load the plugin in the daemon"
+        raise CapabilityError("Public", "User", "Unimplemented", text)
+
     def ended(self, why: str) -> None:
         self.stop()
 
