@@ -125,7 +125,8 @@ class KvStore:
 
     def drop(self, call: Call) -> kvstore_pb2.DropResponse:
         """For operators: remove what a workflow has, such as one that was deleted."""
-        scope = Scope(_managing_owner(call), call.unpack(kvstore_pb2.DropRequest).workflow)
+        workflow = call.unpack(kvstore_pb2.DropRequest).workflow
+        scope = Scope(_managing_owner(call), workflow)
         if scope.workflow not in self._shelf.workflows(scope.owner):
             return kvstore_pb2.DropResponse()
         with self._lock(scope):

@@ -1,0 +1,104 @@
+"""Every plugin that ships passes the conformance suite, in process and as a process."""
+
+import sys
+
+import pytest
+from google.protobuf import empty_pb2
+
+from strongroom.plugin.messages import (
+    action_and_trigger_pb2,
+    basic_action_pb2,
+    basic_trigger_pb2,
+    kvstore_pb2,
+    node_action_pb2,
+    sdk_pb2,
+    values_pb2,
+    vault_pb2,
+)
+from strongroom.testing.conformance import check_plugin
+
+CANARY = "canary-in-a-payload"
+IDENTICAL = sdk_pb2.ConsensusDescriptor(aggregation=sdk_pb2.AGGREGATION_TYPE_IDENTICAL)
+REPORT = sdk_pb2.ReportRequest(
+    encoded_payload=CANARY.encode(), encoder_name="evm", signing_algo="ecdsa", hashing_algo="keccak256"
+)
+OUTSIDE_A_RUN = {"workflow_execution_id": "", "reference_id": ""}
+
+
+def basic_test():
+    return {
+        "plugin": "strongroom_basic_test.plugin:BasicTest",
+        "config": {"trigger_events": 2},
+        "samples": {
+            ("basic-test-action@1.0.0", "PerformAction"): basic_action_pb2.Inputs(input_thing=True),
+            ("basic-test-node-action@1.0.0", "PerformAction"): node_action_pb2.NodeInputs(input_thing=True),
+            ("basic-test-action-trigger@1.0.0", "Action"): action_and_trigger_pb2.Input(name=CANARY),
+        },
+        "registrations": {
+            ("basic-test-trigger@1.0.0", "Trigger"): basic_trigger_pb2.Config(name="name", number=1),
+            ("basic-test-action-trigger@1.0.0", "Trigger"): action_and_trigger_pb2.Config(name="name", number=1),
+        },
+        "events": {("basic-test-trigger@1.0.0", "Trigger"): 2, ("basic-test-action-trigger@1.0.0", "Trigger"): 2},
+    }
+
+
+def kvstore():
+    samples = {
+        "Get": kvstore_pb2.GetRequest(key=CANARY),
+        "Put": kvstore_pb2.PutRequest(key=CANARY, value=CANARY.encode()),
+        "Increment": kvstore_pb2.IncrementRequest(key="number", delta=1),
+        "Delete": kvstore_pb2.DeleteRequest(key="another"),
+        "List": kvstore_pb2.ListRequest(prefix="canary"),
+        "Workflows": kvstore_pb2.WorkflowsRequest(),
+        "Drop": kvstore_pb2.DropRequest(workflow=CANARY),
+    }
+    return {
+        "plugin": "strongroom_kvstore.plugin:KvStorePlugin",
+        "samples": {("kvstore@1.0.0", method): sample for method, sample in samples.items()},
+        "answers_differ": {("kvstore@1.0.0", method) for method in ("Get", "List")},
+    }
+
+
+def consensus():
+    samples = {
+        "Simple": sdk_pb2.SimpleConsensusInputs(value=values_pb2.Value(string_value=CANARY), descriptors=IDENTICAL),
+        "Report": REPORT,
+        "Signers": empty_pb2.Empty(),
+    }
+    ids = ("consensus@1.0.0-alpha", "consensus@1.0.0")
+    return {
+        "plugin": "strongroom_consensus.plugin:ConsensusPlugin",
+        "samples": {(name, method): sample for name in ids for method, sample in samples.items()},
+    }
+
+
+def vault(tmp_path):
+    owner = "aa" * 20
+    name = vault_pb2.SecretIdentifier(key=CANARY, owner=owner)
+    secrets = [vault_pb2.EncryptedSecret(id=name, encrypted_value=CANARY.encode().hex() * 10)]
+    samples = {
+        "vault.publicKey.get": vault_pb2.GetPublicKeyRequest(),
+        "vault.secrets.get": vault_pb2.GetSecretsRequest(requests=[vault_pb2.SecretRequest(id=name)]),
+        "vault.secrets.create": vault_pb2.CreateSecretsRequest(encrypted_secrets=secrets),
+        "vault.secrets.update": vault_pb2.UpdateSecretsRequest(encrypted_secrets=secrets),
+        "vault.secrets.delete": vault_pb2.DeleteSecretsRequest(ids=[name]),
+        "vault.secrets.list": vault_pb2.ListSecretIdentifiersRequest(owner=owner),
+        "vault.secrets.readable": vault_pb2.ListSecretIdentifiersRequest(),
+    }
+    return {
+        "plugin": "strongroom_vault.plugin:VaultPlugin",
+        "config": {"key_file": str(tmp_path / "vault.key")},
+        "samples": {("vault@1.0.0", method): sample for method, sample in samples.items()},
+        "metadata": OUTSIDE_A_RUN,
+    }
+
+
+@pytest.mark.parametrize("kind", ["in process", "as a process"])
+@pytest.mark.parametrize("name", ["basic_test", "kvstore", "consensus", "vault"])
+def test_a_bundled_plugin_keeps_the_contract_of_plugins(name, kind, tmp_path):
+    known = vault(tmp_path) if name == "vault" else globals()[name]()
+    if kind == "as a process":
+        known["plugin"] = (sys.executable, "-m", known["plugin"].partition(".")[0])
+    report = check_plugin(known.pop("plugin"), known.pop("config", {}), **known)
+    assert report.ok, str(report)
+    assert len(report.checks) == 16
