@@ -32,6 +32,7 @@ from strongroom.pb.strongroom.v1 import (
     status_pb2 as host_status_pb2,
 )
 from strongroom.pb.values.v1 import values_pb2
+from tests.fakes.daemon_runs import Streams, limits
 from tests.fakes.daemon_vault import OWNER, Capabilities
 
 
@@ -55,6 +56,10 @@ class FakeDaemon:
         self.workflows: dict[str, workflow_pb2.Workflow] = {}
         self.runs: dict[str, run_pb2.Run] = {}
         self.events: list[run_pb2.Event] = []
+        self.lines: list[run_pb2.LogsResponse] = []
+        self.pieces: list[bytes] = []
+        self.cuts: list[int] = []
+        self.replayed = run_pb2.ReplayResponse(equal=True, steps=3, time_reads=2, log_lines=1)
         self.result: values_pb2.Value | None = values_pb2.Value(string_value="hello x")
         self.run_status = run_pb2.RUN_STATUS_COMPLETED
         self.error = ""
@@ -162,8 +167,12 @@ class _Workflows(workflow_pb2_grpc.WorkflowServiceServicer):
             del self.daemon.workflows[record.workflow_id]
         return workflow_pb2.WorkflowServiceDeleteResponse(workflow_id=record.workflow_id)
 
+    def GetLimits(self, request, context):
+        self.daemon.hear(request, context)
+        return limits()
 
-class _Runs(run_pb2_grpc.RunServiceServicer):
+
+class _Runs(Streams):
     def __init__(self, daemon: FakeDaemon) -> None:
         self.daemon = daemon
 

@@ -53,16 +53,15 @@ def events(caller: Caller, run: Run, follow: Follow = False, start: From = 0, li
 def _row(item: run_pb2.Event) -> list[object]:
     document = views.event(item)
     content = "TAMPERED" if item.tampered else document["content"] or ""
-    return [item.index, document["create_time"], item.event_type, item.correlation_id, content]
+    return [item.index, document["create_time"] or "", item.event_type, item.correlation_id, content]
 
 
 def _follow_events(caller: Caller, host: Host, run: str, start: int) -> None:
     seen = _Seen(start)
-    for answer in followed(caller, host, runs_stub(host).Watch, lambda: seen.request(run), lambda: seen.ended):
+    for answer in followed(caller, host, runs_stub(host).Watch, lambda: seen.request(run), lambda: False):
         if answer.HasField("run"):
-            seen.ended = True
             caller.emit_line("run", views.run(answer.run), f"the run is {views.run_status(answer.run.status)}")
-            continue
+            return
         seen.place = answer.event.index + 1
         index, time, kind, step, content = _row(answer.event)
         caller.emit_line(
@@ -75,7 +74,6 @@ class _Seen:
     """How far a stream of events has come."""
 
     place: int
-    ended: bool = False
 
     def request(self, run: str) -> run_pb2.WatchRequest:
         """What is missing."""

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from strongroom.cli import views, workflow_limits
+from strongroom.cli import simulate, views, workflow_limits
 from strongroom.cli.caller import Caller, facts, read_file, table
 from strongroom.cli.channel import Host, connect
 from strongroom.cli.verbs import DryRun, Yes, group, verb
@@ -204,4 +204,5 @@ def delete(
     caller.note("it could be deleted; nothing was changed" if dry_run else "deleted")
 
 
+simulate.add_to(app)
 app.add_typer(workflow_limits.app, name="limits")
