@@ -56,6 +56,7 @@ def _standard(name: str, source: str = "", *defines: str) -> Guest:
 GUESTS: Final = _guests(
     Guest(name="greet", source="examples/hello/greet.c"),
     Guest(name="hello", source="examples/hello/hello.c"),
+    Guest(name="prices", source="examples/prices/prices.c"),
     Guest(name="echo", source="tests/guests/c/echo.c", libc=True),
     _standard("config"),
     _standard("errors"),
@@ -76,6 +77,7 @@ GUESTS: Final = _guests(
     _standard("restrictions"),
     _standard("many-calls"),
     _standard("sequential-calls"),
+    _standard("scheduled"),
     _standard("duplicate-call"),
     _standard("duplicate-call-v2", "duplicate_call", "CRE_CALL_V2"),
     _standard("call-at-subscribe", "duplicate_call", "AT_SUBSCRIBE"),
@@ -115,6 +117,7 @@ COMMITTED: Final[Mapping[str, str]] = {
     f"{SAMPLES}/greet.wasm": "greet",
     f"{SAMPLES}/hello.wasm": "hello",
     "examples/hello/hello.wasm": "hello",
+    "examples/prices/prices.wasm": "prices",
 }
 
 
@@ -128,6 +131,7 @@ def sources_digest(root: Path = ROOT) -> str:
     folders = [
         root / HEADERS,
         root / "examples" / "hello",
+        root / "examples" / "prices",
         root / "tests" / "guests" / "go",
         root / "tests" / "guests" / "wat",
     ]

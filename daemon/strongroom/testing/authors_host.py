@@ -20,11 +20,12 @@ from strongroom.plugin.error_text import format_error
 from strongroom.telemetry import logs
 from strongroom.testing.async_calls import AsyncCalls
 
-__all__ = ["AuthorsHost", "CapabilityFunction"]
+__all__ = ["NOT_FOUND", "OWNER", "AuthorsHost", "Begun", "CapabilityFunction"]
 
 CapabilityFunction = Callable[
     [sdk_pb2.CapabilityRequest], sdk_pb2.CapabilityResponse | Awaitable[sdk_pb2.CapabilityResponse]
 ]
+Begun = sdk_pb2.CapabilityRequest | sdk_pb2.GetSecretsRequest
 
 OWNER: Final = "0x" + "0" * 40
 """The owner in answers to secrets fetches: a guest under test belongs to nobody."""
@@ -46,7 +47,7 @@ class AuthorsHost:
     def __init__(
         self,
         *,
-        capabilities: Mapping[str, CapabilityFunction],
+        function_of: Callable[[str], CapabilityFunction | None],
         secrets: Mapping[tuple[str, str], str],
         execution_id: str,
         timeout_ms: int,
@@ -56,7 +57,7 @@ class AuthorsHost:
         node_time: Callable[[], int] | None = None,
         may_call: bool = True,
     ) -> None:
-        self._capabilities = capabilities
+        self._function_of = function_of
         self._secrets = {(namespace or DEFAULT_NAMESPACE, key): value for (namespace, key), value in secrets.items()}
         self._don_time = don_time
         self._node_time = node_time
@@ -78,6 +79,8 @@ class AuthorsHost:
         self.lines_by_mode: dict[int, int] = {}
         self.finished = runner_pb2.Finished()
         self.raised: BaseException | None = None
+        self.begin: Callable[[Begun], None] | None = None
+        """Told of each call and fetch when the guest starts it, in the guest's order."""
 
     def watch(self, message: runner_pb2.FromRunner) -> None:
         """Note what the runner says, in its order."""
@@ -86,6 +89,11 @@ class AuthorsHost:
                 call = sdk_pb2.CapabilityRequest()
                 call.CopyFrom(message.capability_call)
                 self.calls.append(call)
+                if self.begin is not None:
+                    self.begin(message.capability_call)
+            case "secrets_call":
+                if self.begin is not None:
+                    self.begin(message.secrets_call)
             case "finished":
                 self.finished = message.finished
 
@@ -93,7 +101,7 @@ class AuthorsHost:
         """What the author's function answers, or the error that stands for what it did instead."""
         if not self._may_call:
             return sdk_pb2.CapabilityResponse(error=NO_CALLS)
-        function = self._capabilities.get(request.id)
+        function = self._function_of(request.id)
         if function is None:
             return _failed("Public", "NotFound", f"{NO_CAPABILITY}: {request.id}")
         try:

@@ -59,7 +59,7 @@ def run_guest(
     bounds = guest_limits(limits)
     timeout_ms, setting = min((limits.deadline_ms, DEADLINE), SHORT_REQUESTS.get(kind, (limits.deadline_ms, DEADLINE)))
     host = AuthorsHost(
-        capabilities=capabilities,
+        function_of=capabilities.get,
         secrets=secrets,
         execution_id="" if kind == "subscribe" else execution_id,
         timeout_ms=timeout_ms,
