@@ -5,6 +5,7 @@ import pytest
 from strongroom.crypto.box import seal_to
 from strongroom.engine.admission import Start
 from strongroom.engine.policy import refuse_system_only
+from strongroom.engine.recorded import RecordedStep
 from strongroom.errors import CapabilityError, Forbidden
 from strongroom.guest.ids import name_hash
 from strongroom.pb.capabilities.internal.basicaction.v1 import basic_action_pb2
@@ -98,11 +99,11 @@ def test_a_guest_cannot_call_what_is_the_hosts_alone(host, capability, method):
 
 
 def test_a_client_may_manage_secrets_but_not_read_them():
-    refuse_system_only("vault@1.0.0", "vault.secrets.list", guest=False)
+    refuse_system_only("vault@1.0.0", "vault.secrets.list")
     with pytest.raises(Forbidden, match="may be called by the host only"):
-        refuse_system_only("vault@1.0.0", "vault.secrets.get", guest=False)
+        refuse_system_only("vault@1.0.0", "vault.secrets.get")
     with pytest.raises(Forbidden):
-        refuse_system_only("confidential-workflows:label@1.2.3", "Anything", guest=False)
+        refuse_system_only("confidential-workflows:label@1.2.3", "Anything")
 
 
 def test_after_a_restart_an_answered_step_is_not_sent_again(host):
@@ -111,7 +112,7 @@ def test_after_a_restart_an_answered_step_is_not_sent_again(host):
 
     def cut_off(request, helper):
         helper.call_capability(CALL)
-        helper.inner.journal.note("step_created", "9", b"")
+        helper.inner.steps.journal.note("step_created", "9", b"")
         host.engine.dispatcher.close()
         raise SystemExit
 
@@ -142,7 +143,7 @@ def test_a_step_that_was_sent_and_not_answered_is_sent_again_unless_it_may_be_se
     answers = []
 
     def was_cut_off(request, helper):
-        helper.inner.answered = {7: (CALL.SerializeToString(deterministic=True), b"")}
+        helper.inner.steps.recorded.steps["7"] = RecordedStep(CALL.SerializeToString(deterministic=True))
         answers.append(helper.call_capability(CALL))
         return value("ok")
 
@@ -157,15 +158,15 @@ def test_a_guest_that_asks_differently_than_before_is_stopped(host):
     stopped = []
 
     def ask_twice(request, helper):
-        helper.on_cancel(stopped.append)
-        helper.inner.answered = {7: (b"something else", b"")}
+        helper.on_cancel(lambda reason, grace_ms=-1: stopped.append((reason, grace_ms)))
+        helper.inner.steps.recorded.steps["7"] = RecordedStep(b"something else")
         answer = helper.call_capability(CALL)
         return sdk_pb2.ExecutionResult(error=answer.error)
 
     header, outcome = run(host, ask_twice)
     assert (header.status, header.error_code) == ("failed", "SR-GUEST-030")
     assert "not deterministic" in outcome.failure.error
-    assert stopped == ["the run cannot go on"]
+    assert stopped == [("the run cannot go on", 0)]
 
 
 def vault(secrets):

@@ -145,6 +145,6 @@ class Gate:
         assert self.release.wait(10)
         return value("released")
 
-    def _cancelled(self, reason):
+    def _cancelled(self, reason, grace_ms=-1):
         self.reason = reason
         self.release.set()

@@ -1,26 +1,32 @@
 """Accepting a run: the input is sealed and ``run_created`` is on disk before anyone hears "accepted".
 
-The same run id, or the same event of the same trigger, finds the run that already stands.
+The same run id, or the same event of the same trigger, finds the run that already stands, for as long as it is kept and
+whatever became of its workflow meanwhile; an event of a trigger is remembered for longer than that.
 """
 
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from google.protobuf import any_pb2
 
-from strongroom.engine.execution import draw_seed
+from strongroom.engine.execution import draw_entropy, draw_seed
+from strongroom.engine.handles import RunHandle
 from strongroom.engine.host import EngineHost
-from strongroom.engine.journal import now_ms
+from strongroom.engine.journal import JournalEvent, now_ms
+from strongroom.engine.recorded import Recorded
 from strongroom.engine.run_journal import RunJournal
-from strongroom.engine.runids import check_run_id, new_run_id
-from strongroom.engine.running import Dispatcher, RunHandle
+from strongroom.engine.runids import PREFIX, check_run_id, new_run_id
+from strongroom.engine.running import Dispatcher
 from strongroom.engine.specs import ACTIVE, Spec
 from strongroom.engine.triggers import wrap
-from strongroom.errors import Conflict, InvalidInput, LimitExceeded, WrongState
+from strongroom.errors import Conflict, InvalidInput, LimitExceeded, NotFound, Refused, WrongState
 from strongroom.guest.ids import execution_id
 from strongroom.keyring.root import RUN_REQUESTS
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.strongroom.journal.v1 import journal_pb2
+from strongroom.storage import seen_events
 from strongroom.storage.runs import RunRow
 
 __all__ = ["Admission", "Start"]
@@ -41,6 +47,12 @@ class Start:
     message: any_pb2.Any | None = None
     json: bytes = b""
 
+    def asked(self) -> bytes:
+        """What the caller wants the guest to get, as the caller said it: equal wishes are told by it."""
+        if self.message is not None:
+            return b"message|" + self.message.SerializeToString(deterministic=True)
+        return b"json|" + self.json
+
 
 class Admission:
     """Accepts runs, and gives each of them to ``dispatcher``."""
@@ -52,56 +64,145 @@ class Admission:
 
     def start(self, wish: Start) -> tuple[RunRow, bool]:
         """The header of the run and whether it is new; it is on disk when this returns."""
-        spec = self._host.specs.find(wish.owner, wish.workflow)
-        trigger = self._trigger(spec, wish)
-        run_id = check_run_id(wish.run_id) if wish.run_id else new_run_id()
-        event_id = _checked_event_id(wish.event_id) or run_id
-        serialized = trigger.SerializeToString(deterministic=True)
-        key_version = self._host.keys.writing_version
+        try:
+            run_id = check_run_id(wish.run_id) if wish.run_id else new_run_id()
+            event_id = _checked_event_id(wish.event_id) or run_id
+            spec = self._host.specs.find(wish.owner, wish.workflow)
+            payload = self._payload(spec, wish)
+            header = self._header(spec, run_id, wish.trigger_index, event_id, wish.asked())
+            self._startable(spec)
+        except Refused:
+            # What was accepted before stays accepted, whatever speaks against it now.
+            found = self._found(wish)
+            if found is not None and self._is_same(found, wish):
+                return found, False
+            raise
+        created = self._created(wish.trigger_index, payload)
+
+        def standing() -> RunRow:
+            found = self._found(replace(wish, run_id=run_id, workflow=spec.workflow_id)) or self._of_event(header)
+            if found is None or not self._is_same(found, replace(wish, run_id=run_id)):
+                raise _taken(run_id)
+            return found
+
+        return self._accepted(spec, header, created, (), standing)
+
+    def accept(self, spec: Spec, trigger_index: int, event_id: str, payload: any_pb2.Any) -> tuple[RunRow, bool]:
+        """The run of a trigger's event and whether it is new; it is on disk when this returns.
+
+        The event's id alone tells whether it was there before, also when its run is gone; then only its id is known.
+        """
+        _checked_event_id(event_id)
+        self._check_trigger(spec, trigger_index)
+        self._check_payload(payload)
+        self._startable(spec)
+        wish = Start(owner=spec.row.workflow_owner, workflow=spec.workflow_id, message=payload)
+        header = self._header(spec, new_run_id(), trigger_index, event_id, wish.asked())
+
+        def standing() -> RunRow:
+            found = self._of_event(header)
+            if found is not None:
+                return found
+            key = header.workflow_id, trigger_index, event_id
+            gone = self._host.journals.database.read(lambda connection: seen_events.run_of(connection, *key))
+            return replace(header, run_id=gone or "", status="")
+
+        return self._accepted(spec, header, self._created(trigger_index, payload), (), standing, once=True)
+
+    def repeat(
+        self, header: RunRow, created: journal_pb2.RunCreated, steps: Sequence[JournalEvent], *, run_id: str
+    ) -> tuple[RunRow, bool]:
+        """A new run of what ``header`` ran, begun with ``created``, whose journal holds the events ``steps`` already.
+
+        The header of the run and whether it is new; it is on disk when this returns.
+        """
+        spec = self._host.specs.get(header.workflow_id)
+        if spec is None:
+            raise NotFound("SR-WF-003", f"workflow {header.workflow_id} was deleted", fix="register it again")
+        self._startable(spec)
+        asked = f"repeat|{header.run_id}|{created.from_step}".encode()
+        new = self._header(spec, run_id, header.trigger_index, run_id, asked)
+        new = replace(new, parent_run_id=header.run_id)
+
+        def standing() -> RunRow:
+            found = self._host.journals.get(run_id)
+            if found is None or found.request_digest != self._digest(found, asked):
+                raise _taken(run_id)
+            return found
+
+        return self._accepted(spec, new, created, steps, standing)
+
+    def _accepted(
+        self,
+        spec: Spec,
+        header: RunRow,
+        created: journal_pb2.RunCreated,
+        steps: Sequence[JournalEvent],
+        standing: Callable[[], RunRow],
+        *,
+        once: bool = False,
+    ) -> tuple[RunRow, bool]:
+        """Store the run and have it executed, unless one stands for it already."""
+        journal = RunJournal(self._host.journals, header)
+        handle = RunHandle(header.run_id, header.module, header.workflow_id, journal, spec=spec)
+        if not steps:
+            handle.recorded = Recorded(created)
+        while (known := self._dispatcher.reserve(handle)) is not handle:
+            # Somebody else starts the same run: once that is stored or refused, it stands or the place is free.
+            known.stored.wait()
+            if self._host.journals.get(header.run_id) is not None:
+                return standing(), False
+        more = [(each.row.event_type, each.row.correlation_id, each.content or b"") for each in steps]
+        try:
+            journal.begin(created.SerializeToString(), spec.row.mac, more, once=once).result()
+        except Conflict:
+            self._dispatcher.release(handle)
+            return standing(), False
+        except BaseException:
+            self._dispatcher.release(handle)
+            raise
+        accepted = journal.header
+        self._dispatcher.submit(handle)
+        return accepted, True
+
+    def _header(self, spec: Spec, run_id: str, trigger_index: int, event_id: str, asked: bytes) -> RunRow:
         header = RunRow(
             run_id=run_id,
-            execution_id=execution_id(spec.workflow_id, event_id, wish.trigger_index),
+            execution_id=execution_id(spec.workflow_id, event_id, trigger_index),
             workflow_id=spec.workflow_id,
             workflow_name=spec.row.workflow_name,
             workflow_owner=spec.row.workflow_owner,
-            trigger_index=wish.trigger_index,
+            trigger_index=trigger_index,
             event_id=event_id,
             status="pending",
-            module=self._host.selection.module_of(spec, wish.trigger_index),
+            module=self._host.selection.module_of(spec, trigger_index),
             backend="",
             insecure=0,
             binary_sha256=spec.row.binary_sha256,
             created_at=now_ms(),
             started_at=0,
             finished_at=0,
-            request_digest=self._digest(key_version, spec.workflow_id, event_id, serialized),
+            request_digest=b"",
             head_index=0,
             head_tag=b"",
             input_bytes=0,
             output_bytes=0,
             error_code="",
-            key_version=key_version,
+            key_version=self._host.keys.writing_version,
             epoch=0,
             mac=b"",
         )
-        self._startable(spec)
-        handle = RunHandle(RunJournal(self._host.journals, header), serialized, draw_seed(), spec)
-        while (known := self._dispatcher.reserve(handle)) is not handle:
-            # Somebody else starts the same run: once that is stored or refused, it stands or the place is free.
-            known.stored.wait()
-            if self._host.journals.get(run_id) is not None:
-                return self._standing(header, serialized), False
-        try:
-            content = journal_pb2.RunCreated(trigger=serialized, node_seed=handle.node_seed)
-            handle.journal.begin(content.SerializeToString(), spec.row.mac).result()
-        except Conflict:
-            self._dispatcher.release(handle)
-            return self._standing(header, serialized), False
-        except BaseException:
-            self._dispatcher.release(handle)
-            raise
-        self._dispatcher.submit(handle)
-        return handle.journal.header, True
+        return replace(header, request_digest=self._digest(header, asked))
+
+    @staticmethod
+    def _created(trigger_index: int, payload: any_pb2.Any) -> journal_pb2.RunCreated:
+        trigger = sdk_pb2.Trigger(id=trigger_index, payload=payload)
+        return journal_pb2.RunCreated(
+            trigger=trigger.SerializeToString(deterministic=True),
+            node_seed=draw_seed(),
+            entropy=draw_entropy(),
+            accepted_unix_ns=time.time_ns(),
+        )
 
     def _startable(self, spec: Spec) -> None:
         if spec.row.status != ACTIVE:
@@ -112,17 +213,25 @@ class Admission:
                 workflow_id=spec.workflow_id,
             )
 
-    def _trigger(self, spec: Spec, wish: Start) -> sdk_pb2.Trigger:
-        if wish.trigger_index >= len(spec.subscriptions):
+    def _payload(self, spec: Spec, wish: Start) -> any_pb2.Any:
+        self._check_trigger(spec, wish.trigger_index)
+        subscription = spec.subscriptions[wish.trigger_index]
+        payload = wish.message or wrap(subscription.id, subscription.method, wish.json)
+        self._check_payload(payload)
+        return payload
+
+    @staticmethod
+    def _check_trigger(spec: Spec, trigger_index: int) -> None:
+        if trigger_index >= len(spec.subscriptions):
             raise InvalidInput(
                 "SR-RUN-002",
-                f"workflow {spec.row.workflow_name} has no trigger {wish.trigger_index}",
+                f"workflow {spec.row.workflow_name} has no trigger {trigger_index}",
                 why=f"it subscribed to {len(spec.subscriptions)}",
                 fix="strongroom workflow get lists them",
                 field="trigger_index",
             )
-        subscription = spec.subscriptions[wish.trigger_index]
-        payload = wish.message or wrap(subscription.id, subscription.method, wish.json)
+
+    def _check_payload(self, payload: any_pb2.Any) -> None:
         if payload.ByteSize() > self._limits.payload_bytes_max:
             raise LimitExceeded(
                 "SR-RUN-013",
@@ -132,27 +241,44 @@ class Admission:
                 limit=self._limits.payload_bytes_max,
                 setting="limits.payload_bytes_max",
             )
-        return sdk_pb2.Trigger(id=wish.trigger_index, payload=payload)
 
-    def _digest(self, key_version: int, workflow_id: str, event_id: str, trigger: bytes) -> bytes:
-        place = f"{workflow_id}|{len(event_id)}|{event_id}|".encode()
-        return self._host.keys.fingerprint(RUN_REQUESTS, place + trigger, key_version=key_version)
+    def _digest(self, header: RunRow, asked: bytes) -> bytes:
+        place = f"{header.workflow_id}|{len(header.event_id)}|{header.event_id}|".encode()
+        return self._host.keys.fingerprint(RUN_REQUESTS, place + asked, key_version=header.key_version)
 
-    def _standing(self, wanted: RunRow, trigger: bytes) -> RunRow:
-        """The run that already stands for this id or event. Raises ``Conflict`` when it was started otherwise."""
+    def _found(self, wish: Start) -> RunRow | None:
+        """The run that stands for the wish's run id, or for its event where the workflow is named by its id."""
         journals = self._host.journals
-        found = journals.get(wanted.run_id) or journals.get_by_event(
-            wanted.workflow_id, wanted.trigger_index, wanted.event_id
+        by_id = journals.get(wish.run_id) if wish.run_id.startswith(PREFIX) else None
+        if by_id is not None or not wish.event_id:
+            return by_id
+        try:
+            workflow_id = self._host.specs.find(wish.owner, wish.workflow).workflow_id
+        except NotFound:
+            workflow_id = wish.workflow
+        return journals.get_by_event(workflow_id, wish.trigger_index, wish.event_id)
+
+    def _of_event(self, header: RunRow) -> RunRow | None:
+        return self._host.journals.get_by_event(header.workflow_id, header.trigger_index, header.event_id)
+
+    def _is_same(self, found: RunRow, wish: Start) -> bool:
+        """Whether the run was started by the same wish. Its workflow may be gone, or its name be another one's."""
+        return (
+            found.workflow_owner == wish.owner
+            and wish.workflow in {found.workflow_id, found.workflow_name}
+            and found.trigger_index == wish.trigger_index
+            and found.event_id == (wish.event_id or wish.run_id)
+            and self._digest(found, wish.asked()) == found.request_digest
         )
-        digest = found and self._digest(found.key_version, wanted.workflow_id, wanted.event_id, trigger)
-        if found is None or digest != found.request_digest:
-            raise Conflict(
-                "SR-RUN-014",
-                f"run {wanted.run_id} or its event exists and was started with another workflow, trigger or payload",
-                fix="use a new run id and event id for a new run",
-                run_id=wanted.run_id,
-            )
-        return found
+
+
+def _taken(run_id: str) -> Conflict:
+    return Conflict(
+        "SR-RUN-014",
+        f"run {run_id} or its event exists and was started with another workflow, trigger or payload",
+        fix="use a new run id and event id for a new run",
+        run_id=run_id,
+    )
 
 
 def _checked_event_id(untrusted_id: str) -> str:

@@ -1,19 +1,37 @@
-"""Runs of workflows: starting, waiting, reading, cancelling, and going on after a restart."""
+"""Runs of workflows: starting, waiting, reading, cancelling, killing, and going on after a restart."""
 
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Final
+
+from google.protobuf import any_pb2
+
+from strongroom.crypto.srn1 import tag_of
 from strongroom.engine.admission import Admission, Start
+from strongroom.engine.ends import killed
+from strongroom.engine.event_types import CANCEL_REQUESTED
 from strongroom.engine.executor import Executor
+from strongroom.engine.handles import Outcome, RunHandle
 from strongroom.engine.host import EngineHost
 from strongroom.engine.journal import JournalEvent
-from strongroom.engine.lifecycle import FINAL, RunEvent
-from strongroom.engine.running import Dispatcher, Outcome
-from strongroom.errors import KeyMissing, NotFound, Tampered, TimedOut, WrongState
+from strongroom.engine.lifecycle import FINAL, RunEvent, RunState
+from strongroom.engine.run_journal import RunJournal
+from strongroom.engine.running import Dispatcher
+from strongroom.engine.specs import Spec
+from strongroom.errors import KeyMissing, NotFound, StorageFault, Tampered, TimedOut, WrongState
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.strongroom.journal.v1 import journal_pb2
+from strongroom.storage import runs as rows
 from strongroom.storage.runs import RunRow
 from strongroom.telemetry import logs
 
 __all__ = ["Engine"]
 
+HEADERS: Final = 500
+"""Headers read at once when the host starts; bounds the memory of a start with many unfinished runs."""
+ATTEMPTS: Final = 3
+"""How often a wish to stop is written down when whoever executes the run closes its journal meanwhile."""
 log = logs.get("engine")
 
 
@@ -24,7 +42,10 @@ class Engine:
         self._host = host
         self._executor = Executor(host)
         self.dispatcher = Dispatcher(
-            self._executor.execute, workers_max=host.limits.runs_in_flight_max, queued_max=host.limits.runs_queued_max
+            self._executor.execute,
+            workers_max=host.limits.runs_in_flight_max,
+            queued_max=host.limits.runs_queued_max,
+            waiting_max=host.limits.runs_waiting_max,
         )
         self.admission = Admission(host, self.dispatcher)
 
@@ -32,23 +53,34 @@ class Engine:
         """The header of the run and whether it is new; it is on disk when this returns."""
         return self.admission.start(wish)
 
+    def accept(self, spec: Spec, trigger_index: int, event_id: str, payload: any_pb2.Any) -> tuple[RunRow, bool]:
+        """The run of a trigger's event and whether it is new; it is on disk when this returns."""
+        return self.admission.accept(spec, trigger_index, event_id, payload)
+
+    def unstarted(self, workflow_id: str) -> int:
+        """Accepted runs of a workflow that wait for their first execution."""
+        return self.dispatcher.unstarted(workflow_id)
+
     def wait(self, run_id: str, timeout_s: float) -> tuple[RunRow, Outcome]:
         """How the run ended. Raises ``TimedOut`` when it has not after ``timeout_s``; it goes on all the same."""
-        handle = self.dispatcher.get(run_id)
-        if handle is not None:
-            if not handle.done.wait(timeout_s):
-                raise TimedOut(
-                    "SR-RUN-008",
-                    f"run {run_id} has not ended within the deadline of this call",
-                    fix="it goes on: ask again with the same run id, or look with strongroom run get",
-                    run_id=run_id,
-                )
-            if handle.outcome is not None:
-                return handle.journal.header, handle.outcome
+        with self.dispatcher.waiter(run_id) as waiter:
+            if waiter is not None:
+                if not waiter.done.wait(timeout_s):
+                    raise TimedOut(
+                        "SR-RUN-008",
+                        f"run {run_id} has not ended within the deadline of this call",
+                        fix="it goes on: ask again with the same run id, or look with strongroom run get",
+                        run_id=run_id,
+                    )
+                if waiter.header is not None and waiter.outcome is not None:
+                    return waiter.header, waiter.outcome
         header = self.get(run_id)
+        if header.run_id != run_id:
+            # Asked for by its execution id.
+            return self.wait(header.run_id, timeout_s)
         if header.status not in FINAL:
             raise TimedOut("SR-RUN-009", f"run {run_id} is {header.status} and not executing on this host now")
-        return header, _outcome(self._host.journals.read(header)[-1])
+        return header, self._outcome(header)
 
     def get(self, run_id: str) -> RunRow:
         """The header. Raises ``NotFound`` or ``Tampered``."""
@@ -58,30 +90,113 @@ class Engine:
         return header
 
     def cancel(self, run_id: str, reason: str, timeout_s: float) -> RunRow:
-        """Ask the run to stop and wait until it is final. A run that is final already is left as it is."""
-        handle = self.dispatcher.get(run_id)
+        """Ask the run to stop and wait until it is final. A run that is final already is left as it is.
+
+        The wish is on disk when this returns, also when it returns before the run is final, and outlives a crash.
+        """
+        reason = reason or "cancelled on request"
+        content = journal_pb2.CancelRequested(reason=reason).SerializeToString()
+        handle = self._written(run_id, lambda journal: journal.note(CANCEL_REQUESTED, "", content), once=True)
         if handle is None:
-            header = self.get(run_id)
-            if header.status not in FINAL:
-                raise WrongState("SR-RUN-010", f"run {run_id} is {header.status} and not executing on this host")
-            return header
-        self.dispatcher.cancel(handle, reason or "cancelled on request")
-        handle.done.wait(timeout_s)
-        return handle.journal.header if handle.outcome is not None else self.get(run_id)
+            return self.get(run_id)
+        with self.dispatcher.waiter(handle.run_id) as waiter:
+            handle.cancel.set(reason)
+            self.dispatcher.hasten(handle)
+            if waiter is not None and waiter.done.wait(timeout_s) and waiter.header is not None:
+                return waiter.header
+        return self.get(handle.run_id)
+
+    def kill(self, run_id: str, reason: str) -> RunRow:
+        """End the run now. Nothing is waited for; answers of its calls that come later are dropped.
+
+        A run that is final already is left as it is.
+        """
+        end = killed(reason or "killed on request")
+
+        def write(journal: RunJournal) -> "Future[None]":
+            return journal.move(end.event, end.content, error_code=end.error_code)
+
+        handle = self._written(run_id, write)
+        if handle is None:
+            return self.get(run_id)
+        handle.outcome = end.outcome
+        header = handle.held_journal().header
+        handle.calls.close()
+        handle.cancel.kill(reason)
+        self.dispatcher.forget(handle)
+        return header
 
     def resume(self) -> int:
-        """Queue every run that was accepted and not finished; returns how many. Tampered ones are left alone."""
-        resumed = 0
-        for row in self._host.unfinished():
-            try:
-                header = self._host.journals.verified(row)
-                handle = self._executor.reopened(header)
-            except (Tampered, KeyMissing):
-                log.error("a run failed authentication and is not resumed", extra={"run_id": row.run_id})
-                continue
-            self.dispatcher.resume(handle)
-            resumed += 1
+        """Take up every run that was accepted and not finished; returns how many. Tampered ones are left alone.
+
+        Journals are read when the runs are executed, so a start takes no longer for runs with long ones.
+        """
+        resumed, after = 0, None
+        while page := self._unfinished(after):
+            for row in page:
+                try:
+                    header = self._host.journals.verified(row)
+                except (Tampered, KeyMissing):
+                    log.error("a run failed authentication and is not resumed", extra={"run_id": row.run_id})
+                    continue
+                self.dispatcher.take_up(
+                    header.run_id,
+                    header.module,
+                    header.workflow_id,
+                    wake_in_s=self._wake_in_s(header),
+                    status=header.status,
+                )
+                resumed += 1
+            after = page[-1].created_at, page[-1].run_id
         return resumed
+
+    def _unfinished(self, after: tuple[int, str] | None) -> list[RunRow]:
+        return self._host.journals.database.read(lambda c: rows.unfinished_page(c, after=after, limit=HEADERS))
+
+    def _wake_in_s(self, header: RunRow) -> float:
+        """When a run is to be executed: at once, or, when it sleeps, when it has slept or has used up its time."""
+        if header.status != RunState.WAITING or header.wake_at is None:
+            return 0.0
+        return min(header.wake_at / 1000 - time.time(), self._host.limits.run_timeout_ms / 1000)
+
+    def _written(
+        self, run_id: str, write: "Callable[[RunJournal], Future[None]]", *, once: bool = False
+    ) -> RunHandle | None:
+        """The handle of an unfinished run whose journal has on disk what ``write`` appended.
+
+        With ``once`` it is not written for a run that somebody asked to stop already. Nothing when the run is final.
+        Raises ``NotFound``, ``WrongState`` when it is unfinished and not of this host, ``StorageFault``.
+        """
+        for attempt in range(1, ATTEMPTS + 1):
+            handle = self.dispatcher.get(run_id)
+            if handle is None:
+                header = self.get(run_id)
+                if header.status in FINAL:
+                    return None
+                if header.run_id == run_id:
+                    raise WrongState("SR-RUN-010", f"run {run_id} is {header.status} and not executing on this host")
+                run_id = header.run_id
+                continue
+            handle.stored.wait()
+            if once and handle.cancel.reason is not None:
+                return handle
+            try:
+                journal = handle.opened(self._host.journals)
+                journal.settle(write(journal))
+            except WrongState:
+                return None
+            except StorageFault:
+                if attempt == ATTEMPTS:
+                    raise
+                continue
+            return handle
+        raise StorageFault("SR-RUN-019", "the journal of a run was not written", fix="try again in a moment")
+
+    def _outcome(self, header: RunRow) -> Outcome:
+        last = self._host.journals.page(header, header.head_index, 1)
+        if not last or last[0].content is None or tag_of(last[0].row.sealed) != header.head_tag:
+            raise Tampered(f"journal of run {header.run_id}", run_id=header.run_id)
+        return _outcome(last[0])
 
 
 def _outcome(event: JournalEvent) -> Outcome:

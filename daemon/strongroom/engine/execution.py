@@ -1,60 +1,34 @@
 """What a guest asks of its host during one execution, answered by the engine.
 
-Each capability call is a step: its request and its answer are in the journal, and the answer is on disk before the
-guest sees it. A run that was cut off finds its answers there; a step without one is sent again under the same
-reference.
+Each capability call and each secrets fetch is a step: its request and its answer are in the journal, and the answer is
+on disk before the guest sees it. Times are journalled too, and randomness and the guest's own clocks are derived from
+what is drawn at admission, so a run that was cut off is run again to where it was from its journal alone.
 """
 
 import secrets as entropy
-import threading
 import time
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from strongroom.engine.event_types import STEP_COMPLETED, STEP_CREATED
-from strongroom.engine.policy import refuse_system_only
-from strongroom.engine.run_journal import RunJournal
+from strongroom.engine.guest_log import GuestLog
+from strongroom.engine.retrying import OUTCOME_UNKNOWN, Caller, failed_call, is_retried
 from strongroom.engine.secrets import NOT_FOUND, SecretReader
-from strongroom.errors import CapabilityError, GuestFault, NotFound, StrongroomError
+from strongroom.engine.steps import Send, Steps
+from strongroom.errors import LimitExceeded, NotFound, StrongroomError, Unavailable
+from strongroom.guest.cancellation import Stop
 from strongroom.modules.attributes import SecretName
-from strongroom.modules.capabilities import Capabilities
+from strongroom.modules.quotas import SecretBytes
+from strongroom.modules.vault_reads import NOT_LISTED
 from strongroom.pb.capabilities.v1 import capabilities_pb2
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.strongroom.journal.v1 import journal_pb2
-from strongroom.plugin.error_text import format_error
+from strongroom.plugin.error_text import error_of, format_error
 
-__all__ = ["CancelSignal", "RunHelper", "SubscribeHelper", "draw_seed"]
+__all__ = ["RunHelper", "SubscribeHelper", "draw_entropy", "draw_seed"]
 
-OUTCOME_UNKNOWN: Final = "OUTCOME_UNKNOWN: the call was sent before a restart and is marked at_most_once"
 NO_CALLS: Final = "capability calls cannot be made during this execution"
-
-
-class CancelSignal:
-    """Carries a wish to stop from whoever has it to whoever executes."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._stops: list[Callable[[str], None]] = []
-        self.reason: str | None = None
-
-    def set(self, reason: str) -> None:
-        """Ask once; later reasons are ignored."""
-        with self._lock:
-            if self.reason is not None:
-                return
-            self.reason = reason
-            stops, self._stops = self._stops, []
-        for stop in stops:
-            stop(reason)
-
-    def on_set(self, stop: Callable[[str], None]) -> None:
-        """Call ``stop`` with the reason, at once when there is one already."""
-        with self._lock:
-            if self.reason is None:
-                self._stops.append(stop)
-                return
-        stop(self.reason)
+CANNOT_GO_ON: Final = "the run cannot go on"
+MODE_DON: Final = 1
 
 
 def draw_seed() -> int:
@@ -74,6 +48,7 @@ class SubscribeHelper:
     metadata: capabilities_pb2.RequestMetadata
     reader: SecretReader
     timeout_ms: int
+    named_secrets: tuple[SecretName, ...] = ()
     warnings: list[str] = field(default_factory=list)
     execution_id: str = ""
     node_seed: int = field(default_factory=draw_seed)
@@ -89,10 +64,13 @@ class SubscribeHelper:
 
     def get_secrets(self, request: sdk_pb2.GetSecretsRequest) -> sdk_pb2.SecretResponses:
         """The secrets; a missing one is an error to the guest and a warning to whoever registers."""
-        answers = self.reader.fetch(self.metadata, request.requests)
-        self.warnings += [
-            missing_secret(a.error.namespace, a.error.id) for a in answers.responses if a.HasField("error")
-        ]
+        answers = self.reader.fetch(self.metadata, request.requests, self.named_secrets)
+        for error in (answer.error for answer in answers.responses if answer.HasField("error")):
+            self.warnings.append(
+                f"secret {error.namespace}/{error.id} is {NOT_LISTED}; runs do not get it"
+                if error.error == NOT_LISTED
+                else missing_secret(error.namespace, error.id)
+            )
         return answers
 
     def log(self, mode: int, line: str) -> None:
@@ -111,30 +89,30 @@ class SubscribeHelper:
         del kind, callback_id
         return 0
 
-    def on_cancel(self, stop: Callable[[str], None]) -> None:
+    def on_cancel(self, stop: Stop) -> None:
         """A subscribe request ends by its time limit only."""
 
 
 @dataclass(kw_only=True, eq=False)
 class RunHelper:
-    """The host of one run. ``answered`` are the steps that the journal already holds, by callback id."""
+    """The host of one phase of one run; ``phase`` is what the correlation ids of its steps begin with."""
 
-    journal: RunJournal
-    execution_id: str
-    metadata: capabilities_pb2.RequestMetadata
-    capabilities: Capabilities
+    steps: Steps
+    caller: Caller
     reader: SecretReader
     named_secrets: tuple[SecretName, ...]
-    answered: Mapping[int, tuple[bytes, bytes]]
-    cancel: CancelSignal
+    guest_log: GuestLog
+    phase: str
+    execution_id: str
     timeout_ms: int
-    call_timeout_ms: int
     node_seed: int
-    entropy: bytes = field(default_factory=draw_entropy)
-    clock_unix_ns: int = field(default_factory=time.time_ns)
-    sleeps_done: int = 0
-    suspend_after_ms: int = 0
-    log_lines: int = 0
+    entropy: bytes
+    clock_unix_ns: int
+    sleeps_done: int
+    suspend_after_ms: int
+    secret_bytes: SecretBytes
+    timeout_setting: str = "limits.run_timeout_ms"
+    _stops: list[Stop] = field(default_factory=list)
     failure: StrongroomError | None = None
     """What must fail the run although the guest may go on: it is looked at when the guest has ended."""
 
@@ -144,67 +122,84 @@ class RunHelper:
         What must end the run (a guest that asks differently than before, a journal that takes nothing) is kept in
         ``failure``; the guest hears of an error and is stopped.
         """
-        try:
-            return self._step(request)
-        except StrongroomError as error:
-            self.failure = self.failure or error
-            self.cancel.set("the run cannot go on")
-            return _failed("Aborted", "the run cannot go on")
+        reference = f"{self.phase}{request.callback_id}"
+        once = self.caller.capabilities.at_most_once(request.id)
+        return self._step(request, once, lambda lost: self._send(request, reference, lost=lost, once=once))
 
-    def _step(self, request: sdk_pb2.CapabilityRequest) -> sdk_pb2.CapabilityResponse:
-        reference = str(request.callback_id)
-        asked = request.SerializeToString(deterministic=True)
-        recorded = self.answered.get(request.callback_id)
-        if recorded is not None:
-            if recorded[0] != asked:
-                raise GuestFault(
-                    "SR-GUEST-030",
-                    f"the guest is not deterministic: step {reference} asked for something else before",
-                    fix="a guest may depend on its config, payload, seed, time and answers only",
-                    step=reference,
-                )
-            if recorded[1]:
-                return sdk_pb2.CapabilityResponse.FromString(recorded[1])
-        once = self.capabilities.at_most_once(request.id)
-        if recorded is None:
-            created = journal_pb2.StepCreated(request=asked).SerializeToString()
-            stored = self.journal.note(STEP_CREATED, reference, created)
-            if once:
-                # Only what the disk knows to be sent can be kept from being sent again.
-                self.journal.settle(stored)
-        if recorded is not None and once:
-            answer = _failed("Aborted", OUTCOME_UNKNOWN)
+    def refuse_call(self, request: sdk_pb2.CapabilityRequest, refusal: str) -> sdk_pb2.CapabilityResponse:
+        """A call that the gate does not let through: a step like any other, and nothing leaves."""
+        answer = sdk_pb2.CapabilityResponse(error=refusal).SerializeToString(deterministic=True)
+        return self._step(request, False, lambda _lost: journal_pb2.StepCompleted(response=answer))
+
+    def _step(self, request: sdk_pb2.CapabilityRequest, once: bool, send: Send) -> sdk_pb2.CapabilityResponse:
+        created = journal_pb2.StepCreated(request=request.SerializeToString(deterministic=True))
+        try:
+            self.guest_log.flush()
+            completed = self.steps.answer(f"{self.phase}{request.callback_id}", created, once=once, send=send)
+        except LimitExceeded as error:
+            return sdk_pb2.CapabilityResponse(error=format_error(error_of(error)))
+        except StrongroomError as error:
+            self._stop(error)
+            return failed_call("Aborted", CANNOT_GO_ON)
+        return sdk_pb2.CapabilityResponse.FromString(completed.response)
+
+    def _send(
+        self, request: sdk_pb2.CapabilityRequest, reference: str, *, lost: bool, once: bool
+    ) -> journal_pb2.StepCompleted:
+        if lost and once:
+            answer, attempts = failed_call("Aborted", OUTCOME_UNKNOWN), 1
         else:
-            answer = self._call(request, reference)
-        content = journal_pb2.StepCompleted(response=answer.SerializeToString(deterministic=True))
-        self.journal.settle(self.journal.note(STEP_COMPLETED, reference, content.SerializeToString()))
-        return answer
-
-    def _call(self, request: sdk_pb2.CapabilityRequest, reference: str) -> sdk_pb2.CapabilityResponse:
-        try:
-            refuse_system_only(request.id, request.method, guest=True)
-            capability = self.capabilities.get_executable(request.id)
-        except NotFound as error:
-            return _failed("NotFound", f"action capability not found: {error}")
-        except StrongroomError as error:
-            return _failed("PermissionDenied", str(error))
-        metadata = capabilities_pb2.RequestMetadata()
-        metadata.CopyFrom(self.metadata)
-        metadata.reference_id = reference
-        call = capabilities_pb2.CapabilityRequest(
-            metadata=metadata, payload=request.payload, method=request.method, capabilityId=request.id
-        )
-        try:
-            answer = capability.execute(call, timeout_s=self.call_timeout_ms / 1000)
-        except CapabilityError as error:
-            return sdk_pb2.CapabilityResponse(error=format_error(error))
-        except StrongroomError as error:
-            return _failed("Unavailable", str(error))
-        return sdk_pb2.CapabilityResponse(payload=answer.payload)
+            answer, attempts = self.caller.call(request, reference, once=once)
+        return journal_pb2.StepCompleted(response=answer.SerializeToString(deterministic=True), attempts=attempts)
 
     def get_secrets(self, request: sdk_pb2.GetSecretsRequest) -> sdk_pb2.SecretResponses:
-        """The secrets, never journalled. A missing one that the attributes name fails the run."""
-        answers = self.reader.fetch(self.metadata, request.requests)
+        """The secrets, as they were when the run first asked. A missing one that the attributes name fails the run.
+
+        The answers are in the journal, sealed like everything there, so that a run that goes on sees the same values.
+        """
+        return self._fetch_step(request, lambda _lost: self._fetch(request))
+
+    def refuse_fetch(self, request: sdk_pb2.GetSecretsRequest, refusal: str) -> sdk_pb2.SecretResponses:
+        """A fetch that the gate does not let through."""
+        return self._fetch_step(request, lambda _lost: journal_pb2.StepCompleted(secrets_error=refusal))
+
+    def _fetch_step(self, request: sdk_pb2.GetSecretsRequest, send: Send) -> sdk_pb2.SecretResponses:
+        name = f"{self.phase}s{request.callback_id}"
+        created = journal_pb2.StepCreated(secrets_request=request.SerializeToString(deterministic=True))
+        try:
+            self.guest_log.flush()
+            completed = self.steps.answer(name, created, once=False, send=send)
+        except LimitExceeded:
+            raise
+        except StrongroomError as error:
+            self._stop(error)
+            raise
+        if completed.secrets_error:
+            raise Unavailable("SR-SECRET-005", completed.secrets_error)
+        answers = sdk_pb2.SecretResponses.FromString(completed.secrets_response)
+        self.secret_bytes.keep(name, answers)
+        self._check_named(answers)
+        return answers
+
+    def _fetch(self, request: sdk_pb2.GetSecretsRequest) -> journal_pb2.StepCompleted:
+        policy, attempts = self.caller.policy, 1
+        while True:
+            try:
+                answers = self.reader.fetch(self.caller.metadata, request.requests, self.named_secrets)
+            except StrongroomError as error:
+                again = attempts < policy.attempts_max and is_retried(error_of(error), policy)
+                if not again or self.caller.cancel.wait(policy.wait_ms(attempts) / 1000):
+                    return journal_pb2.StepCompleted(secrets_error=str(error), attempts=attempts)
+                attempts += 1
+            else:
+                refusal = self.secret_bytes.refusal(f"{self.phase}s{request.callback_id}", answers)
+                if refusal:
+                    return journal_pb2.StepCompleted(secrets_error=refusal, attempts=attempts)
+                return journal_pb2.StepCompleted(
+                    secrets_response=answers.SerializeToString(deterministic=True), attempts=attempts
+                )
+
+    def _check_named(self, answers: sdk_pb2.SecretResponses) -> None:
         named = {(s.namespace, s.key) for s in self.named_secrets}
         for answer in answers.responses:
             error = answer.error
@@ -216,29 +211,43 @@ class RunHelper:
                     fix=set_secret(error.namespace, error.id),
                     secret=f"{error.namespace}/{error.id}",
                 )
-        return answers
+
+    def _stop(self, error: StrongroomError) -> None:
+        if self.steps.cancel.reason is None:
+            self.failure = self.failure or error
+            for stop in self._stops:
+                stop(CANNOT_GO_ON, grace_ms=0)
 
     def log(self, mode: int, line: str) -> None:
-        """Counted only: guest output is payload, and payload is never logged."""
-        del mode, line
-        self.log_lines += 1
+        """Into the journal: guest output is payload, and payload is never logged."""
+        try:
+            self.guest_log.write(mode, line)
+        except StrongroomError as error:
+            self._stop(error)
 
     def metric(self, untrusted_metric: bytes) -> None:
         """Dropped: metrics are off."""
 
     def now_ns(self, mode: int) -> int | None:
-        """The clock of this host."""
-        del mode
-        return time.time_ns()
+        """In mode 1 the agreed time, journalled; in mode 2 the clock of this host, which no journalled run asks for."""
+        if mode != MODE_DON:
+            return time.time_ns()
+        try:
+            return self.steps.read_time(self.phase)
+        except StrongroomError as error:
+            self._stop(error)
+            return None
 
     def answered_unix_ns(self, kind: str, callback_id: int) -> int:
-        """Unknown."""
-        del kind, callback_id
-        return 0
+        """When that call was answered, Unix nanoseconds; 0 if unknown."""
+        return self.steps.answered_unix_ns(f"{self.phase}{'s' if kind == 'secrets' else ''}{callback_id}")
 
-    def on_cancel(self, stop: Callable[[str], None]) -> None:
+    def on_cancel(self, stop: Stop) -> None:
         """Hand the wish to stop to whoever executes."""
-        self.cancel.on_set(stop)
+        self._stops.append(stop)
+        if self.failure is not None:
+            stop(CANNOT_GO_ON, grace_ms=0)
+        self.steps.cancel.on_set(stop)
 
 
 def missing_secret(namespace: str, key: str) -> str:
@@ -250,7 +259,3 @@ def set_secret(namespace: str, key: str) -> str:
     """The command that sets a secret."""
     option = "" if namespace == "main" else f" --namespace {namespace}"
     return f"strongroom secret set {key}{option}"
-
-
-def _failed(name: str, text: str) -> sdk_pb2.CapabilityResponse:
-    return sdk_pb2.CapabilityResponse(error=format_error(CapabilityError("Public", "System", name, text)))

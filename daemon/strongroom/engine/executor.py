@@ -1,34 +1,45 @@
-"""Executing an accepted run to its end: route, run, seal the outcome, sync it."""
+"""Executing an accepted run to its end, or to where it waits: route, run, seal the outcome, sync it."""
 
+import hashlib
+import time
 from typing import Any, Final
 
-from strongroom.engine.event_types import RESTRICTIONS_SET, STEP_COMPLETED, STEP_CREATED
+from strongroom.engine.ends import cancelled, end_of, failed, time_is_up
+from strongroom.engine.event_types import RESTRICTIONS_SET
 from strongroom.engine.execution import RunHelper
+from strongroom.engine.guest_log import GuestLog
+from strongroom.engine.handles import End, RunHandle, Waits
 from strongroom.engine.host import EngineHost
 from strongroom.engine.lifecycle import FINAL, RunEvent, RunState
 from strongroom.engine.pre_hook import GuestRun
-from strongroom.engine.run_journal import RunJournal
-from strongroom.engine.running import End, Outcome, RunHandle
+from strongroom.engine.recorded import TRIGGER, Recorded
+from strongroom.engine.retrying import Caller, is_retried
 from strongroom.engine.specs import Spec
+from strongroom.engine.steps import Steps
+from strongroom.engine.suspension import suspend
 from strongroom.errors import (
     Cancelled,
+    CapabilityError,
+    GuestSuspended,
     Internal,
     NotFound,
     Refused,
     StorageFault,
     StrongroomError,
-    TimedOut,
+    Unavailable,
     WrongState,
 )
 from strongroom.modules.module import Module
+from strongroom.modules.quotas import SecretBytes
+from strongroom.modules.route import CONFIDENTIAL
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.strongroom.journal.v1 import journal_pb2
-from strongroom.storage.runs import RunRow
+from strongroom.plugin.error_text import error_of
 from strongroom.telemetry import logs
 
 __all__ = ["Executor"]
 
-ENDS: Final = {TimedOut: RunEvent.TIMED_OUT, Cancelled: RunEvent.CANCELLED}
+NS_PER_MS: Final = 1_000_000
 log = logs.get("engine")
 
 
@@ -37,97 +48,135 @@ class Executor:
 
     def __init__(self, host: EngineHost) -> None:
         self._host = host
+        self._limits = host.limits
 
-    def execute(self, handle: RunHandle) -> bool:
-        """Execute one run to its end. False when its journal could not be written and it must be tried again.
+    def execute(self, handle: RunHandle) -> bool | Waits:
+        """Execute one run to its end (True), or to where it waits. False when its journal could not be written and it
+        must be tried again.
 
         A guest that has ended is not executed again because its end could not be stored: only the write is repeated.
         """
+        if handle.outcome is not None:
+            return True
         try:
             if handle.end is None:
-                handle.end = self._executed(handle)
+                executed = self._executed(handle, handle.read(self._host.journals))
+                if isinstance(executed, Waits):
+                    return executed
+                handle.end = executed
             self._store(handle, handle.end)
-        except (StorageFault, WrongState):
+        except (StorageFault, WrongState, Unavailable):
             # What the disk says counts, also where it says that the run has ended already.
-            return self._back_to_disk(handle)
+            return handle.outcome is not None or self._back_to_disk(handle)
         except StrongroomError as error:
-            # It cannot even be ended, for want of its key; the journal keeps it for when that is back.
+            # It cannot even be ended, for want of its key, or of its journal as it was written; it is left alone.
             log.error("a run cannot be journalled", extra={"run_id": handle.run_id, "code": error.code})
         return True
 
-    def reopened(self, header: RunRow) -> RunHandle:
-        """A handle that goes on from the journal: steps that have an answer there are not sent again."""
-        events = self._host.journals.read(header)
-        created = journal_pb2.RunCreated.FromString(events[0].content or b"")
-        handle = RunHandle(RunJournal(self._host.journals, header), created.trigger, created.node_seed)
-        for event in events:
-            content = event.content or b""
-            if event.row.event_type == STEP_CREATED:
-                request = journal_pb2.StepCreated.FromString(content).request
-                handle.answered[int(event.row.correlation_id)] = (request, b"")
-            elif event.row.event_type == STEP_COMPLETED:
-                callback = int(event.row.correlation_id)
-                response = journal_pb2.StepCompleted.FromString(content).response
-                handle.answered[callback] = (handle.answered[callback][0], response)
-            elif event.row.event_type == RESTRICTIONS_SET:
-                handle.restrictions = journal_pb2.RestrictionsSet.FromString(content)
-        return handle
-
-    def _executed(self, handle: RunHandle) -> End:
-        """How the guest ended, or why it could not start. Raises ``StorageFault`` when a step was not journalled."""
+    def _executed(self, handle: RunHandle, recorded: Recorded) -> End | Waits:
+        """How the guest ended, what it waits for, or why it could not start. Raises ``StorageFault`` when something was
+        not journalled."""
+        end: End | None = None
         try:
-            return _end_of(self._run(handle))
+            end = end_of(self._run(handle, recorded))
+        except GuestSuspended as suspended:
+            if handle.cancel.reason is None:
+                return suspend(handle, suspended, self._limits)
         except StorageFault:
             raise
         except StrongroomError as error:
-            return _failed(error)
+            end = failed(error)
         except Exception:
             # The last line of defence: a bug here must end one run, not the worker or the host.
             log.exception("executing a run failed unexpectedly", extra={"run_id": handle.run_id})
-            return _failed(Internal("SR-INT-001", "an internal error ended the run", fix="see the daemon's log"))
+            end = failed(Internal("SR-INT-001", "an internal error ended the run", fix="see the daemon's log"))
+        finally:
+            handle.cancel.forget_guest()
+        if handle.cancel.reason is None and end is not None:
+            return end
+        if handle.outcome is None:
+            # What was sent may have had its effect, so its answer belongs into the journal, if it comes soon.
+            left_s = handle.cancel.asked_s + self._limits.cancel_grace_ms / 1000 - time.monotonic()
+            handle.calls.wait_idle(max(left_s, 0))
+        return cancelled(handle.cancel.reason or "")
 
-    def _run(self, handle: RunHandle) -> sdk_pb2.ExecutionResult:
+    def _run(self, handle: RunHandle, recorded: Recorded) -> sdk_pb2.ExecutionResult:
         if handle.cancel.reason is not None:
             raise Cancelled("SR-RUN-015", handle.cancel.reason)
+        if handle.spent_ms() >= self._limits.run_timeout_ms:
+            raise time_is_up(self._limits.run_timeout_ms)
         spec = self._spec(handle)
-        module = self._host.module(spec, handle.journal.header.module)
+        module = self._host.module(spec, handle.module)
         handle.marks = _marks(module)
-        handle.journal.move(RunEvent.STARTED, **handle.marks)
-        helpers: list[RunHelper] = []
+        handle.held_journal().move(RunEvent.STARTED, **handle.marks)
+        steps = self._steps(handle, recorded)
+        trigger = sdk_pb2.Trigger.FromString(recorded.created.trigger)
+        attempts = 1
+        while True:
+            helpers: list[RunHelper] = []
 
-        def helper_of(phase: str) -> RunHelper:
-            del phase
-            helpers.append(self._helper(handle, spec))
-            return helpers[-1]
+            def helper_of(phase: str, helpers: list[RunHelper] = helpers) -> RunHelper:
+                helpers.append(self._helper(handle, spec, recorded, steps, phase))
+                return helpers[-1]
 
-        guest = GuestRun(
-            host=self._host,
-            spec=spec,
-            module_name=handle.journal.header.module,
-            trigger=sdk_pb2.Trigger.FromString(handle.trigger),
-            helper_of=helper_of,
-            known=handle.restrictions,
-            remember=lambda answer: self._remember(handle, answer),
-        )
+            guest = GuestRun(
+                host=self._host,
+                spec=spec,
+                module_name=handle.module,
+                trigger=trigger,
+                helper_of=helper_of,
+                known=recorded.restrictions,
+                remember=lambda answer: self._remember(handle, recorded, answer),
+            )
+            try:
+                result = self._result(guest, helpers)
+            except StrongroomError as error:
+                if not self._is_asked_again(handle, spec, error, attempts):
+                    raise
+                attempts += 1
+                continue
+            # A backend that could not be asked before has answered by now.
+            handle.marks = _marks(module)
+            return result
+
+    @staticmethod
+    def _result(guest: GuestRun, helpers: list[RunHelper]) -> sdk_pb2.ExecutionResult:
         try:
             result = guest.execute()
-        except StrongroomError as error:
+        except (StrongroomError, GuestSuspended) as error:
             # The helper knows better why a guest was stopped than whoever stopped it.
-            raise next((helper.failure for helper in helpers if helper.failure), error) from None
+            raise next((helper.failure for helper in helpers if helper.failure), error) from error.__cause__
+        finally:
+            for helper in helpers:
+                helper.guest_log.flush()
         for helper in helpers:
             if helper.failure is not None:
                 raise helper.failure
-        # A backend that could not be asked before has answered by now.
-        handle.marks = _marks(module)
         return result
+
+    def _is_asked_again(self, handle: RunHandle, spec: Spec, error: StrongroomError, attempts: int) -> bool:
+        """Whether the enclave is to execute the run again, under the same execution id: its plugin was away."""
+        cause = error if isinstance(error, Unavailable) else error.__cause__
+        if handle.module != CONFIDENTIAL or not isinstance(cause, Unavailable | CapabilityError):
+            return False
+        policy = spec.attributes.retry
+        if attempts >= policy.attempts_max or not is_retried(error_of(cause), policy):
+            return False
+        wait_ms = policy.wait_ms(attempts)
+        left_ms = self._limits.run_timeout_ms - handle.spent_ms()
+        return wait_ms < left_ms and not handle.cancel.wait(wait_ms / 1000)
 
     def _spec(self, handle: RunHandle) -> Spec:
         """The record that the run was accepted under: read then, or now, when it was taken up from its journal.
 
         The workflow id does not cover attributes, so the same id may by now stand for something that runs elsewhere.
         """
-        header = handle.journal.header
-        spec = handle.spec or self._host.specs.get(header.workflow_id)
+        header = handle.header
+        try:
+            spec = handle.spec or self._host.specs.get(header.workflow_id)
+        except Unavailable as error:
+            # The database, not the workflow: the run is tried again and does not fail for it.
+            raise StorageFault("SR-RUN-019", "the workflow of a run could not be read", why=str(error)) from error
         if spec is None:
             raise NotFound("SR-WF-003", f"workflow {header.workflow_id} was deleted", fix="register it again")
         chosen = self._host.selection.module_of(spec, header.trigger_index)
@@ -141,49 +190,71 @@ class Executor:
             )
         return spec
 
-    def _helper(self, handle: RunHandle, spec: Spec) -> RunHelper:
-        header = handle.journal.header
+    def _steps(self, handle: RunHandle, recorded: Recorded) -> Steps:
+        return Steps(
+            journal=handle.held_journal(),
+            recorded=recorded,
+            calls=handle.calls,
+            cancel=handle.cancel,
+            steps_max=self._limits.steps_max,
+            time_reads_max=self._limits.time_reads_max,
+        )
+
+    def _helper(self, handle: RunHandle, spec: Spec, recorded: Recorded, steps: Steps, phase: str) -> RunHelper:
+        header, created, suspended = handle.header, recorded.created, recorded.suspended
+        is_trigger = phase == TRIGGER
+        metadata = self._host.metadata(spec, header.execution_id)
+        # A run that slept is executed again when it has slept, and never before.
+        slept = suspended.sleeps_done + (suspended.wake_unix_ns > 0) if suspended and is_trigger else 0
         return RunHelper(
-            journal=handle.journal,
-            execution_id=header.execution_id,
-            metadata=self._host.metadata(spec, header.execution_id),
-            capabilities=self._host.capabilities,
+            steps=steps,
+            caller=Caller(
+                capabilities=self._host.capabilities,
+                metadata=metadata,
+                policy=spec.attributes.retry,
+                cancel=handle.cancel,
+                timeout_ms=self._limits.capability_call_timeout_ms,
+                listed=spec.attributes.vault_don_secrets,
+            ),
             reader=self._host.secrets,
             named_secrets=spec.attributes.vault_don_secrets,
-            answered=handle.answered,
-            cancel=handle.cancel,
-            timeout_ms=self._host.limits.run_timeout_ms,
-            call_timeout_ms=self._host.limits.capability_call_timeout_ms,
-            node_seed=handle.node_seed,
+            guest_log=GuestLog(handle.held_journal(), phase, recorded.log_lines.get(phase, {})),
+            phase=phase,
+            execution_id=header.execution_id,
+            timeout_ms=max(self._limits.run_timeout_ms - handle.spent_ms(), 1),
+            node_seed=created.node_seed,
+            entropy=_entropy(created, header.run_id, phase),
+            # Journals from before have no such moment; that of the header is as good, and as lasting.
+            clock_unix_ns=created.accepted_unix_ns or header.created_at * NS_PER_MS,
+            sleeps_done=slept,
+            suspend_after_ms=self._limits.suspend_after_ms if is_trigger else 0,
+            secret_bytes=SecretBytes(self._limits.secrets_bytes_max),
         )
 
     @staticmethod
-    def _remember(handle: RunHandle, answer: journal_pb2.RestrictionsSet) -> None:
-        """Keep the pre-hook's answer; on disk when this returns."""
-        handle.journal.settle(handle.journal.note(RESTRICTIONS_SET, "", answer.SerializeToString()))
-        handle.restrictions = answer
+    def _remember(handle: RunHandle, recorded: Recorded, answer: journal_pb2.RestrictionsSet) -> None:
+        """Have the pre-hook's answer on disk before the trigger runs under it."""
+        journal = handle.held_journal()
+        journal.settle(journal.note(RESTRICTIONS_SET, "", answer.SerializeToString(deterministic=True)))
+        recorded.restrictions = answer
 
     def _store(self, handle: RunHandle, end: End) -> None:
-        journal = handle.journal
-        if end.event == RunEvent.COMPLETED and journal.header.status == RunState.PENDING:
-            # The start was lost with an earlier write; the table knows no way from pending to completed.
+        journal = handle.held_journal()
+        if end.event == RunEvent.COMPLETED and journal.header.status in {RunState.PENDING, RunState.WAITING}:
+            # The start was lost with an earlier write; the table knows no way from there to completed.
             journal.move(RunEvent.STARTED, **handle.marks)
         journal.settle(journal.move(end.event, end.content, error_code=end.error_code, **handle.marks))
+        handle.calls.close()
         handle.outcome = end.outcome
 
     def _back_to_disk(self, handle: RunHandle) -> bool:
         """After a failed write, forget what the disk does not have. True when the disk says that the run has ended."""
         log.error("the journal of a run could not be written; it is tried again", extra={"run_id": handle.run_id})
         try:
-            header = self._host.journals.get(handle.run_id)
-            if header is None or header.status in FINAL:
-                return True
-            again = self.reopened(header)
+            header = handle.begin_anew(self._host.journals)
         except StrongroomError:
             return False
-        handle.journal, handle.answered, handle.spec = again.journal, again.answered, None
-        handle.restrictions = again.restrictions
-        return False
+        return header is None or header.status in FINAL
 
 
 def _marks(module: Module) -> dict[str, Any]:  # Any: values of header columns
@@ -191,22 +262,7 @@ def _marks(module: Module) -> dict[str, Any]:  # Any: values of header columns
     return {"backend": backend.label, "insecure": int(backend.insecure)}
 
 
-def _end_of(result: sdk_pb2.ExecutionResult) -> End:
-    kind = result.WhichOneof("result")
-    if kind == "value":
-        content = journal_pb2.RunCompleted(result=result.SerializeToString(deterministic=True))
-        return End(RunEvent.COMPLETED, content.SerializeToString(), "", Outcome(result, None))
-    failure = journal_pb2.Failure(code="SR-GUEST-031", error=result.error, help="the workflow itself reported this")
-    if kind != "error":
-        failure = journal_pb2.Failure(
-            code="SR-GUEST-032",
-            error=f"the guest answered a trigger with {kind or 'an empty result'}",
-            help="answer a trigger with a value or an error",
-        )
-    return End(RunEvent.FAILED, failure.SerializeToString(), failure.code, Outcome(None, failure))
-
-
-def _failed(error: StrongroomError) -> End:
-    failure = journal_pb2.Failure(code=error.code, error=str(error), help=error.fix)
-    event = ENDS.get(type(error), RunEvent.FAILED)
-    return End(event, failure.SerializeToString(), error.code, Outcome(None, failure))
+def _entropy(created: journal_pb2.RunCreated, run_id: str, phase: str) -> bytes:
+    """32 bytes for one phase; for a journal from before, which has none, what never changes for it."""
+    drawn = created.entropy or f"{run_id} {created.node_seed}".encode()
+    return drawn if len(drawn) == 32 and phase == TRIGGER else hashlib.sha256(phase.encode() + drawn).digest()

@@ -1,21 +1,30 @@
-"""Appending to the journal of one run, by whoever holds the run, and by nobody else."""
+"""Appending to the journal of one run: by one object at a time, which whoever executes the run holds.
+
+Rule 1: nothing is appended after something that is lost. A writer that is done is closed before another one is opened.
+Rule 2: what changes nothing for a run that is cut off now (``run_started``, times, log lines) waits for the next append
+and shares its commit; ``settle_times`` is called before anything leaves that may depend on a time.
+"""
 
 import threading
-from concurrent.futures import Future
+from collections.abc import Sequence
+from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, replace
 from typing import Any
 
 from strongroom.crypto.srn1 import tag_of
-from strongroom.engine.event_types import CREATED
-from strongroom.engine.journal import Journals, now_ms, place_of
+from strongroom.engine.event_types import CREATED, TIME_READ
+from strongroom.engine.journal import JournalEvent, Journals, now_ms, place_of
 from strongroom.engine.lifecycle import FINAL, RunEvent, RunState, step
 from strongroom.errors import Conflict, NotFound, StorageFault, StrongroomError, Unavailable, WrongState
 from strongroom.storage import runs as rows
-from strongroom.storage import specs
+from strongroom.storage import seen_events, specs
 from strongroom.storage.database import Connection
 from strongroom.storage.runs import EventRow, RunRow
 
-__all__ = ["RunJournal"]
+__all__ = ["Event", "RunJournal"]
+
+Event = tuple[str, str, bytes]
+"""Type, correlation id and content of an event that is not sealed yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +34,7 @@ class _Waiting:
     stored: "Future[None]"
     events: list[EventRow]
     after: RunRow
+    has_times: bool
 
 
 class RunJournal:
@@ -34,18 +44,33 @@ class RunJournal:
         self._journals = journals
         self._appending = threading.Lock()
         self._waiting: _Waiting | None = None
+        self._last: Future[None] | None = None
+        self._times: Future[None] | None = None
+        self._unsure: list[tuple[int, Event]] = []
+        self._closed = False
         self.header = header
 
-    def begin(self, content: bytes, spec_mac: bytes) -> "Future[None]":
-        """Store the header with its first event; the future resolves after the disk has both.
+    def begin(
+        self, content: bytes, spec_mac: bytes, more: Sequence[Event] = (), *, once: bool = False
+    ) -> "Future[None]":
+        """Store the header with its first events; the future resolves after the disk has all of them.
 
-        It fails with ``WrongState`` when the workflow's record is not the one with ``spec_mac`` any more, and with
-        ``Conflict`` when the run exists.
+        It fails with ``WrongState`` when the record of the workflow has not ``spec_mac`` any more, with ``Conflict``
+        when the run exists, or, with ``once``, when its event was handled by a run that is gone.
         """
         with self._appending:
-            row = self._sealed(CREATED, "", content, index=0, previous_tag=b"")
+            first = self._sealed(CREATED, "", content, index=0, previous_tag=b"")
+            events = [first]
+            for kind, correlation_id, each in more:
+                tag = tag_of(events[-1].sealed)
+                events.append(self._sealed(kind, correlation_id, each, index=len(events), previous_tag=tag))
             self.header = self._journals.authenticated(
-                replace(self.header, head_index=0, head_tag=tag_of(row.sealed), input_bytes=len(row.sealed))
+                replace(
+                    self.header,
+                    head_index=len(events) - 1,
+                    head_tag=tag_of(events[-1].sealed),
+                    input_bytes=len(first.sealed),
+                )
             )
             header = self.header
 
@@ -58,12 +83,16 @@ class RunJournal:
                         fix="start the run again if it is still wanted",
                         workflow_id=header.workflow_id,
                     )
+                key = header.workflow_id, header.trigger_index, header.event_id
+                if once and seen_events.run_of(connection, *key) is not None:
+                    raise Conflict("SR-RUN-027", f"event {header.event_id} was handled already", run_id=header.run_id)
                 rows.insert(connection, header)
-                rows.append(connection, row)
+                for event in events:
+                    rows.append(connection, event)
 
             return self._journals.database.write(job)
 
-    def move(self, event: RunEvent, content: bytes = b"", **changes: Any) -> "Future[None]":
+    def move(self, event: RunEvent, content: bytes = b"", **changes: Any) -> "Future[None]":  # Any: header columns
         """Append an event that changes the run's state, with ``changes`` to its header. Raises ``WrongState``.
 
         ``run_started`` changes nothing for a run that is cut off, so nobody waits for it: it is stored with the event
@@ -72,36 +101,74 @@ class RunJournal:
         with self._appending:
             state = step(RunState(self.header.status), event)
             at = now_ms()
-            if event == RunEvent.STARTED:
+            if event == RunEvent.STARTED and self.header.started_at == 0:
                 changes["started_at"] = at
             if state in FINAL:
                 changes["finished_at"] = at
             may_wait = event == RunEvent.STARTED
+            changes = {"wake_at": None, **changes}
             return self._append(event, "", content, may_wait=may_wait, status=state.value, **changes)
 
-    def note(self, event_type: str, correlation_id: str, content: bytes) -> "Future[None]":
-        """Append an event of a step. Raises ``WrongState`` once the run has ended."""
+    def note(self, event_type: str, correlation_id: str, content: bytes, *, may_wait: bool = False) -> "Future[None]":
+        """Append an event that leaves the state as it is. Raises ``WrongState`` once the run has ended."""
         with self._appending:
             step(RunState(self.header.status), RunEvent.FAILED)
-            return self._append(event_type, correlation_id, content)
+            return self._append(event_type, correlation_id, content, may_wait=may_wait)
+
+    def settle_times(self) -> None:
+        """Wait until every time that was read is on disk. Raises ``StorageFault``."""
+        while (stored := self._times) is not None:
+            try:
+                self.settle(stored)
+            except CancelledError:
+                # Another append took it along, and its future stands here by now.
+                continue
+            with self._appending:
+                if self._times is stored:
+                    self._times = None
+
+    def read_back(self) -> list[JournalEvent]:
+        """Everything that was appended, from the disk. Nothing is appended meanwhile. Raises ``StorageFault``."""
+        with self._appending:
+            if self._last is not None:
+                self.settle(self._last)
+            return self._journals.read(self.header)
+
+    def lost_after(self, head_index: int) -> list[Event]:
+        """Times and log lines that were handed over and that a journal with this head does not have."""
+        return [event for index, event in self._unsure if index > head_index]
+
+    def close(self) -> None:
+        """Take no more appends: those under way succeed or fail, and whoever comes later finds a closed journal."""
+        with self._appending:
+            self._closed = True
 
     def _append(
         self, event_type: str, correlation_id: str, content: bytes, *, may_wait: bool = False, **changes: Any
     ) -> "Future[None]":
         before = self.header
+        if self._closed:
+            raise StorageFault(
+                "SR-RUN-019", "the journal of a run was not written", why="somebody else goes on with it"
+            )
         row = self._sealed(
             event_type, correlation_id, content, index=before.head_index + 1, previous_tag=before.head_tag
         )
+        if self._unsure and self._last is not None and _is_stored(self._last):
+            self._unsure.clear()
+        if may_wait and event_type != RunEvent.STARTED:
+            self._unsure.append((row.index, (event_type, correlation_id, content)))
         if "finished_at" in changes:
             changes["output_bytes"] = len(row.sealed)
         header = replace(before, head_index=row.index, head_tag=tag_of(row.sealed), **changes)
         if not may_wait:
             header = self._journals.authenticated(header)
-        events, after = [row], before
+        events, after, has_times = [row], before, event_type == TIME_READ
         waiting, self._waiting = self._waiting, None
         if waiting is not None and waiting.stored.cancel():
             # It has not begun, so its events go with this one: one header, one commit.
             events, after = [*waiting.events, row], waiting.after
+            has_times = has_times or waiting.has_times
 
         def job(connection: Connection) -> None:
             # A header that waits is most often overtaken by the next, so it gets its MAC only when it is stored.
@@ -114,11 +181,15 @@ class RunJournal:
         try:
             stored = self._journals.database.write(job, may_wait=may_wait)
         except Unavailable as error:
+            # What waited was taken back for this append, so it is lost as well.
+            self._closed = self._closed or len(events) > 1
             raise _not_written(error) from error
         stored.add_done_callback(lambda _stored: self._journals.streams.ring(header.run_id))
-        self.header = header
+        self.header, self._last = header, stored
+        if has_times:
+            self._times = stored
         if may_wait:
-            self._waiting = _Waiting(stored, events, after)
+            self._waiting = _Waiting(stored, events, after, has_times)
         return stored
 
     @staticmethod
@@ -142,6 +213,10 @@ class RunJournal:
         )
         sealed = self._journals.run_keys.seal(place_of(row, previous_tag), content, key_version=self.header.key_version)
         return replace(row, sealed=sealed)
+
+
+def _is_stored(stored: "Future[None]") -> bool:
+    return stored.done() and not stored.cancelled() and stored.exception() is None
 
 
 def _not_written(error: StrongroomError) -> StorageFault:

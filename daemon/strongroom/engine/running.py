@@ -1,124 +1,111 @@
-"""Runs that this host has accepted and not yet finished: a bounded queue, its workers, and who waits for what."""
+"""Runs that this host has accepted and not yet finished: queued, executed, or waiting.
+
+A run has one place: a handle, while it is queued, executed or has calls under way; or an entry of a few bytes, while it
+waits and nothing of it is under way. Every change of place happens under one lock, so nobody finds a run twice.
+"""
 
 import contextlib
 import threading
+import time
+from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import Any, Final
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from typing import Final
 
-from strongroom.engine.execution import CancelSignal
-from strongroom.engine.lifecycle import RunEvent
-from strongroom.engine.run_journal import RunJournal
-from strongroom.engine.specs import Spec
+from strongroom.engine.alarms import Alarms
+from strongroom.engine.handles import Asleep, End, Outcome, Place, RunHandle, Waits
+from strongroom.engine.lifecycle import RunState
+from strongroom.engine.waiters import Waiter, Waiters
 from strongroom.errors import Unavailable
 from strongroom.modules.route import CONFIDENTIAL, LOCAL
-from strongroom.pb.sdk.v1alpha import sdk_pb2
-from strongroom.pb.strongroom.journal.v1 import journal_pb2
 
-__all__ = ["Dispatcher", "End", "Outcome", "RunHandle"]
+__all__ = ["Dispatcher", "End", "Outcome", "RunHandle", "Waits"]
 
 RETRY_S: Final = 1.0
 """How soon a run is tried again whose journal could not be written."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a run ended: a result, or a failure."""
-
-    result: sdk_pb2.ExecutionResult | None
-    failure: journal_pb2.Failure | None
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """The end of a run before it is stored: the event, its content, the code in the clear, and what it comes to."""
-
-    event: RunEvent
-    content: bytes
-    error_code: str
-    outcome: Outcome
-
-
-@dataclass(eq=False)
-class RunHandle:
-    """One run. ``stored`` is set when it is accepted or refused; ``outcome`` stands once ``done`` is set.
-
-    ``spec`` is the record that it was accepted under, ``marks`` what the header says of the backend that executes it,
-    ``end`` how it ended when only the write is missing.
-    """
-
-    journal: RunJournal
-    trigger: bytes
-    node_seed: int
-    spec: Spec | None = None
-    answered: dict[int, tuple[bytes, bytes]] = field(default_factory=dict)
-    restrictions: journal_pb2.RestrictionsSet | None = None
-    cancel: CancelSignal = field(default_factory=CancelSignal)
-    marks: dict[str, Any] = field(default_factory=dict)  # Any: values of header columns
-    end: End | None = None
-    stored: threading.Event = field(default_factory=threading.Event)
-    queued: "Future[None] | None" = None
-    done: threading.Event = field(default_factory=threading.Event)
-    outcome: Outcome | None = None
-
-    @property
-    def run_id(self) -> str:
-        """Id of the run."""
-        return self.journal.header.run_id
+NOBODY: Final = ("nobody",)
+"""Waiting for a step that no run has is waiting for the alarm."""
+WOKEN_AHEAD: Final = 4
+"""Runs that are woken and queued for each worker; the others that are due stay the few bytes that they are."""
 
 
 class Dispatcher:
     """Takes accepted runs and has ``execute`` called for each of them, by ``workers_max`` threads for each module.
 
-    Confidential runs wait for enclaves; with threads of their own they keep no local run waiting.
+    Confidential runs wait for enclaves; with threads of their own they keep no local run waiting. ``execute`` returns
+    True when the run has ended, False when it is to be tried again, or what it waits for.
     """
 
-    def __init__(self, execute: Callable[[RunHandle], bool], *, workers_max: int, queued_max: int) -> None:
+    def __init__(
+        self, execute: Callable[[RunHandle], bool | Waits], *, workers_max: int, queued_max: int, waiting_max: int
+    ) -> None:
         self._execute = execute
         self._queued_max = queued_max
+        self._waiting_max = waiting_max
         self._workers = {
             module: ThreadPoolExecutor(workers_max, thread_name_prefix=f"{module}-run")
             for module in (LOCAL, CONFIDENTIAL)
         }
-        self._lock = threading.Lock()
-        self._handles: dict[str, RunHandle] = {}
-        self._draining = False
+        self._alarms = {module: self._alarms_of(module, workers_max * WOKEN_AHEAD) for module in self._workers}
+        self._lock = threading.RLock()
         self._idle = threading.Condition(self._lock)
+        self._handles: dict[str, RunHandle] = {}
+        self._asleep: dict[str, Asleep] = {}
+        self._waiters = Waiters()
+        self._tokens = count(1)
+        self._parked = 0
+        self._backlog: Counter[str] = Counter()
+        self._unstarted: Counter[str] = Counter()
+        self._draining = False
 
     def __len__(self) -> int:
         """Accepted runs that have not ended."""
-        return len(self._handles)
+        return len(self._handles) + len(self._asleep)
+
+    @property
+    def waiting(self) -> int:
+        """Runs that wait for something outside."""
+        return self._parked + len(self._asleep)
+
+    def unstarted(self, workflow_id: str) -> int:
+        """Accepted runs of a workflow whose guest was not executed yet."""
+        return self._unstarted[workflow_id]
 
     def get(self, run_id: str) -> RunHandle | None:
-        """The handle of a run that has not ended here."""
-        return self._handles.get(run_id)
+        """The handle of a run that has not ended here; one that sleeps gets one."""
+        with self._lock:
+            known = self._handles.get(run_id)
+            if known is None and run_id in self._asleep:
+                known = self._with_handle(run_id)
+            return known
+
+    def waiter(self, run_id: str) -> contextlib.AbstractContextManager[Waiter | None]:
+        """Told when the run ends; nothing when it has ended, or is not of this host."""
+        with self._lock:
+            is_here = run_id in self._handles or run_id in self._asleep
+            return self._waiters.join(run_id) if is_here else contextlib.nullcontext()
 
     def reserve(self, handle: RunHandle) -> RunHandle:
         """Make room for a run before it is stored, so that from then on everybody finds it; or the handle that stands
         for its id already. Raises ``Unavailable`` while no further run may be accepted."""
         with self._lock:
-            known = self._handles.get(handle.run_id)
+            known = self.get(handle.run_id)
             if known is not None:
                 return known
             if self._draining:
                 raise Unavailable("SR-RUN-006", "this host is stopping", fix="start the run again in a moment")
-            if len(self._handles) >= self._queued_max:
-                raise Unavailable(
-                    "SR-RUN-007",
-                    f"{len(self._handles)} runs are accepted and not finished",
-                    why=f"the limit limits.runs_queued_max is {self._queued_max}",
-                    fix="try again in a moment, or raise the limit",
-                    limit=self._queued_max,
-                    setting="limits.runs_queued_max",
-                    retry_ms=1000,
-                )
+            if len(self._handles) - self._parked >= self._queued_max:
+                raise _full("SR-RUN-007", "accepted and not finished", self._queued_max, "limits.runs_queued_max")
+            if self.waiting >= self._waiting_max:
+                raise _full("SR-RUN-024", "waiting", self._waiting_max, "limits.runs_waiting_max")
             self._handles[handle.run_id] = handle
+            self._unstarted[handle.workflow_id] += 1
         return handle
 
     def release(self, handle: RunHandle) -> None:
         """Give back the room of a run that was not stored."""
-        self._forget(handle)
+        self.forget(handle)
         handle.stored.set()
 
     def submit(self, handle: RunHandle) -> None:
@@ -126,56 +113,161 @@ class Dispatcher:
         handle.stored.set()
         self._queue(handle)
 
-    def resume(self, handle: RunHandle) -> None:
-        """Queue a run that was accepted before this host started; there is room for all of those."""
+    def take_up(self, run_id: str, module: str, workflow_id: str, *, wake_in_s: float, status: str) -> None:
+        """Take in a run that was accepted before this host started, to be executed in ``wake_in_s``."""
         with self._lock:
-            self._handles[handle.run_id] = handle
-        self.submit(handle)
+            now_s, token, is_unstarted = time.monotonic(), next(self._tokens), status == RunState.PENDING
+            # Waiting uses up time of the run; standing in a queue does not.
+            since_s = now_s if status == RunState.WAITING else None
+            self._asleep[run_id] = Asleep(module, workflow_id, token, since_s, is_late=True, is_unstarted=is_unstarted)
+            self._unstarted[workflow_id] += is_unstarted
+        self._alarms[module].set(run_id, token, now_s + max(wake_in_s, 0))
 
-    def cancel(self, handle: RunHandle, reason: str) -> None:
-        """Ask a run to stop. One that waits for a worker ends here and now."""
-        handle.cancel.set(reason)
-        if handle.queued is not None and handle.queued.cancel():
+    def wake(self, run_id: str, token: int | None = None) -> None:
+        """Queue a run that waits. With a token only if it still is the wait that the token is of."""
+        with self._lock:
+            standing = self._handles.get(run_id) or self._asleep.get(run_id)
+            if standing is None or (token is not None and standing.token != token) or self._draining:
+                return
+            handle = self._with_handle(run_id)
+            if handle.place is not Place.PARKED:
+                return
+            handle.token = next(self._tokens)
+            self._place(handle, Place.QUEUED)
+        self._queue(handle)
+
+    def hasten(self, handle: RunHandle) -> None:
+        """Bring a run that is to stop to its end: what waits is woken, what waits for a worker ends here and now."""
+        self.wake(handle.run_id)
+        # With calls under way its end takes a while, which is a worker's time and not the caller's.
+        if handle.queued is not None and not len(handle.calls) and handle.queued.cancel():
             self._work(handle)
 
     def drain(self, timeout_s: float) -> bool:
-        """Accept nothing more and wait for what runs. Returns whether all of it ended in time."""
+        """Accept and wake nothing more, and wait for what runs and for calls under way. Whether that ended in time."""
         with self._lock:
             self._draining = True
-            return self._idle.wait_for(lambda: not self._handles, timeout_s)
+            return self._idle.wait_for(lambda: not any(map(_is_busy, self._handles.values())), timeout_s)
 
     def close(self) -> None:
         """Stop the workers; what they execute stays unfinished in its journal and goes on at the next start."""
         self._draining = True
+        for alarms in self._alarms.values():
+            alarms.close()
         for workers in self._workers.values():
             workers.shutdown(wait=False, cancel_futures=True)
 
+    def forget(self, handle: RunHandle) -> None:
+        """The run has ended, or is left to the next start of this host."""
+        with self._lock:
+            if self._handles.get(handle.run_id) is not handle:
+                return
+            del self._handles[handle.run_id]
+            self._started(handle)
+            self._place(handle, Place.NEW)
+            self._idle.notify_all()
+            header = handle.journal.header if handle.journal is not None else None
+            self._waiters.tell(handle.run_id, header, handle.outcome)
+
+    def _alarms_of(self, module: str, woken_max: int) -> Alarms:
+        return Alarms(
+            f"{module}-alarms",
+            self.wake,
+            has_room=lambda: self._backlog[module] < woken_max,
+            is_live=self._is_live,
+        )
+
+    def _is_live(self, run_id: str, token: int) -> bool:
+        standing = self._handles.get(run_id) or self._asleep.get(run_id)
+        return standing is not None and standing.token == token
+
+    def _with_handle(self, run_id: str) -> RunHandle:
+        """The handle of a run that has its place here. The lock is held."""
+        if run_id in self._handles:
+            return self._handles[run_id]
+        asleep = self._asleep.pop(run_id)
+        handle = RunHandle(run_id, asleep.module, asleep.workflow_id)
+        handle.token, handle.is_unstarted = asleep.token, asleep.is_unstarted
+        handle.since_s, handle.is_late = asleep.since_s, asleep.is_late
+        handle.stored.set()
+        self._handles[run_id] = handle
+        self._place(handle, Place.PARKED)
+        return handle
+
+    def _place(self, handle: RunHandle, place: Place) -> None:
+        """Every change of place. The lock is held."""
+        self._parked += (place is Place.PARKED) - (handle.place is Place.PARKED)
+        self._backlog[handle.module] += (place is Place.QUEUED) - (handle.place is Place.QUEUED)
+        handle.place = place
+
+    def _started(self, handle: RunHandle) -> None:
+        if handle.is_unstarted:
+            handle.is_unstarted = False
+            self._unstarted[handle.workflow_id] -= 1
+            if self._unstarted[handle.workflow_id] <= 0:
+                del self._unstarted[handle.workflow_id]
+
     def _queue(self, handle: RunHandle) -> None:
-        # A host that has stopped takes no more work: what was accepted is on disk and goes on at the next start.
-        with contextlib.suppress(RuntimeError):
-            handle.queued = self._workers[handle.journal.header.module].submit(self._work, handle)
+        with self._lock:
+            self._place(handle, Place.QUEUED)
+            # A host that has stopped takes no more work: what was accepted is on disk and goes on at the next start.
+            with contextlib.suppress(RuntimeError):
+                handle.queued = self._workers[handle.module].submit(self._work, handle)
 
     def _work(self, handle: RunHandle) -> None:
-        finished = True
-        try:
-            finished = self._execute(handle)
-        finally:
-            if finished or self._draining:
-                self._forget(handle)
-            else:
-                timer = threading.Timer(RETRY_S, self._resubmit, (handle,))
-                timer.daemon = True
-                timer.start()
-
-    def _resubmit(self, handle: RunHandle) -> None:
-        if self._draining:
-            self._forget(handle)
-        else:
-            self._queue(handle)
-
-    def _forget(self, handle: RunHandle) -> None:
         with self._lock:
-            self._handles.pop(handle.run_id, None)
-            if not self._handles:
-                self._idle.notify_all()
-        handle.done.set()
+            self._started(handle)
+            self._place(handle, Place.EXECUTING)
+        verdict: bool | Waits = True
+        try:
+            verdict = self._execute(handle)
+        finally:
+            if isinstance(verdict, Waits):
+                self._park(handle, verdict)
+            elif verdict or self._draining:
+                self.forget(handle)
+            else:
+                self._park(
+                    handle, Waits(due_s=time.monotonic() + RETRY_S, awaiting=(handle.run_id,), heeds_cancel=False)
+                )
+
+    def _park(self, handle: RunHandle, waits: Waits) -> None:
+        with self._lock:
+            if self._handles.get(handle.run_id) is not handle:
+                return
+            token = handle.token = next(self._tokens)
+            self._place(handle, Place.PARKED)
+        self._alarms[handle.module].set(handle.run_id, token, waits.due_s)
+        handle.calls.tell(lambda: self._answered(handle, token, waits))
+        self._answered(handle, token, waits)
+
+    def _answered(self, handle: RunHandle, token: int, waits: Waits) -> None:
+        """Something that a waiting run has under way has ended, or it has just begun to wait."""
+        if waits.is_over(handle.calls) or (waits.heeds_cancel and handle.cancel.reason is not None):
+            self.wake(handle.run_id, token)
+        with self._lock:
+            is_parked = handle.place is Place.PARKED and handle.token == token
+            if is_parked and (waits.sleeps or self._draining) and handle.calls.close_if_idle():
+                del self._handles[handle.run_id]
+                self._place(handle, Place.NEW)
+                since_s = handle.since_s or time.monotonic()
+                self._asleep[handle.run_id] = Asleep(
+                    handle.module, handle.workflow_id, token, since_s, is_late=False, is_unstarted=False
+                )
+            self._idle.notify_all()
+
+
+def _is_busy(handle: RunHandle) -> bool:
+    return handle.place is not Place.PARKED or len(handle.calls) > 0
+
+
+def _full(code: str, what: str, limit: int, setting: str) -> Unavailable:
+    return Unavailable(
+        code,
+        f"{limit} runs are {what}",
+        why=f"the limit {setting} is {limit}",
+        fix="try again in a moment, or raise the limit",
+        limit=limit,
+        setting=setting,
+        retry_ms=1000,
+    )

@@ -1,0 +1,126 @@
+"""The calls of one run that are under way, whoever executes its guest now.
+
+A guest that was dropped while it waited leaves its calls behind: they go on on their threads, and the guest that is run
+again to where it was finds them here instead of sending them a second time.
+
+Rule 1: a step is entered once and left once; whoever asks for it meanwhile waits for the one that entered it.
+Rule 2: an answer that came after the guest was dropped is kept until the journal is read again.
+Rule 3: once closed, nothing is entered any more; what is under way ends without anybody listening.
+"""
+
+import threading
+from collections.abc import Callable, Iterable
+
+from strongroom.errors import Cancelled, StrongroomError
+from strongroom.pb.strongroom.journal.v1 import journal_pb2
+
+__all__ = ["Call", "Calls"]
+
+
+class Call:
+    """One step under way. ``done`` is set when it is answered or failed."""
+
+    __slots__ = ("answer", "asked", "done", "error", "name", "round")
+
+    def __init__(self, name: str, asked: bytes, number: int) -> None:
+        self.name = name
+        self.asked = asked
+        self.round = number
+        self.done = threading.Event()
+        self.answer: journal_pb2.StepCompleted | None = None
+        self.error: StrongroomError | None = None
+
+    def result(self) -> journal_pb2.StepCompleted:
+        """The answer, waited for. Raises what kept it from getting into the journal."""
+        self.done.wait()
+        if self.answer is None:
+            raise self.error or Cancelled("SR-RUN-015", "the run has ended")
+        return self.answer
+
+
+class Calls:
+    """The calls of one run."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition(threading.Lock())
+        self._open: dict[str, Call] = {}
+        self._late: dict[str, Call] = {}
+        self._left: set[str] = set()
+        self._round = 0
+        self._closed = False
+        self._told: Callable[[], None] | None = None
+
+    def enter(self, name: str, asked: bytes) -> tuple[Call, bool]:
+        """The call of a step, and whether the caller is the one who makes it. Raises ``Cancelled`` once closed."""
+        with self._changed:
+            known = self._open.get(name) or self._late.get(name)
+            if known is not None:
+                return known, False
+            if self._closed:
+                raise Cancelled("SR-RUN-015", "the run has ended or is executed again")
+            call = Call(name, asked, self._round)
+            self._open[name] = call
+            return call, True
+
+    def leave(self, call: Call, answer: journal_pb2.StepCompleted | None, error: StrongroomError | None = None) -> None:
+        """The call has its answer in the journal, or failed."""
+        with self._changed:
+            call.answer, call.error = answer, error
+            self._open.pop(call.name, None)
+            self._left.add(call.name)
+            if call.round != self._round and answer is not None:
+                self._late[call.name] = call
+            call.done.set()
+            self._changed.notify_all()
+            told = self._told
+        if told is not None:
+            told()
+
+    def drop_guest(self) -> None:
+        """The guest is gone; answers that come from now on are kept for the next one."""
+        with self._changed:
+            self._round += 1
+
+    def begin_again(self) -> None:
+        """The journal is about to be read, with every answer that was kept."""
+        with self._changed:
+            self._late.clear()
+            self._left.clear()
+            self._told = None
+
+    def tell(self, told: Callable[[], None]) -> None:
+        """Call ``told`` after every answer, from the thread that brings it, until the guest is run again."""
+        with self._changed:
+            self._told = told
+
+    def have_left(self, names: Iterable[str]) -> bool:
+        """Whether every one of ``names`` was answered, or failed, since the journal was last read."""
+        with self._changed:
+            return all(name in self._left for name in names)
+
+    def is_known(self, name: str) -> bool:
+        """Whether a step was entered since the journal was last read."""
+        with self._changed:
+            return name in self._open or name in self._left
+
+    def __len__(self) -> int:
+        """Calls under way."""
+        return len(self._open)
+
+    def close_if_idle(self) -> bool:
+        """Close unless a call is under way; whether it is closed now."""
+        with self._changed:
+            self._closed = self._closed or not self._open
+            return self._closed
+
+    def close(self) -> None:
+        """Enter nothing any more."""
+        with self._changed:
+            self._closed = True
+            self._told = None
+
+    def wait_idle(self, timeout_s: float) -> bool:
+        """Enter nothing any more, and wait until no call is under way; whether that came in time."""
+        with self._changed:
+            self._closed = True
+            return self._changed.wait_for(lambda: not self._open, timeout_s)

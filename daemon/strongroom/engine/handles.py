@@ -1,0 +1,175 @@
+"""One run in the memory of this host, while it is queued, executed, or has calls under way."""
+
+import threading
+import time
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Any
+
+from strongroom.engine.calls import Calls
+from strongroom.engine.cancel_signal import CancelSignal
+from strongroom.engine.journal import Journals
+from strongroom.engine.lifecycle import RunEvent
+from strongroom.engine.recorded import Recorded, recorded
+from strongroom.engine.run_journal import RunJournal
+from strongroom.engine.specs import Spec
+from strongroom.errors import Internal, NotFound
+from strongroom.pb.sdk.v1alpha import sdk_pb2
+from strongroom.pb.strongroom.journal.v1 import journal_pb2
+from strongroom.storage.runs import RunRow
+
+__all__ = ["Asleep", "End", "Outcome", "Place", "RunHandle", "Waits"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended: a result, or a failure."""
+
+    result: sdk_pb2.ExecutionResult | None
+    failure: journal_pb2.Failure | None
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The end of a run before it is stored: the event, its content, the code in the clear, and what it comes to."""
+
+    event: RunEvent
+    content: bytes
+    error_code: str
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waits:
+    """What a suspended run waits for: the end of a sleep, answers, or (``slot_below``) fewer calls under way.
+
+    ``due_s`` (monotonic) is when it is woken whatever happens.
+    """
+
+    due_s: float
+    sleeps: bool = False
+    awaiting: tuple[str, ...] = ()
+    slot_below: int = 0
+    heeds_cancel: bool = True
+
+    def is_over(self, calls: Calls) -> bool:
+        """Whether the guest can go on, for all that ``calls`` knows."""
+        if self.sleeps:
+            return False
+        if self.slot_below:
+            return len(calls) < self.slot_below
+        return calls.have_left(self.awaiting)
+
+
+class Place(Enum):
+    """Where a handle is: accepted, queued for a worker, executed, or waiting for an answer or an alarm."""
+
+    NEW = auto()
+    QUEUED = auto()
+    EXECUTING = auto()
+    PARKED = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Asleep:
+    """What is kept of a run that waits and has nothing under way on this host; its rows know the rest.
+
+    It has used up the time since ``since_s`` (monotonic), nothing when that is none; where that ``is_late``, the time
+    that its journal tells of comes on top. ``is_unstarted`` while its guest was never executed.
+    """
+
+    module: str
+    workflow_id: str
+    token: int
+    since_s: float | None
+    is_late: bool
+    is_unstarted: bool
+
+
+@dataclass(eq=False, slots=True)
+class RunHandle:
+    """One run. ``stored`` is set when it is accepted or refused; ``outcome`` stands once it has ended.
+
+    ``journal`` and ``recorded`` are read when they are needed; ``spec`` is the record that the run was accepted under,
+    ``marks`` what the header says of the backend that executes it, ``end`` how it ended when only the write is missing.
+    """
+
+    run_id: str
+    module: str
+    workflow_id: str
+    journal: RunJournal | None = None
+    recorded: Recorded | None = None
+    spec: Spec | None = None
+    cancel: CancelSignal = field(default_factory=CancelSignal)
+    calls: Calls = field(default_factory=Calls)
+    marks: dict[str, Any] = field(default_factory=dict)  # Any: values of header columns
+    end: End | None = None
+    outcome: Outcome | None = None
+    place: Place = Place.NEW
+    token: int = 0
+    since_s: float | None = None
+    is_late: bool = False
+    is_unstarted: bool = True
+    queued: "Future[None] | None" = None
+    stored: threading.Event = field(default_factory=threading.Event)
+    loading: threading.RLock = field(default_factory=threading.RLock)
+
+    def opened(self, journals: Journals) -> RunJournal:
+        """The journal for appending; there is never more than one. Raises ``NotFound``, ``Tampered``."""
+        with self.loading:
+            if self.journal is None:
+                header = journals.get(self.run_id)
+                if header is None:
+                    raise NotFound("SR-RUN-001", f"there is no run {self.run_id!r}", fix="it was deleted")
+                self.journal = RunJournal(journals, header)
+            return self.journal
+
+    def read(self, journals: Journals) -> Recorded:
+        """What the journal says, read unless it is known. Raises ``Tampered``, ``KeyMissing``, ``StorageFault``."""
+        with self.loading:
+            journal = self.opened(journals)
+            if self.recorded is None:
+                # In this order: an answer that comes now is kept, or is on the disk already, or both.
+                self.calls.begin_again()
+                self.recorded = recorded(journal.read_back())
+            if self.recorded.cancel_reason is not None:
+                self.cancel.set(self.recorded.cancel_reason)
+            if self.since_s is None or self.is_late:
+                suspended = self.recorded.suspended
+                since_s = time.monotonic() if self.since_s is None else self.since_s
+                self.since_s = since_s - (suspended.spent_ms / 1000 if suspended else 0)
+                self.is_late = False
+            return self.recorded
+
+    def begin_anew(self, journals: Journals) -> RunRow | None:
+        """After a failed write: close the journal, forget what the disk does not have, and give the header it has."""
+        with self.loading:
+            if self.journal is not None:
+                self.journal.close()
+            self.calls.close()
+            # What was handed over before has succeeded or failed once this has.
+            journals.database.write(lambda _connection: None).result()
+            header = journals.get(self.run_id)
+            before, self.journal = self.journal, RunJournal(journals, header) if header else None
+            if before is not None and self.journal is not None and self.end is not None:
+                # The guest has ended and is not executed again, so what it saw must not be missing before its end.
+                for kind, correlation_id, content in before.lost_after(self.journal.header.head_index):
+                    self.journal.note(kind, correlation_id, content, may_wait=True)
+            self.recorded, self.spec, self.calls = None, None, Calls()
+            return header
+
+    def held_journal(self) -> RunJournal:
+        """The journal, which has been opened."""
+        if self.journal is None:
+            raise Internal("SR-INT-001", f"the journal of run {self.run_id!r} was not opened")
+        return self.journal
+
+    @property
+    def header(self) -> RunRow:
+        """The header as of the last append."""
+        return self.held_journal().header
+
+    def spent_ms(self) -> int:
+        """The time that the run has used, executing and waiting."""
+        return 0 if self.since_s is None else int((time.monotonic() - self.since_s) * 1000)

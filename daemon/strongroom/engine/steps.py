@@ -1,0 +1,156 @@
+"""Steps of one execution: each answer is in the journal before the guest sees it, and a recorded one is given again.
+
+Rule 1: what a step sends out does not leave before everything on disk that its request may depend on: earlier answers
+are there when the guest gets them, times are waited for here.
+Rule 2: a step that the journal knows must ask for the same as before; a guest that does otherwise is stopped.
+Rule 3: after a wish to stop nothing leaves any more.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from strongroom.engine.calls import Call, Calls
+from strongroom.engine.cancel_signal import CancelSignal
+from strongroom.engine.event_types import STEP_COMPLETED, STEP_CREATED, TIME_READ
+from strongroom.engine.recorded import Recorded
+from strongroom.engine.run_journal import RunJournal
+from strongroom.errors import Cancelled, GuestFault, Internal, LimitExceeded, NondeterministicGuest, StrongroomError
+from strongroom.pb.strongroom.journal.v1 import journal_pb2
+
+__all__ = ["Send", "Steps"]
+
+STOPPED: Final = "the run is being stopped"
+Send = Callable[[bool], journal_pb2.StepCompleted]
+"""Makes the call of a step; told whether it was sent before and its answer is lost."""
+
+
+@dataclass(kw_only=True, eq=False)
+class Steps:
+    """The journalled side of one execution of a guest; its phases share it. Any thread may come with a step."""
+
+    journal: RunJournal
+    recorded: Recorded
+    calls: Calls
+    cancel: CancelSignal
+    steps_max: int
+    time_reads_max: int
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _begun: set[str] = field(default_factory=set)
+    _answered_unix_ns: dict[str, int] = field(default_factory=dict)
+    _times_read: dict[str, int] = field(default_factory=dict)
+    _latest_unix_ns: int = -1
+
+    def answer(
+        self, name: str, created: journal_pb2.StepCreated, *, once: bool, send: Send
+    ) -> journal_pb2.StepCompleted:
+        """The answer of step ``name``: the recorded one, or a fresh one that is on disk when this returns.
+
+        ``once``: it must not be sent again after its answer was lost. Raises ``NondeterministicGuest`` for a step that
+        was another one before, ``LimitExceeded`` for one too many, ``StorageFault`` when the journal takes nothing.
+        """
+        asked = created.secrets_request or created.request
+        known = self.recorded.steps.get(name)
+        if known is not None:
+            _check_same(name, known.request, asked)
+            if known.completed is not None:
+                return self._noted(name, known.completed)
+        call, is_mine = self.calls.enter(name, asked)
+        if not is_mine:
+            # Sent for the guest that was dropped; nobody sends it twice.
+            _check_same(name, call.asked, asked)
+            return self._noted(name, call.result())
+        return self._noted(name, self._made(call, created, was_sent=known is not None, once=once, send=send))
+
+    def _made(
+        self, call: Call, created: journal_pb2.StepCreated, *, was_sent: bool, once: bool, send: Send
+    ) -> journal_pb2.StepCompleted:
+        try:
+            if not was_sent:
+                self._begin(call.name, created, once=once)
+            if self.cancel.reason is not None:
+                raise Cancelled("SR-RUN-015", STOPPED)
+            completed = send(was_sent)
+            completed.answered_unix_ns = self.now_unix_ns()
+            self.journal.settle(self.journal.note(STEP_COMPLETED, call.name, completed.SerializeToString()))
+        except StrongroomError as error:
+            self.calls.leave(call, None, error)
+            raise
+        except BaseException:
+            self.calls.leave(call, None, Internal("SR-INT-001", "an internal error ended a step"))
+            raise
+        self.calls.leave(call, completed)
+        return completed
+
+    def _begin(self, name: str, created: journal_pb2.StepCreated, *, once: bool) -> None:
+        with self._lock:
+            if name in self._begun:
+                raise GuestFault(
+                    "SR-GUEST-033",
+                    f"step {name} was made already in this execution",
+                    why="duplicate callback id not allowed",
+                    fix="give every call of a run a callback id of its own",
+                    step=name,
+                )
+            count = len(self.recorded.steps) + len(self._begun)
+            if count >= self.steps_max:
+                raise LimitExceeded(
+                    "SR-RUN-026",
+                    f"the run has made {count} steps, as many as a run may",
+                    fix="do less in one run, or raise limits.steps_max",
+                    limit=self.steps_max,
+                    setting="limits.steps_max",
+                )
+            if self.cancel.reason is not None:
+                raise Cancelled("SR-RUN-015", STOPPED)
+            self._begun.add(name)
+        stored = self.journal.note(STEP_CREATED, name, created.SerializeToString())
+        if once:
+            # Only what the disk knows to be sent can be kept from being sent again.
+            self.journal.settle(stored)
+        self.journal.settle_times()
+
+    def _noted(self, name: str, completed: journal_pb2.StepCompleted) -> journal_pb2.StepCompleted:
+        self._answered_unix_ns[name] = completed.answered_unix_ns
+        return completed
+
+    def answered_unix_ns(self, name: str) -> int:
+        """When step ``name`` was answered, Unix nanoseconds; 0 when it was not, or in a journal from before."""
+        return self._answered_unix_ns.get(name, 0)
+
+    def read_time(self, phase: str) -> int | None:
+        """The next answer to the question for the agreed time, Unix nanoseconds; nothing when there were too many.
+
+        It is on disk before anything leaves that may depend on it.
+        """
+        number = self._times_read.get(phase, 0)
+        if number >= self.time_reads_max:
+            return None
+        self._times_read[phase] = number + 1
+        before = self.recorded.times.get(phase, ())
+        if number < len(before):
+            return before[number]
+        moment = self.now_unix_ns()
+        content = journal_pb2.TimeRead(unix_ns=moment).SerializeToString()
+        self.journal.note(TIME_READ, f"{phase}t{number}", content, may_wait=True)
+        return moment
+
+    def now_unix_ns(self) -> int:
+        """The clock of this host, which for one run never goes back, Unix nanoseconds."""
+        with self._lock:
+            if self._latest_unix_ns < 0:
+                self._latest_unix_ns = self.recorded.latest_unix_ns
+            self._latest_unix_ns = max(self._latest_unix_ns, time.time_ns())
+            return self._latest_unix_ns
+
+
+def _check_same(name: str, before: bytes, now: bytes) -> None:
+    if before != now:
+        raise NondeterministicGuest(
+            "SR-GUEST-030",
+            f"the guest is not deterministic: step {name} asked for something else before",
+            fix="a guest may depend on its config, payload, seed, time and answers only",
+            step=name,
+        )

@@ -1,0 +1,51 @@
+"""Writing down that a guest was dropped while it waits, so that it can be run again to where it was."""
+
+import time
+from typing import Final
+
+from strongroom.engine.handles import RunHandle, Waits
+from strongroom.engine.lifecycle import RunEvent
+from strongroom.engine.limits import EngineLimits
+from strongroom.errors import GuestSuspended
+from strongroom.pb.strongroom.journal.v1 import journal_pb2
+
+__all__ = ["suspend"]
+
+NS_PER_MS: Final = 1_000_000
+LOOK_S: Final = 1.0
+"""How soon a run is woken that waits for a call which nobody has begun; with threads to spare there is no such call."""
+
+
+def suspend(handle: RunHandle, suspended: GuestSuspended, limits: EngineLimits) -> Waits:
+    """Journal the suspension, and what the run waits for from now on. It is on disk when this returns.
+
+    Raises ``StorageFault``; the run is executed again from what the disk has then.
+    """
+    # From here on answers are kept for the guest that comes.
+    handle.calls.drop_guest()
+    names = [*map(str, suspended.capabilities), *(f"s{number}" for number in suspended.secrets)]
+    spent_ms = handle.spent_ms()
+    content = journal_pb2.Suspended(
+        spent_ms=spent_ms,
+        sleeps_done=suspended.sleeps_done,
+        wake_unix_ns=suspended.sleep_until_unix_ns,
+        awaiting=names,
+    )
+    # Rounded up: it is better to sleep a little longer than not long enough.
+    wake_at = -(-suspended.sleep_until_unix_ns // NS_PER_MS) or None
+    journal = handle.held_journal()
+    journal.settle(journal.move(RunEvent.SUSPENDED, content.SerializeToString(), wake_at=wake_at))
+    recorded, handle.recorded = handle.recorded, None
+    now_s = time.monotonic()
+    due_s = now_s + (limits.run_timeout_ms - spent_ms) / 1000
+    if suspended.sleep_until_unix_ns:
+        slept_s = now_s + max(suspended.sleep_until_unix_ns - time.time_ns(), 0) / 1_000_000_000
+        return Waits(due_s=min(due_s, slept_s), sleeps=True)
+    if suspended.slot:
+        return Waits(due_s=due_s, slot_below=limits.guest.calls_in_flight_max)
+    open_names = tuple(
+        name for name in names if recorded is None or name not in recorded.steps or not recorded.steps[name].completed
+    )
+    if not all(map(handle.calls.is_known, open_names)):
+        due_s = min(due_s, now_s + LOOK_S)
+    return Waits(due_s=due_s, awaiting=open_names)

@@ -1,0 +1,55 @@
+"""Who waits for the end of which run. A run may be dropped from memory and taken up again meanwhile."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+from strongroom.engine.handles import Outcome
+from strongroom.storage.runs import RunRow
+
+__all__ = ["Waiter", "Waiters"]
+
+
+class Waiter:
+    """The end of one run. ``header`` and ``outcome`` stand once ``done`` is set, unless the host stopped before."""
+
+    __slots__ = ("count", "done", "header", "outcome")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.done = threading.Event()
+        self.header: RunRow | None = None
+        self.outcome: Outcome | None = None
+
+
+class Waiters:
+    """The waiters of all runs."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiters: dict[str, Waiter] = {}
+
+    def join(self, run_id: str) -> AbstractContextManager[Waiter]:
+        """A waiter that is told from now on, until the block ends."""
+        with self._lock:
+            waiter = self._waiters.setdefault(run_id, Waiter())
+            waiter.count += 1
+        return self._joined(run_id, waiter)
+
+    def tell(self, run_id: str, header: RunRow | None, outcome: Outcome | None) -> None:
+        """The run has ended so; without an outcome it is left to the next start of this host."""
+        with self._lock:
+            waiter = self._waiters.pop(run_id, None)
+        if waiter is not None:
+            waiter.header, waiter.outcome = header, outcome
+            waiter.done.set()
+
+    @contextmanager
+    def _joined(self, run_id: str, waiter: Waiter) -> Iterator[Waiter]:
+        try:
+            yield waiter
+        finally:
+            with self._lock:
+                waiter.count -= 1
+                if waiter.count == 0 and self._waiters.get(run_id) is waiter:
+                    del self._waiters[run_id]
