@@ -1,0 +1,156 @@
+"""Schedules on a real host that is killed, restarted, paused and drained: every second is one run, none is lost."""
+
+import json
+import os
+import signal
+import sys
+import time
+from datetime import datetime
+
+import pytest
+
+from strongroom.pb.strongroom.v1 import run_pb2, workflow_pb2
+from tests.fakes.live_daemon import LiveDaemon
+from tests.guests.build import guest
+
+CONFIG = {"fastest_interval_s": 1, "catch_up": "all", "catch_up_events_max": 1000}
+KINDS = {
+    "in process": {"factory": "strongroom_cron_trigger.plugin:CronTrigger"},
+    "process": {"command": [sys.executable, "-m", "strongroom_cron_trigger"]},
+}
+EVERY_SECOND = b"* * * * * *"
+
+
+@pytest.fixture
+def ticking(request, state):
+    """A daemon whose schedules may fire every second."""
+    entry = {"name": "cron-trigger", "config": CONFIG, **KINDS[getattr(request, "param", "in process")]}
+    path = state / "plugins.yaml"
+    path.write_text(json.dumps({"version": 1, "plugins": [entry]}))
+    daemon = LiveDaemon(state, ("--plugins-file", str(path)))
+    daemon.start()
+    yield daemon
+    if daemon.process.poll() is None:
+        daemon.kill()
+
+
+def events(api):
+    """The times of all runs that have completed, in order."""
+    found, token = [], ""
+    while True:
+        page = api.runs.List(run_pb2.RunServiceListRequest(page_size=500, page_token=token), timeout=20)
+        found += [run for run in page.runs if run.status == run_pb2.RUN_STATUS_COMPLETED]
+        token = page.next_page_token
+        if not token:
+            return sorted(int(datetime.fromisoformat(run.event_id).timestamp()) for run in found)
+
+
+def wait_for_events(api, count):
+    end = time.monotonic() + 60
+    while len(found := events(api)) < count:
+        assert time.monotonic() < end, f"{len(found)} of {count} events became runs"
+        time.sleep(0.05)
+    return found
+
+
+def subscription(api, name="ticks"):
+    request = workflow_pb2.WorkflowServiceGetRequest(workflow=name)
+    return api.workflows.Get(request, timeout=20).workflow.subscriptions[0]
+
+
+def wait_for_state(api, state):
+    end = time.monotonic() + 60
+    while (found := subscription(api)).state != state:
+        assert time.monotonic() < end, found
+        time.sleep(0.05)
+    return found
+
+
+def without_gaps(found):
+    return found == list(range(found[0], found[0] + len(found)))
+
+
+@pytest.mark.parametrize("ticking", KINDS, indirect=True)
+def test_after_kill_9_and_restarts_every_second_is_one_run(ticking):
+    with ticking.channel() as api:
+        registered = api.register(guest("scheduled"), "ticks", config=EVERY_SECOND)
+        assert registered.subscriptions[0].state == "registered"
+    for cycle in range(1, 4):
+        with ticking.channel() as api:
+            wait_for_events(api, 2 * cycle)
+        ticking.kill()
+        ticking.start()
+    with ticking.channel() as api:
+        found = wait_for_events(api, 12)
+        assert without_gaps(found), found
+        shown = wait_for_state(api, "registered")
+        assert shown.events_accepted > 0
+        assert shown.events_refused == 0
+    assert ticking.stop() == 0
+
+
+@pytest.mark.parametrize("ticking", ["process"], indirect=True)
+def test_after_kill_9_of_the_plugin_every_second_is_one_run(ticking):
+    with ticking.channel() as api:
+        api.register(guest("scheduled"), "ticks", config=EVERY_SECOND)
+        wait_for_events(api, 2)
+        before = api.plugin("cron-trigger")
+        os.kill(before.pid, signal.SIGKILL)
+        found = wait_for_events(api, 8)
+        assert api.plugin("cron-trigger").restarts > before.restarts
+        assert without_gaps(found), found
+        assert subscription(api).state == "registered"
+
+
+def test_a_pause_stops_events_and_activation_brings_what_was_missed(ticking):
+    with ticking.channel() as api:
+        api.register(guest("scheduled"), "ticks", config=EVERY_SECOND)
+        wait_for_events(api, 2)
+        api.workflows.Pause(workflow_pb2.PauseRequest(workflow="ticks"), timeout=20)
+        assert subscription(api).state == "paused"
+    assert ticking.stop() == 0
+    ticking.start()
+    with ticking.channel() as api:
+        wait_for_state(api, "paused")
+        paused = events(api)
+        time.sleep(2.5)
+        assert events(api) == paused
+        api.workflows.Activate(workflow_pb2.ActivateRequest(workflow="ticks"), timeout=20)
+        found = wait_for_events(api, len(paused) + 5)
+        assert without_gaps(found), found
+
+
+def test_a_deletion_that_drains_ends_the_events_and_is_forgotten(ticking):
+    with ticking.channel() as api:
+        api.register(guest("scheduled"), "ticks", config=EVERY_SECOND)
+        wait_for_events(api, 1)
+        request = workflow_pb2.WorkflowServiceDeleteRequest(workflow="ticks", drain=True)
+        api.workflows.Delete(request, timeout=20)
+        gone = events(api)
+        time.sleep(2.5)
+        assert events(api) == gone
+        # Registered anew it is the same workflow to its trigger, which has forgotten it: nothing is caught up.
+        api.register(guest("scheduled"), "ticks", config=EVERY_SECOND)
+        found = wait_for_events(api, len(gone) + 1)
+        assert found[len(gone)] > gone[-1] + 2
+
+
+def test_a_schedule_that_is_wrong_shows_as_degraded_and_the_others_wait_with_it(ticking):
+    with ticking.channel() as api:
+        done = api.register(guest("scheduled"), "ticks", config=EVERY_SECOND + b"\n61 * * * *")
+        first, second = done.subscriptions
+        assert (first.state, second.state) == ("degraded", "degraded")
+        assert first.reason == "trigger 1 was not registered, so none was"
+        assert "InvalidArgument: invalid cron schedule: Bad minute" in second.reason
+        assert "not tried again" in second.reason
+        time.sleep(1.5)
+        assert events(api) == []
+
+
+def test_a_payload_is_the_scheduled_second(ticking):
+    with ticking.channel() as api:
+        api.register(guest("scheduled"), "ticks", config=EVERY_SECOND)
+        wait_for_events(api, 1)
+        run = api.runs.List(run_pb2.RunServiceListRequest(page_size=1), timeout=20).runs[0]
+        assert run.event_id == datetime.fromisoformat(run.event_id).strftime("%Y-%m-%dT%H:%M:%SZ")
+        assert run.trigger_index == 0
