@@ -78,6 +78,7 @@ GUESTS: Final = _guests(
     _standard("many-calls"),
     _standard("sequential-calls"),
     _standard("scheduled"),
+    _standard("everything"),
     _standard("duplicate-call"),
     _standard("duplicate-call-v2", "duplicate_call", "CRE_CALL_V2"),
     _standard("call-at-subscribe", "duplicate_call", "AT_SUBSCRIBE"),

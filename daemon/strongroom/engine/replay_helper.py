@@ -1,12 +1,12 @@
 """The host of a guest that is executed again: every answer is the recorded one, and nothing leaves this process."""
 
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
 from strongroom.engine.replay_script import Script
 from strongroom.errors import Unavailable
+from strongroom.guest.cancellation import Stop
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.strongroom.journal.v1 import journal_pb2
 
@@ -32,7 +32,7 @@ class ReplayHelper:
     clock_unix_ns: int = 0
     sleeps_done: int = ALL_SLEEPS
     suspend_after_ms: int = STUCK_MS
-    _stops: list[Callable[[str], None]] = field(default_factory=list)
+    _stops: list[Stop] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """What was drawn when the run was accepted."""
@@ -71,7 +71,7 @@ class ReplayHelper:
         step = self.script.recorded.steps.get(name)
         return step.completed.answered_unix_ns if step is not None and step.completed is not None else 0
 
-    def on_cancel(self, stop: Callable[[str], None]) -> None:
+    def on_cancel(self, stop: Stop) -> None:
         """Used at the first difference only."""
         self._stops.append(stop)
 
@@ -87,4 +87,4 @@ class ReplayHelper:
     def _stop_if_different(self) -> None:
         if self.script.difference is not None:
             for stop in self._stops:
-                stop("the guest did otherwise than its journal says")
+                stop("the guest did otherwise than its journal says", grace_ms=0)

@@ -3,7 +3,6 @@
 from strongroom.engine.host import EngineHost
 from strongroom.engine.specs import Spec
 from strongroom.errors import NotFound, Refused
-from strongroom.modules.route import module_name
 from strongroom.storage.runs import RunRow
 
 __all__ = ["standing_workflow"]
@@ -23,7 +22,8 @@ def standing_workflow(host: EngineHost, header: RunRow) -> Spec:
             fix="register the same file with the same name and config again",
             workflow_id=header.workflow_id,
         )
-    if (module_name(spec.attributes), spec.row.binary_sha256) != (header.module, header.binary_sha256):
+    place = host.selection.module_of(spec, header.trigger_index)
+    if (place, spec.row.binary_sha256) != (header.module, header.binary_sha256):
         raise Refused(
             "SR-RUN-045",
             f"the workflow of run {header.run_id} is registered otherwise now",
