@@ -84,8 +84,7 @@ def test_a_capability_that_is_not_there_is_an_answer_too(host):
     ("capability", "method"),
     [
         ("confidential-workflows@1.0.0-alpha", "Execute"),
-        ("vault@1.0.0", "vault.secrets.get"),
-        ("vault@1.0.0", "vault.secrets.list"),
+        ("confidential-workflows:label@1.0.0", "ProvidedTees"),
     ],
 )
 def test_a_guest_cannot_call_what_is_the_hosts_alone(host, capability, method):

@@ -1,20 +1,37 @@
-"""What guests and clients may not call: capabilities that are the host's own business."""
+"""What guests and clients may not call: capabilities that are the host's own business, and secrets of others."""
 
-from typing import Final
+from collections.abc import Iterable
 
 from strongroom.errors import Forbidden
-from strongroom.registry.ids import parse_id
-from strongroom.registry.system_only import SYSTEM_ONLY, system_only
+from strongroom.guest.ids import owner_checksum
+from strongroom.modules.attributes import SecretName
+from strongroom.modules.capabilities import Capabilities, Executable
+from strongroom.modules.vault_reads import check_vault_read, is_vault
+from strongroom.pb.capabilities.v1 import capabilities_pb2
+from strongroom.registry.system_only import system_only
 
-__all__ = ["refuse_system_only"]
-
-GUESTS_NEVER: Final = frozenset(SYSTEM_ONLY)
-"""A guest reads secrets through its own import, never by calling the vault."""
+__all__ = ["admitted_call", "refuse_system_only"]
 
 
-def refuse_system_only(capability_id: str, method: str, *, guest: bool) -> None:
-    """Raises ``Forbidden`` when a guest or a client of the API may not call ``method`` of ``capability_id``."""
-    if (guest and parse_id(capability_id).name in GUESTS_NEVER) or system_only(capability_id, method):
+def admitted_call(
+    call: capabilities_pb2.CapabilityRequest, capabilities: Capabilities, listed: Iterable[SecretName]
+) -> Executable:
+    """The capability that a guest's ``call`` goes to. A read of the vault is made one of what the workflow may read.
+
+    Raises ``Forbidden`` for what no guest calls, ``CapabilityError`` for secrets that it may not read, ``NotFound``.
+    """
+    if not is_vault(call.capabilityId):
+        refuse_system_only(call.capabilityId, call.method)
+        return capabilities.get_executable(call.capabilityId)
+    vault = capabilities.get_executable(call.capabilityId)
+    names = [(name.namespace, name.key) for name in listed]
+    check_vault_read(call, vault, owner=owner_checksum(call.metadata.workflow_owner), listed=names)
+    return vault
+
+
+def refuse_system_only(capability_id: str, method: str) -> None:
+    """Raises ``Forbidden`` for what is called by the host only, whoever else wants to."""
+    if system_only(capability_id, method):
         raise Forbidden(
             "SR-CAP-002",
             f"{capability_id} {method} may be called by the host only",

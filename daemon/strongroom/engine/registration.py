@@ -237,7 +237,10 @@ class Registration:
             missing = self._host.secrets.missing(metadata, names)
             warnings += [missing_secret(*name.split("/", 1)) for name in missing]
         helper = SubscribeHelper(
-            metadata=metadata, reader=self._host.secrets, timeout_ms=self._limits.subscribe_timeout_ms
+            metadata=metadata,
+            reader=self._host.secrets,
+            timeout_ms=self._limits.subscribe_timeout_ms,
+            named_secrets=draft.attributes.vault_don_secrets,
         )
         request = sdk_pb2.ExecuteRequest(config=draft.config, max_response_size=self._limits.response_bytes_max)
         request.subscribe.SetInParent()

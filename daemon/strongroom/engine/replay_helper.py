@@ -52,6 +52,16 @@ class ReplayHelper:
             raise Unavailable("SR-SECRET-010", completed.secrets_error)
         return sdk_pb2.SecretResponses.FromString(completed.secrets_response)
 
+    def refuse_call(self, request: sdk_pb2.CapabilityRequest, refusal: str) -> sdk_pb2.CapabilityResponse:
+        """The recorded answer of a call that the gate does not let through: a step like any other."""
+        del refusal
+        return self.call_capability(request)
+
+    def refuse_fetch(self, request: sdk_pb2.GetSecretsRequest, refusal: str) -> sdk_pb2.SecretResponses:
+        """The same for a fetch."""
+        del refusal
+        return self.get_secrets(request)
+
     def log(self, mode: int, line: str) -> None:
         """Compared, and written nowhere."""
         self.script.line(mode, line)

@@ -71,7 +71,7 @@ class ConfidentialModule:
             method="Execute",
             capabilityId=CAPABILITY_ID,
         )
-        helper.on_cancel(lambda reason: _cancel(capability, helper.execution_id, reason))
+        helper.on_cancel(lambda reason, grace_ms=0: _cancel(capability, helper.execution_id, reason))
         try:
             answer = capability.execute(call, timeout_s=helper.timeout_ms / 1000)
         except CapabilityError as error:

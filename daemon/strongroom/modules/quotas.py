@@ -4,13 +4,14 @@ Counted in the order in which the guest starts its calls, so that a replay is re
 run counts for itself: it is not repeated when the run is. Source: contracts, "cre-guest" section 12.
 """
 
+import threading
 from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 
-__all__ = ["QuotaLimits", "Quotas"]
+__all__ = ["QuotaLimits", "Quotas", "SecretBytes"]
 
 HTTP_ACTION: Final = "http-actions"
 CONFIDENTIAL_HTTP: Final = "confidential-http"
@@ -83,3 +84,35 @@ _SETTINGS: Final = {
 def _counted_name(request: sdk_pb2.CapabilityRequest) -> str:
     """The name in the id, without labels and version: another version of the same is no other quota."""
     return request.id.split("@", 1)[0].split(":", 1)[0]
+
+
+class SecretBytes:
+    """The bytes of all secrets that one run was given. A fetch that would make them too many fails as a whole.
+
+    How large an answer is turns out when it is there, so unlike a call it cannot be decided in the guest's order. What
+    was decided is kept with the answer instead: ``keep`` says of an answer that stood already that it counts.
+    """
+
+    def __init__(self, bytes_max: int) -> None:
+        self._bytes_max = bytes_max
+        self._lock = threading.Lock()
+        self._sizes: dict[str, int] = {}
+
+    def refusal(self, fetch: str, answers: sdk_pb2.SecretResponses) -> str:
+        """Count the answers of a fetch, known by its name, or say why the run may not have them."""
+        size = _value_bytes(answers)
+        with self._lock:
+            total = size + sum(count for name, count in self._sizes.items() if name != fetch)
+            if total > self._bytes_max:
+                return f"secrets of one run: {total} bytes is more than {self._bytes_max} (limits.secrets_bytes_max)"
+            self._sizes[fetch] = size
+            return ""
+
+    def keep(self, fetch: str, answers: sdk_pb2.SecretResponses) -> None:
+        """Count answers that the run had before."""
+        with self._lock:
+            self._sizes[fetch] = _value_bytes(answers)
+
+
+def _value_bytes(answers: sdk_pb2.SecretResponses) -> int:
+    return sum(len(answer.secret.value.encode()) for answer in answers.responses)

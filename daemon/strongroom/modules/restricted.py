@@ -6,21 +6,34 @@ comes sooner or later than before, changes what is denied.
 """
 
 import threading
-from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol, runtime_checkable
 
 from strongroom.errors import CapabilityError, LimitExceeded
 from strongroom.modules.attributes import DEFAULT_NAMESPACE
-from strongroom.modules.module import ExecutionHelper
+from strongroom.modules.module import ExecutionHelper, Stop
 from strongroom.modules.quotas import Quotas
 from strongroom.modules.restrictions import Ledger
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.plugin.error_text import format_error
 
-__all__ = ["RestrictedHelper"]
+__all__ = ["KeepsRefusals", "RestrictedHelper"]
 
 CALL: Final = "capability"
 FETCH: Final = "secrets"
+
+
+@runtime_checkable
+class KeepsRefusals(Protocol):
+    """A host that journals refusals as it does answers. What it has of that call already counts more than they do.
+
+    So a run whose limits were changed while it was away still sees what it saw.
+    """
+
+    def refuse_call(self, request: sdk_pb2.CapabilityRequest, refusal: str) -> sdk_pb2.CapabilityResponse:
+        """The answer that stands for this call: the journalled one, or an error with the text ``refusal``."""
+
+    def refuse_fetch(self, request: sdk_pb2.GetSecretsRequest, refusal: str) -> sdk_pb2.SecretResponses:
+        """The same for a fetch. Raises ``StrongroomError`` with that text."""
 
 
 class RestrictedHelper:
@@ -57,8 +70,10 @@ class RestrictedHelper:
         if request.callback_id not in self._calls:
             self.begin_call(request)
         if refusal := self._calls.pop(request.callback_id):
-            error = CapabilityError("Public", "User", "LimitExceeded", refusal)
-            return sdk_pb2.CapabilityResponse(error=format_error(error))
+            text = format_error(CapabilityError("Public", "User", "LimitExceeded", refusal))
+            if isinstance(self.inner, KeepsRefusals):
+                return self.inner.refuse_call(request, text)
+            return sdk_pb2.CapabilityResponse(error=text)
         return self.inner.call_capability(request)
 
     def get_secrets(self, request: sdk_pb2.GetSecretsRequest) -> sdk_pb2.SecretResponses:
@@ -67,6 +82,8 @@ class RestrictedHelper:
             self.begin_call(request)
         refusals = self._fetches.pop(request.callback_id)
         if isinstance(refusals, str):
+            if isinstance(self.inner, KeepsRefusals):
+                return self.inner.refuse_fetch(request, refusals)
             raise LimitExceeded("SR-RUN-050", refusals, fix="ask for more secrets in one fetch, or raise the limit")
         allowed = [asked for asked, refusal in zip(request.requests, refusals, strict=True) if not refusal]
         if len(allowed) == len(request.requests):
@@ -101,7 +118,7 @@ class RestrictedHelper:
         """Handed on; a denial has no time, so it moves no clock."""
         return self.inner.answered_unix_ns(kind, callback_id)
 
-    def on_cancel(self, stop: Callable[[str], None]) -> None:
+    def on_cancel(self, stop: Stop) -> None:
         """Handed on."""
         self.inner.on_cancel(stop)
 
