@@ -19,6 +19,8 @@ from tools.build_guests import GUESTS, ROOT, build, build_go, sources_digest
 __all__ = ["WAT", "built", "guest", "wasm"]
 
 CACHE: Final = ROOT / ".cache" / "guests"
+GO: Final = {"go": "", "go-v2": "v2"}
+"""The Go guests, with their build tags."""
 WAT: Final = ROOT / "tests" / "guests" / "wat"
 
 
@@ -53,14 +55,14 @@ def _assemble(text: Path, path: Path) -> None:
 
 
 def guest(name: str) -> Path:
-    """Path of the guest ``name``: one of ``GUESTS``, ``go``, or a text module of the folder ``wat``."""
+    """Path of the guest ``name``: one of ``GUESTS``, of ``GO``, or a text module of the folder ``wat``."""
     if name in GUESTS:
         return built(f"{name}.wasm", lambda path: build(GUESTS[name], path))
-    if name == "go":
-        return built("go.wasm", build_go)
+    if name in GO:
+        return built(f"{name}.wasm", lambda path: build_go(path, tags=GO[name]))
     text = WAT / f"{name}.wat"
     if not text.exists():
-        known = sorted([*GUESTS, "go", *(p.stem for p in WAT.glob("*.wat"))])
+        known = sorted([*GUESTS, *GO, *(p.stem for p in WAT.glob("*.wat"))])
         raise LookupError(f"no guest is named {name}; there are {', '.join(known)}")
     return built(f"{name}.wasm", lambda path: _assemble(text, path))
 
