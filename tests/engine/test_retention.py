@@ -73,9 +73,9 @@ def test_the_event_of_a_run_is_remembered_until_no_trigger_delivers_it_again(hos
         return host.database.read(lambda c: seen_events.run_of(c, wf, 0, "tick-1"))
 
     assert known() == header.run_id
-    assert retention(host, 47 * HOUR_MS).sweep().events == 0
+    assert retention(host, 72 * HOUR_MS).sweep().events == 0
     assert known() == header.run_id
-    assert retention(host, 49 * HOUR_MS).sweep().events == 1
+    assert retention(host, 74 * HOUR_MS).sweep().events == 1
     assert known() is None
 
 

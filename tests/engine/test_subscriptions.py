@@ -4,47 +4,17 @@ import threading
 
 import pytest
 
-from strongroom.engine.limits import EngineLimits
 from strongroom.engine.specs import ACTIVE, PAUSED
-from strongroom.engine.subscriptions import TriggerDesk
 from strongroom.errors import CapabilityError, StorageFault, Unavailable
-from strongroom.registry.registry import Registry
-from tests.fakes.triggers import TRIGGER, WAIT_S, AcceptingRuns, FiredTrigger, event, offer_trigger
-from tests.fakes.workflow_host import OWNER, WorkflowHost, subscriptions
-
-LIMITS = EngineLimits(events_queued_per_workflow_max=2, payload_bytes_max=1000, trigger_registrations_timeout_ms=5000)
-
-
-class Desk:
-    """A desk with one trigger that is fired by hand, and a workflow that subscribes to it."""
-
-    def __init__(self, database):
-        self.host = WorkflowHost(database, limits=LIMITS)
-        self.trigger, self.registry = FiredTrigger(), Registry()
-        offer_trigger(self.registry, TRIGGER, self.trigger)
-        self.runs = AcceptingRuns(self.host.engine)
-        self.desk = TriggerDesk(self.host.host, self.runs, self.registry)
-
-    def enrol(self, *ids, **wish):
-        self.host.module.on_subscribe = lambda request, helper: subscriptions(*(ids or (TRIGGER,)))
-        spec = self.host.register(**wish).spec
-        self.desk.enrol(spec)
-        return spec, [f"trigger_reg_{spec.workflow_id}_{index}" for index in range(len(spec.subscriptions))]
-
-    def report(self, spec, index=0):
-        return self.desk.report(spec.workflow_id)[index]
-
-    def runs_of(self, spec):
-        found = self.host.database.read(lambda c: c.exec_driver_sql("SELECT event_id FROM runs").all())
-        return sorted(row[0] for row in found)
+from tests.fakes.triggers import TRIGGER, WAIT_S, DeskHost, event
+from tests.fakes.workflow_host import OWNER
 
 
 @pytest.fixture
 def desk(database):
-    made = Desk(database)
+    made = DeskHost(database)
     yield made
-    made.desk.close()
-    made.host.close()
+    made.close()
 
 
 def test_a_registration_carries_what_the_contract_says(desk):

@@ -145,16 +145,15 @@ class Retention:
                 if not runs.delete(connection, row.run_id):
                     continue
                 journal.delete(connection, row.run_id)
-                expires_at = row.created_at + memory_ms
                 # A run that was started by hand has its own id for an event, which nobody delivers again.
-                if row.event_id != row.run_id and expires_at > now:
+                if row.event_id != row.run_id:
                     seen_events.put(
                         connection,
                         row.workflow_id,
                         row.trigger_index,
                         row.event_id,
                         run_id=row.run_id,
-                        expires_at=expires_at,
+                        expires_at=now + memory_ms,
                     )
                 removed += 1
             return removed

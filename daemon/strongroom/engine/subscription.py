@@ -30,7 +30,7 @@ REASON_CHARACTERS_MAX: Final = 500
 ROOM_WAIT_S: Final = 0.02
 ROOM_WAIT_MAX_S: Final = 0.25
 STORE_WAIT_S: Final = 0.2
-STORE_WAIT_MAX_S: Final = 10.0
+STORE_WAIT_MAX_S: Final = 2.0
 # What acceptance says when the record is not the one any more that the registration was made under.
 MOVED_ON: Final = frozenset({"SR-RUN-021", "SR-WF-001", "SR-WF-002"})
 REFUSALS_LOGGED: Final = 100

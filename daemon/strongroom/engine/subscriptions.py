@@ -83,8 +83,12 @@ class _Enrolment:
 class TriggerDesk:
     """Registers, pauses and forgets the subscriptions of workflows, and tells how they stand. Safe for any thread."""
 
-    def __init__(self, host: EngineHost, runs: Acceptance, triggers: Triggers) -> None:
+    def __init__(
+        self, host: EngineHost, runs: Acceptance, triggers: Triggers, *, retry_min_s: float = RETRY_MIN_S
+    ) -> None:
+        """``retry_min_s`` is the first pause after a registration that failed; pauses double up to ``RETRY_MAX_S``."""
         self._host = host
+        self._retry_min_s = retry_min_s
         self._runs = runs
         self._triggers = triggers
         self._lock = threading.Lock()
@@ -230,7 +234,7 @@ class TriggerDesk:
                 )
         if not final:
             enrolment.attempts += 1
-            wait_s = min(RETRY_MIN_S * 2.0 ** min(enrolment.attempts - 1, 10), RETRY_MAX_S)
+            wait_s = min(self._retry_min_s * 2.0 ** min(enrolment.attempts - 1, 10), RETRY_MAX_S)
             epoch = enrolment.epoch
             self._later.do(partial(self._try_again, enrolment, epoch), delay_s=wait_s)
 
