@@ -6,6 +6,7 @@ give one id: they name things, they are no keys of uniqueness.
 
 import hashlib
 import re
+from functools import lru_cache
 from typing import Final
 
 from strongroom.crypto.keccak import keccak256
@@ -24,6 +25,9 @@ __all__ = [
     "trigger_registration_id",
     "workflow_id",
 ]
+
+OWNERS_KEPT_MAX: Final = 1024
+"""Owners whose checksum is kept: it takes longer than the rest of a run's bookkeeping."""
 
 _OWNER: Final = re.compile(r"(?:0[xX])?([0-9a-fA-F]{40})")
 _FNV_OFFSET: Final = 0xCBF29CE484222325
@@ -68,6 +72,7 @@ def normal_owner(text: str) -> str:
     return match[1].lower()
 
 
+@lru_cache(OWNERS_KEPT_MAX)
 def owner_checksum(owner: str) -> str:
     """``owner`` with 0x and the mixed case of EIP-55. Raises ``InvalidInput``."""
     digits = normal_owner(owner)
