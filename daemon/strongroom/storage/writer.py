@@ -1,7 +1,8 @@
 """The one thread that writes, and commits many jobs at once.
 
 Rule 1: a future resolves after the commit that holds its job is on the disk.
-Rule 2: a job that fails, fails alone: with others in its batch it runs in a savepoint.
+Rule 2: a job that fails, fails alone. A batch is first tried without savepoints, which cost as much as the jobs; when
+one fails, all of it is undone and run again with each job in a savepoint. So a job may run twice: it only writes.
 Rule 3: a commit that fails, fails its whole batch, and the thread goes on with a fresh connection.
 Rule 4: a job that may wait starts a batch only after a while; until then it joins the next one, or can be cancelled.
 
@@ -125,7 +126,9 @@ class Writer:
         """Run and commit one batch, and resolve all of its futures whatever happens."""
         done: list[tuple[Future[Any], Any]] = []
         try:
-            self._commit(batch, done)
+            if not self._commit(batch, done, alone=False):
+                done.clear()
+                self._commit(batch, done, alone=True)
         except BaseException as error:  # the failure belongs to the futures; the thread must live
             self._disconnect()
             cause = error.__cause__ if isinstance(error, _BatchLostError) and error.__cause__ else error
@@ -140,7 +143,8 @@ class Writer:
         for future, result in done:
             future.set_result(result)
 
-    def _commit(self, batch: list[_Queued], done: list[tuple[Future[Any], Any]]) -> None:
+    def _commit(self, batch: list[_Queued], done: list[tuple[Future[Any], Any]], *, alone: bool) -> bool:
+        """Whether the batch is committed. Without ``alone`` it is not, and nothing of it is kept, when a job failed."""
         if self._connection is None:
             self._connection = self._connect()
         connection = self._connection
@@ -148,10 +152,13 @@ class Writer:
         with connection.begin() as transaction:
             for entry in batch:
                 try:
-                    result = _alone(connection, entry.job) if len(batch) > 1 else entry.job(connection)
+                    result = _alone(connection, entry.job) if alone else entry.job(connection)
                 except _BatchLostError:
                     raise
                 except BaseException as error:  # whatever a job raises is its caller's answer
+                    if not alone and len(batch) > 1:
+                        transaction.rollback()
+                        return False
                     failed.append((entry.future, translated(error)))
                 else:
                     done.append((entry.future, result))
@@ -164,6 +171,7 @@ class Writer:
                 )
         for future, failure in failed:
             future.set_exception(failure)
+        return True
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
