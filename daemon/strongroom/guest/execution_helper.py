@@ -4,12 +4,12 @@ The engine implements it for local runs, the enclave runner for confidential one
 ``timeout_setting``: the name of the setting that ``timeout_ms`` comes from, for the error of a run that used it up.
 """
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from strongroom.guest.cancellation import Stop
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 
-__all__ = ["ExecutionHelper"]
+__all__ = ["CountsCalls", "ExecutionHelper"]
 
 
 class ExecutionHelper(Protocol):
@@ -60,3 +60,11 @@ class ExecutionHelper(Protocol):
         Called with the reason alone it gives the guest ``limits.cancel_grace_ms``; with ``grace_ms=0`` it kills, also
         when the run was asked to stop before.
         """
+
+
+@runtime_checkable
+class CountsCalls(Protocol):
+    """A helper that decides about calls in the order in which the guest starts them, whatever thread makes them."""
+
+    def begin_call(self, request: sdk_pb2.CapabilityRequest | sdk_pb2.GetSecretsRequest) -> None:
+        """Called once for each call, before it, and in the guest's order. Must not block."""

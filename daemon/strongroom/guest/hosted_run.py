@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 
 from strongroom.errors import GuestFault
 from strongroom.guest.cancellation import Cancellation
-from strongroom.guest.execution_helper import ExecutionHelper
+from strongroom.guest.execution_helper import CountsCalls, ExecutionHelper
 from strongroom.guest.limits import GuestLimits
 from strongroom.guest.outcome import result_of, text_for_guest, timed_out
 from strongroom.guest.runner_process import RunnerDeathError, RunnerProcess
@@ -109,9 +109,11 @@ class HostedRun:
         match message.WhichOneof("message"):
             case "capability_call":
                 request = message.capability_call
+                self._begin(request)
                 self._start(lambda: self._capability(request))
             case "secrets_call":
                 fetch = message.secrets_call
+                self._begin(fetch)
                 self._start(lambda: self._secrets(fetch))
             case "now_call":
                 moment = self._helper.now_ns(1 if message.now_call.mode == sdk_pb2.MODE_DON else 2)
@@ -127,6 +129,10 @@ class HostedRun:
                 self._helper.metric(message.metric)
             case unexpected:
                 raise RunnerDeathError(f"it sent {unexpected} during a run")
+
+    def _begin(self, request: sdk_pb2.CapabilityRequest | sdk_pb2.GetSecretsRequest) -> None:
+        if isinstance(self._helper, CountsCalls):
+            self._helper.begin_call(request)
 
     def _start(self, job: Callable[[], None]) -> None:
         with self._lock:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 
 from strongroom.guest.cancellation import Cancellation
-from strongroom.guest.execution_helper import ExecutionHelper
+from strongroom.guest.execution_helper import CountsCalls, ExecutionHelper
 from strongroom.guest.limits import GuestLimits
 from strongroom.guest.outcome import check_memory, execute_order, not_admitted, result_of, text_for_guest, time_of
 from strongroom.guest.runner.calls import Answer, Kind
@@ -65,10 +65,12 @@ class _BlockingHost:
 
     def start_capability(self, execution: Execution, request: sdk_pb2.CapabilityRequest) -> None:
         """Begin the call on a thread."""
+        self._begin(request)
         self._start(execution, Kind.CAPABILITY, request.callback_id, lambda: self._call(request))
 
     def start_secrets(self, execution: Execution, request: sdk_pb2.GetSecretsRequest) -> None:
         """Begin the fetch on a thread."""
+        self._begin(request)
         self._start(execution, Kind.SECRETS, request.callback_id, lambda: self._fetch(request))
 
     def now_ns(self, execution: Execution, mode: int) -> int | None:
@@ -102,6 +104,10 @@ class _BlockingHost:
     def close(self) -> None:
         """Let idle threads go; a call that is open ends by itself."""
         self._workers.close()
+
+    def _begin(self, request: sdk_pb2.CapabilityRequest | sdk_pb2.GetSecretsRequest) -> None:
+        if isinstance(self._helper, CountsCalls):
+            self._helper.begin_call(request)
 
     def _start(self, execution: Execution, kind: Kind, call_id: int, call: Callable[[], Answer]) -> None:
         def work() -> None:
