@@ -55,7 +55,7 @@ def run(installed, folder, *arguments, **variables):
 
 
 def test_there_is_one_wheel_for_each_project(wheels):
-    assert len(wheels) == len(PROJECTS) == 1 + len([p for p in (ROOT / "plugins").iterdir() if p.is_dir()])
+    assert len(wheels) == len(PROJECTS) == 1 + len([p for p in (ROOT / "plugins").iterdir() if p.name[0] != "_"])
     named = ["strongroom", *(f"strongroom_{name.replace('-', '_')}" for name in sorted(PLUGINS))]
     assert [wheel.name.split("-")[0] for wheel in wheels] == named
 
@@ -65,6 +65,9 @@ def test_there_is_one_wheel_for_each_project(wheels):
     [
         "py.typed",
         "settings/plugins.yaml",
+        "cli/plugin_template/both/pyproject.toml.tmpl",
+        "cli/plugin_template/action/src/__module__/plugin.py.tmpl",
+        "cli/plugin_template/trigger/tests/test_contract.py.tmpl",
         "app/samples/echo.wasm",
         "app/samples/greet.wasm",
         "app/samples/hello.wasm",

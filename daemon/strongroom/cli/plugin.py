@@ -11,6 +11,7 @@ from strongroom.cli.channel import connect
 from strongroom.cli.exits import Exit
 from strongroom.cli.failure import bad_data
 from strongroom.cli.manifest_edit import set_enabled
+from strongroom.cli.plugin_new import new
 from strongroom.cli.resolve import problem_of
 from strongroom.cli.verbs import DryRun, group, verb
 from strongroom.pb.strongroom.v1 import plugin_pb2
@@ -27,6 +28,7 @@ _File = Annotated[Path | None, typer.Argument(help=_MANIFEST, metavar="FILE")]
 _FileOption = Annotated[Path | None, typer.Option("--file", help="The same, as an option.", metavar="FILE")]
 
 app = group("See what plugins run, check and change the manifest.")
+verb(app, "new", example="strongroom plugin new price-feed --kind action", online=False)(new)
 
 
 @verb(app, "list", example="strongroom plugin list")
