@@ -25,27 +25,29 @@ PLAIN_KEY: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.@:+-]*[A-Za-z0-9]")
 def document(wish: Wish, done: Simulation, warnings: Sequence[str]) -> dict[str, Any]:  # Any: JSON
     """The document of a simulation, without a secret in it."""
     hidden = Hidden(wish.secrets)
-    subscriptions = [
-        {"index": n, "capability_id": s.id, "method": s.method, "pre_hook": s.pre_hook, "config": readable(s.payload)}
-        for n, s in enumerate(done.subscriptions)
-    ]
-    shown: dict[str, Any] = hidden.value(
-        {
-            "status": "failed" if done.failure else "completed",
-            "result": _result(done.phases[-1]),
-            "error": done.failure,
-            "workflow_id": done.workflow_id,
-            "binary_sha256": done.binary.sha256,
-            "encoding": done.binary.encoding,
-            "trigger_index": wish.trigger,
-            "subscriptions": subscriptions,
-            "phases": [_phase(phase) for phase in done.phases],
-            "limits": [{"name": name, "used": used, "limit": limit} for name, used, limit in _usage(wish, done)],
-            "warnings": list(warnings),
-            "missing_mocks": "\n".join(_mocks_to_paste(done.missing, hidden)),
-        }
-    )
-    return shown
+    return {
+        "status": "failed" if done.failure else "completed",
+        "result": hidden.value(_result(done.phases[-1])),
+        "error": hidden.text(done.failure),
+        "workflow_id": done.workflow_id,
+        "binary_sha256": done.binary.sha256,
+        "encoding": done.binary.encoding,
+        "trigger_index": wish.trigger,
+        "subscriptions": [
+            {
+                "index": n,
+                "capability_id": s.id,
+                "method": s.method,
+                "pre_hook": s.pre_hook,
+                "config": hidden.value(readable(s.payload)),
+            }
+            for n, s in enumerate(done.subscriptions)
+        ],
+        "phases": [_phase(phase, hidden) for phase in done.phases],
+        "limits": [{"name": name, "used": used, "limit": limit} for name, used, limit in _usage(wish, done)],
+        "warnings": list(warnings),
+        "missing_mocks": "\n".join(_mocks_to_paste(done.missing, hidden)),
+    }
 
 
 def text(shown: dict[str, Any]) -> str:  # Any: JSON
@@ -111,18 +113,23 @@ def _key(word: str) -> str:
     return word if PLAIN_KEY.fullmatch(word) else json.dumps(word)
 
 
-def _phase(phase: Phase) -> dict[str, Any]:  # Any: JSON
+def _phase(phase: Phase, hidden: Hidden) -> dict[str, Any]:  # Any: JSON
     outcome = phase.outcome
     result = outcome.result
     return {
         "phase": phase.name,
         "answer": result.WhichOneof("result") if result else None,
-        "error": phase.failure,
+        "error": hidden.text(phase.failure),
         "duration_s": outcome.duration_s,
         "memory_bytes": outcome.memory_bytes,
-        "logs": outcome.logs,
+        "logs": hidden.value(outcome.logs),
         "calls": [
-            {"callback_id": c.callback_id, "capability_id": c.id, "method": c.method, "payload": readable(c.payload)}
+            {
+                "callback_id": c.callback_id,
+                "capability_id": c.id,
+                "method": c.method,
+                "payload": hidden.value(readable(c.payload)),
+            }
             for c in outcome.calls
         ],
         "secrets": [f"{namespace}/{key}" for namespace, key in phase.used.secrets],
