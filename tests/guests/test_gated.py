@@ -8,16 +8,23 @@ import pytest
 from strongroom.engine.admission import Start
 from strongroom.engine.registration import Owners, Registration
 from strongroom.errors import WrongState
+from strongroom.guest.limits import GuestLimits
+from strongroom.guest.runner.guest_run import run_guest
+from strongroom.modules.quotas import QuotaLimits, Quotas
+from strongroom.modules.restricted import RestrictedHelper
+from strongroom.modules.restrictions import Ledger
 from strongroom.modules.route import Router
 from strongroom.modules.tees import CAPABILITY_ID
 from strongroom.pb.capabilities.compute.confidentialworkflow.v1alpha import confidential_workflow_pb2 as messages
 from strongroom.pb.capabilities.internal.basicaction.v1 import basic_action_pb2
+from strongroom.pb.capabilities.internal.basictrigger.v1 import basic_trigger_pb2
 from strongroom.pb.capabilities.v1 import capabilities_pb2
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.values.v1 import values_pb2
 from tests.fakes.capabilities import ScriptedCapability, confidential_answer, packed
 from tests.fakes.workflow_host import OWNER, WorkflowHost
 from tests.guests.build import wasm
+from tests.guests.host import PretendedHost, trigger
 
 WAIT_S = 60
 ACTION = "basic-test-action@1.0.0"
@@ -135,3 +142,23 @@ def test_a_confidential_workflow_with_a_pre_hook_asks_it_in_the_enclave_and_send
     assert asked[1][1].sdk_execute_request.config == b"c"
     assert [execution.HasField("restrictions") for _, execution in asked] == [False, False, True]
     assert asked[2][1].restrictions == nothing
+
+
+def in_this_process(module, request, host):
+    answer = run_guest(module, request.SerializeToString(), host, limits=GuestLimits())
+    return sdk_pb2.ExecutionResult.FromString(answer)
+
+
+@pytest.mark.parametrize("where", ["in a runner", "in this process"])
+def test_the_first_calls_of_the_guest_are_granted_however_its_threads_are_scheduled(in_a_runner, where):
+    execute = in_a_runner if where == "in a runner" else in_this_process
+    answers = {(ACTION, "PerformAction"): lambda _: basic_action_pb2.Outputs(adapted_thing="x")}
+    restrictions = sdk_pb2.Restrictions(
+        capabilities=sdk_pb2.CapabilityRestrictions(max_total_calls=7, type=sdk_pb2.CAPABILITY_RESTRICTION_TYPE_OPEN)
+    )
+    request = trigger(basic_trigger_pb2.Outputs(cool_output="x"), config=b"25")
+    for _ in range(5):
+        inner = PretendedHost(answers=answers)
+        gate = RestrictedHelper(inner, owner="0x", quotas=Quotas(QuotaLimits()), ledger=Ledger(restrictions))
+        assert DENIED in execute(wasm("many-calls"), request, gate).error
+        assert sorted(call.callback_id for call in inner.calls) == list(range(7))

@@ -8,6 +8,10 @@
 
 CRE_IMPORT("wasi_snapshot_preview1", "poll_oneoff")
 int32_t wasi_poll_oneoff(const void *subscriptions, void *events, int32_t count, int32_t *happened);
+CRE_IMPORT("wasi_snapshot_preview1", "random_get")
+int32_t wasi_random_get(void *buffer, int32_t size);
+CRE_IMPORT("wasi_snapshot_preview1", "clock_time_get")
+int32_t wasi_clock_time_get(int32_t clock, int64_t precision, uint64_t *now);
 
 static volatile uint32_t sink;
 
@@ -23,6 +27,49 @@ static void busy_host(const cre_request *request) {
     (void)request;
     cre_switch(MODE_DON);
     for (;;) sink += (uint32_t)env_now(&time);
+}
+
+/* Reads its own clock without end. */
+static void clock_storm(const cre_request *request) {
+    uint64_t time = 0;
+    (void)request;
+    for (;;) sink += (uint32_t)wasi_clock_time_get(1, 0, &time);
+}
+
+/* Wants as much entropy as its memory holds, without end. */
+static void random_storm(const cre_request *request) {
+    enum { BIG = 64000000 };
+    uint8_t *big = cre_alloc(BIG);
+    (void)request;
+    for (;;) sink += (uint32_t)wasi_random_get(big, BIG);
+}
+
+/* Polls as many subscriptions as it may, none of which sleeps, without end. */
+static void poll_storm(const cre_request *request) {
+    enum { MOST = 128 };
+    uint8_t *subscriptions = cre_alloc(48 * MOST);
+    uint8_t *events = cre_alloc(32 * MOST);
+    int32_t happened = 0;
+    (void)request;
+    for (int i = 0; i < MOST; i++) subscriptions[48 * i + 8] = 1;
+    for (;;) sink += (uint32_t)wasi_poll_oneoff(subscriptions, events, MOST, &happened);
+}
+
+/* Sleeps a nanosecond, without end. */
+static void nap_storm(const cre_request *request) {
+    uint8_t subscription[48] = {0};
+    uint8_t event[32];
+    int32_t happened = 0;
+    (void)request;
+    subscription[24] = 1;
+    for (;;) sink += (uint32_t)wasi_poll_oneoff(subscription, event, 1, &happened);
+}
+
+/* Says that its answer has a gigabyte; the answer that it gave before stands. */
+static void gigabyte_answer(const cre_request *request) {
+    cre_send_bytes(request->config);
+    for (int i = 0; i < 1000; i++) sink += (uint32_t)env_send_response(request, 1 << 30);
+    wasi_proc_exit(sink == 21 * 1000 ? 0 : 1);
 }
 
 static void trap(const cre_request *request) {
@@ -166,6 +213,38 @@ static void leaves_calls(const cre_request *request) {
     pb_bytes type = PB_TEXT("type.googleapis.com/capabilities.internal.basicaction.v1.Inputs");
     for (int32_t i = 0; i < 3; i++) cre_call(i, PB_TEXT("basic-test-action@1.0.0"), PB_TEXT("PerformAction"), type, PB_TEXT(""));
     cre_send_bytes(request->config);
+}
+
+/* Starts ten thousand calls and waits for none of them; the host makes it wait inside the import. */
+static void pending_calls(const cre_request *request) {
+    cre_switch(MODE_DON);
+    pb_bytes type = PB_TEXT("type.googleapis.com/capabilities.internal.basicaction.v1.Inputs");
+    for (int32_t i = 0; i < 10000; i++) {
+        cre_call(i, PB_TEXT("basic-test-action@1.0.0"), PB_TEXT("PerformAction"), type, PB_TEXT(""));
+    }
+    cre_send_bytes(request->config);
+}
+
+/* Uses one id ten thousand times, whatever the host says. */
+static void same_call(const cre_request *request) {
+    static const uint8_t call[] = {0x0a, 0x01, 'x', 0x20, 0x07};
+    uint8_t error[64];
+    uint32_t refused = 0;
+    for (int32_t i = 0; i < 10000; i++) {
+        for (size_t at = 0; at < sizeof call; at++) error[at] = call[at];
+        refused += env_call_capability(error, sizeof call) < 0;
+    }
+    if (refused != 9999) wasi_proc_exit(1);
+    cre_send_bytes(request->config);
+}
+
+/* Waits for one call, whose answer is larger than all that it may hold. */
+static void huge_answer(const cre_request *request) {
+    (void)request;
+    cre_switch(MODE_DON);
+    pb_bytes type = PB_TEXT("type.googleapis.com/capabilities.internal.basicaction.v1.Inputs");
+    cre_call(1, PB_TEXT("basic-test-action@1.0.0"), PB_TEXT("PerformAction"), type, PB_TEXT(""));
+    cre_send_bytes(cre_await_payload(1, 65536));
 }
 
 /* Waits for a call that it never made. */
