@@ -11,6 +11,7 @@ from strongroom.guest.ids import name_hash
 from strongroom.pb.capabilities.internal.basicaction.v1 import basic_action_pb2
 from strongroom.pb.capabilities.v1 import capabilities_pb2
 from strongroom.pb.sdk.v1alpha import sdk_pb2
+from strongroom.pb.strongroom.journal.v1 import journal_pb2
 from strongroom.pb.vault import vault_pb2
 from tests.fakes.capabilities import ScriptedCapability, packed
 from tests.fakes.workflow_host import OWNER, WorkflowHost, value
@@ -42,6 +43,8 @@ def test_a_call_reaches_the_capability_with_full_metadata(host):
     assert metadata.workflow_owner == OWNER
     assert metadata.workflow_name == name_hash("wf")
     assert (metadata.decoded_workflow_name, metadata.reference_id, metadata.engine_version) == ("wf", "7", "v2")
+    created = journal_pb2.RunCreated.FromString(host.host.journals.read(header)[0].content)
+    assert metadata.execution_timestamp.ToNanoseconds() == created.accepted_unix_ns > 0
     assert request.payload == CALL.payload
     assert answers[0].payload == ANSWER.payload
 

@@ -160,5 +160,6 @@ def test_the_first_calls_of_the_guest_are_granted_however_its_threads_are_schedu
     for _ in range(5):
         inner = PretendedHost(answers=answers)
         gate = RestrictedHelper(inner, owner="0x", quotas=Quotas(QuotaLimits()), ledger=Ledger(restrictions))
+        gate.owner = inner.owner  # for the fixture, which serves the owner of its host
         assert DENIED in execute(wasm("many-calls"), request, gate).error
         assert sorted(call.callback_id for call in inner.calls) == list(range(7))

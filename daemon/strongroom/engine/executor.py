@@ -203,7 +203,7 @@ class Executor:
     def _helper(self, handle: RunHandle, spec: Spec, recorded: Recorded, steps: Steps, phase: str) -> RunHelper:
         header, created, suspended = handle.header, recorded.created, recorded.suspended
         is_trigger = phase == TRIGGER
-        metadata = self._host.metadata(spec, header.execution_id)
+        metadata = self._host.metadata(spec, header.execution_id, accepted_unix_ns=created.accepted_unix_ns)
         # A run that slept is executed again when it has slept, and never before.
         slept = suspended.sleeps_done + (suspended.wake_unix_ns > 0) if suspended and is_trigger else 0
         return RunHelper(
@@ -220,7 +220,7 @@ class Executor:
             named_secrets=spec.attributes.vault_don_secrets,
             guest_log=GuestLog(handle.held_journal(), phase, recorded.log_lines.get(phase, {})),
             phase=phase,
-            execution_id=header.execution_id,
+            execution_id=created.seen_execution_id or header.execution_id,
             timeout_ms=max(self._limits.run_timeout_ms - handle.spent_ms(), 1),
             node_seed=created.node_seed,
             entropy=_entropy(created, header.run_id, phase),

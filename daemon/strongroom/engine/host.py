@@ -108,10 +108,14 @@ class EngineHost:
             raise Tampered("workflow binary", binary_sha256=sha256)
         return data
 
-    def metadata(self, spec: Spec, execution_id: str) -> capabilities_pb2.RequestMetadata:
-        """What capabilities are told of the workflow on whose behalf they are called."""
+    def metadata(self, spec: Spec, execution_id: str, *, accepted_unix_ns: int = 0) -> capabilities_pb2.RequestMetadata:
+        """What capabilities are told of the workflow on whose behalf they are called.
+
+        The time of a run is when it was accepted: the same however often a call is sent again. A host that is no part
+        of a network has no DON id, no registry and no organisation to name; whoever calls adds the reference id.
+        """
         row = spec.row
-        return capabilities_pb2.RequestMetadata(
+        metadata = capabilities_pb2.RequestMetadata(
             workflow_id=row.workflow_id,
             workflow_execution_id=execution_id,
             workflow_owner=row.workflow_owner,
@@ -121,6 +125,9 @@ class EngineHost:
             workflow_don_config_version=1,
             engine_version=ENGINE_VERSION,
         )
+        if accepted_unix_ns:
+            metadata.execution_timestamp.FromNanoseconds(accepted_unix_ns)
+        return metadata
 
     def unfinished(self) -> list[RunRow]:
         """Headers, not yet verified, of runs that were accepted and have not ended."""
