@@ -37,6 +37,7 @@ METHODS = (
     "fail_event",
     "close_events",
     "acked",
+    "forgotten",
 )
 
 
@@ -54,6 +55,7 @@ class Probe:
     host: Host | None = field(default=None, init=False)
     live: dict[str, Events] = field(default_factory=dict, init=False)
     acks: list[str] = field(default_factory=list, init=False)
+    farewells: list[str] = field(default_factory=list, init=False)
 
     @hookimpl
     def start(self, host: Host) -> None:
@@ -72,7 +74,7 @@ class Probe:
                 description="what a test needs",
                 kind="combined",
                 methods=methods,
-                triggers={"Trigger": TriggerMethod(register=self.register, ack=self.ack)},
+                triggers={"Trigger": TriggerMethod(register=self.register, ack=self.ack, forget=self.farewells.append)},
             )
         ]
         if self.other_id:
@@ -183,6 +185,9 @@ class Probe:
 
     def acked(self, call: Call) -> wrappers_pb2.StringValue:
         return text(",".join(self.acks))
+
+    def forgotten(self, call: Call) -> wrappers_pb2.StringValue:
+        return text(",".join(self.farewells))
 
 
 if __name__ == "__main__":

@@ -198,6 +198,32 @@ class HostConformance:
         assert self.ask(host, "close_events", text("w-0")) == "closed"
         told.wait(lambda t: len(t.notes) == 1)
 
+    def test_an_event_source_that_closed_is_asked_again(self, host):
+        told = Eventually()
+        host.registry.get_trigger("probe@1.0.0").register(registration("w-0"), told, timeout_s=WAIT_S)
+        assert self.ask(host, "close_events", text("w-0")) == "closed"
+        told.wait(lambda t: "restored" in t.notes)
+        assert self.ask(host, "send", text("w-0=e1")) == "sent"
+        told.wait(lambda t: len(t.events) == 1)
+
+    def test_a_pause_is_no_farewell_and_the_registration_can_come_back(self, host):
+        trigger, first, second = host.registry.get_trigger("probe@1.0.0"), Eventually(), Eventually()
+        trigger.register(registration("w-0"), first, timeout_s=WAIT_S)
+        trigger.pause(registration("w-0"))
+        trigger.register(registration("w-0"), second, timeout_s=WAIT_S)
+        assert self.ask(host, "send", text("w-0=e1")) == "sent"
+        second.wait(lambda t: len(t.events) == 1)
+        assert first.events == []
+        assert self.ask(host, "forgotten", text("")) == ""
+
+    def test_unregistering_is_a_farewell_also_when_nothing_is_live(self, host):
+        trigger = host.registry.get_trigger("probe@1.0.0")
+        trigger.register(registration("w-0"), Eventually(), timeout_s=WAIT_S)
+        trigger.pause(registration("w-0"))
+        trigger.unregister(registration("w-0"))
+        trigger.unregister(registration("w-1"))
+        assert self.ask(host, "forgotten", text("")) == "w-0,w-1"
+
     def test_after_the_end_a_call_is_unavailable(self, tmp_path):
         with MemoryHost(tmp_path, self.entry()) as host:
             handle = host.registry.get_executable("probe@1.0.0")

@@ -1,14 +1,19 @@
 """Plugins in the daemon's own process."""
 
+import threading
 from dataclasses import dataclass
 from typing import Any
 
 import pluggy
 import pytest
 
-from strongroom.plugin import Capability, hookimpl
+from strongroom.errors import CapabilityError
+from strongroom.pb.capabilities.v1 import capabilities_pb2
+from strongroom.plugin import Capability, TriggerMethod, hookimpl
+from strongroom.registry.in_process import LocalTrigger
+from strongroom.registry.workers import Workers
 from strongroom.settings.manifest import PluginEntry
-from tests.fakes.memory_host import MemoryHost
+from tests.fakes.memory_host import WAIT_S, Eventually, MemoryHost
 from tests.registry.conformance import HostConformance
 
 HERE = __name__
@@ -85,3 +90,21 @@ def test_a_disabled_plugin_is_listed_and_not_loaded(tmp_path):
     entry = PluginEntry(name="off", enabled=False, factory="no_such_module:Plugin", config={})
     with MemoryHost(tmp_path, entry) as host:
         assert (host.plugins.states()[0].state, host.registry.list()) == ("disabled", [])
+
+
+def test_a_registration_that_came_too_late_is_stopped_again():
+    asked, go_on, stopped, told = threading.Event(), threading.Event(), threading.Event(), Eventually()
+
+    def register(registration, events):
+        asked.set()
+        assert go_on.wait(WAIT_S)
+        return stopped.set
+
+    capability = Capability(id="slow@1.0.0", kind="trigger", triggers={"Trigger": TriggerMethod(register=register)})
+    trigger = LocalTrigger(capability, Workers("slow", 1))
+    request = capabilities_pb2.TriggerRegistrationRequest(triggerId="w-0", method="Trigger")
+    with pytest.raises(CapabilityError, match="no answer within"):
+        trigger.register(request, told, timeout_s=0.01)
+    assert asked.wait(WAIT_S)
+    go_on.set()
+    assert stopped.wait(WAIT_S)

@@ -84,6 +84,7 @@ class LocalTrigger:
             self._runs.run(work, timeout_s)
         except CapabilityError:
             late.set()
+            self._book.stop(request.triggerId, sink=sink)
             raise
 
     def pause(self, request: capabilities_pb2.TriggerRegistrationRequest) -> None:
