@@ -12,7 +12,7 @@ from grpc_status import rpc_status
 
 from strongroom.engine.runids import new_run_id
 from strongroom.pb.strongroom.v1 import capability_pb2, run_pb2, status_pb2, workflow_pb2
-from strongroom.services.runs import WAITING_MAX
+from strongroom.services.places import WAITING_MAX
 from tests.guests.build import guest
 
 

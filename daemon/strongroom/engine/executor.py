@@ -1,6 +1,5 @@
 """Executing an accepted run to its end, or to where it waits: route, run, seal the outcome, sync it."""
 
-import hashlib
 import time
 from typing import Any, Final
 
@@ -12,7 +11,7 @@ from strongroom.engine.handles import End, RunHandle, Waits
 from strongroom.engine.host import EngineHost
 from strongroom.engine.lifecycle import FINAL, RunEvent, RunState
 from strongroom.engine.pre_hook import GuestRun
-from strongroom.engine.recorded import TRIGGER, Recorded
+from strongroom.engine.recorded import TRIGGER, Recorded, entropy_of
 from strongroom.engine.retrying import Caller, is_retried
 from strongroom.engine.specs import Spec
 from strongroom.engine.steps import Steps
@@ -223,7 +222,7 @@ class Executor:
             execution_id=created.seen_execution_id or header.execution_id,
             timeout_ms=max(self._limits.run_timeout_ms - handle.spent_ms(), 1),
             node_seed=created.node_seed,
-            entropy=_entropy(created, header.run_id, phase),
+            entropy=entropy_of(created, header.run_id, phase),
             # Journals from before have no such moment; that of the header is as good, and as lasting.
             clock_unix_ns=created.accepted_unix_ns or header.created_at * NS_PER_MS,
             sleeps_done=slept,
@@ -260,9 +259,3 @@ class Executor:
 def _marks(module: Module) -> dict[str, Any]:  # Any: values of header columns
     backend = module.backend()
     return {"backend": backend.label, "insecure": int(backend.insecure)}
-
-
-def _entropy(created: journal_pb2.RunCreated, run_id: str, phase: str) -> bytes:
-    """32 bytes for one phase; for a journal from before, which has none, what never changes for it."""
-    drawn = created.entropy or f"{run_id} {created.node_seed}".encode()
-    return drawn if len(drawn) == 32 and phase == TRIGGER else hashlib.sha256(phase.encode() + drawn).digest()

@@ -1,5 +1,6 @@
 """What a journal says, in the form that running a guest again needs."""
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
@@ -17,7 +18,7 @@ from strongroom.engine.journal import JournalEvent
 from strongroom.engine.lifecycle import RunEvent
 from strongroom.pb.strongroom.journal.v1 import journal_pb2
 
-__all__ = ["PRE_HOOK", "TRIGGER", "Recorded", "RecordedStep", "phase_of", "recorded"]
+__all__ = ["PRE_HOOK", "TRIGGER", "Recorded", "RecordedStep", "entropy_of", "phase_of", "recorded"]
 
 TRIGGER: Final = ""
 PRE_HOOK: Final = "p:"
@@ -61,6 +62,12 @@ class Recorded:
 def phase_of(correlation_id: str) -> str:
     """The phase whose step, time or log an event belongs to."""
     return PRE_HOOK if correlation_id.startswith(PRE_HOOK) else TRIGGER
+
+
+def entropy_of(created: journal_pb2.RunCreated, run_id: str, phase: str) -> bytes:
+    """32 bytes for one phase; for a journal from before, which has none, what never changes for it."""
+    drawn = created.entropy or f"{run_id} {created.node_seed}".encode()
+    return drawn if len(drawn) == 32 and phase == TRIGGER else hashlib.sha256(phase.encode() + drawn).digest()
 
 
 def recorded(events: Iterable[JournalEvent]) -> Recorded:

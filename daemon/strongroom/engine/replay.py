@@ -137,11 +137,11 @@ class Replays:
         over = threading.Event()
         timeout_ms = max(1, min(self._host.limits.run_timeout_ms, int(timeout_s * 1000)))
 
+        seen_id = script.recorded.created.seen_execution_id or header.execution_id
+
         def helper_of(phase: str) -> ReplayHelper:
             script.phase = phase
-            return ReplayHelper(
-                script=script, phase=phase, execution_id=header.execution_id, timeout_ms=timeout_ms, over=over
-            )
+            return ReplayHelper(script=script, phase=phase, execution_id=seen_id, timeout_ms=timeout_ms, over=over)
 
         run = GuestRun(
             host=self._watched(script),

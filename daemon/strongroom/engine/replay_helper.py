@@ -4,6 +4,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import Final
 
+from strongroom.engine.recorded import entropy_of
 from strongroom.engine.replay_script import Script
 from strongroom.errors import Unavailable
 from strongroom.guest.cancellation import Stop
@@ -37,7 +38,9 @@ class ReplayHelper:
     def __post_init__(self) -> None:
         """What was drawn when the run was accepted."""
         created = self.script.recorded.created
-        self.node_seed, self.entropy = created.node_seed, created.entropy
+        self.node_seed = created.node_seed
+        # A journal without entropy is not replayed, so the id that stands in for it does not matter.
+        self.entropy = entropy_of(created, "", self.phase)
         self.clock_unix_ns = created.accepted_unix_ns
 
     def call_capability(self, request: sdk_pb2.CapabilityRequest) -> sdk_pb2.CapabilityResponse:

@@ -89,6 +89,7 @@ class Retries:
         created = journal_pb2.RunCreated()
         created.CopyFrom(before)
         created.parent_run_id, created.from_step = parent.run_id, from_step
+        created.seen_execution_id = before.seen_execution_id or parent.execution_id
         return created, _up_to(from_step, list(stored))
 
 

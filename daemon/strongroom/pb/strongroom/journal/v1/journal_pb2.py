@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from strongroom.pb.sdk.v1alpha import sdk_pb2 as sdk_dot_v1alpha_dot_sdk__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#strongroom/journal/v1/journal.proto\x12\x15strongroom.journal.v1\x1a\x15sdk/v1alpha/sdk.proto\"\x85\x01\n\nRunCreated\x12\x0f\n\x07trigger\x18\x01 \x01(\x0c\x12\x11\n\tnode_seed\x18\x02 \x01(\x12\x12\x0f\n\x07\x65ntropy\x18\x03 \x01(\x0c\x12\x18\n\x10\x61\x63\x63\x65pted_unix_ns\x18\x04 \x01(\x03\x12\x15\n\rparent_run_id\x18\x05 \x01(\t\x12\x11\n\tfrom_step\x18\x06 \x01(\t\"!\n\x0f\x43\x61ncelRequested\x12\x0e\n\x06reason\x18\x01 \x01(\t\"B\n\x0fRestrictionsSet\x12/\n\x0crestrictions\x18\x01 \x01(\x0b\x32\x19.sdk.v1alpha.Restrictions\"\x1b\n\x08TimeRead\x12\x0f\n\x07unix_ns\x18\x01 \x01(\x03\";\n\nLogWritten\x12-\n\x05lines\x18\x01 \x03(\x0b\x32\x1e.strongroom.journal.v1.LogLine\"I\n\x07LogLine\x12\x1f\n\x04mode\x18\x01 \x01(\x0e\x32\x11.sdk.v1alpha.Mode\x12\x0c\n\x04line\x18\x02 \x01(\t\x12\x0f\n\x07unix_ns\x18\x03 \x01(\x03\"Z\n\tSuspended\x12\x10\n\x08spent_ms\x18\x01 \x01(\x04\x12\x13\n\x0bsleeps_done\x18\x02 \x01(\r\x12\x14\n\x0cwake_unix_ns\x18\x03 \x01(\x03\x12\x10\n\x08\x61waiting\x18\x04 \x03(\t\"4\n\x07\x46\x61ilure\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\r\n\x05\x65rror\x18\x02 \x01(\t\x12\x0c\n\x04help\x18\x03 \x01(\t\"7\n\x0bStepCreated\x12\x0f\n\x07request\x18\x01 \x01(\x0c\x12\x17\n\x0fsecrets_request\x18\x02 \x01(\x0c\"\x93\x01\n\rStepCompleted\x12\x10\n\x08response\x18\x01 \x01(\x0c\x12\x18\n\x10secrets_response\x18\x02 \x01(\x0c\x12\x15\n\rsecrets_error\x18\x03 \x01(\t\x12\x18\n\x10\x61nswered_unix_ns\x18\x04 \x01(\x03\x12\x10\n\x08\x61ttempts\x18\x05 \x01(\r\x12\x13\n\x0b\x61nswered_by\x18\x06 \x01(\t\"\x1e\n\x0cRunCompleted\x12\x0e\n\x06result\x18\x01 \x01(\x0c\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#strongroom/journal/v1/journal.proto\x12\x15strongroom.journal.v1\x1a\x15sdk/v1alpha/sdk.proto\"\xa0\x01\n\nRunCreated\x12\x0f\n\x07trigger\x18\x01 \x01(\x0c\x12\x11\n\tnode_seed\x18\x02 \x01(\x12\x12\x0f\n\x07\x65ntropy\x18\x03 \x01(\x0c\x12\x18\n\x10\x61\x63\x63\x65pted_unix_ns\x18\x04 \x01(\x03\x12\x15\n\rparent_run_id\x18\x05 \x01(\t\x12\x11\n\tfrom_step\x18\x06 \x01(\t\x12\x19\n\x11seen_execution_id\x18\x07 \x01(\t\"!\n\x0f\x43\x61ncelRequested\x12\x0e\n\x06reason\x18\x01 \x01(\t\"B\n\x0fRestrictionsSet\x12/\n\x0crestrictions\x18\x01 \x01(\x0b\x32\x19.sdk.v1alpha.Restrictions\"\x1b\n\x08TimeRead\x12\x0f\n\x07unix_ns\x18\x01 \x01(\x03\";\n\nLogWritten\x12-\n\x05lines\x18\x01 \x03(\x0b\x32\x1e.strongroom.journal.v1.LogLine\"I\n\x07LogLine\x12\x1f\n\x04mode\x18\x01 \x01(\x0e\x32\x11.sdk.v1alpha.Mode\x12\x0c\n\x04line\x18\x02 \x01(\t\x12\x0f\n\x07unix_ns\x18\x03 \x01(\x03\"Z\n\tSuspended\x12\x10\n\x08spent_ms\x18\x01 \x01(\x04\x12\x13\n\x0bsleeps_done\x18\x02 \x01(\r\x12\x14\n\x0cwake_unix_ns\x18\x03 \x01(\x03\x12\x10\n\x08\x61waiting\x18\x04 \x03(\t\"4\n\x07\x46\x61ilure\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\r\n\x05\x65rror\x18\x02 \x01(\t\x12\x0c\n\x04help\x18\x03 \x01(\t\"7\n\x0bStepCreated\x12\x0f\n\x07request\x18\x01 \x01(\x0c\x12\x17\n\x0fsecrets_request\x18\x02 \x01(\x0c\"\x93\x01\n\rStepCompleted\x12\x10\n\x08response\x18\x01 \x01(\x0c\x12\x18\n\x10secrets_response\x18\x02 \x01(\x0c\x12\x15\n\rsecrets_error\x18\x03 \x01(\t\x12\x18\n\x10\x61nswered_unix_ns\x18\x04 \x01(\x03\x12\x10\n\x08\x61ttempts\x18\x05 \x01(\r\x12\x13\n\x0b\x61nswered_by\x18\x06 \x01(\t\"\x1e\n\x0cRunCompleted\x12\x0e\n\x06result\x18\x01 \x01(\x0c\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,25 +33,25 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'strongroom.journal.v1.journ
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_RUNCREATED']._serialized_start=86
-  _globals['_RUNCREATED']._serialized_end=219
-  _globals['_CANCELREQUESTED']._serialized_start=221
-  _globals['_CANCELREQUESTED']._serialized_end=254
-  _globals['_RESTRICTIONSSET']._serialized_start=256
-  _globals['_RESTRICTIONSSET']._serialized_end=322
-  _globals['_TIMEREAD']._serialized_start=324
-  _globals['_TIMEREAD']._serialized_end=351
-  _globals['_LOGWRITTEN']._serialized_start=353
-  _globals['_LOGWRITTEN']._serialized_end=412
-  _globals['_LOGLINE']._serialized_start=414
-  _globals['_LOGLINE']._serialized_end=487
-  _globals['_SUSPENDED']._serialized_start=489
-  _globals['_SUSPENDED']._serialized_end=579
-  _globals['_FAILURE']._serialized_start=581
-  _globals['_FAILURE']._serialized_end=633
-  _globals['_STEPCREATED']._serialized_start=635
-  _globals['_STEPCREATED']._serialized_end=690
-  _globals['_STEPCOMPLETED']._serialized_start=693
-  _globals['_STEPCOMPLETED']._serialized_end=840
-  _globals['_RUNCOMPLETED']._serialized_start=842
-  _globals['_RUNCOMPLETED']._serialized_end=872
+  _globals['_RUNCREATED']._serialized_end=246
+  _globals['_CANCELREQUESTED']._serialized_start=248
+  _globals['_CANCELREQUESTED']._serialized_end=281
+  _globals['_RESTRICTIONSSET']._serialized_start=283
+  _globals['_RESTRICTIONSSET']._serialized_end=349
+  _globals['_TIMEREAD']._serialized_start=351
+  _globals['_TIMEREAD']._serialized_end=378
+  _globals['_LOGWRITTEN']._serialized_start=380
+  _globals['_LOGWRITTEN']._serialized_end=439
+  _globals['_LOGLINE']._serialized_start=441
+  _globals['_LOGLINE']._serialized_end=514
+  _globals['_SUSPENDED']._serialized_start=516
+  _globals['_SUSPENDED']._serialized_end=606
+  _globals['_FAILURE']._serialized_start=608
+  _globals['_FAILURE']._serialized_end=660
+  _globals['_STEPCREATED']._serialized_start=662
+  _globals['_STEPCREATED']._serialized_end=717
+  _globals['_STEPCOMPLETED']._serialized_start=720
+  _globals['_STEPCOMPLETED']._serialized_end=867
+  _globals['_RUNCOMPLETED']._serialized_start=869
+  _globals['_RUNCOMPLETED']._serialized_end=899
 # @@protoc_insertion_point(module_scope)

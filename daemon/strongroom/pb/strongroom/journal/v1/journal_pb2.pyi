@@ -31,6 +31,7 @@ class RunCreated(_message.Message):
     ACCEPTED_UNIX_NS_FIELD_NUMBER: _builtins.int
     PARENT_RUN_ID_FIELD_NUMBER: _builtins.int
     FROM_STEP_FIELD_NUMBER: _builtins.int
+    SEEN_EXECUTION_ID_FIELD_NUMBER: _builtins.int
     trigger: _builtins.bytes
     """Required. Serialized sdk.v1alpha.Trigger."""
     node_seed: _builtins.int
@@ -43,6 +44,10 @@ class RunCreated(_message.Message):
     """Optional. The run that this one repeats."""
     from_step: _builtins.str
     """Optional. Callback id of the first step that was not taken over from the parent; empty when all or none were."""
+    seen_execution_id: _builtins.str
+    """Optional. Execution id that the guest's own randomness comes from, where it is not that of the run: a run that takes
+    over steps of another must draw what that one drew.
+    """
     def __init__(
         self,
         *,
@@ -52,10 +57,11 @@ class RunCreated(_message.Message):
         accepted_unix_ns: _builtins.int = ...,
         parent_run_id: _builtins.str = ...,
         from_step: _builtins.str = ...,
+        seen_execution_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_unix_ns", b"accepted_unix_ns", "entropy", b"entropy", "from_step", b"from_step", "node_seed", b"node_seed", "parent_run_id", b"parent_run_id", "trigger", b"trigger"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_unix_ns", b"accepted_unix_ns", "entropy", b"entropy", "from_step", b"from_step", "node_seed", b"node_seed", "parent_run_id", b"parent_run_id", "seen_execution_id", b"seen_execution_id", "trigger", b"trigger"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

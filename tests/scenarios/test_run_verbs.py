@@ -1,0 +1,278 @@
+"""Every verb of runs through the socket: followed, stopped, repeated, replayed, exported, and with bad input."""
+
+import json
+import threading
+import time
+
+import grpc
+import pytest
+
+from strongroom.engine.runids import new_run_id
+from strongroom.pb.strongroom.v1 import run_pb2, workflow_pb2
+from tests.guests.build import guest
+from tests.scenarios.test_api import details, failing
+
+SECRET = "sesame-canary"
+FINAL = {run_pb2.RUN_STATUS_COMPLETED, run_pb2.RUN_STATUS_FAILED, run_pb2.RUN_STATUS_CANCELLED}
+
+
+@pytest.fixture(scope="module")
+def everything(shared):
+    """A run that has seen everything that a guest may see, with a sleep that outlasts its runner."""
+    shared("secret", "set", "Foo", stdin=SECRET.encode())
+    with shared.channel() as api:
+        api.register(guest("everything"), "everything", config=b"600")
+        return api.execute("everything", b"{}").run.run_id
+
+
+def start(api, workflow, **fields):
+    return api.runs.Start(run_pb2.StartRequest(workflow=workflow, **fields), timeout=20).run.run_id
+
+
+def watched(api, run_id, start=0, timeout=30):
+    answers = list(api.runs.Watch(run_pb2.WatchRequest(run_id=run_id, from_index=start), timeout=timeout))
+    return [a.event for a in answers[:-1]], answers[-1].run
+
+
+def ended(api, run_id):
+    return watched(api, run_id)[1]
+
+
+def test_a_run_is_watched_while_it_happens_and_ends_with_its_header(shared):
+    with shared.channel() as api:
+        api.register(guest("sleep-long"), "watched", config=b"400000000")
+        run_id = start(api, "watched")
+        events, run = watched(api, run_id)
+        listed = api.runs.ListEvents(run_pb2.ListEventsRequest(run_id=run_id), timeout=10).events
+    assert [e.index for e in events] == list(range(len(listed)))
+    assert list(listed) == events
+    assert run.status == run_pb2.RUN_STATUS_COMPLETED
+
+
+def test_a_watch_that_is_cut_anywhere_goes_on_without_a_gap(shared, everything):
+    with shared.channel() as api:
+        whole, _ = watched(api, everything)
+        for cut in range(len(whole) + 1):
+            stream = api.runs.Watch(run_pb2.WatchRequest(run_id=everything), timeout=20)
+            first = [next(stream).event for _ in range(cut)]
+            stream.cancel()
+            rest, _ = watched(api, everything, start=cut)
+            assert first + rest == whole
+
+
+def test_watchers_that_go_away_leave_their_places_to_others(daemon):
+    daemon.start()
+    with daemon.channel() as api:
+        api.register(guest("sleep-forever"), "slow")
+        run_id = start(api, "slow")
+        request = run_pb2.WatchRequest(run_id=run_id)
+        for _ in range(3):
+            streams = [api.runs.Watch(request, timeout=20) for _ in range(32)]
+            for stream in streams:
+                next(stream)
+            error = failing(lambda r, **o: list(api.runs.Watch(r, **o)), request)
+            assert details(error)["ErrorInfo"].reason == "SR-API-007"
+            for stream in streams:
+                stream.cancel()
+            freed = time.monotonic() + 10
+            while time.monotonic() < freed:
+                stream = api.runs.Watch(request, timeout=20)
+                try:
+                    next(stream)
+                    break
+                except grpc.RpcError:
+                    threading.Event().wait(0.02)
+            else:
+                raise AssertionError("the places were not given back")
+            stream.cancel()
+
+
+def test_a_follower_survives_a_restart_of_the_host(daemon):
+    daemon.start()
+    with daemon.channel() as api:
+        api.register(guest("sleep-long"), "long", config=b"4000000000")
+        run_id = start(api, "long")
+    shown = []
+    follower = threading.Thread(
+        target=lambda: shown.append(daemon("run", "events", run_id, "--follow", "--json", "--timeout", "30"))
+    )
+    follower.start()
+    with daemon.channel() as api:
+        stream = api.runs.Watch(run_pb2.WatchRequest(run_id=run_id), timeout=20)
+        assert next(stream).event.index == 0
+    daemon.kill()
+    daemon.start()
+    follower.join(40)
+    documents = [json.loads(line) for line in shown[0].out.splitlines()]
+    assert shown[0].code == 0, shown[0].err
+    assert [d["index"] for d in documents[:-1]] == list(range(len(documents) - 1))
+    assert documents[-1]["status"] == "completed"
+
+
+def test_logs_are_sealed_and_opened_for_a_reason_that_the_daemon_writes_down(shared, everything):
+    sealed = shared("run", "logs", everything)
+    assert "random=" not in sealed.out
+    assert "[encrypted" in sealed.out
+    opened = shared("run", "logs", everything, "--decrypt", "--reason", "ticket 4711", "--json")
+    lines = opened.json["lines"]
+    assert lines[0]["line"].startswith("agreed=")
+    assert {line["mode"] for line in lines} == {"don", "node"}
+    told = [line for line in shared.log if "ticket 4711" in line]
+    assert any("are opened" in line and everything in line for line in told)
+    assert any("were opened" in line and f"shown={len(lines)}" in line for line in told)
+    assert not any("random=" in line for line in shared.log)
+
+
+def test_following_a_log_ends_with_the_run(shared):
+    with shared.channel() as api:
+        api.register(guest("everything"), "logged", config=b"700")
+        run_id = start(api, "logged")
+    shown = shared("run", "logs", run_id, "--follow", "--decrypt", "--reason", "x", "--json")
+    lines = [json.loads(line)["line"] for line in shown.out.splitlines()]
+    assert shown.code == 0
+    assert sum(line.startswith("agreed=") for line in lines) == 3
+
+
+def test_replaying_compares_all_of_it(shared, everything):
+    done = shared("run", "replay", everything, "--json")
+    assert (done.code, done.json["equal"]) == (0, True)
+    assert (done.json["steps"], done.json["time_reads"], done.json["log_lines"]) == (5, 3, 14)
+
+
+def test_a_go_program_replays_to_the_byte(shared):
+    with shared.channel() as api:
+        api.register(guest("go"), "diary", config=b"diary")
+        run_id = api.execute("diary").run.run_id
+        done = api.runs.Replay(run_pb2.ReplayRequest(run_id=run_id), timeout=60)
+    assert (done.equal, done.differs_at) == (True, "")
+    assert done.steps >= 2
+
+
+@pytest.mark.parametrize("name", ["trap", "refuses", "exit-3", "silent", "errors"])
+def test_a_run_that_failed_by_itself_replays_to_the_same_failure(shared, name):
+    with shared.channel() as api:
+        api.register(guest(name), f"fails-{name}")
+        run = api.execute(f"fails-{name}").run
+        done = api.runs.Replay(run_pb2.ReplayRequest(run_id=run.run_id), timeout=60)
+    assert run.status == run_pb2.RUN_STATUS_FAILED
+    assert (done.equal, done.cut_off) == (True, ""), done.difference
+
+
+def test_a_run_that_was_stopped_replays_up_to_there_and_says_so(shared):
+    with shared.channel() as api:
+        api.register(guest("everything"), "stopped", config=b"60000")
+        run_id = start(api, "stopped")
+        assert_suspended(api, run_id)
+        api.runs.Cancel(run_pb2.CancelRequest(run_id=run_id, reason="enough"), timeout=20)
+        done = api.runs.Replay(run_pb2.ReplayRequest(run_id=run_id), timeout=60)
+    assert done.equal, (done.differs_at, done.difference)
+    assert "cancelled" in done.cut_off
+    assert done.steps == 3
+
+
+def assert_suspended(api, run_id):
+    for answer in api.runs.Watch(run_pb2.WatchRequest(run_id=run_id), timeout=20):
+        if answer.event.event_type == "run_suspended":
+            return
+    raise AssertionError("the run ended before it waited")
+
+
+def test_a_retry_is_a_new_run_that_names_its_parent(shared, everything):
+    new = shared("run", "retry", everything, "--json").json
+    assert new["parent_run_id"] == everything
+    assert (new["created"], new["steps_kept"]) == (True, 0)
+    with shared.channel() as api:
+        assert ended(api, new["run_id"]).status == run_pb2.RUN_STATUS_COMPLETED
+    assert everything in shared("run", "get", new["run_id"]).out
+
+
+def test_a_retry_from_a_step_keeps_the_answers_before_it(shared, everything):
+    new_id = new_run_id()
+    first = shared("run", "retry", everything, "--from", "-1", "--run-id", new_id, "--json").json
+    again = shared("run", "retry", everything, "--from", "-1", "--run-id", new_id, "--json").json
+    assert (first["created"], again["created"]) == (True, False)
+    assert first["steps_kept"] == again["steps_kept"] == 3
+    with shared.channel() as api:
+        events, run = watched(api, new_id)
+        assert run.status == run_pb2.RUN_STATUS_COMPLETED
+        before = [e.event_type for e in events[: [e.event_type for e in events].index("run_started")]]
+        assert before.count("step_completed") == 3
+        assert api.runs.Replay(run_pb2.ReplayRequest(run_id=new_id), timeout=60).equal
+    opened = [lines(shared, run_id) for run_id in (everything, new_id)]
+    assert opened[0][:5] == opened[1][:5], "it saw the same time and randomness"
+
+
+def lines(shared, run_id):
+    return [x["line"] for x in shared("run", "logs", run_id, "--decrypt", "--reason", "x", "--json").json["lines"]]
+
+
+def test_an_export_holds_every_event_sealed_or_opened_but_never_a_secret(shared, everything, tmp_path):
+    sealed = [json.loads(line) for line in shared("run", "export", everything).out.splitlines()]
+    assert sealed[0]["schema"] == "strongroom.run-export/v1"
+    assert sealed[0]["events"] == len(sealed) - 1
+    assert all(line["sealed"] for line in sealed[1:])
+    target = tmp_path / "run.jsonl"
+    done = shared("run", "export", everything, "--output", str(target), "--decrypt", "--reason", "audit 12")
+    assert done.code == 0
+    text = target.read_text()
+    opened = [json.loads(line)["content"] for line in text.splitlines()[1:]]
+    fetched = [c for c in opened if "secrets_request" in c or "secrets_response" in c]
+    assert [set(c.values()) >= {"***"} for c in fetched] == [True, True]
+    asked = [c["request"]["id"] for c in opened if "request" in c]
+    assert asked.count("basic-test-action@1.0.0") == 3
+    # Its result holds the secret, because its guest put it there; the steps that fetched it do not.
+    assert text.count(SECRET) == 1
+    assert SECRET in json.dumps(opened[-1])
+    assert any("audit 12" in line for line in shared.log)
+
+
+def test_a_run_is_killed_and_what_it_sent_is_named(shared):
+    with shared.channel() as api:
+        api.register(guest("sleep-forever"), "killed")
+        run_id = start(api, "killed")
+        watch = api.runs.Watch(run_pb2.WatchRequest(run_id=run_id), timeout=20)
+        while next(watch).event.event_type != "run_started":
+            pass
+    assert shared("run", "kill", run_id, "--no-input").code == 2
+    assert shared("run", "kill", run_id, "--dry-run", "--json").json["status"] in {"running", "waiting"}
+    killed = shared("run", "kill", run_id, "--yes", "--reason", "stuck", "--json")
+    assert (killed.code, killed.json["status"]) == (0, "cancelled")
+    assert shared("run", "kill", run_id, "--yes").code == 0, "asking twice is harmless"
+
+
+def test_a_workflow_is_drained_and_deleted(shared):
+    with shared.channel() as api:
+        api.register(guest("sleep-long"), "drained", config=b"700000000")
+        run_id = start(api, "drained")
+        request = workflow_pb2.WorkflowServiceDeleteRequest(workflow="drained", drain=True)
+        assert failing(api.workflows.Delete, request, timeout=0.3).code() == grpc.StatusCode.DEADLINE_EXCEEDED
+        refused = failing(api.runs.Start, run_pb2.StartRequest(workflow="drained"))
+        assert details(refused)["ErrorInfo"].reason == "SR-WF-002"
+        api.workflows.Delete(request, timeout=20)
+        assert ended(api, run_id).status == run_pb2.RUN_STATUS_COMPLETED
+        for call, wish in (
+            (api.runs.Retry, run_pb2.RetryRequest(run_id=run_id)),
+            (api.runs.Replay, run_pb2.ReplayRequest(run_id=run_id)),
+        ):
+            assert details(failing(call, wish))["ErrorInfo"].reason == "SR-RUN-044"
+
+
+def test_limits_are_exported_as_they_are_in_force(shared, tmp_path):
+    limits = shared("workflow", "limits", "export", "--json").json["limits"]
+    assert limits["run_timeout_ms"] == 300_000
+    target = tmp_path / "limits.yaml"
+    assert shared("workflow", "limits", "export", "--output", str(target)).code == 0
+    (tmp_path / "strongroom.yaml").write_text(target.read_text())
+    offline = shared("workflow", "limits", "export", "--offline", "--json", cwd=tmp_path)
+    assert offline.json["limits"] == limits
+
+
+def test_a_confidential_run_is_neither_replayed_nor_repeated_from_a_step(shared):
+    with shared.channel() as api:
+        api.register(guest("echo"), "secret", attributes=b'{"confidential": true}')
+        run_id = api.execute("secret", b"1").run.run_id
+        error = failing(api.runs.Replay, run_pb2.ReplayRequest(run_id=run_id))
+        assert details(error)["ErrorInfo"].reason == "SR-RUN-043"
+        error = failing(api.runs.Retry, run_pb2.RetryRequest(run_id=run_id, from_step="1"))
+        assert details(error)["ErrorInfo"].reason == "SR-RUN-049"
+        assert api.runs.Retry(run_pb2.RetryRequest(run_id=run_id), timeout=20).created
