@@ -30,16 +30,18 @@ def test_plugins_and_owners_do_not_see_each_other(database):
 @pytest.mark.parametrize(
     ("prefix", "expected"),
     [
-        ("", ("A", "a%b", "a_c", "axb", "é")),
+        ("", ("A", "a%b", "a_c", "axb", "é", "\ud7ff!", "\ue000", "\U0010ffff", "\U0010ffff!")),
         ("a", ("a%b", "a_c", "axb")),
         ("a%", ("a%b",)),
         ("a_", ("a_c",)),
         ("é", ("é",)),
+        ("\ud7ff", ("\ud7ff!",)),
+        ("\U0010ffff", ("\U0010ffff", "\U0010ffff!")),
     ],
-    ids=["none", "exact case", "percent", "underscore", "beyond ascii"],
+    ids=["none", "exact case", "percent", "underscore", "beyond ascii", "before surrogates", "the last character"],
 )
 def test_keys_are_listed_by_prefix_in_byte_order(database, prefix, expected):
-    for key in ("é", "axb", "a%b", "A", "a_c"):
+    for key in ("é", "axb", "a%b", "A", "a_c", "\ud7ff!", "\ue000", "\U0010ffff", "\U0010ffff!"):
         put(database, "p", "", key, b"v")
     assert database.read(lambda conn: plugin_store.list(conn, "p", "", prefix)) == expected
 

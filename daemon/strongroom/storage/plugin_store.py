@@ -1,5 +1,6 @@
 """What plugins keep (``plugin_values``): sealed values by plugin, owner and key."""
 
+import sys
 from typing import Final
 
 from sqlalchemy import Connection, bindparam, func, select
@@ -39,6 +40,18 @@ def list(conn: Connection, plugin: str, owner: str, prefix: str = "") -> tuple[s
     columns = PLUGIN_VALUES.c
     query = select(columns.key).where(columns.plugin == plugin, columns.owner == owner).order_by(columns.key)
     if prefix:
-        # Not LIKE, which ignores case on SQLite and gives % and _ a meaning.
-        query = query.where(func.substr(columns.key, 1, len(prefix)) == prefix)
+        # Not LIKE, which ignores case on SQLite and gives % and _ a meaning. The bounds let the index find the place.
+        query = query.where(columns.key >= prefix, func.substr(columns.key, 1, len(prefix)) == prefix)
+        beyond = _beyond(prefix)
+        if beyond is not None:
+            query = query.where(columns.key < beyond)
     return tuple(str(found[0]) for found in conn.execute(query))
+
+
+def _beyond(prefix: str) -> str | None:
+    """The first text behind all that start with ``prefix``; nothing when there is none."""
+    last = ord(prefix[-1]) + 1
+    if last > sys.maxunicode:
+        return None
+    # What lies between is half of a surrogate pair, which no text holds.
+    return prefix[:-1] + chr(0xE000 if 0xD800 <= last <= 0xDFFF else last)
