@@ -5,11 +5,11 @@ Checked, recognised if it was made before, admitted by rate, looked up in the ca
 
 import time
 
-from strongroom.plugin import Call, CapabilityError
+from strongroom.plugin import Call, CapabilityError, repeat_key
 from strongroom.plugin.messages import http_pb2
 from strongroom_http_actions.cache import Cache, CacheKey
 from strongroom_http_actions.limits import MTLS_BURST, MTLS_EVERY_S
-from strongroom_http_actions.once import Once, key_of
+from strongroom_http_actions.once import Once
 from strongroom_http_actions.outcome import Outcome
 from strongroom_http_actions.policy import Policy
 from strongroom_http_actions.rates import Places, Rate
@@ -59,7 +59,7 @@ class HttpActions:
             return outcome
 
         return self._once.answer(
-            key_of(call.metadata, call.method),
+            repeat_key(call),
             wish.digest,
             is_safe=wish.is_safe,
             deadline=deadline,

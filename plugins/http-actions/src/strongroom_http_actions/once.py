@@ -6,7 +6,6 @@ pending row that is found later means that nobody knows. GET changes nothing: it
 again after a crash.
 """
 
-import hashlib
 import logging
 import threading
 import time
@@ -16,30 +15,16 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from strongroom.plugin import CapabilityError, StrongroomError
-from strongroom.plugin.messages import capabilities_pb2, http_pb2
+from strongroom.plugin.messages import http_pb2
 from strongroom_http_actions.limits import MEMORY_BYTES_MAX
 from strongroom_http_actions.outcome import Outcome, Row
 from strongroom_http_actions.refusals import late, unavailable, unknown_outcome
 from strongroom_http_actions.rows import Rows
 
-__all__ = ["Once", "key_of"]
+__all__ = ["Once"]
 
 Act = Callable[[], Outcome]
 T = TypeVar("T")
-
-
-def key_of(metadata: capabilities_pb2.RequestMetadata, method: str) -> str:
-    """What names one step of one run; empty for a call that belongs to no run and can therefore not be repeated."""
-    if not metadata.workflow_execution_id or not metadata.reference_id:
-        return ""
-    parts = (
-        metadata.workflow_owner,
-        metadata.workflow_id,
-        metadata.workflow_execution_id,
-        metadata.reference_id,
-        method,
-    )
-    return hashlib.sha256(b"".join(len(p.encode()).to_bytes(4, "big") + p.encode() for p in parts)).hexdigest()
 
 
 @dataclass(slots=True)

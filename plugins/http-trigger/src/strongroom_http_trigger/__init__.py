@@ -1,1 +1,1 @@
-"""The plugin http-trigger of strongroom."""
+"""Capability ``http-trigger@1.0.0-alpha``: signed HTTP requests that start workflows."""
