@@ -91,8 +91,12 @@ def test_an_error_of_the_pre_hook_is_the_result_of_the_run_and_the_trigger_is_no
         (value("yes"), "it answered with value"),
         (sdk_pb2.ExecutionResult(), "it answered with an empty result"),
         (subscriptions("a@1.0.0"), "it answered with trigger_subscriptions"),
+        (
+            restrictions(sdk_pb2.Restrictions.FromString(b"\xfa\x01\x01x")),
+            "its restrictions hold fields that this host does not know, so it could not keep to them",
+        ),
     ],
-    ids=["value", "empty", "subscriptions"],
+    ids=["value", "empty", "subscriptions", "unknown fields"],
 )
 def test_any_other_answer_denies_the_run(host, answer, why):
     with_pre_hook(host, lambda request, helper: answer)

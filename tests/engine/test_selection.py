@@ -4,6 +4,7 @@ import pytest
 
 from strongroom.engine.admission import Start
 from strongroom.engine.catalog import Catalog
+from strongroom.engine.runids import new_run_id
 from strongroom.errors import CapabilityError, Unavailable, WrongState
 from strongroom.modules.module import Backend
 from strongroom.modules.tees import CAPABILITY_ID, ProvidedTees
@@ -162,6 +163,19 @@ def test_an_enclave_that_cannot_be_asked_is_asked_again_later_and_nothing_runs_m
     assert router.executed == [("local", "subscribe")]
     provides(host, NITRO)
     assert run(host)[0].module == "confidential"
+
+
+def test_a_run_that_stands_is_found_although_its_enclave_cannot_be_asked_any_more(host):
+    provides(host, NITRO)
+    routed(host, tee())
+    host.register()
+    wish = Start(owner=OWNER, workflow="wf", json=b"1", trigger_index=1, run_id=new_run_id())
+    header, created = host.engine.start(wish)
+    assert created
+    host.engine.wait(header.run_id, WAIT_S)
+    fails_to_say(host)
+    again, created = host.engine.start(wish)
+    assert (again.run_id, created) == (header.run_id, False)
 
 
 @pytest.mark.parametrize("change", ["provides nothing", "cannot be asked", "is gone"])

@@ -21,7 +21,7 @@ from strongroom.engine.runids import PREFIX, check_run_id, new_run_id
 from strongroom.engine.running import Dispatcher
 from strongroom.engine.specs import ACTIVE, Spec
 from strongroom.engine.triggers import wrap
-from strongroom.errors import Conflict, InvalidInput, LimitExceeded, NotFound, Refused, WrongState
+from strongroom.errors import Conflict, InvalidInput, LimitExceeded, NotFound, Refused, Unavailable, WrongState
 from strongroom.guest.ids import execution_id
 from strongroom.keyring.root import RUN_REQUESTS
 from strongroom.pb.sdk.v1alpha import sdk_pb2
@@ -71,8 +71,8 @@ class Admission:
             payload = self._payload(spec, wish)
             header = self._header(spec, run_id, wish.trigger_index, event_id, wish.asked())
             self._startable(spec)
-        except Refused:
-            # What was accepted before stays accepted, whatever speaks against it now.
+        except (Refused, Unavailable):
+            # What was accepted before stays accepted, whatever speaks against it now, or cannot be asked now.
             found = self._found(wish)
             if found is not None and self._is_same(found, wish):
                 return found, False

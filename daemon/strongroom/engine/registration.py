@@ -10,11 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
-from strongroom.engine.execution import SubscribeHelper, missing_secret
 from strongroom.engine.host import EngineHost
 from strongroom.engine.journal import now_ms
 from strongroom.engine.specs import ACTIVE, Spec
-from strongroom.errors import Conflict, Forbidden, GuestFault, InvalidInput, LimitExceeded, TimedOut
+from strongroom.engine.subscribe import subscriptions_of
+from strongroom.errors import Conflict, Forbidden, InvalidInput, LimitExceeded
 from strongroom.guest.binary import StoredBinary, decode_upload
 from strongroom.guest.ids import normal_owner, workflow_id
 from strongroom.guest.pool import CompiledModule
@@ -126,7 +126,7 @@ class Registration:
         draft = Spec(row, attributes, wish.config, ())
         with self._host.offered(binary):
             module = self._host.module_for(draft)
-            subscriptions = self._subscribe(draft, module, warnings)
+            subscriptions = subscriptions_of(self._host, draft, module, warnings)
             if wish.validate_only:
                 module.close()
                 return Registered(replace(draft, subscriptions=subscriptions.subscriptions), False, warnings)
@@ -228,55 +228,6 @@ class Registration:
             key_version=0,
             mac=b"",
         )
-
-    def _subscribe(self, draft: Spec, module: Module, warnings: list[str]) -> sdk_pb2.TriggerSubscriptionRequest:
-        """What the guest subscribes to. Raises ``GuestFault`` when it answers anything else."""
-        metadata = self._host.metadata(draft, "")
-        names = [(s.namespace, s.key) for s in draft.attributes.vault_don_secrets]
-        if names:
-            missing = self._host.secrets.missing(metadata, names)
-            warnings += [missing_secret(*name.split("/", 1)) for name in missing]
-        helper = SubscribeHelper(
-            metadata=metadata,
-            reader=self._host.secrets,
-            timeout_ms=self._limits.subscribe_timeout_ms,
-            named_secrets=draft.attributes.vault_don_secrets,
-        )
-        request = sdk_pb2.ExecuteRequest(config=draft.config, max_response_size=self._limits.response_bytes_max)
-        request.subscribe.SetInParent()
-        try:
-            result = module.execute(request, helper)
-        except TimedOut as error:
-            raise TimedOut(
-                "SR-WF-013",
-                f"the workflow did not name its triggers within {self._limits.subscribe_timeout_ms} ms",
-                fix="name the triggers without waiting for anything, or raise the limit",
-                limit=self._limits.subscribe_timeout_ms,
-                setting="limits.subscribe_timeout_ms",
-            ) from error
-        warnings += [w for w in helper.warnings if w not in warnings]
-        if result.WhichOneof("result") != "trigger_subscriptions":
-            raise GuestFault(
-                "SR-WF-012",
-                "the workflow did not name its triggers",
-                why=result.error or f"it answered subscribe with {result.WhichOneof('result') or 'an empty result'}",
-                fix="answer a subscribe request with trigger subscriptions",
-            )
-        count = len(result.trigger_subscriptions.subscriptions)
-        if count > self._limits.subscriptions_max:
-            raise LimitExceeded(
-                "SR-WF-009",
-                f"the workflow subscribes to {count} triggers, more than {self._limits.subscriptions_max}",
-                fix="split the workflow, or raise the limit",
-                size=count,
-                limit=self._limits.subscriptions_max,
-                setting="limits.subscriptions_max",
-            )
-        draft = replace(draft, subscriptions=result.trigger_subscriptions.subscriptions)
-        warnings += filter(None, (self._host.selection.place(draft, index)[1] for index in range(count)))
-        if count == 0:
-            warnings.append("the workflow subscribes to no trigger, so no run can be started")
-        return result.trigger_subscriptions
 
 
 def _hides(text: str) -> bool:

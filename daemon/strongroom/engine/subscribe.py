@@ -1,0 +1,69 @@
+"""Asking a workflow which triggers it subscribes to, before one byte of it is stored."""
+
+from dataclasses import replace
+
+from strongroom.engine.execution import SubscribeHelper, missing_secret
+from strongroom.engine.host import EngineHost
+from strongroom.engine.restrictions import restricted
+from strongroom.engine.specs import Spec
+from strongroom.errors import GuestFault, LimitExceeded, TimedOut
+from strongroom.modules.module import Module
+from strongroom.pb.sdk.v1alpha import sdk_pb2
+
+__all__ = ["subscriptions_of"]
+
+
+def subscriptions_of(
+    host: EngineHost, draft: Spec, module: Module, warnings: list[str]
+) -> sdk_pb2.TriggerSubscriptionRequest:
+    """What the guest of ``draft`` subscribes to; ``warnings`` gets what whoever registers should know.
+
+    Raises ``GuestFault`` when it answers anything else.
+    """
+    limits = host.limits
+    metadata = host.metadata(draft, "")
+    names = [(s.namespace, s.key) for s in draft.attributes.vault_don_secrets]
+    if names:
+        missing = host.secrets.missing(metadata, names)
+        warnings += [missing_secret(*name.split("/", 1)) for name in missing]
+    helper = SubscribeHelper(
+        metadata=metadata,
+        reader=host.secrets,
+        timeout_ms=limits.subscribe_timeout_ms,
+        named_secrets=draft.attributes.vault_don_secrets,
+    )
+    request = sdk_pb2.ExecuteRequest(config=draft.config, max_response_size=limits.response_bytes_max)
+    request.subscribe.SetInParent()
+    try:
+        result = module.execute(request, restricted(helper, draft, limits))
+    except TimedOut as error:
+        raise TimedOut(
+            "SR-WF-013",
+            f"the workflow did not name its triggers within {limits.subscribe_timeout_ms} ms",
+            fix="name the triggers without waiting for anything, or raise the limit",
+            limit=limits.subscribe_timeout_ms,
+            setting="limits.subscribe_timeout_ms",
+        ) from error
+    warnings += [warning for warning in helper.warnings if warning not in warnings]
+    if result.WhichOneof("result") != "trigger_subscriptions":
+        raise GuestFault(
+            "SR-WF-012",
+            "the workflow did not name its triggers",
+            why=result.error or f"it answered subscribe with {result.WhichOneof('result') or 'an empty result'}",
+            fix="answer a subscribe request with trigger subscriptions",
+        )
+    count = len(result.trigger_subscriptions.subscriptions)
+    if count > limits.subscriptions_max:
+        raise LimitExceeded(
+            "SR-WF-009",
+            f"the workflow subscribes to {count} triggers, more than {limits.subscriptions_max}",
+            fix="split the workflow, or raise the limit",
+            size=count,
+            limit=limits.subscriptions_max,
+            setting="limits.subscriptions_max",
+        )
+    draft = replace(draft, subscriptions=result.trigger_subscriptions.subscriptions)
+    warnings += filter(None, (host.selection.place(draft, index)[1] for index in range(count)))
+    if count == 0:
+        warnings.append("the workflow subscribes to no trigger, so no run can be started")
+    return result.trigger_subscriptions
