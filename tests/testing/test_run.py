@@ -202,6 +202,7 @@ def test_a_test_that_fails_inside_a_function_fails():
         run_guest(wasm("async-calls"), EVENT, capabilities={ACTION: fails_later})
 
 
+@pytest.mark.filterwarnings("error")
 def test_a_call_that_nobody_waits_for_is_cancelled():
     cancelled = threading.Event()
     running = threading.Event()
@@ -214,8 +215,9 @@ def test_a_call_that_nobody_waits_for_is_cancelled():
             cancelled.set()
             raise
 
-    outcome = run_guest(wasm("leaves-calls"), EVENT, capabilities={ACTION: action})
-    assert outcome.error is None
+    for _ in range(20):
+        outcome = run_guest(wasm("leaves-calls"), EVENT, capabilities={ACTION: action})
+        assert outcome.error is None
     if running.is_set():
         assert cancelled.wait(10)
 

@@ -128,6 +128,7 @@ basic-test-node-action@1.0.0: {PerformAction: {answer: {outputThing: 555}}}
     assert done.missing == ()
     once = simulate(wish("mode-switch", mocks=mocks(tmp_path, text), limits=LimitSettings(time_reads_max=1)))
     assert once.failure == "the host has no time"
+    assert once.phases[-1].used.notes == ["the run read the time more than 1 times"]
 
 
 @pytest.mark.parametrize(
@@ -233,3 +234,10 @@ def test_hidden_values_are_found_as_they_are_in_hex_and_in_base64():
     assert hidden.found_in("czNjcmV0IQ==") == ["main/A"]
     assert "s3" not in repr(hidden)
     assert Hidden({}).text("as it is") == "as it is"
+
+
+def test_what_the_host_notes_of_a_guest_is_a_warning_and_no_line_of_its_log():
+    given = wish("log-flood", limits=LimitSettings(log_lines_max=3))
+    done = simulate(given)
+    assert len(done.phases[-1].outcome.logs) == 3
+    assert "further log lines are dropped, the limit is 3 (limits.log_lines_max)" in warnings_of(given, done)

@@ -23,14 +23,17 @@ class AsyncCalls:
 
     def result_of(self, awaitable: Awaitable[Any]) -> Any:  # Any: what a function of an author returned
         """Await it and block until it is done. Raises what it raises, and ``RuntimeError`` after ``close``."""
-        with self._lock:
-            # Under the lock, so that whatever is begun is begun before the loop is told to stop.
-            if self._closed:
-                if inspect.iscoroutine(awaitable):
-                    awaitable.close()
-                raise RuntimeError("the run is over")
-            future = asyncio.run_coroutine_threadsafe(_awaited(awaitable), self._running())
-        return future.result()
+        try:
+            with self._lock:
+                # Under the lock, so that whatever is begun is begun before the loop is told to stop.
+                if self._closed:
+                    raise RuntimeError("the run is over")
+                future = asyncio.run_coroutine_threadsafe(_awaited(awaitable), self._running())
+            return future.result()
+        finally:
+            if inspect.iscoroutine(awaitable):
+                # One that was cancelled before its first step would complain that nobody awaited it.
+                awaitable.close()
 
     def close(self) -> None:
         """Cancel what is still awaited."""

@@ -111,14 +111,14 @@ class AuthorsHost:
         except CapabilityError as error:
             return sdk_pb2.CapabilityResponse(error=format_error(error))
         except Exception as error:  # what a function raises is a failed call, as it is with a plugin
-            self._note(f"the function of {request.id} raised", error)
+            self.note(f"the function of {request.id} raised", error)
             return _failed("Private", "Unknown", f"{type(error).__name__}: {error}")
         except BaseException as error:
             self._end(error)
             return _failed("Private", "Aborted", "the test ended")
         if not isinstance(answer, sdk_pb2.CapabilityResponse):
             text = f"the function of {request.id} returned {type(answer).__name__}, not a CapabilityResponse"
-            _LOG.warning(text)
+            self.note(text)
             return _failed("Private", "Internal", text)
         return answer
 
@@ -133,7 +133,7 @@ class AuthorsHost:
             if count <= self._log_lines_max and not line.startswith(UNREADABLE):
                 self.lines.append(line)
                 return
-        _LOG.warning(line)
+        self.note(line)
 
     def metric(self, untrusted_metric: bytes) -> None:
         """Dropped: metrics are off."""
@@ -146,13 +146,13 @@ class AuthorsHost:
         try:
             moment = ask()
         except Exception as error:
-            self._note("a function of the time raised", error)
+            self.note("a function of the time raised", error)
             return None
         except BaseException as error:
             self._end(error)
             return None
         if not isinstance(moment, int) or not 0 <= moment <= NS_MAX:
-            _LOG.warning("a function of the time returned no Unix nanoseconds")
+            self.note("a function of the time returned no Unix nanoseconds")
             return None
         return moment
 
@@ -164,6 +164,10 @@ class AuthorsHost:
     def on_cancel(self, stop: Stop) -> None:
         """Keep the way to end the run."""
         self._stop = stop
+
+    def note(self, what: str, error: Exception | None = None) -> None:
+        """Tell the author, whose test shows it when it fails."""
+        _LOG.warning(what, exc_info=error)
 
     def close(self) -> None:
         """Let go of calls that nobody waits for any more."""
@@ -177,10 +181,6 @@ class AuthorsHost:
             return sdk_pb2.SecretResponse(error=missing)
         secret = sdk_pb2.Secret(id=asked.id, namespace=namespace, owner=OWNER, value=value)
         return sdk_pb2.SecretResponse(secret=secret)
-
-    def _note(self, what: str, error: Exception) -> None:
-        """Tell the author, whose test shows it when it fails."""
-        _LOG.warning(what, exc_info=error)
 
     def _end(self, error: BaseException) -> None:
         self.raised = self.raised or error

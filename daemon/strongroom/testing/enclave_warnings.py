@@ -28,7 +28,14 @@ NEVER_IN_ENCLAVES: Final = frozenset({"confidential-workflows", "vault"})
 
 def warnings_of(wish: Wish, done: Simulation) -> list[str]:
     """Sentences for the author, each once."""
-    found = [*wish.attributes.warnings, *_secrets(wish, done), *_shown(wish, done), *_places(wish, done), *_calls(done)]
+    found = [note for phase in done.phases for note in phase.used.notes]
+    found += [
+        *wish.attributes.warnings,
+        *_secrets(wish, done),
+        *_shown(wish, done),
+        *_places(wish, done),
+        *_calls(done),
+    ]
     if wish.attributes.confidential or _wants_enclave(wish, done):
         found += _enclave(wish, done)
     return list(dict.fromkeys(found))

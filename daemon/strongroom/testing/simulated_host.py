@@ -29,6 +29,8 @@ class Used:
     counts: Counter[str] = field(default_factory=Counter)
     secrets: list[tuple[str, str]] = field(default_factory=list)
     """The secrets that it asked for, as (namespace, key)."""
+    notes: list[str] = field(default_factory=list)
+    """What its host had to say beside that."""
 
 
 class SimulatedHost(AuthorsHost):
@@ -93,6 +95,10 @@ class SimulatedHost(AuthorsHost):
                 setting="limits.secrets_bytes_max",
             )
         return answers
+
+    def note(self, what: str, error: Exception | None = None) -> None:
+        """Keep it for whoever reads the simulation."""
+        self.used.notes.append((str(error) if error is not None else what).removeprefix("strongroom: "))
 
     def _answer(self, request: sdk_pb2.CapabilityRequest) -> sdk_pb2.CapabilityResponse:
         try:
