@@ -53,7 +53,7 @@ class Program:
     """Builds a module. ``form`` is the form of ``call_capability``."""
 
     def __init__(self, *, form=2):
-        self._form = form
+        self.form = form
         self._data = []
         self._at = 1024
         self._free = REGION + 1024  # the first 128 results come before
@@ -83,7 +83,7 @@ class Program:
     def env(self, name, *arguments):
         """Call a function of ``env``; the index of its result."""
         parameters, result = ENV[name]
-        if name == "call_capability" and self._form == 1:
+        if name == "call_capability" and self.form == 1:
             parameters = "ii"
         return self._call("env", name, parameters, result, arguments)
 
