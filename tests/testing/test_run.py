@@ -11,6 +11,7 @@ import pytest
 from strongroom.settings.limits import LimitSettings
 from strongroom.testing import CapabilityError, InvalidModule, Limits, run_guest, sdk_pb
 from strongroom.testing.limits import DEFAULT, guest_limits
+from strongroom.testing.run import SHORT_REQUESTS
 from tests.guests.build import wasm
 from tests.testing.answers import ACTION, EVENT, SUBSCRIBE, adapted, event
 
@@ -284,6 +285,8 @@ def test_the_limits_of_a_test_are_those_of_a_host_that_nobody_changed():
     production = LimitSettings()
     bounds = guest_limits(DEFAULT)
     assert bounds.timeout_ms == production.run_timeout_ms
+    for limit_ms, setting in SHORT_REQUESTS.values():
+        assert limit_ms == getattr(production, setting.removeprefix("limits."))
     for name in set(bounds.__slots__) & set(LimitSettings.model_fields):
         assert getattr(bounds, name) == getattr(production, name), name
 

@@ -66,7 +66,8 @@ def message_of(kind: type[Message], document: Any) -> Message:  # Any: JSON
         plain = _plain(kind.DESCRIPTOR, document) if isinstance(document, dict) else document
         json_format.ParseDict(plain, message)
     except (json_format.ParseError, TypeError, AttributeError, ValueError) as error:
-        raise ValueError(f"it does not fit {kind.DESCRIPTOR.full_name}: {error}") from error
+        reason = " ".join(str(error).split())
+        raise ValueError(f"it does not fit {kind.DESCRIPTOR.full_name}: {reason}") from error
     return message
 
 
