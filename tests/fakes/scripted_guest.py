@@ -1,4 +1,4 @@
-"""A guest for scripted modules that waits as one in a runner does: calls go on beside it, and a long wait suspends it."""
+"""A guest for scripted modules that waits as one in a runner does: calls go on, and a long wait suspends it."""
 
 import threading
 import time
