@@ -257,3 +257,30 @@ def test_runs_of_a_subscription_are_counted_while_they_go_on(desk):
 def test_a_workflow_that_is_unknown_has_no_report(desk):
     assert desk.desk.report("0" * 64) == []
     desk.desk.forget("0" * 64)
+
+
+def test_a_trigger_that_is_faster_than_its_workflow_waits_and_loses_nothing(database):
+    desk = DeskHost(database, runs_in_flight_max=1)
+    gate = Gate()
+    desk.host.module.on_trigger = gate
+    spec, (trigger_id,) = desk.enrol()
+    names = [f"e{number:02}" for number in range(20)]
+    most = []
+
+    def fire_all():
+        for name in names:
+            desk.trigger.fire(trigger_id, name)
+            most.append(desk.host.engine.unstarted(spec.workflow_id))
+
+    firing = threading.Thread(target=fire_all)
+    firing.start()
+    assert gate.entered.wait(WAIT_S)
+    while not desk.report(spec).reason:
+        time.sleep(0.005)
+    assert firing.is_alive()
+    gate.release.set()
+    firing.join(WAIT_S)
+    assert desk.runs_of(spec) == names
+    assert max(most) <= desk.host.host.limits.events_queued_per_workflow_max
+    assert (desk.report(spec).accepted, desk.report(spec).refused) == (20, 0)
+    desk.close()

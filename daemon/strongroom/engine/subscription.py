@@ -8,19 +8,19 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final, Protocol
 
 from google.protobuf import any_pb2
 
 from strongroom.engine.specs import ACTIVE, Spec
+from strongroom.engine.subscription_states import SubscriptionEvent, SubscriptionState, step
 from strongroom.errors import CapabilityError, NotFound, StorageFault, StrongroomError, Unavailable, WrongState
 from strongroom.pb.capabilities.v1 import capabilities_pb2
-from strongroom.plugin.error_text import readable
+from strongroom.plugin.error_text import error_of, readable
 from strongroom.storage.runs import RunRow
 from strongroom.telemetry import logs
 
-__all__ = ["Acceptance", "Subscription", "SubscriptionReport", "SubscriptionState"]
+__all__ = ["Acceptance", "Subscription", "SubscriptionReport"]
 
 EVENT_ID_BYTES_MAX: Final = 256
 """An event id is a time, a request id or a hash; it is stored in the clear and indexed."""
@@ -37,15 +37,6 @@ REFUSALS_LOGGED: Final = 100
 """A trigger that sends nothing but rubbish must not fill the log: after so many only every power of two is a line."""
 
 log = logs.get("engine")
-
-
-class SubscriptionState(StrEnum):
-    """Where a subscription stands, as it is shown."""
-
-    UNREGISTERED = "unregistered"
-    REGISTERED = "registered"
-    DEGRADED = "degraded"
-    PAUSED = "paused"
 
 
 class Acceptance(Protocol):
@@ -106,10 +97,11 @@ class Subscription:
         self._accepted = self._repeated = self._refused = self._last_event_ms = 0
         self._last_refusal = ""
 
-    def move(self, state: SubscriptionState, reason: str = "") -> None:
-        """Show another state."""
+    def move(self, event: SubscriptionEvent, reason: str = "") -> None:
+        """Note what happened, and why where that is of interest."""
         with self._lock:
-            self._state, self._reason = state, reason[:REASON_CHARACTERS_MAX]
+            self._state = step(self._state, event)
+            self._reason = _shown(reason) if self._state is SubscriptionState.DEGRADED else ""
 
     def stop(self) -> None:
         """Take nothing more; whoever waits to deliver goes away with an event that is not confirmed."""
@@ -166,9 +158,9 @@ class Subscription:
                 self._repeated += 1
         try:
             self._ack(event.id)
-        except StrongroomError as error:
+        except Exception as raised:
             # It comes again and is found to be there already, so nothing is lost but a message.
-            log.info("an event could not be confirmed", extra={**self._named(), "why": str(error)})
+            log.info("an event could not be confirmed", extra={**self._named(), "why": readable(error_of(raised))})
 
     def failed(self, error: CapabilityError) -> None:
         """Count and show an event that could not be made."""
@@ -180,17 +172,11 @@ class Subscription:
 
     def degraded(self, why: str) -> None:
         """No events come now; the registry makes the registration again."""
-        with self._lock:
-            if self._state is SubscriptionState.REGISTERED:
-                self._state = SubscriptionState.DEGRADED
-            if self._state is SubscriptionState.DEGRADED:
-                self._reason = why[:REASON_CHARACTERS_MAX]
+        self.move(SubscriptionEvent.LOST, why)
 
     def restored(self) -> None:
         """Events come again."""
-        with self._lock:
-            if self._state is SubscriptionState.DEGRADED:
-                self._state, self._reason = SubscriptionState.REGISTERED, ""
+        self.move(SubscriptionEvent.RESTORED)
 
     def _refusal(self, event: capabilities_pb2.TriggerEvent) -> str:
         """Why the event can never become a run; empty when it can."""
@@ -243,11 +229,11 @@ class Subscription:
     def _wait(self, why: str, wait_s: float) -> None:
         if not self._waits:
             log.warning("events of a trigger wait", extra={**self._named(), "why": why})
-        self._waits = why[:REASON_CHARACTERS_MAX]
+        self._waits = _shown(why)
         self._stopped.wait(wait_s)
 
     def _refuse(self, why: str) -> None:
-        why = why[:REASON_CHARACTERS_MAX]
+        why = _shown(why)
         with self._lock:
             self._refused += 1
             self._last_refusal = why
@@ -257,3 +243,8 @@ class Subscription:
 
     def _named(self) -> dict[str, str | int]:
         return {"workflow_id": self._spec.workflow_id, "trigger_index": self._index}
+
+
+def _shown(reason: str) -> str:
+    """One line; what a plugin wrote stands in it, and may be anything."""
+    return "".join(c if c.isprintable() else " " for c in reason[:REASON_CHARACTERS_MAX])

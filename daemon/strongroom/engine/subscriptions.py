@@ -8,23 +8,23 @@ said that the subscription itself is wrong. Source: contracts, "cre-guest" secti
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
-from typing import Final, Protocol
+from typing import Final
 
+from strongroom.engine.enrolment import Enrolment, Trigger, Triggers, is_final, trigger_id
 from strongroom.engine.host import EngineHost
 from strongroom.engine.later import Later
 from strongroom.engine.specs import ACTIVE, Spec, TamperedSpec
-from strongroom.engine.subscription import Acceptance, Subscription, SubscriptionReport, SubscriptionState
+from strongroom.engine.subscription import Acceptance, Subscription, SubscriptionReport
+from strongroom.engine.subscription_states import SubscriptionEvent
 from strongroom.errors import CapabilityError, StrongroomError
 from strongroom.pb.capabilities.v1 import capabilities_pb2
 from strongroom.plugin.error_text import error_of, readable
-from strongroom.registry.triggers import Subscriber
 from strongroom.registry.workers import Workers
 from strongroom.storage import trigger_runs
 from strongroom.telemetry import logs
 
-__all__ = ["Trigger", "TriggerDesk"]
+__all__ = ["TriggerDesk"]
 
 RETRY_MIN_S: Final = 12.0
 RETRY_MAX_S: Final = 300.0
@@ -33,51 +33,7 @@ WORKFLOWS_AT_ONCE: Final = 8
 """Workflows that are registered side by side, at a start with many of them."""
 REGISTRATIONS_AT_ONCE: Final = 64
 PAGE: Final = 100
-FINAL_NAMES: Final = frozenset({"InvalidArgument", "LimitExceeded", "OutOfRange", "PermissionDenied", "Unimplemented"})
-"""With the origin User: the trigger understood the subscription and will say the same of it for ever."""
-
 log = logs.get("engine")
-
-
-class Trigger(Protocol):
-    """A handle on a trigger capability, as the registry gives it."""
-
-    def register(
-        self,
-        request: capabilities_pb2.TriggerRegistrationRequest,
-        subscriber: Subscriber,
-        *,
-        timeout_s: float,
-    ) -> None:
-        """Start delivering. Raises ``CapabilityError``."""
-
-    def pause(self, request: capabilities_pb2.TriggerRegistrationRequest) -> None:
-        """Stop delivering; the trigger keeps what it has."""
-
-    def unregister(self, request: capabilities_pb2.TriggerRegistrationRequest) -> None:
-        """Stop delivering for good; the trigger forgets what it kept."""
-
-    def ack(self, trigger_id: str, event_id: str, method: str) -> None:
-        """Confirm one event. Raises ``CapabilityError``."""
-
-
-class Triggers(Protocol):
-    """The registry, as the desk needs it."""
-
-    def get_trigger(self, capability_id: str) -> Trigger:
-        """Raises ``NotFound`` or ``InvalidInput``."""
-
-
-@dataclass(eq=False)
-class _Enrolment:
-    """One workflow at the desk. ``lock`` is held while its registrations change."""
-
-    spec: Spec
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    subscriptions: list[Subscription] = field(default_factory=list)
-    wanted: bool = False
-    attempts: int = 0
-    epoch: int = 0
 
 
 class TriggerDesk:
@@ -92,7 +48,7 @@ class TriggerDesk:
         self._runs = runs
         self._triggers = triggers
         self._lock = threading.Lock()
-        self._enrolments: dict[str, _Enrolment] = {}
+        self._enrolments: dict[str, Enrolment] = {}
         self._closed = False
         self._later = Later("trigger-enrolment", WORKFLOWS_AT_ONCE)
         self._registering = Workers("trigger-registration", REGISTRATIONS_AT_ONCE)
@@ -115,14 +71,14 @@ class TriggerDesk:
     def pause(self, spec: Spec) -> None:
         """Take no more events of a workflow. Its triggers keep what they have until ``enrol``."""
         enrolment = self._enrolment(spec)
-        self._end(enrolment, lambda trigger, request: trigger.pause(request), SubscriptionState.PAUSED)
+        self._end(enrolment, lambda trigger, request: trigger.pause(request), SubscriptionEvent.PAUSED)
 
     def forget(self, workflow_id: str, spec: Spec | None = None) -> None:
         """The workflow is gone: its triggers forget it too. ``spec`` helps where this desk has not met it yet."""
         enrolment = self._enrolments.get(workflow_id) if spec is None else self._enrolment(spec)
         if enrolment is None:
             return
-        self._end(enrolment, lambda trigger, request: trigger.unregister(request), SubscriptionState.UNREGISTERED)
+        self._end(enrolment, lambda trigger, request: trigger.unregister(request), SubscriptionEvent.FORGOTTEN)
         with self._lock:
             self._enrolments.pop(workflow_id, None)
 
@@ -162,13 +118,13 @@ class TriggerDesk:
                 self._register_all(enrolment)
             else:
                 for subscription in enrolment.subscriptions:
-                    subscription.move(SubscriptionState.PAUSED)
+                    subscription.move(SubscriptionEvent.PAUSED)
 
-    def _enrolment(self, spec: Spec) -> _Enrolment:
+    def _enrolment(self, spec: Spec) -> Enrolment:
         with self._lock:
             known = self._enrolments.get(spec.workflow_id)
             if known is None:
-                known = self._enrolments[spec.workflow_id] = _Enrolment(spec)
+                known = self._enrolments[spec.workflow_id] = Enrolment(spec)
                 known.subscriptions = [self._subscription(spec, index) for index in range(len(spec.subscriptions))]
             return known
 
@@ -176,7 +132,7 @@ class TriggerDesk:
         wish = spec.subscriptions[index]
 
         def ack(event_id: str) -> None:
-            self._triggers.get_trigger(wish.id).ack(_trigger_id(spec, index), event_id, wish.method)
+            self._triggers.get_trigger(wish.id).ack(trigger_id(spec, index), event_id, wish.method)
 
         return Subscription(
             spec,
@@ -192,7 +148,7 @@ class TriggerDesk:
     def _unfinished(self, workflow_id: str, index: int) -> int:
         return self._host.journals.database.read(lambda c: trigger_runs.count_unfinished(c, workflow_id, index))
 
-    def _register_all(self, enrolment: _Enrolment) -> None:
+    def _register_all(self, enrolment: Enrolment) -> None:
         """Register all, or none. Called with the enrolment's lock."""
         spec = enrolment.spec
         until = time.monotonic() + self._host.limits.trigger_registrations_timeout_ms / 1000
@@ -204,30 +160,32 @@ class TriggerDesk:
         ]
         errors = [error_of(raised) if (raised := future.exception()) else None for future in waiting]
         if not any(errors):
-            for subscription in enrolment.subscriptions:
-                subscription.move(SubscriptionState.REGISTERED)
             enrolment.attempts = 0
             return
         self._take_back(enrolment, errors)
 
-    def _register(self, enrolment: _Enrolment, index: int, until: float) -> None:
+    def _register(self, enrolment: Enrolment, index: int, until: float) -> None:
         trigger = self._triggers.get_trigger(enrolment.spec.subscriptions[index].id)
         left_s = max(0.001, until - time.monotonic())
-        trigger.register(self._request(enrolment.spec, index), enrolment.subscriptions[index], timeout_s=left_s)
+        subscription = enrolment.subscriptions[index]
+        trigger.register(self._request(enrolment.spec, index), subscription, timeout_s=left_s)
+        subscription.move(SubscriptionEvent.REGISTERED)
+        if not trigger.entry.available:  # lost before it could be shown as registered
+            subscription.degraded("capability unavailable")
 
-    def _take_back(self, enrolment: _Enrolment, errors: list[CapabilityError | None]) -> None:
+    def _take_back(self, enrolment: Enrolment, errors: list[CapabilityError | None]) -> None:
         spec = enrolment.spec
         failed = next(index for index, error in enumerate(errors) if error is not None)
-        final = any(error is not None and _is_final(error) for error in errors)
+        final = any(error is not None and is_final(error) for error in errors)
         for index, error in enumerate(errors):
             subscription = enrolment.subscriptions[index]
             subscription.stop()
             if error is None:
                 self._quietly(spec, index, lambda trigger, request: trigger.pause(request))
-                subscription.move(SubscriptionState.DEGRADED, f"trigger {failed} was not registered, so none was")
+                subscription.move(SubscriptionEvent.REFUSED, f"trigger {failed} was not registered, so none was")
             else:
-                tail = "; it is not tried again until the workflow is activated again" if _is_final(error) else ""
-                subscription.move(SubscriptionState.DEGRADED, f"{readable(error)}{tail}")
+                tail = "; it is not tried again until the workflow is activated again" if is_final(error) else ""
+                subscription.move(SubscriptionEvent.REFUSED, f"{readable(error)}{tail}")
                 log.warning(
                     "a trigger was not registered",
                     extra={"workflow_id": spec.workflow_id, "trigger_index": index, "why": readable(error)},
@@ -238,16 +196,16 @@ class TriggerDesk:
             epoch = enrolment.epoch
             self._later.do(partial(self._try_again, enrolment, epoch), delay_s=wait_s)
 
-    def _try_again(self, enrolment: _Enrolment, epoch: int) -> None:
+    def _try_again(self, enrolment: Enrolment, epoch: int) -> None:
         with enrolment.lock:
             if enrolment.wanted and enrolment.epoch == epoch and not self._closed:
                 self._register_all(enrolment)
 
     def _end(
         self,
-        enrolment: _Enrolment,
+        enrolment: Enrolment,
         how: Callable[[Trigger, capabilities_pb2.TriggerRegistrationRequest], None],
-        state: SubscriptionState,
+        event: SubscriptionEvent,
     ) -> None:
         # Before the lock: whoever waits to deliver goes away at once, however long a registration still takes.
         for subscription in enrolment.subscriptions:
@@ -258,7 +216,7 @@ class TriggerDesk:
             for index, subscription in enumerate(enrolment.subscriptions):
                 subscription.stop()
                 self._quietly(enrolment.spec, index, how)
-                subscription.move(state)
+                subscription.move(event)
 
     def _quietly(
         self, spec: Spec, index: int, how: Callable[[Trigger, capabilities_pb2.TriggerRegistrationRequest], None]
@@ -277,14 +235,5 @@ class TriggerDesk:
         metadata = self._host.metadata(spec, "")
         metadata.reference_id = f"trigger_{index}"
         return capabilities_pb2.TriggerRegistrationRequest(
-            triggerId=_trigger_id(spec, index), metadata=metadata, payload=wish.payload, method=wish.method
+            triggerId=trigger_id(spec, index), metadata=metadata, payload=wish.payload, method=wish.method
         )
-
-
-def _trigger_id(spec: Spec, index: int) -> str:
-    """As `cre-guest` section 13.3 writes it."""
-    return f"trigger_reg_{spec.workflow_id}_{index}"
-
-
-def _is_final(error: CapabilityError) -> bool:
-    return error.origin == "User" and error.name in FINAL_NAMES

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from strongroom.plugin import Call, CapabilityError, Registration
+from strongroom.plugin import Call, CapabilityError, LimitExceeded, Registration
 from strongroom.plugin.messages import (
     action_and_trigger_pb2,
     basic_action_pb2,
@@ -83,11 +83,16 @@ def test_a_config_that_cannot_be_meant_is_refused(wrong):
 
 
 class Events:
+    behind = False
+
     def __init__(self) -> None:
         self.sent: list[tuple[str, str]] = []
         self.enough = threading.Semaphore(0)
 
     def send(self, event_id, payload):
+        if self.behind:
+            self.behind = False
+            raise LimitExceeded("SR-PLUG-012", "the host is behind")
         self.sent.append((event_id, payload.cool_output))
         self.enough.release()
 
@@ -114,3 +119,16 @@ def test_a_registration_gets_its_events(capability, config):
     stop()
     plugin.stop()
     assert events.sent == [("t-1", "cool"), ("t-2", "cool"), ("t-3", "cool")]
+
+
+def test_a_host_that_is_behind_gets_the_event_again():
+    plugin, events = BasicTest(trigger_events=2, cool_output="cool"), Events()
+    events.behind = True
+    request = capabilities_pb2.TriggerRegistrationRequest()
+    request.payload.Pack(basic_trigger_pb2.Config(name="t"))
+    registration = Registration(trigger_id="w-0", metadata=request.metadata, payload=request.payload, method="Trigger")
+    plugin.capabilities()[2].triggers["Trigger"].register(registration, events)
+    for _ in range(2):
+        assert events.enough.acquire(timeout=WAIT_S)
+    plugin.stop()
+    assert events.sent == [("t-1", "cool"), ("t-2", "cool")]

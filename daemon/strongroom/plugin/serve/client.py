@@ -119,7 +119,10 @@ class RemoteTrigger:
     ) -> None:
         """Start delivering into ``sink``. The stream outlives this call. Raises ``CapabilityError``."""
         answer: queue.SimpleQueue[CapabilityError | None] = queue.SimpleQueue()
-        call: Any = self._register(request, metadata=self._metadata)  # Any: grpc's own call object
+        try:
+            call: Any = self._register(request, metadata=self._metadata)  # Any: grpc's own call object
+        except ValueError as error:  # what grpc raises for a channel that was closed
+            raise CapabilityError("Public", "System", "Unavailable", f"the plugin is away: {error}") from error
         with self._lock:
             old = self._streams.pop(request.triggerId, None)
             self._streams[request.triggerId] = call
@@ -157,6 +160,8 @@ class RemoteTrigger:
             self._unregister(request, timeout=SIDE_CALL_TIMEOUT_S, metadata=self._metadata)
         except grpc.RpcError as error:
             raise _transport_error(error) from error
+        except ValueError as error:
+            raise CapabilityError("Public", "System", "Unavailable", f"the plugin is away: {error}") from error
         finally:
             if call is not None:
                 call.cancel()
@@ -168,6 +173,8 @@ class RemoteTrigger:
             self._ack(request, timeout=SIDE_CALL_TIMEOUT_S, metadata=self._metadata)
         except grpc.RpcError as error:
             raise _transport_error(error) from error
+        except ValueError as error:  # what grpc raises for a channel that was closed
+            raise CapabilityError("Public", "System", "Unavailable", f"the event is not confirmed: {error}") from error
 
     def _read(
         self, call: Any, trigger_id: str, sink: TriggerSink, answer: "queue.SimpleQueue[CapabilityError | None]"

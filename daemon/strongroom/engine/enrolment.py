@@ -1,0 +1,72 @@
+"""One workflow at the desk of triggers, and what the desk needs of the registry."""
+
+import threading
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from strongroom.engine.specs import Spec
+from strongroom.engine.subscription import Subscription
+from strongroom.errors import CapabilityError
+from strongroom.pb.capabilities.v1 import capabilities_pb2
+from strongroom.registry.registry import Entry
+from strongroom.registry.triggers import Subscriber
+
+__all__ = ["Enrolment", "Trigger", "Triggers", "is_final", "trigger_id"]
+
+FINAL_NAMES: Final = frozenset({"InvalidArgument", "LimitExceeded", "OutOfRange", "PermissionDenied", "Unimplemented"})
+"""With the origin User: the trigger understood the subscription and will say the same of it for ever."""
+
+
+class Trigger(Protocol):
+    """A handle on a trigger capability, as the registry gives it."""
+
+    @property
+    def entry(self) -> Entry:
+        """Whether its plugin is there."""
+
+    def register(
+        self,
+        request: capabilities_pb2.TriggerRegistrationRequest,
+        subscriber: Subscriber,
+        *,
+        timeout_s: float,
+    ) -> None:
+        """Start delivering. Raises ``CapabilityError``."""
+
+    def pause(self, request: capabilities_pb2.TriggerRegistrationRequest) -> None:
+        """Stop delivering; the trigger keeps what it has."""
+
+    def unregister(self, request: capabilities_pb2.TriggerRegistrationRequest) -> None:
+        """Stop delivering for good; the trigger forgets what it kept."""
+
+    def ack(self, trigger_id: str, event_id: str, method: str) -> None:
+        """Confirm one event. Raises ``CapabilityError``."""
+
+
+class Triggers(Protocol):
+    """The registry, as the desk needs it."""
+
+    def get_trigger(self, capability_id: str) -> Trigger:
+        """Raises ``NotFound`` or ``InvalidInput``."""
+
+
+@dataclass(eq=False)
+class Enrolment:
+    """One workflow at the desk. ``lock`` is held while its registrations change."""
+
+    spec: Spec
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    subscriptions: list[Subscription] = field(default_factory=list)
+    wanted: bool = False
+    attempts: int = 0
+    epoch: int = 0
+
+
+def trigger_id(spec: Spec, index: int) -> str:
+    """As `cre-guest` section 13.3 writes it."""
+    return f"trigger_reg_{spec.workflow_id}_{index}"
+
+
+def is_final(error: CapabilityError) -> bool:
+    """Whether trying again is of no use until somebody changes something."""
+    return error.origin == "User" and error.name in FINAL_NAMES
