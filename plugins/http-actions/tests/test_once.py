@@ -6,6 +6,7 @@ import pytest
 
 from strongroom.plugin import CapabilityError, Unavailable
 from strongroom.plugin.messages import http_pb2
+from strongroom_http_actions.cache import Cache
 from strongroom_http_actions.limits import ROW_AGE_S_MAX
 from strongroom_http_actions.outcome import Outcome, Row, row_of
 from strongroom_http_actions.rows import Rows
@@ -105,6 +106,16 @@ def test_what_was_never_sent_may_be_sent_again(counting, rig, url):
     assert made.store.values == {}
     made.names["site.example"] = ["127.0.0.1"]
     assert made.send(url(counting), method="POST", **STEP).body == b"1"
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_an_answer_from_the_cache_is_a_first_answer_too(counting, rig, url, method):
+    made, step = rig(counting), {"execution": "e9", "reference": "1"}
+    made.send(url(counting), method=method, store=True)
+    made.send(url(counting), method=method, max_age_s=60, **step)
+    made.action._cache = Cache()
+    assert made.send(url(counting), method=method, max_age_s=60, **step).body == b"1"
+    assert len(counting.seen) == 1
 
 
 class DyingStore(MemoryStore):

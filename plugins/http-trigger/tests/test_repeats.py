@@ -171,6 +171,18 @@ def test_a_name_that_means_two_workflows_is_told_to_their_callers_only(rig, call
     assert rig.error(Caller(b"stranger"), body_for(NAMED))[2] == "unauthenticated"
 
 
+def test_a_workflow_that_is_gone_takes_its_ids_with_it(rig, caller):
+    other = "11" * 32
+    rig.listen(caller.address, workflow=other)
+    for workflow in (WORKFLOW, other):
+        assert rig.call(caller, body_for(workflow))[0] == 200
+    rig.service.forgotten(f"trigger_reg_{WORKFLOW}_0")
+    rig.listen(caller.address)
+    again = body_for(WORKFLOW).replace(b'{"n": 1}', b'{"n": 2}')
+    assert rig.call(caller, again)[0] == 200
+    assert rig.error(caller, body_for(other).replace(b'{"n": 1}', b'{"n": 2}'))[2] == "conflict"
+
+
 def test_a_row_that_cannot_be_read_keeps_its_id_used(make_rig, rig, caller):
     rig.call(caller)
     (place,) = [at for at in rig.store.values if at[1].startswith("request/")]

@@ -91,6 +91,7 @@ class Once:
             return known
         cached = admit()
         if cached is not None:
+            self._keep(key, Row(digest=digest, outcome=cached), is_safe=is_safe)
             return cached
         if not is_safe:
             self._must(lambda: self._rows.put(key, Row(digest=digest, outcome=None)))

@@ -86,9 +86,9 @@ class HttpTriggerPlugin:
     @hookimpl
     def capabilities(self) -> list[Capability]:
         """Offer ``http-trigger@1.0.0-alpha``."""
-        if self._service is None or self._book is None:
+        if self._service is None:
             return []
-        trigger = TriggerMethod(register=self._register, ack=self._service.acknowledged, forget=self._book.forget)
+        trigger = TriggerMethod(register=self._register, ack=self._service.acknowledged, forget=self._service.forgotten)
         description = "Starts workflows by signed HTTP requests"
         return [Capability(id=CAPABILITY_ID, description=description, kind="trigger", triggers={"Trigger": trigger})]
 

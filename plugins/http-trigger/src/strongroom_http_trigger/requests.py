@@ -27,7 +27,11 @@ PENDING_S_MAX: Final = 90_000.0
 
 def request_key(trigger_id: str, request_id: str) -> str:
     """What a request is kept under: ids of other people are no part of names in the store."""
-    return hashlib.sha256(f"{len(trigger_id)}:{trigger_id}{request_id}".encode()).hexdigest()
+    return _prefix(trigger_id) + hashlib.sha256(request_id.encode()).hexdigest()
+
+
+def _prefix(trigger_id: str) -> str:
+    return hashlib.sha256(trigger_id.encode()).hexdigest() + "-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +119,17 @@ class Requests:
 
         with self._changed:
             return self._changed.wait_for(accepted, timeout_s)
+
+    def forget(self, trigger_id: str) -> None:
+        """A workflow is gone for good, and its ids with it. A crash meanwhile leaves some until their time is over."""
+        prefix = _prefix(trigger_id)
+        with self._changed:
+            gone = {key: name for key, name in self._names.items() if key.startswith(prefix)}
+            for key in gone:
+                del self._names[key]
+                self._known.pop(key, None)
+        for name in gone.values():
+            self._store.delete(name)
 
     def _prune(self) -> None:
         """Forget a few of those that are too old or too many."""

@@ -91,6 +91,11 @@ class Service:
             self._requests.accept(key)
             self._book.ack(trigger_id, event_id)
 
+    def forgotten(self, trigger_id: str) -> None:
+        """A workflow is gone for good. Raises as the store."""
+        self._book.forget(trigger_id)
+        self._requests.forget(trigger_id)
+
     def _execute(self, request: Asked, authorization: str) -> dict[str, str]:
         claims = claims_of(authorization, digests=request.digests, now_s=self._now_s())
         one, signer = self._registrations.find(request.workflow, claims.signers)
@@ -125,7 +130,7 @@ class Service:
         return False
 
     def _lock_of(self, key: str) -> threading.Lock:
-        return self._locks[int(key[:8], 16) % LOCKS]
+        return self._locks[int(key[-8:], 16) % LOCKS]
 
     def _wait(self, key: str, one: Listening) -> None:
         """Wait until the host has the event. Raises ``Refusal`` when that takes too long."""
