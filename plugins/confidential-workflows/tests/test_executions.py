@@ -142,6 +142,13 @@ def test_everything_outside_of_the_runner_and_the_vault_sees_sealed_bytes_only(o
     assert len(set(keys)) == len(keys) == 2, "each execution has a key of its own"
 
 
+def test_a_workflow_that_its_host_names_in_plain_is_named_to_others_as_by_any_host(host):
+    host.registry.add(ACTION, lambda call: basic_action_pb2.Outputs())
+    host.run(request_for(host.artifacts.add(wasm("async-calls")), triggered()), workflow_name="hello")
+    stamped = host.registry.calls[0].metadata
+    assert (stamped.workflow_name, stamped.decoded_workflow_name) == (name_hash("hello"), "hello")
+
+
 def test_a_capability_call_is_relayed_with_the_metadata_of_the_execution(host):
     host.registry.add(ACTION, lambda call: basic_action_pb2.Outputs(adapted_thing=call.metadata.reference_id))
     guest = host.artifacts.add(wasm("async-calls"))

@@ -80,7 +80,7 @@ def test_an_execution_id_is_empty_during_subscribe_whatever_was_sent():
         (
             request_for(DIGEST, sdk_pb2.ExecuteRequest(config=b"only a config")),
             "InvalidArgument",
-            "the execute request is neither subscribe nor trigger",
+            "the execute request is neither subscribe nor trigger nor pre_hook",
         ),
         (
             request_for(DIGEST, triggered(), dialect="seed", execute_request=b"x" * (5 * 1024 * 1024 + 1)),

@@ -135,6 +135,17 @@ def test_a_runner_that_asks_for_a_secret_that_is_not_its_to_have_is_not_believed
     assert len(registry.calls) == 1
 
 
+@pytest.mark.parametrize(("asked", "reference"), [(triggered(), "7"), (pre_hook(triggered()), "p:7")])
+def test_a_call_of_the_pre_hook_is_another_step_than_the_same_call_of_its_run(asked, reference):
+    registry = RecordingRegistry()
+    registry.add(ACTION, lambda call: basic_action_pb2.Outputs())
+    metadata = capabilities_pb2.RequestMetadata(workflow_owner=ALICE, workflow_id=WORKFLOW)
+    execution = ConfidentialExecution.from_wire(request_for("ab" * 32, asked), metadata=metadata)
+    call = sdk_pb2.CapabilityRequest(id=ACTION, method="PerformAction", callback_id=7)
+    Relay(registry, metadata, execution).capability_call(call, timeout_s=1)
+    assert registry.calls[0].metadata.reference_id == reference
+
+
 def vault_call(key):
     request = vault_pb2.GetSecretsRequest(requests=[vault_pb2.SecretRequest(id=vault_pb2.SecretIdentifier(key=key))])
     return enclave_pb2.VaultCall(call_id=1, request=request.SerializeToString())

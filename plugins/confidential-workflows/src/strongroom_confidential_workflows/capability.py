@@ -9,6 +9,7 @@ from typing import Any, Final
 from google.protobuf import empty_pb2
 from google.protobuf.message import DecodeError
 
+from strongroom.guest.ids import name_hash
 from strongroom.plugin import Call, CapabilityError, Registry, Unavailable
 from strongroom.plugin.error_text import CODES
 from strongroom.plugin.messages import backend_pb2, confidential_workflow_pb2, enclave_pb2, sdk_pb2
@@ -132,6 +133,10 @@ class ConfidentialWorkflows:
         metadata.workflow_id = execution.workflow_id
         metadata.workflow_owner = execution.owner
         metadata.workflow_execution_id = execution.execution_id
+        if metadata.workflow_name and not metadata.decoded_workflow_name:
+            # A host names the workflow to this capability in plain; others get the hash, and the name beside it.
+            metadata.decoded_workflow_name = metadata.workflow_name
+            metadata.workflow_name = name_hash(metadata.workflow_name)
         relay = Relay(self._registry, metadata, execution)
         try:
             runner = self._launcher.take(min(READY_TIMEOUT_S, max(0.0, deadline - time.monotonic())))

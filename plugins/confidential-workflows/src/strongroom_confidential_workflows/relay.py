@@ -68,7 +68,9 @@ class Relay:
         if denied:
             error = CapabilityError("Public", "User", "LimitExceeded", denied)
             return sdk_pb2.CapabilityResponse(error=format_error(error))
-        request = self._request(call.id, call.method, call.payload, reference_id=str(call.callback_id))
+        request = self._request(
+            call.id, call.method, call.payload, reference_id=f"{self._execution.phase}{call.callback_id}"
+        )
         try:
             capability = self._registry.get_executable(call.id)
             if is_vault(call.id):

@@ -27,6 +27,7 @@ __all__ = ["DEFAULT_NAMESPACE", "ConfidentialExecution", "NamedSecret", "refused
 
 DEFAULT_NAMESPACE: Final = "main"
 HASH_BYTES: Final = 32
+PRE_HOOK: Final = "p:"
 _EXECUTION_ID: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -44,7 +45,10 @@ class NamedSecret:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfidentialExecution:
-    """What to run, for whom, which secrets it names, and what it is kept to. ``owner`` is 40 hex digits."""
+    """What to run, for whom, which secrets it names, and what it is kept to. ``owner`` is 40 hex digits.
+
+    ``phase`` is what the reference ids of its calls begin with: a pre-hook and its run share an execution id.
+    """
 
     workflow_id: str
     owner: str
@@ -55,6 +59,7 @@ class ConfidentialExecution:
     subscribing: bool
     secrets: tuple[NamedSecret, ...]
     restrictions: sdk_pb2.Restrictions | None = None
+    phase: str = ""
 
     @classmethod
     def from_wire(
@@ -85,6 +90,7 @@ class ConfidentialExecution:
             subscribing=subscribing,
             secrets=_named_secrets(untrusted),
             restrictions=asked.restrictions if asked.HasField("restrictions") else None,
+            phase=PRE_HOOK if request.WhichOneof("request") == "pre_hook" else "",
         )
 
 
@@ -110,7 +116,7 @@ def _execute_request(asked: confidential_workflow_pb2.WorkflowExecution) -> tupl
         if asked.HasField("sdk_execute_request") and _canonical(request) != _canonical(typed):
             raise refused("InvalidArgument", "execution.execute_request and execution.sdk_execute_request differ")
     if request.WhichOneof("request") is None:
-        raise refused("InvalidArgument", "the execute request is neither subscribe nor trigger")
+        raise refused("InvalidArgument", "the execute request is neither subscribe nor trigger nor pre_hook")
     return request, asked.execute_request or _canonical(typed)
 
 
