@@ -1,20 +1,29 @@
 """Every plugin that ships passes the conformance suite, in process and as a process."""
 
+import inspect
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from google.protobuf import empty_pb2
 
 from strongroom.plugin.messages import (
     action_and_trigger_pb2,
+    backend_pb2,
     basic_action_pb2,
     basic_trigger_pb2,
+    confidential_workflow_pb2,
+    cron_pb2,
+    http_pb2,
     kvstore_pb2,
     node_action_pb2,
     sdk_pb2,
     values_pb2,
     vault_pb2,
 )
+from strongroom.settings.manifest import load_manifest
+from strongroom.settings.model import packaged_manifest
 from strongroom.testing.conformance import check_plugin
 
 CANARY = "canary-in-a-payload"
@@ -93,10 +102,102 @@ def vault(tmp_path):
     }
 
 
+def cron_trigger():
+    schedule = cron_pb2.Config(schedule="* * * * * *")
+    return {
+        "plugin": "strongroom_cron_trigger.plugin:CronTrigger",
+        "config": {"fastest_interval_s": 1},
+        "samples": {},
+        "registrations": {("cron-trigger@1.0.0", name): schedule for name in ("Trigger", "LegacyTrigger")},
+        "events": {("cron-trigger@1.0.0", name): 1 for name in ("Trigger", "LegacyTrigger")},
+    }
+
+
+def http_actions(url):
+    return {
+        "plugin": "strongroom_http_actions.plugin:HttpActionsPlugin",
+        "config": {"allow_hosts": [url], "owner_requests_per_s": 1000},
+        "samples": {
+            ("http-actions@1.0.0-alpha", "SendRequest"): http_pb2.Request(
+                url=url,
+                method="POST",
+                body=CANARY.encode(),
+                multi_headers={"x-key": http_pb2.HeaderValues(values=[CANARY])},
+            )
+        },
+    }
+
+
+def http_trigger(tmp_path):
+    key = http_pb2.AuthorizedKey(type=http_pb2.KEY_TYPE_ECDSA_EVM, public_key="0x" + "ab" * 20)
+    return {
+        "plugin": "strongroom_http_trigger.plugin:HttpTriggerPlugin",
+        "config": {"listen": f"unix:{tmp_path}/http.sock"},
+        "samples": {},
+        "registrations": {("http-trigger@1.0.0-alpha", "Trigger"): http_pb2.Config(authorized_keys=[key])},
+    }
+
+
+def confidential_workflows():
+    samples = {
+        "Execute": confidential_workflow_pb2.ConfidentialWorkflowRequest(),
+        "ProvidedTees": empty_pb2.Empty(),
+        "Backend": empty_pb2.Empty(),
+        "Cancel": backend_pb2.CancelExecution(execution_id="dd" * 32, reason=CANARY),
+    }
+    return {
+        "plugin": "strongroom_confidential_workflows.plugin:ConfidentialWorkflowsPlugin",
+        "config": {"spare_runners": 0},
+        "samples": {("confidential-workflows@1.0.0-alpha", method): sample for method, sample in samples.items()},
+    }
+
+
+class Echo(BaseHTTPRequestHandler):
+    """Answers every request with what came."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["content-length"] or 0))
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        """Nothing is printed."""
+
+
+@pytest.fixture
+def url():
+    with ThreadingHTTPServer(("127.0.0.1", 0), Echo) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_every_plugin_of_the_manifest_is_checked():
+    checked = set(test_a_bundled_plugin_keeps_the_contract_of_plugins.pytestmark[0].args[1])
+    assert {entry.name.replace("-", "_") for entry in load_manifest(packaged_manifest())} == checked
+
+
 @pytest.mark.parametrize("kind", ["in process", "as a process"])
-@pytest.mark.parametrize("name", ["basic_test", "kvstore", "consensus", "vault"])
-def test_a_bundled_plugin_keeps_the_contract_of_plugins(name, kind, tmp_path):
-    known = vault(tmp_path) if name == "vault" else globals()[name]()
+@pytest.mark.parametrize(
+    "name",
+    [
+        "basic_test",
+        "confidential_workflows",
+        "consensus",
+        "cron_trigger",
+        "http_actions",
+        "http_trigger",
+        "kvstore",
+        "vault",
+    ],
+)
+def test_a_bundled_plugin_keeps_the_contract_of_plugins(name, kind, tmp_path, request):
+    wanted = inspect.signature(globals()[name]).parameters
+    known = globals()[name](*(request.getfixturevalue(fixture) for fixture in wanted))
     if kind == "as a process":
         known["plugin"] = (sys.executable, "-m", known["plugin"].partition(".")[0])
     report = check_plugin(known.pop("plugin"), known.pop("config", {}), **known)

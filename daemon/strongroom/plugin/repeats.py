@@ -26,7 +26,7 @@ __all__ = ["REMEMBERED_HOURS", "Repeats", "repeat_key", "request_digest"]
 KEY_HEX: Final = 32
 REMEMBERED_HOURS: Final = 168
 """A week: a host that was down for longer than that does not find its answers here any more."""
-FORGOTTEN_AT_ONCE: Final = 4
+FORGOTTEN_AT_ONCE: Final = 2
 """Old answers that one call removes: more than it adds, so that the store shrinks, and few, so that it stays quick."""
 
 
