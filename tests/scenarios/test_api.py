@@ -144,7 +144,7 @@ def test_a_running_run_is_cancelled(shared, attributes):
         api.register(guest("sleep-forever"), name, attributes)
         run_id = api.runs.Start(run_pb2.StartRequest(workflow=name), timeout=10).run.run_id
         running = run_pb2.RunServiceGetRequest(run_id=run_id)
-        while api.runs.Get(running, timeout=10).run.status != run_pb2.RUN_STATUS_RUNNING:
+        while api.runs.Get(running, timeout=10).run.status == run_pb2.RUN_STATUS_PENDING:
             time.sleep(0.02)
         answer = api.runs.Cancel(run_pb2.CancelRequest(run_id=run_id, reason="not needed"), timeout=20)
         assert answer.run.status == run_pb2.RUN_STATUS_CANCELLED
