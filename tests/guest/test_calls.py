@@ -3,42 +3,12 @@
 Source: contracts/cre-guest.md sections 6, 7, 8 and 19.
 """
 
-import threading
-
 import pytest
 
-from strongroom.errors import Cancelled, GuestFault, TimedOut, Unavailable
-from strongroom.guest.limits import GuestLimits
-from strongroom.guest.runner.guest_run import run_guest
+from strongroom.errors import GuestFault, Unavailable
 from strongroom.pb.sdk.v1alpha import sdk_pb2
+from tests.guest.one_call import Host, awaited, capability, run
 from tests.guest.program import MEMORY_BYTES, Program
-from tests.guests.host import PretendedHost
-
-REQUEST = sdk_pb2.ExecuteRequest(subscribe={}).SerializeToString()
-
-
-def run(program, host=None, **limits):
-    answer = run_guest(program.wasm(), REQUEST, host or PretendedHost(), limits=GuestLimits(**limits))
-    return program.reply(answer)
-
-
-def capability(call_id, name="echo@1.0.0"):
-    return sdk_pb2.CapabilityRequest(id=name, method="Do", callback_id=call_id)
-
-
-def awaited(*ids):
-    return sdk_pb2.AwaitCapabilitiesRequest(ids=ids)
-
-
-class Host(PretendedHost):
-    """A host whose calls are answered by a function of the test."""
-
-    def __init__(self, answer=None, **fields):
-        super().__init__(**fields)
-        self._answer = answer or (lambda request: sdk_pb2.CapabilityResponse(error="none"))
-
-    def call_capability(self, request):
-        return self._answer(request)
 
 
 def test_a_call_is_accepted_with_zero_and_its_answer_is_awaited():
@@ -211,68 +181,8 @@ def test_a_helper_that_raises_tells_the_guest_only_the_kind_of_error():
     assert response.responses[1].error == "internal error (ValueError)"
 
 
-def test_the_call_beyond_the_slots_waits_inside_the_import():
-    opened, release, most = threading.Semaphore(0), threading.Event(), [0, 0]
-    lock = threading.Lock()
-
-    def answer(request):
-        with lock:
-            most[0] += 1
-            most[1] = max(most)
-        opened.release()
-        release.wait(10)
-        with lock:
-            most[0] -= 1
-        return sdk_pb2.CapabilityResponse(error="done")
-
+def test_an_empty_answer_at_the_very_end_of_memory_is_no_failure():
     program = Program()
-    error = program.buffer(64)
-    for call_id in range(12):
-        program.env("call_capability", *program.message(capability(call_id)), error, 64)
-
-    def let_go():
-        for _ in range(3):
-            opened.acquire(timeout=10)
-        release.set()
-
-    threading.Thread(target=let_go).start()
-    assert run(program, Host(answer), calls_in_flight_max=3).results == [0] * 12
-    assert most[1] <= 3
-
-
-def test_a_cancelled_run_leaves_its_await():
-    host = Host(timeout_ms=60_000)
-    cancelled = threading.Event()
-
-    def answer(request):
-        host.stop("the user said so")
-        cancelled.wait(10)
-        return sdk_pb2.CapabilityResponse()
-
-    host._answer = answer
-    program = Program()
-    error = program.buffer(128)
-    program.env("call_capability", *program.message(capability(1)), error, 128)
-    program.env("await_capabilities", *program.message(awaited(1)), error, 128)
-    program.raw("unreachable")
-    with pytest.raises(Cancelled, match="the user said so"):
-        run(program, host)
-    cancelled.set()
-
-
-def test_an_await_ends_with_the_time_of_the_run():
-    release = threading.Event()
-    program = Program()
-    error = program.buffer(128)
-    program.env("call_capability", *program.message(capability(1)), error, 128)
-    program.env("await_capabilities", *program.message(awaited(1)), error, 128)
-    program.raw("unreachable")
-
-    def hang(request):
-        release.wait(10)
-        return sdk_pb2.CapabilityResponse()
-
-    with pytest.raises(TimedOut, match="50 ms") as caught:
-        run(program, Host(hang, timeout_ms=50))
-    assert caught.value.details["setting"] == "limits.run_timeout_ms"
-    release.set()
+    request = program.message(awaited())
+    calls = [program.env(f"await_{kind}", *request, MEMORY_BYTES, 0) for kind in ("capabilities", "secrets")]
+    assert [run(program).results[at] for at in calls] == [0, 0]

@@ -114,6 +114,18 @@ def test_the_agreed_time_moves_the_clock_of_the_node_on():
     assert host.asked_modes == [DON]
 
 
+def test_the_clock_of_wasi_is_that_of_the_node_in_every_mode():
+    program = Program()
+    moments = []
+    for mode in (DON, NODE, 0, 77):
+        program.env("switch_modes", mode)
+        moments.append(reading(program))
+    host = Host(times_ns=[1])
+    reply = run(program, host)
+    assert [moment(reply, at) for at in moments] == [BEGIN_NS + n * STEP_NS for n in range(4)]
+    assert host.asked_modes == []
+
+
 def test_without_a_begin_each_reading_is_asked_of_the_host_as_the_time_of_the_node():
     program = Program()
     program.env("switch_modes", NODE)
