@@ -10,6 +10,7 @@ from strongroom.pb.capabilities.v1 import capabilities_pb2
 from strongroom.plugin.build import build_plugin
 from strongroom.plugin.messages import cron_pb2
 from strongroom.settings.manifest import PluginEntry
+from strongroom.testing.conformance import CHECKS, Subject, run_check
 from strongroom_cron_trigger.plugin import CronTrigger
 from tests.fakes.memory_host import WAIT_S, Eventually, MemoryHost
 
@@ -21,19 +22,26 @@ KINDS = {
 FAST = {"fastest_interval_s": 1}
 
 
-class Runs(Eventually):
-    """A subscriber that also says what goes on."""
-
-    running = 0
-
-    def unfinished(self):
-        return self.running
-
-
 def asked(schedule, *, trigger_id="t", method="Trigger"):
     request = capabilities_pb2.TriggerRegistrationRequest(triggerId=trigger_id, method=method)
     request.payload.Pack(cron_pb2.Config(schedule=schedule))
     return request
+
+
+EVERY_SECOND = cron_pb2.Config(schedule="* * * * * *")
+
+
+@pytest.mark.parametrize("plugin", [CronTrigger, KINDS["process"]["command"]], ids=KINDS)
+@pytest.mark.parametrize("check", CHECKS)
+def test_it_keeps_the_contract_of_plugins(plugin, check):
+    methods = [(CRON, "Trigger"), (CRON, "LegacyTrigger")]
+    subject = Subject(
+        plugin=plugin,
+        config=FAST,
+        registrations=dict.fromkeys(methods, EVERY_SECOND),
+        events=dict.fromkeys(methods, 1),
+    )
+    run_check(check, subject)
 
 
 @pytest.fixture(params=KINDS)
@@ -49,7 +57,7 @@ def host(kind, tmp_path):
 
 @pytest.mark.parametrize("method", ["Trigger", "LegacyTrigger"])
 def test_a_schedule_fires_until_it_is_confirmed_and_forgotten(host, method):
-    trigger, told = host.registry.get_trigger(CRON), Runs()
+    trigger, told = host.registry.get_trigger(CRON), Eventually()
     trigger.register(asked("* * * * * *", method=method), told, timeout_s=WAIT_S)
     told.wait(lambda t: len(t.events) >= 2)
     first = told.events[0]
@@ -73,7 +81,7 @@ def timestamp(event_id):
 
 
 def test_a_pause_keeps_what_is_not_confirmed(host):
-    trigger, first, second = host.registry.get_trigger(CRON), Runs(), Runs()
+    trigger, first, second = host.registry.get_trigger(CRON), Eventually(), Eventually()
     trigger.register(asked("* * * * * *"), first, timeout_s=WAIT_S)
     first.wait(lambda t: t.events)
     trigger.pause(asked("* * * * * *"))
@@ -94,7 +102,7 @@ def test_a_pause_keeps_what_is_not_confirmed(host):
 )
 def test_a_wrong_schedule_is_refused_by_code_and_text(host, schedule, code, text):
     with pytest.raises(CapabilityError, match=text) as refused:
-        host.registry.get_trigger(CRON).register(asked(schedule), Runs(), timeout_s=WAIT_S)
+        host.registry.get_trigger(CRON).register(asked(schedule), Eventually(), timeout_s=WAIT_S)
     assert (refused.value.visibility, refused.value.origin, refused.value.name) == ("Public", "User", code)
     assert host.stores["cron-trigger"].list() == []
 
@@ -103,16 +111,16 @@ def test_another_message_than_the_config_is_refused(host):
     request = asked("* * * * *")
     request.payload.Pack(timestamp_pb2.Timestamp())
     with pytest.raises(CapabilityError, match="the payload must be capabilities.scheduler.cron.v1.Config"):
-        host.registry.get_trigger(CRON).register(request, Runs(), timeout_s=WAIT_S)
+        host.registry.get_trigger(CRON).register(request, Eventually(), timeout_s=WAIT_S)
 
 
 def test_an_overlap_policy_is_refused_where_the_host_cannot_say_what_runs(host, kind):
     trigger = host.registry.get_trigger(CRON)
     if kind == "in process":
-        trigger.register(asked("OVERLAP=skip * * * * *"), Runs(), timeout_s=WAIT_S)
+        trigger.register(asked("OVERLAP=skip * * * * *"), Eventually(), timeout_s=WAIT_S)
     else:
         with pytest.raises(CapabilityError, match="load the plugin in the daemon") as refused:
-            trigger.register(asked("OVERLAP=skip * * * * *"), Runs(), timeout_s=WAIT_S)
+            trigger.register(asked("OVERLAP=skip * * * * *"), Eventually(), timeout_s=WAIT_S)
         assert (refused.value.origin, refused.value.name) == ("User", "Unimplemented")
 
 
