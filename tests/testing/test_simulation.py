@@ -96,9 +96,9 @@ def test_limits_of_a_run_hold_as_on_a_host(tmp_path):
     done = simulate(wish(mocks=mocks(tmp_path, answers), limits=LimitSettings(http_action_calls_max=1)))
     assert "(limits.http_action_calls_max)" in done.phases[-1].outcome.logs[1]
     few = simulate(wish("many-calls", config=b"9", limits=LimitSettings(steps_max=5)))
-    assert "more than 5 steps (limits.steps_max)" in few.failure
+    assert "made 5 steps, as many as a run may (limits.steps_max)" in few.failure
     small = simulate(wish(limits=LimitSettings(secrets_bytes_max=2)))
-    assert "the secrets of this run have 3 bytes, more than 2" in small.failure
+    assert "secrets of one run: 3 bytes is more than 2 (limits.secrets_bytes_max)" in small.failure
 
 
 @pytest.mark.parametrize("capability", ["confidential-workflows@1.0.0-alpha", "confidential-workflows@9.0.0"])
@@ -140,10 +140,15 @@ basic-test-node-action@1.0.0: {PerformAction: {answer: {outputThing: 555}}}
         (
             '{"confidential": true, "vault_don_secrets": [{"key": "B"}]}',
             {**KEY, ("main", "B"): "b"},
-            "secret main/PRICES_KEY is not in vault_don_secrets",
+            "secret main/PRICES_KEY is not in vault_don_secrets: the enclave refuses it",
+        ),
+        (
+            '{"vault_don_secrets": [{"key": "B"}]}',
+            {**KEY, ("main", "B"): "b"},
+            "secret main/PRICES_KEY is not in vault_don_secrets: a host refuses it",
         ),
     ],
-    ids=["unknown attribute", "named and not given", "not given", "not named"],
+    ids=["unknown attribute", "named and not given", "not given", "not named", "not named, on a host"],
 )
 def test_what_would_fail_elsewhere_is_said(attributes, secrets, warning):
     given = wish(attributes=parse_attributes(attributes.encode()), secrets=secrets)

@@ -9,7 +9,8 @@ from typing import Final
 from strongroom.engine.policy import refuse_system_only
 from strongroom.errors import CapabilityError, LimitExceeded, StrongroomError
 from strongroom.modules.attributes import DEFAULT_NAMESPACE, Attributes
-from strongroom.modules.vault_reads import is_vault
+from strongroom.modules.quotas import SecretBytes
+from strongroom.modules.vault_reads import NOT_LISTED, is_vault
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.plugin.error_text import format_error
 from strongroom.settings.limits import LimitSettings
@@ -60,6 +61,7 @@ class SimulatedHost(AuthorsHost):
         self._mocks = mocks
         self._attributes = attributes
         self._limits = limits
+        self._secret_bytes = SecretBytes(limits.secrets_bytes_max)
         self.used = Used()
 
     def step(self, request: Begun) -> None:
@@ -71,29 +73,30 @@ class SimulatedHost(AuthorsHost):
         else:
             self.used.counts["fetches"] += 1
         if self.used.counts["steps"] > self._limits.steps_max and self._stop is not None:
-            self._stop(f"the run has more than {self._limits.steps_max} steps (limits.steps_max)", grace_ms=0)
+            self._stop(
+                f"the run has made {self._limits.steps_max} steps, as many as a run may (limits.steps_max)", grace_ms=0
+            )
 
     def get_secrets(self, request: sdk_pb2.GetSecretsRequest) -> sdk_pb2.SecretResponses:
-        """As a host answers; in an enclave only what the attributes name, when they name any."""
+        """As a host answers: what the attributes name when they name any, and no more bytes than a run may have."""
         named = {(secret.namespace, secret.key) for secret in self._attributes.vault_don_secrets}
         answers = super().get_secrets(request)
         for asked, answer in zip(request.requests, answers.responses, strict=True):
             name = (asked.namespace or DEFAULT_NAMESPACE, asked.id)
             self.used.secrets.append(name)
-            if self._attributes.confidential and named and name not in named:
-                refusal = sdk_pb2.SecretError(id=name[1], namespace=name[0], owner=OWNER, error=NOT_NAMED)
+            if named and name not in named:
+                why = NOT_NAMED if self._attributes.confidential else NOT_LISTED
+                refusal = sdk_pb2.SecretError(id=name[1], namespace=name[0], owner=OWNER, error=why)
                 answer.error.CopyFrom(refusal)
-            self.used.counts["secret bytes"] += len(answer.secret.value.encode())
-        size, limit = self.used.counts["secret bytes"], self._limits.secrets_bytes_max
-        if size > limit:
+        if refusal_of_all := self._secret_bytes.refusal(str(request.callback_id), answers):
             raise LimitExceeded(
                 "SR-SIM-006",
-                f"the secrets of this run have {size} bytes, more than {limit}",
+                refusal_of_all,
                 fix="ask for fewer or smaller secrets, or raise limits.secrets_bytes_max",
-                size=size,
-                limit=limit,
+                limit=self._limits.secrets_bytes_max,
                 setting="limits.secrets_bytes_max",
             )
+        self.used.counts["secret bytes"] += sum(len(answer.secret.value.encode()) for answer in answers.responses)
         return answers
 
     def note(self, what: str, error: Exception | None = None) -> None:
