@@ -76,6 +76,11 @@ def test_without_a_plugin_and_from_one_that_does_not_know_the_question_nothing_i
     assert Asked().tees.now() == ()
 
 
+def test_a_plugin_that_is_named_and_has_not_started_is_not_one_that_provides_nothing():
+    with pytest.raises(Unavailable, match="has not started"):
+        ProvidedTees(ScriptedCapabilities(dialects={CAPABILITY_ID: "both"})).now()
+
+
 def test_a_plugin_of_the_seed_dialect_is_not_asked():
     asked = Asked(provides(NITRO), dialect="seed")
     assert asked.tees.now() == ()

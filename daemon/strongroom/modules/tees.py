@@ -62,15 +62,18 @@ class ProvidedTees:
             return self._tees
 
     def _ask(self) -> Tees:
-        if self._capabilities.dialect(CAPABILITY_ID) == "seed":
+        dialect = self._capabilities.dialect(CAPABILITY_ID)
+        if dialect == "seed":
             return ()
         question = capabilities_pb2.CapabilityRequest(
             payload=_empty(), configPayload=_empty(), method="ProvidedTees", capabilityId=CAPABILITY_ID
         )
         try:
             answer = self._capabilities.get_executable(CAPABILITY_ID).execute(question, timeout_s=QUESTION_TIMEOUT_S)
-        except NotFound:
-            return ()
+        except NotFound as error:
+            if dialect is None:
+                return ()
+            raise _unavailable("the plugin that plugins.yaml names for it has not started") from error
         except StrongroomError as error:
             if isinstance(error, CapabilityError) and error.name == "Unimplemented":
                 return ()
