@@ -6,9 +6,8 @@ in ``__all__`` follows semantic versioning: within a major version nothing of it
 
 from strongroom.errors import CapabilityError
 from strongroom.pb.sdk.v1alpha import sdk_pb2
-from strongroom.pb.sdk.v1alpha import sdk_pb2 as sdk_pb
 from strongroom.pb.values.v1 import values_pb2
-from strongroom.pb.values.v1 import values_pb2 as values_pb
+from strongroom.testing import sdk_pb, values_pb
 from strongroom.testing.limits import DEFAULT, Limits
 from strongroom.testing.outcome import GuestOutcome, InvalidModule
 from strongroom.testing.run import run_guest
