@@ -1,12 +1,14 @@
 """A pre-hook is asked once before its run, and only restrictions let the run happen."""
 
 import threading
+import time
 
 import pytest
 
 from strongroom.engine.admission import Start
 from strongroom.engine.limits import EngineLimits
-from strongroom.errors import Cancelled, TimedOut
+from strongroom.errors import Cancelled, GuestSuspended, TimedOut
+from strongroom.pb.capabilities.v1 import capabilities_pb2
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from tests.fakes.capabilities import ScriptedCapability, packed
 from tests.fakes.workflow_host import OWNER, WorkflowHost, subscriptions, value
@@ -175,3 +177,51 @@ def test_what_the_pre_hook_calls_does_not_count_against_the_run(database):
     assert run(host)[0].status == "completed"
     assert ["consensus" in answer and "is more than" in answer for answer in answers] == [False, False]
     host.close()
+
+
+def test_a_run_that_was_suspended_is_restricted_as_before_and_its_pre_hook_is_not_asked_again(host):
+    host.capabilities.found[ACTION] = ScriptedCapability(
+        {"PerformAction": capabilities_pb2.CapabilityResponse(payload=packed(sdk_pb2.Trigger()))}
+    )
+    one_call = sdk_pb2.CapabilityRestrictions(max_total_calls=1, type=sdk_pb2.CAPABILITY_RESTRICTION_TYPE_OPEN)
+    asked, seen = [], []
+
+    def pre_hook(request, helper):
+        asked.append(request)
+        return restrictions(sdk_pb2.Restrictions(capabilities=one_call))
+
+    def trigger(request, helper):
+        answers = []
+        for number in (1, 2):
+            call = sdk_pb2.CapabilityRequest()
+            call.CopyFrom(CALL)
+            call.callback_id = number
+            answers.append(helper.call_capability(call))
+        seen.append(answers)
+        if helper.sleeps_done == 0:
+            raise GuestSuspended(sleep_until_unix_ns=time.time_ns())
+        return value("ok")
+
+    host.module.on_trigger = trigger
+    with_pre_hook(host, pre_hook)
+    assert run(host)[0].status == "completed"
+    assert len(seen) == 2
+    assert seen[0] == seen[1]
+    assert [bool(answer.error) for answer in seen[0]] == [False, True]
+    assert len(asked) == 1
+    assert len(host.capabilities.found[ACTION].calls) == 1
+
+
+def test_the_same_call_of_pre_hook_and_trigger_are_two_steps(host):
+    host.capabilities.found[ACTION] = capability = ScriptedCapability(
+        {"PerformAction": capabilities_pb2.CapabilityResponse(payload=packed(sdk_pb2.Trigger()))}
+    )
+
+    def ask(request, helper):
+        assert helper.call_capability(CALL).error == ""
+        return restrictions(sdk_pb2.Restrictions()) if request.HasField("pre_hook") else value("ok")
+
+    host.module.on_trigger = ask
+    with_pre_hook(host, ask)
+    assert run(host)[0].status == "completed"
+    assert [call.metadata.reference_id for call, _ in capability.calls] == ["p:1", "1"]

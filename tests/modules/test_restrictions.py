@@ -2,8 +2,10 @@
 
 import pytest
 from google.protobuf import any_pb2
+from hypothesis import given
+from hypothesis import strategies as st
 
-from strongroom.modules.restrictions import Ledger
+from strongroom.modules.restrictions import Ledger, named_secrets
 from strongroom.pb.capabilities.networking.confidentialhttp.v1alpha import confidential_http_pb2
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.vault import vault_pb2
@@ -217,3 +219,37 @@ def test_looking_takes_nothing():
     assert [book.allows("", "k"), book.allows("main", "k"), book.allows("main", "z")] == [True, True, False]
     assert released(book, ("k", "")) == [True]
     assert not book.allows("main", "k")
+
+
+NAMES = st.tuples(st.sampled_from(["a1", "a2", "b1"]), st.sampled_from(["", "main", "ns"]))
+REQUESTS = st.lists(st.lists(NAMES, max_size=4), max_size=12)
+RULES = st.lists(
+    st.one_of(
+        st.builds(exact, st.sampled_from(["a1", "b1"]), st.sampled_from(["", "main", "ns"])),
+        st.builds(prefix, st.sampled_from(["", "a", "b"]), st.integers(0, 3), st.sampled_from(["", "main", "ns"])),
+    ),
+    max_size=4,
+)
+
+
+@given(total=st.integers(0, 5), rules=RULES, max_calls=st.integers(0, 6), requests=REQUESTS)
+def test_what_is_granted_never_exceeds_any_limit_and_what_is_denied_costs_nothing(total, rules, max_calls, requests):
+    of = {"capabilities": calls(max_calls, kind=OPEN), "of_secrets": secrets(total, *rules)}
+    book, made = ledger(**of), []
+    for names in requests:
+        request = http(*names)
+        if book.take_call(request) == "":
+            made.append(request)
+        else:
+            # Without what was denied in between, the same calls are granted, and this one is still denied.
+            again = ledger(**of)
+            assert granted(again, *made, request) == [True] * len(made) + [False]
+    taken = [(ns or "main", key) for request in made for ns, key in named_secrets(request)]
+    assert len(made) <= max_calls
+    assert len(taken) <= total
+    for rule in rules:
+        if rule.HasField("prefixed_secret"):
+            limited = rule.prefixed_secret
+            place = limited.namespace or "main"
+            covered = [name for name in taken if name[0] == place and name[1].startswith(limited.prefix)]
+            assert len(covered) <= limited.max_secrets
