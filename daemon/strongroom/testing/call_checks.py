@@ -1,5 +1,6 @@
 """Checks of the methods of a plugin. Each yields what is wrong as sentences; nothing is fine."""
 
+import importlib
 import logging
 import random
 from collections.abc import Iterator
@@ -59,7 +60,9 @@ def offers_valid_ids(bench: Bench) -> Iterator[str]:
     for capability_id in sorted({key[0] for key in named} - offered):
         yield f"{capability_id} has samples and is not offered"
     if isinstance(bench.subject.plugin, str) or callable(bench.subject.plugin):
-        for key in sorted(_declared(bench) - named):
+        with bench.stopped():  # two instances at once could want the same port
+            declared = _declared(bench)
+        for key in sorted(declared - named):
             yield f"{key[0]} {key[1]} has no sample"
 
 
@@ -133,21 +136,21 @@ def survives_a_deadline(bench: Bench) -> Iterator[str]:
 def repeats_an_answer(bench: Bench) -> Iterator[str]:
     """A step that is sent again is answered the same, also by a plugin that was started again in between."""
     keys = [key for key in bench.subject.samples if key not in bench.subject.answers_differ]
-    first = {key: bench.call(*key, bench.sample(key), step=f"again-{key[1]}") for key in keys}
+    first = {key: bench.call(*key, bench.sample(key), step="-".join(key)) for key in keys}
     for restarted in (False, True):
         if restarted and keys:
             bench.restart()
         for key in keys:
-            again = bench.call(*key, bench.sample(key), step=f"again-{key[1]}")
+            again = bench.call(*key, bench.sample(key), step="-".join(key))
             if _comparable(again) != _comparable(first[key]):
                 after = " after a restart" if restarted else ""
                 yield f"{key[0]} {key[1]} answered the same step otherwise{after}"
 
 
 def _declared(bench: Bench) -> set[tuple[str, str]]:
-    """Every method and trigger that the class declares, asked of an instance of its own."""
+    """Every method and trigger that the class declares, asked of an instance with a store of its own."""
     module, _, name = (bench.entry.factory or "").partition(":")
-    factory = getattr(__import__(module, fromlist=[name]), name)
+    factory = getattr(importlib.import_module(module), name)
     hooks = Hooks(build_plugin(factory, bench.entry.config, name=bench.entry.name), name=bench.entry.name)
     host = Host(
         name=bench.entry.name,

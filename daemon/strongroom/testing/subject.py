@@ -79,17 +79,18 @@ class Bench:
 
     def restart(self) -> None:
         """Stop the plugin and start it anew over the same store."""
-        self._host.__exit__()
-        self._host = self._new_host()
-        self._host.__enter__()
+        with self.stopped():
+            pass
 
     @contextmanager
     def stopped(self) -> Iterator[None]:
         """The time between a stop and the next start."""
         self._host.__exit__()
-        yield
-        self._host = self._new_host()
-        self._host.__enter__()
+        try:
+            yield
+        finally:
+            self._host = self._new_host()
+            self._host.__enter__()
 
     def state(self) -> PluginState:
         """How the plugin stands."""
