@@ -17,6 +17,7 @@ from tests.fakes.web_site import Authority, Site, says
 from tools.build_guests import Guest, build
 
 CALLER = Caller(b"scenario")
+SLOW_S = 0.2
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +31,12 @@ def webhook(tmp_path_factory):
 def site(tmp_path):
     """Answers with what it got, and keeps it."""
     authority = Authority(tmp_path)
-    made = Site(lambda seen: iter([says(200, b"got " + seen.body)]), certificate=authority.file("localhost"))
+
+    def answer(seen):
+        time.sleep(SLOW_S)  # so that every kill finds requests that are under way
+        yield says(200, b"got " + seen.body)
+
+    made = Site(answer, certificate=authority.file("localhost"))
     made.authority = authority.path
     yield made
     made.close()
