@@ -48,6 +48,7 @@ class SubscribeHelper:
     metadata: capabilities_pb2.RequestMetadata
     reader: SecretReader
     timeout_ms: int
+    timeout_setting: str = "limits.subscribe_timeout_ms"
     named_secrets: tuple[SecretName, ...] = ()
     warnings: list[str] = field(default_factory=list)
     execution_id: str = ""

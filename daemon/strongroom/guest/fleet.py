@@ -2,7 +2,7 @@
 
 Rule 1: a runner serves one owner until it is recycled, so that nothing of one owner's guests is left for another's.
 Rule 2: there are never more than ``runners_max``; one fresh runner is kept ready while there is room for it.
-Rule 3: whoever finds none waits, until a time is up.
+Rule 3: whoever finds none waits, until a time is up; who came first is served first.
 Rule 4: an owner without any runner gets the next one; an owner who has one does not take another's while that owner
 waits, and nobody loses a runner right after getting it. Starting a process costs a hundred short runs.
 Rule 5: of more than two runners the last free one is for a module that has none, so that one busy workflow does not
@@ -11,10 +11,9 @@ keep all others waiting.
 
 import threading
 import time
-from collections import Counter
 from concurrent.futures import Future
 
-from strongroom.errors import StrongroomError, Unavailable
+from strongroom.errors import Cancelled, StrongroomError, Unavailable
 from strongroom.guest.cancellation import Cancellation
 from strongroom.guest.runner_process import RunnerProcess
 from strongroom.guest.spawner import Spawner
@@ -38,6 +37,16 @@ RUNS_MAX = 10_000
 """Runs after which a runner is recycled, whatever it may have leaked by then."""
 
 
+class _Waiter:
+    """Somebody who waits for a runner. ``called`` is set when there is one, and when waiting may be over otherwise."""
+
+    def __init__(self, owner: str, module_key: str) -> None:
+        self.owner = owner
+        self.module_key = module_key
+        self.runner: RunnerProcess | None = None
+        self.called = threading.Event()
+
+
 class Fleet:
     """The runners of a pool: fresh, idle and busy ones."""
 
@@ -48,7 +57,7 @@ class Fleet:
         self._idle: list[RunnerProcess] = []  # the least recently used one first
         self._busy: dict[RunnerProcess, tuple[str, str]] = {}  # and owner and module of what each executes
         self._starting = 0
-        self._waiting: Counter[tuple[str, str]] = Counter()  # by owner and module
+        self._waiting: list[_Waiter] = []  # who came first is first
         self._failed_s = float("-inf")
         self._failure: BaseException | None = None
         self._closed = False
@@ -75,34 +84,20 @@ class Fleet:
 
         Raises ``Unavailable`` when there is none in time, and ``Cancelled``.
         """
+        cancellation.check()
         deadline_s = time.monotonic() + timeout_s
-        cancellation.listen(lambda _reason, _grace_ms: self._wake())
+        waiter = _Waiter(owner, module_key)
+        cancellation.listen(lambda _reason, _grace_ms: waiter.called.set())
         with self._changed:
-            self._waiting[owner, module_key] += 1
-            try:
-                while True:
-                    cancellation.check()
-                    if self._closed:
-                        raise Unavailable("SR-GUEST-022", "the runner pool is closed", fix="the host is stopping")
-                    if self._may_have_one(owner, module_key):
-                        runner = self._choose(owner, module_key)
-                        if runner is not None:
-                            break
-                        self._make_one(owner)
-                    left_s = deadline_s - time.monotonic()
-                    if left_s <= 0:
-                        raise self._unavailable(f"no runner was free within {timeout_s:.1f} s")
-                    self._changed.wait(min(left_s, RETRY_S))
-            finally:
-                self._waiting[owner, module_key] -= 1
-                self._waiting += Counter()  # drops those at zero
-            self._idle.remove(runner)
-            self._busy[runner] = (owner, module_key)
-            if not runner.owner:
-                runner.owner, runner.owned_s = owner, time.monotonic()
-            runner.runs += 1
-            self._keep_spare()
-            return runner
+            self._waiting.append(waiter)
+            self._match()
+        while waiter.runner is None:
+            with self._changed:
+                problem = self._problem(waiter, deadline_s, timeout_s, cancellation)
+                if problem is not None:
+                    raise problem
+            waiter.called.wait(min(max(deadline_s - time.monotonic(), 0.0), RETRY_S))
+        return waiter.runner
 
     def release(self, runner: RunnerProcess, *, reusable: bool) -> None:
         """Take ``runner`` back, or bury it."""
@@ -113,6 +108,7 @@ class Fleet:
                 self._idle.append(runner)
             else:
                 self._keep_spare()
+            self._match()
             self._changed.notify_all()
         if not keep:
             runner.bury()
@@ -129,15 +125,59 @@ class Fleet:
             idle, self._idle = self._idle, []
             for runner in self._busy:
                 runner.kill()
+            for waiter in self._waiting:
+                waiter.called.set()
             self._changed.notify_all()
         for runner in idle:
             runner.bury()
         with self._changed:
             self._changed.wait_for(lambda: not self._busy and not self._starting, timeout=10)
 
-    def _wake(self) -> None:
-        with self._changed:
-            self._changed.notify_all()
+    def _problem(
+        self, waiter: "_Waiter", deadline_s: float, timeout_s: float, cancellation: Cancellation
+    ) -> Exception | None:
+        """Why ``waiter`` must stop waiting, and then it does not wait any more; ``None`` when it may, or is served."""
+        if waiter.runner is not None:
+            return None
+        problem: Exception | None = None
+        try:
+            cancellation.check()
+        except Cancelled as cancelled:
+            problem = cancelled
+        if self._closed:
+            problem = Unavailable("SR-GUEST-022", "the runner pool is closed", fix="the host is stopping")
+        elif problem is None and time.monotonic() >= deadline_s:
+            problem = self._unavailable(f"no runner was free within {timeout_s:.1f} s")
+        if problem is not None:
+            self._waiting.remove(waiter)
+            return problem
+        # What could not be had before may be had now: a tenure ends, and a start may be tried again.
+        self._match()
+        return None
+
+    def _match(self) -> None:
+        """Give idle runners to those who wait, in the order in which they came, and make what is missing."""
+        for waiter in list(self._waiting):
+            if not self._idle and self._count() >= self._runners_max:
+                return
+            if not self._may_have_one(waiter.owner, waiter.module_key):
+                continue
+            runner = self._choose(waiter.owner, waiter.module_key)
+            if runner is None:
+                self._make_one(waiter.owner)
+            else:
+                self._hand_over(runner, waiter)
+
+    def _hand_over(self, runner: RunnerProcess, waiter: "_Waiter") -> None:
+        self._waiting.remove(waiter)
+        self._idle.remove(runner)
+        self._busy[runner] = (waiter.owner, waiter.module_key)
+        if not runner.owner:
+            runner.owner, runner.owned_s = waiter.owner, time.monotonic()
+        runner.runs += 1
+        waiter.runner = runner
+        waiter.called.set()
+        self._keep_spare()
 
     def _choose(self, owner: str, module_key: str) -> RunnerProcess | None:
         for dead in [runner for runner in self._idle if not runner.is_alive()]:
@@ -180,7 +220,7 @@ class Fleet:
 
     def _wanting(self) -> list[str]:
         """Owners of those who wait and may have a runner now, one for each."""
-        return [owner for owner, module_key in self._waiting.elements() if self._may_have_one(owner, module_key)]
+        return [w.owner for w in self._waiting if self._may_have_one(w.owner, w.module_key)]
 
     def _has_runner(self, owner: str) -> bool:
         return any(runner.owner == owner for runner in (*self._idle, *self._busy))
@@ -220,6 +260,7 @@ class Fleet:
                     late = runner
                 else:
                     self._idle.append(runner)
+                    self._match()
             self._changed.notify_all()
         if late is not None:
             late.bury()
