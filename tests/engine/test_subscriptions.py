@@ -68,10 +68,10 @@ def test_a_confirmation_that_fails_loses_nothing(desk):
 @pytest.mark.parametrize(
     ("event_id", "text", "reason"),
     [
-        ("", "x", "SR-TRIG-001: its id has 0 bytes"),
-        ("e" * 257, "x", "SR-TRIG-001: its id has 257 bytes"),
-        ("e\x00", "x", "SR-TRIG-001: its id holds characters that cannot be printed"),
-        ("e1", "x" * 2000, "SR-TRIG-002: its payload is 20"),
+        ("", "x", "SR-TRIG-001: the event has no usable id: it has 0 bytes"),
+        ("e" * 257, "x", "SR-TRIG-001: the event has no usable id: it has 257 bytes"),
+        ("e\x00", "x", "SR-TRIG-001: the event has no usable id"),
+        ("e1", "x" * 2000, "SR-TRIG-002: the payload of the event is 20"),
     ],
     ids=["no id", "long id", "zero byte in id", "big payload"],
 )
@@ -137,7 +137,7 @@ def test_a_bug_in_acceptance_is_a_refusal_and_not_the_end_of_deliveries(desk):
     spec, (trigger_id,) = desk.enrol()
     desk.runs.faults = [RuntimeError("a secret text")]
     desk.trigger.fire(trigger_id, "e1")
-    assert desk.report(spec).last_refusal == "SR-INT-003: RuntimeError"
+    assert desk.report(spec).last_refusal == "SR-INT-003: an internal error kept an event from its run"
     desk.trigger.fire(trigger_id, "e1")
     assert desk.runs_of(spec) == ["e1"]
 

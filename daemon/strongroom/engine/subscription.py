@@ -14,7 +14,17 @@ from google.protobuf import any_pb2
 
 from strongroom.engine.specs import ACTIVE, Spec
 from strongroom.engine.subscription_states import SubscriptionEvent, SubscriptionState, step
-from strongroom.errors import CapabilityError, NotFound, StorageFault, StrongroomError, Unavailable, WrongState
+from strongroom.errors import (
+    CapabilityError,
+    Internal,
+    InvalidInput,
+    LimitExceeded,
+    NotFound,
+    StorageFault,
+    StrongroomError,
+    Unavailable,
+    WrongState,
+)
 from strongroom.pb.capabilities.v1 import capabilities_pb2
 from strongroom.plugin.error_text import error_of, readable
 from strongroom.storage.runs import RunRow
@@ -135,19 +145,17 @@ class Subscription:
             return
         with self._lock:
             self._last_event_ms = time.time_ns() // 1_000_000
-        refusal = self._refusal(event)
-        if refusal:
-            self._refuse(refusal)
-            return
         try:
+            self._check(event)
             created = self._accepted_run(event)
         except StrongroomError as error:
             self._refuse(f"{error.code}: {error}")
             return
-        except Exception as error:
+        except Exception:
             # The last line of defence: a bug here must not end the thread that delivers everything else.
-            log.exception("an event could not be taken", extra=self._named())
-            self._refuse(f"SR-INT-003: {type(error).__name__}")
+            log.exception("taking an event failed unexpectedly", extra=self._named())
+            fault = Internal("SR-INT-003", "an internal error kept an event from its run", fix="see the daemon's log")
+            self._refuse(f"{fault.code}: {fault}")
             return
         if created is None:
             return
@@ -178,18 +186,26 @@ class Subscription:
         """Events come again."""
         self.move(SubscriptionEvent.RESTORED)
 
-    def _refusal(self, event: capabilities_pb2.TriggerEvent) -> str:
-        """Why the event can never become a run; empty when it can."""
+    def _check(self, event: capabilities_pb2.TriggerEvent) -> None:
+        """Raises ``InvalidInput`` or ``LimitExceeded`` for an event that can never become a run."""
         id_bytes = len(event.id.encode())
-        if not 1 <= id_bytes <= EVENT_ID_BYTES_MAX:
-            return f"SR-TRIG-001: its id has {id_bytes} bytes, it must have 1 to {EVENT_ID_BYTES_MAX}"
-        if not event.id.isprintable():
-            return "SR-TRIG-001: its id holds characters that cannot be printed"
+        if not 1 <= id_bytes <= EVENT_ID_BYTES_MAX or not event.id.isprintable():
+            raise InvalidInput(
+                "SR-TRIG-001",
+                "the event has no usable id",
+                why=f"it has {id_bytes} bytes; 1 to {EVENT_ID_BYTES_MAX} are allowed, all of them printable",
+                field="id",
+            )
         size = event.payload.ByteSize()
         if size > self._payload_bytes_max:
-            limit = f"{self._payload_bytes_max} (limits.payload_bytes_max)"
-            return f"SR-TRIG-002: its payload is {size} bytes, more than {limit}"
-        return ""
+            raise LimitExceeded(
+                "SR-TRIG-002",
+                f"the payload of the event is {size} bytes, more than {self._payload_bytes_max}",
+                fix="send a reference to large data instead",
+                size=size,
+                limit=self._payload_bytes_max,
+                setting="limits.payload_bytes_max",
+            )
 
     def _accepted_run(self, event: capabilities_pb2.TriggerEvent) -> bool | None:
         """Whether the event made a new run; ``None`` when this subscription takes nothing more."""
