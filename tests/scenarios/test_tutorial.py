@@ -119,10 +119,10 @@ def last_document(output: str) -> dict[str, object]:
 @pytest.mark.usefixtures("host")
 def test_the_first_workflow_of_a_reader_runs_as_the_readme_says(reader):
     clone, environment = reader
-    first, look, own = blocks("client")
-    done = run(f"\necho '{END_OF_BLOCK}'\n".join([first, look, own]), clone, environment)
+    first, look, own, replay = blocks("client")
+    done = run(f"\necho '{END_OF_BLOCK}'\n".join([first, look, own, replay]), clone, environment)
     assert done.returncode == 0, done.stderr
-    said_first, said_look, said_own = done.stdout.split(f"{END_OF_BLOCK}\n")
+    said_first, said_look, said_own, said_replay = done.stdout.split(f"{END_OF_BLOCK}\n")
 
     confidential = last_document(said_first)
     assert confidential["result"] == {"greeting": "hello, x", "api_key": "present, 6 bytes"}
@@ -135,6 +135,8 @@ def test_the_first_workflow_of_a_reader_runs_as_the_readme_says(reader):
     local = last_document(said_own)
     assert local["result"] == {"greeting": "hello, me", "api_key": "received, 6 bytes"}
     assert (local["module"], local["backend"]) == ("local", "local")
+
+    assert "equal" in said_replay
 
     (wrong,) = blocks("client, exit 65")
     refused = run(first.splitlines()[0] + "\n" + wrong, clone, environment)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from strongroom.engine.history import History
-from strongroom.engine.opened import opened_content
+from strongroom.engine.opened import Opener
 from strongroom.storage.runs import RunRow
 
 __all__ = ["SCHEMA", "export_lines"]
@@ -25,6 +25,7 @@ def export_lines(history: History, header: RunRow, *, opened: bool) -> Iterator[
     Only a few events are in memory at once. Raises ``Tampered`` at the first event that is not authentic.
     """
     yield _line({"schema": SCHEMA, "line": "run", "opened": opened, **_run(header)})
+    opener = Opener()
     for event in history.stored(header):
         row = event.row
         described: dict[str, Any] = {  # Any: JSON
@@ -36,7 +37,7 @@ def export_lines(history: History, header: RunRow, *, opened: bool) -> Iterator[
             "key_version": event.key_version,
         }
         if opened:
-            described["content"] = opened_content(row.event_type, event.content or b"")
+            described["content"] = opener.content(row.event_type, row.correlation_id, event.content or b"")
         else:
             described["sealed"] = base64.b64encode(row.sealed).decode()
         yield _line(described)

@@ -4,6 +4,7 @@ What a workflow asked of the vault and what it got stays hidden: a secret is sho
 """
 
 import base64
+import re
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -23,21 +24,37 @@ from strongroom.engine.lifecycle import RunEvent
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.strongroom.journal.v1 import journal_pb2
 
-__all__ = ["HIDDEN", "opened_content"]
+__all__ = ["HIDDEN", "Opener"]
 
 HIDDEN: Final = "***"
+VAULT: Final = "vault"
 Json = dict[str, Any]  # Any: JSON
 
 
-def opened_content(event_type: str, content: bytes) -> Json:
-    """What an event says. Bytes that are no message of its type are given as base64."""
-    reader = READERS.get(event_type)
-    if reader is None:
-        return _bytes(content)
-    try:
-        return reader(content)
-    except DecodeError:
-        return _bytes(content)
+class Opener:
+    """Opens the events of one run, in their order: which step asked the vault is known from its first event."""
+
+    def __init__(self) -> None:
+        self._of_vault: set[str] = set()
+
+    def content(self, event_type: str, correlation_id: str, content: bytes) -> Json:
+        """What an event says. Bytes that are no message of its type are given as base64."""
+        reader = READERS.get(event_type, _bytes)
+        try:
+            if event_type == STEP_CREATED and _asks_vault(content):
+                self._of_vault.add(correlation_id)
+                return {"request": HIDDEN}
+            if event_type == STEP_COMPLETED and correlation_id in self._of_vault:
+                return {"response": HIDDEN}
+            return reader(content)
+        except DecodeError:
+            return _bytes(content)
+
+
+def _asks_vault(content: bytes) -> bool:
+    request = journal_pb2.StepCreated.FromString(content).request
+    # Rather too many than too few: an id that no registry would take is looked at in the same way.
+    return re.split("[:@]", sdk_pb2.CapabilityRequest.FromString(request).id)[0].strip().lower() == VAULT
 
 
 def _created(content: bytes) -> Json:
