@@ -54,3 +54,37 @@ def test_after_the_end_nothing_starts():
     ran = threading.Event()
     workers.submit(ran.set)
     assert not ran.is_set()
+
+
+def test_one_kind_does_not_take_every_thread():
+    workers = Workers(4, name="test")
+    release, inside, other = threading.Event(), threading.Semaphore(0), threading.Event()
+
+    def hang():
+        inside.release()
+        release.wait(20)
+
+    for _ in range(10):
+        workers.submit(hang, kind="hangs")
+    for _ in range(3):
+        assert inside.acquire(timeout=10)
+    workers.submit(other.set, kind="other")
+    assert other.wait(10)
+    assert not inside.acquire(blocking=False)
+    release.set()
+    for _ in range(7):
+        assert inside.acquire(timeout=10)
+    workers.close()
+
+
+def test_kinds_take_turns():
+    workers = Workers(1, name="test")
+    ran, begin, done = [], threading.Event(), threading.Semaphore(0)
+    workers.submit(lambda: begin.wait(10))
+    for kind in "aaabbc":
+        workers.submit(lambda kind=kind: (ran.append(kind), done.release()), kind=kind)
+    begin.set()
+    for _ in range(6):
+        assert done.acquire(timeout=10)
+    assert ran == list("abcaba")
+    workers.close()

@@ -44,6 +44,7 @@ class HostedRun:
         workers: Workers,
         limits: GuestLimits,
         allowed: tuple[int, str],
+        kind: str,
         watch: Callable[[runner_pb2.FromRunner], None] | None = None,
     ) -> None:
         self._runner = runner
@@ -52,6 +53,7 @@ class HostedRun:
         self._workers = workers
         self._limits = limits
         self._allowed = allowed
+        self._kind = kind
         self._watch = watch
         self._lock = threading.Lock()
         self._ending = threading.Lock()  # not the other one, which a thread may hold that sends to a hung runner
@@ -139,7 +141,7 @@ class HostedRun:
             self._calls_open += 1
             if self._calls_open > self._limits.calls_in_flight_max:
                 raise RunnerDeathError("it has more calls open than a guest may")
-        self._workers.submit(job)
+        self._workers.submit(job, kind=self._kind)
 
     def _capability(self, request: sdk_pb2.CapabilityRequest) -> None:
         if self._is_dropped():

@@ -30,7 +30,8 @@ START_S: Final = 30.0
 """How long the first question about the engine may wait for the first runner."""
 
 CALL_THREADS_MAX: Final = 512
-"""Threads for calls of all runs together; a thread that waits costs little, thousands of them do."""
+"""Threads for calls of all runs together, also of those that were suspended while their calls go on; a thread that
+waits costs little, thousands of them do."""
 
 FRAME_SLACK_BYTES: Final = 1 << 20
 
@@ -72,7 +73,7 @@ class RunnerPool:
         self._limits = limits
         self._spawner = Spawner(cache.code_directory)
         self._fleet = Fleet(self._spawner, runners_max=runners_max)
-        self._workers = Workers(min(CALL_THREADS_MAX, runners_max * limits.calls_in_flight_max), name="guest-call")
+        self._workers = Workers(CALL_THREADS_MAX, name="guest-call")
         self._compiling = threading.Lock()
 
     def start(self) -> None:
@@ -142,6 +143,7 @@ class RunnerPool:
                 workers=self._workers,
                 limits=limits,
                 allowed=(limit_ms, setting),
+                kind=f"{owner}/{module_key}",
                 watch=watch,
             )
             return run.execute(order, descriptor)
