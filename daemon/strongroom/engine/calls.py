@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from strongroom.errors import Cancelled, StrongroomError
 from strongroom.pb.strongroom.journal.v1 import journal_pb2
 
-__all__ = ["Call", "Calls"]
+__all__ = ["Call", "Calls", "stopped"]
 
 
 class Call:
@@ -34,7 +34,7 @@ class Call:
         """The answer, waited for. Raises what kept it from getting into the journal."""
         self.done.wait()
         if self.answer is None:
-            raise self.error or Cancelled("SR-RUN-015", "the run has ended")
+            raise self.error or stopped()
         return self.answer
 
 
@@ -57,7 +57,7 @@ class Calls:
             if known is not None:
                 return known, False
             if self._closed:
-                raise Cancelled("SR-RUN-015", "the run has ended or is executed again")
+                raise stopped()
             call = Call(name, asked, self._round)
             self._open[name] = call
             return call, True
@@ -124,3 +124,8 @@ class Calls:
         with self._changed:
             self._closed = True
             return self._changed.wait_for(lambda: not self._open, timeout_s)
+
+
+def stopped() -> Cancelled:
+    """What a guest gets that wants to send something although its run is being stopped, or goes on elsewhere."""
+    return Cancelled("SR-RUN-028", "the run is being stopped")

@@ -17,7 +17,6 @@ from strongroom.engine.specs import Spec
 from strongroom.engine.steps import Steps
 from strongroom.engine.suspension import suspend
 from strongroom.errors import (
-    Cancelled,
     CapabilityError,
     GuestSuspended,
     Internal,
@@ -77,7 +76,8 @@ class Executor:
         not journalled."""
         end: End | None = None
         try:
-            end = end_of(self._run(handle, recorded))
+            if handle.cancel.reason is None:
+                end = end_of(self._run(handle, recorded))
         except GuestSuspended as suspended:
             if handle.cancel.reason is None:
                 return suspend(handle, suspended, self._limits)
@@ -100,8 +100,6 @@ class Executor:
         return cancelled(handle.cancel.reason or "")
 
     def _run(self, handle: RunHandle, recorded: Recorded) -> sdk_pb2.ExecutionResult:
-        if handle.cancel.reason is not None:
-            raise Cancelled("SR-RUN-015", handle.cancel.reason)
         if handle.spent_ms() >= self._limits.run_timeout_ms:
             raise time_is_up(self._limits.run_timeout_ms)
         spec = self._spec(handle)
@@ -175,7 +173,7 @@ class Executor:
             spec = handle.spec or self._host.specs.get(header.workflow_id)
         except Unavailable as error:
             # The database, not the workflow: the run is tried again and does not fail for it.
-            raise StorageFault("SR-RUN-019", "the workflow of a run could not be read", why=str(error)) from error
+            raise StorageFault("SR-RUN-029", "the workflow of a run could not be read now", why=str(error)) from error
         if spec is None:
             raise NotFound("SR-WF-003", f"workflow {header.workflow_id} was deleted", fix="register it again")
         chosen = self._host.selection.module_of(spec, header.trigger_index)

@@ -162,7 +162,7 @@ class RunHandle:
     def held_journal(self) -> RunJournal:
         """The journal, which has been opened."""
         if self.journal is None:
-            raise Internal("SR-INT-001", f"the journal of run {self.run_id!r} was not opened")
+            raise Internal("SR-INT-004", f"the journal of run {self.run_id!r} was not opened")
         return self.journal
 
     @property

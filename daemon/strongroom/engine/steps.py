@@ -10,19 +10,17 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
 
-from strongroom.engine.calls import Call, Calls
+from strongroom.engine.calls import Call, Calls, stopped
 from strongroom.engine.cancel_signal import CancelSignal
 from strongroom.engine.event_types import STEP_COMPLETED, STEP_CREATED, TIME_READ
 from strongroom.engine.recorded import Recorded
 from strongroom.engine.run_journal import RunJournal
-from strongroom.errors import Cancelled, GuestFault, Internal, LimitExceeded, NondeterministicGuest, StrongroomError
+from strongroom.errors import GuestFault, LimitExceeded, NondeterministicGuest, StrongroomError
 from strongroom.pb.strongroom.journal.v1 import journal_pb2
 
 __all__ = ["Send", "Steps"]
 
-STOPPED: Final = "the run is being stopped"
 Send = Callable[[bool], journal_pb2.StepCompleted]
 """Makes the call of a step; told whether it was sent before and its answer is lost."""
 
@@ -71,7 +69,7 @@ class Steps:
             if not was_sent:
                 self._begin(call.name, created, once=once)
             if self.cancel.reason is not None:
-                raise Cancelled("SR-RUN-015", STOPPED)
+                raise stopped()
             completed = send(was_sent)
             completed.answered_unix_ns = self.now_unix_ns()
             self.journal.settle(self.journal.note(STEP_COMPLETED, call.name, completed.SerializeToString()))
@@ -79,7 +77,7 @@ class Steps:
             self.calls.leave(call, None, error)
             raise
         except BaseException:
-            self.calls.leave(call, None, Internal("SR-INT-001", "an internal error ended a step"))
+            self.calls.leave(call, None)
             raise
         self.calls.leave(call, completed)
         return completed
@@ -104,7 +102,7 @@ class Steps:
                     setting="limits.steps_max",
                 )
             if self.cancel.reason is not None:
-                raise Cancelled("SR-RUN-015", STOPPED)
+                raise stopped()
             self._begun.add(name)
         stored = self.journal.note(STEP_CREATED, name, created.SerializeToString())
         if once:
