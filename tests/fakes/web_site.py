@@ -123,6 +123,7 @@ class Site:
 
     def _one(self, connection: socket.socket) -> None:
         connection.settimeout(WAIT_S)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             if self._before is not None:
                 self._before(connection)
