@@ -1,56 +1,24 @@
 """Schedules on a real host that is killed, restarted, paused and drained: every second is one run, none is lost."""
 
-import json
 import os
 import signal
-import sys
 import time
 from datetime import datetime
 
 import pytest
 
 from strongroom.pb.strongroom.v1 import run_pb2, workflow_pb2
-from tests.fakes.live_daemon import LiveDaemon
+from tests.fakes.ticking import EVERY_SECOND, KINDS, events, ticking_daemon, wait_for_events, without_gaps
 from tests.guests.build import guest
-
-CONFIG = {"fastest_interval_s": 1, "catch_up": "all", "catch_up_events_max": 1000}
-KINDS = {
-    "in process": {"factory": "strongroom_cron_trigger.plugin:CronTrigger"},
-    "process": {"command": [sys.executable, "-m", "strongroom_cron_trigger"]},
-}
-EVERY_SECOND = b"* * * * * *"
 
 
 @pytest.fixture
 def ticking(request, state):
     """A daemon whose schedules may fire every second."""
-    entry = {"name": "cron-trigger", "config": CONFIG, **KINDS[getattr(request, "param", "in process")]}
-    path = state / "plugins.yaml"
-    path.write_text(json.dumps({"version": 1, "plugins": [entry]}))
-    daemon = LiveDaemon(state, ("--plugins-file", str(path)))
-    daemon.start()
+    daemon = ticking_daemon(state, getattr(request, "param", "in process")).start()
     yield daemon
     if daemon.process.poll() is None:
         daemon.kill()
-
-
-def events(api):
-    """The times of all runs that have completed, in order."""
-    found, token = [], ""
-    while True:
-        page = api.runs.List(run_pb2.RunServiceListRequest(page_size=500, page_token=token), timeout=20)
-        found += [run for run in page.runs if run.status == run_pb2.RUN_STATUS_COMPLETED]
-        token = page.next_page_token
-        if not token:
-            return sorted(int(datetime.fromisoformat(run.event_id).timestamp()) for run in found)
-
-
-def wait_for_events(api, count):
-    end = time.monotonic() + 60
-    while len(found := events(api)) < count:
-        assert time.monotonic() < end, f"{len(found)} of {count} events became runs"
-        time.sleep(0.05)
-    return found
 
 
 def subscription(api, name="ticks"):
@@ -64,10 +32,6 @@ def wait_for_state(api, state):
         assert time.monotonic() < end, found
         time.sleep(0.05)
     return found
-
-
-def without_gaps(found):
-    return found == list(range(found[0], found[0] + len(found)))
 
 
 @pytest.mark.parametrize("ticking", KINDS, indirect=True)
