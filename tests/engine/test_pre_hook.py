@@ -95,10 +95,18 @@ def test_an_error_of_the_pre_hook_is_the_result_of_the_run_and_the_trigger_is_no
         (subscriptions("a@1.0.0"), "it answered with trigger_subscriptions"),
         (
             restrictions(sdk_pb2.Restrictions.FromString(b"\xfa\x01\x01x")),
-            "its restrictions hold fields that this host does not know, so it could not keep to them",
+            "the restrictions hold fields that are not known here",
+        ),
+        (
+            restrictions(
+                sdk_pb2.Restrictions(
+                    secrets=sdk_pb2.SecretsRestritions(restrictions=[sdk_pb2.SecretRestriction()] * 1001)
+                )
+            ),
+            "the restrictions have 1001 entries, more than 1000",
         ),
     ],
-    ids=["value", "empty", "subscriptions", "unknown fields"],
+    ids=["value", "empty", "subscriptions", "unknown fields", "too many"],
 )
 def test_any_other_answer_denies_the_run(host, answer, why):
     with_pre_hook(host, lambda request, helper: answer)

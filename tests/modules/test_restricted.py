@@ -192,3 +192,11 @@ def test_no_more_fetches_than_allowed_are_under_way_and_the_others_wait():
         thread.join(10)
     assert len(inner.fetches) == 6
     assert inner.most <= 2
+
+
+def test_a_fetch_of_more_secrets_than_anybody_has_is_refused_before_it_is_looked_at():
+    helper, inner = gate(only("k"))
+    with pytest.raises(LimitExceeded, match="secrets in one fetch: 101 is more than 100"):
+        helper.get_secrets(fetch(1, *["k"] * 101))
+    assert inner.fetches == []
+    assert helper.get_secrets(fetch(2, "k")).responses[0].HasField("secret")

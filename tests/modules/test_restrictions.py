@@ -5,7 +5,7 @@ from google.protobuf import any_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strongroom.modules.restrictions import Ledger, named_secrets
+from strongroom.modules.restrictions import ENTRIES_MAX, NAMES_MAX, Ledger, named_secrets, objection_to
 from strongroom.pb.capabilities.networking.confidentialhttp.v1alpha import confidential_http_pb2
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.vault import vault_pb2
@@ -221,8 +221,8 @@ def test_looking_takes_nothing():
     assert not book.allows("main", "k")
 
 
-NAMES = st.tuples(st.sampled_from(["a1", "a2", "b1"]), st.sampled_from(["", "main", "ns"]))
-REQUESTS = st.lists(st.lists(NAMES, max_size=4), max_size=12)
+SECRET = st.tuples(st.sampled_from(["a1", "a2", "b1"]), st.sampled_from(["", "main", "ns"]))
+REQUESTS = st.lists(st.lists(SECRET, max_size=4), max_size=12)
 RULES = st.lists(
     st.one_of(
         st.builds(exact, st.sampled_from(["a1", "b1"]), st.sampled_from(["", "main", "ns"])),
@@ -253,3 +253,18 @@ def test_what_is_granted_never_exceeds_any_limit_and_what_is_denied_costs_nothin
             place = limited.namespace or "main"
             covered = [name for name in taken if name[0] == place and name[1].startswith(limited.prefix)]
             assert len(covered) <= limited.max_secrets
+
+
+@pytest.mark.parametrize("names", [NAMES_MAX, NAMES_MAX + 1])
+def test_a_call_with_more_secrets_than_one_may_carry_is_denied_and_costs_no_more_than_one(names):
+    book = ledger(of_secrets=secrets(UNLIMITED, prefix("", UNLIMITED)))
+    assert granted(book, http(*[("k", "")] * names)) == [names <= NAMES_MAX]
+
+
+def test_restrictions_that_nobody_could_keep_to_are_objected_to():
+    many = [sdk_pb2.CapabilityRestriction()] * (ENTRIES_MAX + 1)
+    assert objection_to(sdk_pb2.Restrictions()) == ""
+    assert objection_to(sdk_pb2.Restrictions(capabilities=sdk_pb2.CapabilityRestrictions(restrictions=many[1:]))) == ""
+    too_many = sdk_pb2.Restrictions(capabilities=sdk_pb2.CapabilityRestrictions(restrictions=many))
+    assert objection_to(too_many) == "the restrictions have 1001 entries, more than 1000"
+    assert "not known here" in objection_to(sdk_pb2.Restrictions.FromString(b"\xfa\x01\x01x"))

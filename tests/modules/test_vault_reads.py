@@ -93,6 +93,10 @@ def test_a_vault_that_cannot_be_asked_opens_nothing():
     assert "is not listed" in refusal(read(("", "OTHER")), broken)
 
 
+def test_a_read_of_more_than_anybody_has_is_refused():
+    assert refusal(read(*[("", "API_KEY")] * 101)) == ("User:LimitExceeded:secrets of one read: 101 is more than 100")
+
+
 @pytest.mark.parametrize("method", ["vault.secrets.list", "vault.secrets.delete", "vault.secrets.readable", "", "GET"])
 def test_no_other_method_is_for_workflows(method):
     assert "cannot be called by a workflow" in refusal(read(("", "API_KEY"), method=method))

@@ -17,7 +17,7 @@ from strongroom.engine.selection import terms_of
 from strongroom.engine.specs import Spec
 from strongroom.errors import Cancelled, GuestFault, StorageFault, StrongroomError
 from strongroom.modules.module import ExecutionHelper
-from strongroom.modules.requirements import holds_unknown_fields
+from strongroom.modules.restrictions import objection_to
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.strongroom.journal.v1 import journal_pb2
 
@@ -68,8 +68,8 @@ class GuestRun:
             return result
         if kind != "restrictions":
             raise _denied(f"it answered with {kind or 'an empty result'}")
-        if holds_unknown_fields(result.restrictions):
-            raise _denied("its restrictions hold fields that this host does not know, so it could not keep to them")
+        if objection := objection_to(result.restrictions):
+            raise _denied(objection)
         self.remember(journal_pb2.RestrictionsSet(restrictions=result.restrictions))
         return result.restrictions
 

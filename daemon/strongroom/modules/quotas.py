@@ -19,6 +19,8 @@ CONSENSUS: Final = "consensus"
 VAULT: Final = "vault"
 FETCHES: Final = "secrets"
 SIMPLE: Final = "Simple"
+SECRETS_PER_FETCH_MAX: Final = 100
+"""As many as the vault keeps for one owner; more cannot all be there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +62,10 @@ class Quotas:
         name = _counted_name(request)
         self._used[FETCHES if name == VAULT else name] += 1
 
-    def fetch_refusal(self) -> str:
-        """Why no fetch of secrets may be started; empty when one may."""
+    def fetch_refusal(self, names: int = 1) -> str:
+        """Why no fetch of so many secrets may be started; empty when one may."""
+        if names > SECRETS_PER_FETCH_MAX:
+            return f"secrets in one fetch: {names} is more than {SECRETS_PER_FETCH_MAX}"
         return self._refusal(FETCHES, "fetches of secrets in one run", "secrets_fetches_max")
 
     def take_fetch(self) -> None:

@@ -130,7 +130,7 @@ class RestrictedHelper:
         return refusal
 
     def _fetch_refusals(self, request: sdk_pb2.GetSecretsRequest) -> list[str] | str:
-        if refusal := self._quotas.fetch_refusal():
+        if refusal := self._quotas.fetch_refusal(len(request.requests)):
             return refusal
         self._quotas.take_fetch()
         return [self._ledger.take_secret(asked) if self._ledger else "" for asked in request.requests]

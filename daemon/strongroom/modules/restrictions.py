@@ -15,12 +15,17 @@ from typing import Final
 from google.protobuf.message import DecodeError
 
 from strongroom.modules.attributes import DEFAULT_NAMESPACE
+from strongroom.modules.requirements import holds_unknown_fields
 from strongroom.pb.capabilities.networking.confidentialhttp.v1alpha import confidential_http_pb2
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.vault import vault_pb2
 
-__all__ = ["Ledger", "named_secrets"]
+__all__ = ["ENTRIES_MAX", "NAMES_MAX", "Ledger", "named_secrets", "objection_to"]
 
+ENTRIES_MAX: Final = 1_000
+"""Entries of capabilities and of secrets together. Each secret that is asked for is held against each of them."""
+NAMES_MAX: Final = 100
+"""Secrets that one call carries or one fetch asks for: as many as the vault keeps for one owner."""
 CONFIDENTIAL_HTTP: Final = confidential_http_pb2.ConfidentialHTTPRequest.DESCRIPTOR.full_name
 VAULT_GET: Final = vault_pb2.GetSecretsRequest.DESCRIPTOR.full_name
 
@@ -36,6 +41,14 @@ class _Prefix:
 
     def covers(self, name: Name) -> bool:
         return name[0] == self.namespace and name[1].startswith(self.prefix)
+
+
+def objection_to(restrictions: sdk_pb2.Restrictions) -> str:
+    """Why nobody could be kept to ``restrictions``; empty when everybody can."""
+    if holds_unknown_fields(restrictions):
+        return "the restrictions hold fields that are not known here"
+    count = len(restrictions.capabilities.restrictions) + len(restrictions.secrets.restrictions)
+    return f"the restrictions have {count} entries, more than {ENTRIES_MAX}" if count > ENTRIES_MAX else ""
 
 
 class Ledger:
@@ -116,18 +129,25 @@ class Ledger:
 
 
 def named_secrets(request: sdk_pb2.CapabilityRequest) -> list[Name] | None:
-    """The secrets that a call carries: those of confidential HTTP and of a read of the vault. ``None``: unreadable."""
+    """The secrets that a call carries: those of confidential HTTP and of a read of the vault.
+
+    ``None`` when they cannot be read, or are more than a call may carry.
+    """
     kind = request.payload.type_url.rsplit("/", 1)[-1]
     try:
         if kind == CONFIDENTIAL_HTTP:
             http = confidential_http_pb2.ConfidentialHTTPRequest.FromString(request.payload.value)
-            return [_name(secret.namespace, secret.key) for secret in http.vault_don_secrets]
+            return _bounded([_name(secret.namespace, secret.key) for secret in http.vault_don_secrets[: NAMES_MAX + 1]])
         if kind == VAULT_GET:
             read = vault_pb2.GetSecretsRequest.FromString(request.payload.value)
-            return [_name(secret.id.namespace, secret.id.key) for secret in read.requests]
+            return _bounded([_name(secret.id.namespace, secret.id.key) for secret in read.requests[: NAMES_MAX + 1]])
     except DecodeError:
         return None
     return []
+
+
+def _bounded(names: list[Name]) -> list[Name] | None:
+    return names if len(names) <= NAMES_MAX else None
 
 
 def _name(namespace: str, key: str) -> Name:

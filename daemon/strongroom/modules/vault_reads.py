@@ -13,6 +13,7 @@ from google.protobuf.message import DecodeError
 from strongroom.errors import CapabilityError
 from strongroom.modules.attributes import DEFAULT_NAMESPACE
 from strongroom.modules.capabilities import Executable
+from strongroom.modules.restrictions import NAMES_MAX
 from strongroom.pb.capabilities.v1 import capabilities_pb2
 from strongroom.pb.vault import vault_pb2
 
@@ -52,6 +53,8 @@ def check_vault_read(
         understood = False
     if not understood:
         raise _refused("InvalidArgument", "the payload is not a vault.GetSecretsRequest")
+    if (count := len(asked.requests)) > NAMES_MAX:
+        raise _refused("LimitExceeded", f"secrets of one read: {count} is more than {NAMES_MAX}")
     names = set()
     for request in asked.requests:
         if request.id.owner and _digits(request.id.owner) != _digits(owner):

@@ -135,7 +135,7 @@ def test_an_execution_id_is_empty_during_subscribe_whatever_was_sent():
         (
             request_for(DIGEST, triggered(), restrictions=sdk_pb2.Restrictions.FromString(b"\x50\x01")),
             "Unimplemented",
-            "execution.restrictions hold fields that this backend cannot enforce",
+            "execution.restrictions: the restrictions hold fields that are not known here",
         ),
     ],
     ids=lambda value: "" if isinstance(value, confidential_workflow_pb2.ConfidentialWorkflowRequest) else value,

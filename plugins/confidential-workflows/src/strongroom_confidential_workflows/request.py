@@ -12,7 +12,8 @@ from typing import Final
 from google.protobuf.message import DecodeError, Message
 
 from strongroom.guest.ids import normal_owner
-from strongroom.modules.requirements import are_satisfied, holds_unknown_fields
+from strongroom.modules.requirements import are_satisfied
+from strongroom.modules.restrictions import objection_to
 from strongroom.plugin import CapabilityError, InvalidInput
 from strongroom.plugin.messages import capabilities_pb2, confidential_workflow_pb2, sdk_pb2
 from strongroom_confidential_workflows.limits import (
@@ -128,8 +129,8 @@ def _check_enforceable(asked: confidential_workflow_pb2.WorkflowExecution) -> No
     """Refuse conditions that this backend does not meet or does not understand: running would break them."""
     if asked.HasField("requirements") and not are_satisfied(asked.requirements, PROVIDED_TEES):
         raise refused("FailedPrecondition", "execution.requirements cannot be satisfied: this backend is not a TEE")
-    if asked.HasField("restrictions") and holds_unknown_fields(asked.restrictions):
-        raise refused("Unimplemented", "execution.restrictions hold fields that this backend cannot enforce")
+    if objection := objection_to(asked.restrictions):
+        raise refused("Unimplemented", f"execution.restrictions: {objection}")
 
 
 def _owner(in_request: str, in_metadata: str) -> str:
