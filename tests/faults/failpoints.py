@@ -28,12 +28,17 @@ class Point:
 
 
 def _journal(event):
-    append = "strongroom.engine.journal:RunJournal._append"
-    return {f"{event}.before": Point(append, "before", event), f"{event}.stored": Point(append, "stored", event)}
+    append = "strongroom.engine.run_journal:RunJournal._append"
+    found = {f"{event}.before": Point(append, "before", event)}
+    # Times and log lines are stored with the event that follows them, as a rule; its point is theirs.
+    return (
+        found if event in {"log_written", "time_read"} else found | {f"{event}.stored": Point(append, "stored", event)}
+    )
 
 
 _EVENTS = (
     "run_started",
+    "restrictions_set",
     "step_created",
     "step_completed",
     "time_read",
@@ -46,10 +51,14 @@ _EVENTS = (
     "run_timed_out",
 )
 POINTS = {
-    "run_created.before": Point("strongroom.engine.journal:RunJournal.begin", "before"),
-    "run_created.stored": Point("strongroom.engine.journal:RunJournal.begin", "stored"),
+    "run_created.before": Point("strongroom.engine.run_journal:RunJournal.begin", "before"),
+    "run_created.stored": Point("strongroom.engine.run_journal:RunJournal.begin", "stored"),
     "accepted.before": Point("strongroom.engine.running:Dispatcher.submit", "before"),
     "accepted.after": Point("strongroom.engine.running:Dispatcher.submit", "after"),
+    "parked.before": Point("strongroom.engine.running:Dispatcher._park", "before"),
+    "parked.after": Point("strongroom.engine.running:Dispatcher._park", "after"),
+    "woken.before": Point("strongroom.engine.running:Dispatcher.wake", "before"),
+    "woken.after": Point("strongroom.engine.running:Dispatcher.wake", "after"),
     "executing.before": Point("strongroom.engine.executor:Executor.execute", "before"),
     "executing.after": Point("strongroom.engine.executor:Executor.execute", "after"),
     "guest.before": Point("strongroom.guest.pool:RunnerPool.execute", "before"),
