@@ -28,6 +28,7 @@ from strongroom.guest.runner.engine import SWITCHES, Engine
 from strongroom.guest.runner.execution import Execution
 from strongroom.guest.runner.remote_host import RemoteHost
 from strongroom.pb.sdk.v1alpha import sdk_pb2
+from strongroom.pb.strongroom.runner.v1 import runner_pb2
 
 TICK_S: Final = 0.02
 """As often as our own ticker looks."""
@@ -43,14 +44,15 @@ def ours(wasm: bytes, request: bytes) -> Callable[[], bytes]:
     limits = GuestLimits()
 
     def run() -> bytes:
-        execution = Execution(
+        order = runner_pb2.Execute(
             request=request,
             limits=wire_limits(limits, timeout_ms=limits.timeout_ms),
-            host=host,
             execution_id="bench",
             node_seed=1,
+            entropy=bytes(32),
+            clock_unix_ns=time.time_ns(),
         )
-        return engine.run(loaded, execution).result
+        return engine.run(loaded, Execution(order, host)).result
 
     return run
 

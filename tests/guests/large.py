@@ -12,8 +12,8 @@ ANSWER = b"\x0a\x07\x0a\x05large"
 """An ExecutionResult with the text ``large``."""
 
 
-def large_module(size_bytes: int, *, seed: int = 1) -> bytes:
-    """A v2 guest of about ``size_bytes`` that answers ``large``; each seed makes another one."""
+def large_module(size_bytes: int, *, seed: int = 1, answer: bytes = ANSWER) -> bytes:
+    """A v2 guest of about ``size_bytes`` with the serialized ``answer`` to everything; each seed makes another one."""
     dice = random.Random(seed)  # noqa: S311 - the same seed must give the same module
     data_bytes = int(size_bytes * DATA_SHARE)
     bodies: list[bytes] = []
@@ -21,7 +21,7 @@ def large_module(size_bytes: int, *, seed: int = 1) -> bytes:
     while left > 0:
         bodies.append(_function(dice))
         left -= len(bodies[-1])
-    start = b"\x00\x41\x08\x41" + _signed(len(ANSWER)) + b"\x10\x01\x1a\x0b"
+    start = b"\x00\x41\x08\x41" + _signed(len(answer)) + b"\x10\x01\x1a\x0b"
     sections = {
         1: _vector([b"\x60\0\0", b"\x60\x02\x7f\x7f\x01\x7f", b"\x60\x01\x7f\x01\x7f"]),
         2: _vector([_name("env") + _name("version_v2") + b"\0\0", _name("env") + _name("send_response") + b"\0\x01"]),
@@ -29,7 +29,7 @@ def large_module(size_bytes: int, *, seed: int = 1) -> bytes:
         5: b"\x01\0" + _unsigned(data_bytes // 65536 + 4),
         7: _vector([_name("memory") + b"\x02\0", _name("_start") + b"\0" + _unsigned(2 + len(bodies))]),
         10: _vector([*bodies, _unsigned(len(start)) + start]),
-        11: _vector([_segment(8, ANSWER), _segment(65536, dice.randbytes(data_bytes))]),
+        11: _vector([_segment(8, answer), _segment(65536, dice.randbytes(data_bytes))]),
     }
     return b"\0asm\1\0\0\0" + b"".join(bytes([at]) + _sized(content) for at, content in sections.items())
 
