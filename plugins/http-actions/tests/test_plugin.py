@@ -32,6 +32,12 @@ WRONG = [
     {"allow_hosts": [f"h{n}.example" for n in range(1_001)]},
     {"allow_networks": ["10.1.2.3/16"]},
     {"allow_networks": ["everything"]},
+    {"only_hosts": ["a.example:443"]},
+    {"only_hosts": ["a.example:8443"]},
+    {"only_hosts": ["a.example/"]},
+    {"only_hosts": ["https://a.example"]},
+    {"only_hosts": ["*"]},
+    {"only_hosts": "a.example"},
     {"ca_file": "relative.pem"},
     {"ca_file": "/nowhere/at/all.pem"},
 ]

@@ -176,6 +176,22 @@ def test_a_listed_network_may_be_reached_by_any_name():
     policy.check(target_of("https://10.1.2.3/"))
 
 
+def test_a_list_of_hosts_closes_the_rest_of_the_internet():
+    policy = Policy.of(["in.example:8443"], [], ["Api.example", "2606:4700::1111".join("[]"), "1.1.1.1"])
+    for url in (
+        "https://api.example/",
+        "https://api.example./x",
+        "https://in.example:8443/",
+        "https://[2606:4700::1111]/",
+    ):
+        policy.check(target_of(url))
+    for url in ("https://other.example/", "https://sub.api.example/", "https://in.example/", "https://8.8.8.8/"):
+        with pytest.raises(CapabilityError, match="go to what it lists in only_hosts and allow_hosts"):
+            policy.check(target_of(url))
+    with pytest.raises(CapabilityError, match="may not go to"):
+        policy.usable(target_of("https://api.example/"), ["10.0.0.1"])
+
+
 def test_a_name_that_changes_its_answer_leads_nowhere_else(serving, rig, url):
     site = serving(says(200, b"first"))
     made, answers = rig(site), [["127.0.0.1"], ["127.0.0.2"]]

@@ -25,12 +25,14 @@ REQUESTS_PER_S_MAX = 1_000
 class HttpActionsPlugin:
     """``allow_hosts`` lists further origins (``host``, ``host:port``, ``http://host:port``), which may be private.
 
-    ``allow_networks`` lists networks that requests may go to although they are not public. ``ca_file`` holds further
-    certificate authorities as PEM. ``resend_unknown`` sends again what may have been sent before a crash.
+    ``allow_networks`` lists networks that requests may go to although they are not public. With ``only_hosts`` they go
+    there and to ``allow_hosts``, and nowhere else. ``ca_file`` holds further certificate authorities as PEM.
+    ``resend_unknown`` sends again what may have been sent before a crash.
     """
 
     allow_hosts: Sequence[str] = ()
     allow_networks: Sequence[str] = ()
+    only_hosts: Sequence[str] = ()
     ca_file: str = ""
     redirects_max: int = 0
     request_bytes_max: int = 10_000
@@ -55,11 +57,11 @@ class HttpActionsPlugin:
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or not lowest <= value <= highest:
                 raise ValueError(f"{name} must be a whole number in {lowest}..{highest}")
-        for name in ("allow_hosts", "allow_networks"):
+        for name in ("allow_hosts", "allow_networks", "only_hosts"):
             value = getattr(self, name)
             if isinstance(value, str) or not all(isinstance(item, str) for item in value):
                 raise ValueError(f"{name} must be a list of texts")
-        self._policy = Policy.of(self.allow_hosts, self.allow_networks)
+        self._policy = Policy.of(self.allow_hosts, self.allow_networks, self.only_hosts)
         if self.ca_file and not Path(self.ca_file).is_absolute():
             raise ValueError("ca_file must be an absolute path")
         self._trust()

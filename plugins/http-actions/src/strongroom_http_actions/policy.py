@@ -19,26 +19,34 @@ ALWAYS: Final = ("https", 443)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """``listed`` origins may be at private addresses; ``networks`` may be reached whatever they are."""
+    """``listed`` origins may be at private addresses; ``networks`` may be reached whatever they are.
+
+    With ``only``, requests go to these hosts and to what is listed, and nowhere else.
+    """
 
     listed: frozenset[Origin] = frozenset()
     networks: tuple[Network, ...] = ()
+    only: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, allow_hosts: Sequence[str], allow_networks: Sequence[str]) -> Self:
+    def of(cls, allow_hosts: Sequence[str], allow_networks: Sequence[str], only_hosts: Sequence[str] = ()) -> Self:
         """From the texts of a config. Raises ``ValueError`` naming the entry."""
-        for name, entries in (("allow_hosts", allow_hosts), ("allow_networks", allow_networks)):
+        lists = (("allow_hosts", allow_hosts), ("allow_networks", allow_networks), ("only_hosts", only_hosts))
+        for name, entries in lists:
             if len(entries) > LISTED_MAX:
                 raise ValueError(f"{name}: {len(entries)} entries, the limit is {LISTED_MAX}")
         return cls(
             listed=frozenset(_origin(entry) for entry in allow_hosts),
             networks=tuple(_network(entry) for entry in allow_networks),
+            only=frozenset(_host(entry) for entry in only_hosts),
         )
 
     def check(self, target: Target) -> None:
         """Refuse an origin that is not allowed, before any name is looked up. Raises ``CapabilityError``."""
         if (target.scheme, target.port) != ALWAYS and target.origin not in self.listed:
             raise not_allowed("url: only https on port 443 is allowed, and what this host lists in allow_hosts")
+        if self.only and target.host not in self.only and target.origin not in self.listed:
+            raise not_allowed("url: requests of this host go to what it lists in only_hosts and allow_hosts")
         address = parsed(target.host)
         if address is not None:
             self.usable(target, [str(address)])
@@ -79,6 +87,17 @@ def _origin(entry: str) -> Origin:
     if target.path != "/" or entry.endswith("/"):
         raise ValueError(f"allow_hosts: {entry!r} may name a host and a port, and no path")
     return target.origin
+
+
+def _host(entry: str) -> str:
+    """A name or an address, without a port: what is listed here is asked over https on port 443."""
+    try:
+        target = target_of(f"https://{entry}")
+    except CapabilityError as error:
+        raise ValueError(f"only_hosts: {entry!r} is not a host ({error.message})") from None
+    if entry.lower() not in (target.host, f"[{target.host}]"):
+        raise ValueError(f"only_hosts: {entry!r} may name a host, and no port or path")
+    return target.host
 
 
 def _network(entry: str) -> Network:
