@@ -103,6 +103,24 @@ def test_a_secret_that_is_not_listed_is_said_to_be_so_when_the_workflow_is_regis
     ]
 
 
+def test_subscribe_has_a_quota_too(database, tmp_path):
+    host = WorkflowHost(database, limits=EngineLimits(secrets_fetches_max=1))
+    host.capabilities.found[VAULT] = RealVault(tmp_path, A="aaa")
+    subscribe, failures = host.module.on_subscribe, []
+
+    def asks_twice(request, helper):
+        assert helper.get_secrets(fetch(1, "A")).responses[0].secret.value == "aaa"
+        with pytest.raises(StrongroomError) as refused:
+            helper.get_secrets(fetch(2, "A"))
+        failures.append(str(refused.value))
+        return subscribe(request, helper)
+
+    host.module.on_subscribe = asks_twice
+    assert host.register().created
+    assert failures == ["fetches of secrets in one run: 2 is more than 1 (limits.secrets_fetches_max)"]
+    host.close()
+
+
 def test_a_workflow_reads_a_listed_secret_from_the_vault_sealed_to_its_own_key(host, tmp_path):
     from strongroom.crypto.box import BoxKey
 

@@ -78,12 +78,13 @@ class ConfidentialModule:
             if error.name == "Canceled":
                 raise Cancelled("SR-RUN-018", error.message, fix="start the run again if it is still wanted") from error
             if error.name == "DeadlineExceeded":
+                setting = getattr(helper, "timeout_setting", "limits.run_timeout_ms")
                 raise TimedOut(
                     "SR-RUN-011",
                     f"the enclave gave no answer within {helper.timeout_ms} ms",
-                    fix="raise limits.run_timeout_ms or make the workflow faster",
+                    fix=f"raise {setting} or make the workflow faster",
                     limit=helper.timeout_ms,
-                    setting="limits.run_timeout_ms",
+                    setting=setting,
                 ) from error
             raise _failed("execution failed", "SR-CWF-005", error) from error
         return _unwrap(answer)
