@@ -4,6 +4,9 @@ import pytest
 
 from strongroom.engine.admission import Start
 from strongroom.engine.catalog import Catalog
+from strongroom.engine.history import History
+from strongroom.engine.replay import Replays
+from strongroom.engine.retry import Retries
 from strongroom.engine.runids import new_run_id
 from strongroom.errors import CapabilityError, Unavailable, WrongState
 from strongroom.modules.module import Backend
@@ -234,3 +237,45 @@ def test_a_deleted_workflow_lets_go_of_all_of_its_modules(host):
     Catalog(host.host).delete(OWNER, "wf", validate_only=False)
     assert (len(closed), host.host._modules) == (2, {})
     assert router.executed
+
+
+@pytest.mark.parametrize("change", ["provides nothing", "cannot be asked"])
+def test_a_run_is_repeated_in_an_enclave_or_not_at_all(host, change):
+    provides(host, NITRO)
+    router = routed(host, tee())
+    host.register()
+    parent, _ = run(host)
+    retries = Retries(host.host, History(host.host.journals), host.engine.admission)
+    again = retries.retry(parent.run_id, "", new_run_id()).header
+    assert host.engine.wait(again.run_id, WAIT_S)[0].module == "confidential"
+    if change == "provides nothing":
+        provides(host)
+    else:
+        fails_to_say(host)
+    before = list(router.executed)
+    with pytest.raises((WrongState, Unavailable), match="cannot find a runner that can satisfy the requirements"):
+        retries.retry(parent.run_id, "", new_run_id())
+    assert router.executed == before
+
+
+def test_a_run_of_an_enclave_is_not_replayed_outside_of_it(host):
+    provides(host, NITRO)
+    routed(host, tee())
+    host.register()
+    header, _ = run(host)
+    with pytest.raises(WrongState, match="it was executed in an enclave"):
+        Replays(host.host, History(host.host.journals), None).replay(header.run_id, WAIT_S)
+
+
+def test_an_event_of_a_trigger_waits_where_the_enclave_cannot_be_asked_and_is_refused_where_none_would_do(host):
+    fails_to_say(host)
+    routed(host, tee())
+    spec = host.register().spec
+    with pytest.raises(Unavailable, match="for trigger 1 now"):
+        host.engine.accept(spec, 1, "event-1", packed(sdk_pb2.Trigger()))
+    provides(host)
+    with pytest.raises(WrongState, match="for trigger 1"):
+        host.engine.accept(spec, 1, "event-1", packed(sdk_pb2.Trigger()))
+    provides(host, NITRO)
+    header, created = host.engine.accept(spec, 1, "event-1", packed(sdk_pb2.Trigger()))
+    assert (header.module, created) == ("confidential", True)
