@@ -71,6 +71,7 @@ GUESTS: Final = _guests(
     _standard("multi-trigger"),
     _standard("random"),
     _standard("secrets"),
+    _standard("secrets-in-node", "secrets", "IN_NODE_MODE"),
     _standard("secrets-at-subscribe", "secrets", "AT_SUBSCRIBE"),
     _standard("time"),
     _standard("tee"),

@@ -127,7 +127,7 @@ def test_6b_node_runtime_in_don_mode(run):
     assert observe(call).string_value == "hi"
 
 
-def test_6c_and_11_don_runtime_and_secrets_in_node_mode(run):
+def test_6c_don_runtime_in_node_mode(run):
     done = run("don-in-node", answers={CONSENSUS: observe})
     assert "cannot use Runtime inside RunInNodeMode" in done.result.error
     [call] = done.host.calls
@@ -192,6 +192,13 @@ def test_10_secrets(run):
 
 def test_10b_a_secret_that_does_not_exist(run):
     assert "could not find secret" in run("secrets").result.error
+
+
+def test_11_secrets_fail_in_node_mode(run):
+    # The check is the SDK's; the host never hears of the fetch.
+    done = run("secrets-in-node", answers={CONSENSUS: observe}, secrets={("main", "Foo"): "Bar"})
+    assert "cannot use Runtime inside RunInNodeMode" in done.result.error
+    assert done.host.asked_secrets == []
 
 
 @pytest.mark.parametrize(

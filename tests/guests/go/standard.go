@@ -19,6 +19,7 @@ var standard = map[string]func(request){
 	"logging":           func(asked request) { logLine("log from wasm!"); sendBytes(asked.config) },
 	"multi-trigger":     multiTrigger,
 	"random":            random,
+	"secrets-in-node":   donInNode,
 	"secrets":           func(request) { sendText(secret(1, "Foo", "main")) },
 	"time":              func(request) { sendText(time.Unix(0, now()).UTC().Format(time.RFC3339)) },
 	"restrictions":      restrictions,
