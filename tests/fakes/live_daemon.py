@@ -123,7 +123,7 @@ class LiveDaemon:
             ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
             ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
         ]
-        with grpc.insecure_channel(f"unix:{quote(str(self.socket))}", options=options) as channel:
+        with grpc.insecure_channel(f"unix:{quote(os.fsencode(self.socket))}", options=options) as channel:
             yield Api(channel)
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from strongroom.pb.strongroom.v1 import run_pb2
+from strongroom.pb.strongroom.v1 import plugin_pb2, run_pb2
 from tests.fakes.live_daemon import LiveDaemon
 
 SAMPLES = Path(__file__).resolve().parents[2] / "daemon" / "strongroom" / "app" / "samples"
@@ -21,8 +21,11 @@ def test_a_state_directory_of_any_name_holds_everything_and_is_found_again(state
             # The backend and the vault are processes: both are reached over sockets in that directory.
             assert {api.plugin(plugin).state for plugin in ("vault", "confidential-workflows")} == {"ready"}
             api.register(SAMPLES / "greet.wasm", "greet", b'{"confidential": true}')
+            listed = api.plugins.List(plugin_pb2.PluginServiceListRequest(), timeout=10).plugins
+            processes = sum(plugin.kind == "process" and plugin.state == "ready" for plugin in listed)
+        assert processes >= 2
         assert {"strongroom.db", "strongroom.sock", "run", "keys", "cache"} <= {path.name for path in odd.iterdir()}
-        assert len(list((odd / "run" / "plugins").iterdir())) == 2
+        assert len(list((odd / "run" / "plugins").iterdir())) == processes
         assert [path.name for path in state.iterdir()] == [name]
     finally:
         assert daemon.stop() == 0
@@ -46,3 +49,11 @@ def test_the_sockets_of_a_killed_daemon_are_gone_after_the_next_start(daemon, st
     assert not after & before
     daemon.stop()
     assert list(sockets.iterdir()) == []
+
+
+def test_a_client_finds_a_host_whose_socket_has_a_name_that_is_no_text(daemon, state):
+    daemon.options = ("--socket", str(state / "s\udcff%41?"))
+    daemon.start()
+    shown = daemon("status", "--json", "--socket", str(state / "s\udcff%41?"))
+    assert (shown.code, shown.json["state"]) == (0, "ready")
+    daemon.stop()

@@ -5,6 +5,7 @@ A service reads flags, environment and system files only: what lies in the direc
 happens to start it must not change it.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,7 +120,7 @@ def _origins(layers: Sequence[Layer]) -> dict[str, Origin]:
 
 
 def _check_socket(settings: Settings, origins: Mapping[str, Origin]) -> None:
-    size = len(str(settings.socket).encode())
+    size = len(os.fsencode(settings.socket))
     if size > SOCKET_PATH_BYTES_MAX:
         origin = origins["socket"]
         if origin.layer == "built-in":
