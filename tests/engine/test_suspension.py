@@ -160,6 +160,17 @@ def test_waiting_runs_leave_room_for_others_up_to_their_own_limit(database):
     host.close()
 
 
+def test_stopping_waits_for_a_run_that_somebody_waits_for_and_that_is_due(host):
+    run_id = start(host, sleeper(0.2))
+    ended = []
+    waiting = threading.Thread(target=lambda: ended.append(host.engine.wait(run_id, WAIT_S)[0].status))
+    waiting.start()
+    until(lambda: run_id in host.engine.dispatcher._asleep and run_id in host.engine.dispatcher._waiters)
+    assert host.engine.dispatcher.drain(WAIT_S)
+    waiting.join(WAIT_S)
+    assert ended == ["completed"]
+
+
 def test_stopping_does_not_wait_for_runs_that_wait(host, holding):
     sleeping = start(host, sleeper(1000))
     until(lambda: sleeping in host.engine.dispatcher._asleep)

@@ -144,7 +144,7 @@ def test_a_foreign_keyring_is_refused_by_key_id_and_nothing_is_written(daemon):
     assert (daemon.state / "strongroom.db").read_bytes() == before
 
 
-def test_sigterm_lets_a_running_run_end_before_the_daemon_does(daemon):
+def test_sigterm_lets_a_run_that_somebody_waits_for_end_before_the_daemon_does(daemon):
     daemon.start()
     with daemon.channel() as api:
         api.register(guest("sleep-long"), "sleep", config=b"1500000000")
@@ -152,7 +152,7 @@ def test_sigterm_lets_a_running_run_end_before_the_daemon_does(daemon):
         waiting = threading.Thread(target=lambda: answers.append(api.execute("sleep")))
         waiting.start()
         request = status_pb2.StatusServiceGetRequest()
-        wait_for(lambda: api.status.Get(request, timeout=5).runs["running"] == 1, "the run to start")
+        wait_for(lambda: api.status.Get(request, timeout=5).runs["waiting"] == 1, "the run to wait")
         assert daemon.stop() == 0
         waiting.join(10)
         assert answers[0].run.status == run_pb2.RUN_STATUS_COMPLETED

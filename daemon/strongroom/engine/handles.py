@@ -76,12 +76,14 @@ class Asleep:
     """What is kept of a run that waits and has nothing under way on this host; its rows know the rest.
 
     It has used up the time since ``since_s`` (monotonic), nothing when that is none; where that ``is_late``, the time
-    that its journal tells of comes on top. ``is_unstarted`` while its guest was never executed.
+    that its journal tells of comes on top. It is woken at ``due_s`` (monotonic) by an alarm with ``token``.
+    ``is_unstarted`` while its guest was never executed.
     """
 
     module: str
     workflow_id: str
     token: int
+    due_s: float
     since_s: float | None
     is_late: bool
     is_unstarted: bool
@@ -108,6 +110,7 @@ class RunHandle:
     outcome: Outcome | None = None
     place: Place = Place.NEW
     token: int = 0
+    due_s: float = 0.0
     since_s: float | None = None
     is_late: bool = False
     is_unstarted: bool = True

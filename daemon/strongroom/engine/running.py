@@ -26,6 +26,8 @@ RETRY_S: Final = 1.0
 """How soon a run is tried again whose journal could not be written."""
 NOBODY: Final = ("nobody",)
 """Waiting for a step that no run has is waiting for the alarm."""
+LOOK_S: Final = 0.25
+"""How soon a host that stops sees that nobody waits for a run any more."""
 WOKEN_AHEAD: Final = 4
 """Runs that are woken and queued for each worker; the others that are due stay the few bytes that they are."""
 
@@ -118,16 +120,20 @@ class Dispatcher:
         with self._lock:
             now_s, token, is_unstarted = time.monotonic(), next(self._tokens), status == RunState.PENDING
             # Waiting uses up time of the run; standing in a queue does not.
-            since_s = now_s if status == RunState.WAITING else None
-            self._asleep[run_id] = Asleep(module, workflow_id, token, since_s, is_late=True, is_unstarted=is_unstarted)
+            since_s, due_s = now_s if status == RunState.WAITING else None, now_s + max(wake_in_s, 0)
+            self._asleep[run_id] = Asleep(
+                module, workflow_id, token, due_s, since_s, is_late=True, is_unstarted=is_unstarted
+            )
             self._unstarted[workflow_id] += is_unstarted
-        self._alarms[module].set(run_id, token, now_s + max(wake_in_s, 0))
+        self._alarms[module].set(run_id, token, due_s)
 
     def wake(self, run_id: str, token: int | None = None) -> None:
         """Queue a run that waits. With a token only if it still is the wait that the token is of."""
         with self._lock:
             standing = self._handles.get(run_id) or self._asleep.get(run_id)
-            if standing is None or (token is not None and standing.token != token) or self._draining:
+            if standing is None or (token is not None and standing.token != token):
+                return
+            if self._draining and run_id not in self._waiters:
                 return
             handle = self._with_handle(run_id)
             if handle.place is not Place.PARKED:
@@ -144,10 +150,14 @@ class Dispatcher:
             self._work(handle)
 
     def drain(self, timeout_s: float) -> bool:
-        """Accept and wake nothing more, and wait for what runs and for calls under way. Whether that ended in time."""
+        """Accept nothing more, and wait for what runs, for calls under way, and for runs that somebody waits for and
+        that are due. Whether that ended in time. What else waits is not woken any more."""
+        deadline_s = time.monotonic() + timeout_s
         with self._lock:
             self._draining = True
-            return self._idle.wait_for(lambda: not any(map(_is_busy, self._handles.values())), timeout_s)
+            while (is_busy := self._is_busy(deadline_s)) and (left_s := deadline_s - time.monotonic()) > 0:
+                self._idle.wait(min(left_s, LOOK_S))
+            return not is_busy
 
     def close(self) -> None:
         """Stop the workers; what they execute stays unfinished in its journal and goes on at the next start."""
@@ -169,6 +179,13 @@ class Dispatcher:
             header = handle.journal.header if handle.journal is not None else None
             self._waiters.tell(handle.run_id, header, handle.outcome)
 
+    def _is_busy(self, deadline_s: float) -> bool:
+        """Whether something is worth to be waited for until ``deadline_s``. The lock is held."""
+        if any(handle.place is not Place.PARKED or len(handle.calls) for handle in self._handles.values()):
+            return True
+        waited_for = ((self._handles.get(run_id) or self._asleep.get(run_id)) for run_id in self._waiters)
+        return any(each is not None and each.due_s < deadline_s for each in waited_for)
+
     def _alarms_of(self, module: str, woken_max: int) -> Alarms:
         return Alarms(
             f"{module}-alarms",
@@ -187,7 +204,7 @@ class Dispatcher:
             return self._handles[run_id]
         asleep = self._asleep.pop(run_id)
         handle = RunHandle(run_id, asleep.module, asleep.workflow_id)
-        handle.token, handle.is_unstarted = asleep.token, asleep.is_unstarted
+        handle.token, handle.due_s, handle.is_unstarted = asleep.token, asleep.due_s, asleep.is_unstarted
         handle.since_s, handle.is_late = asleep.since_s, asleep.is_late
         handle.stored.set()
         self._handles[run_id] = handle
@@ -236,6 +253,7 @@ class Dispatcher:
             if self._handles.get(handle.run_id) is not handle:
                 return
             token = handle.token = next(self._tokens)
+            handle.due_s = waits.due_s
             self._place(handle, Place.PARKED)
         self._alarms[handle.module].set(handle.run_id, token, waits.due_s)
         handle.calls.tell(lambda: self._answered(handle, token, waits))
@@ -252,13 +270,9 @@ class Dispatcher:
                 self._place(handle, Place.NEW)
                 since_s = handle.since_s or time.monotonic()
                 self._asleep[handle.run_id] = Asleep(
-                    handle.module, handle.workflow_id, token, since_s, is_late=False, is_unstarted=False
+                    handle.module, handle.workflow_id, token, waits.due_s, since_s, is_late=False, is_unstarted=False
                 )
             self._idle.notify_all()
-
-
-def _is_busy(handle: RunHandle) -> bool:
-    return handle.place is not Place.PARKED or len(handle.calls) > 0
 
 
 def _full(code: str, what: str, limit: int, setting: str) -> Unavailable:

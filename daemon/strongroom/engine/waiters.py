@@ -29,6 +29,15 @@ class Waiters:
         self._lock = threading.Lock()
         self._waiters: dict[str, Waiter] = {}
 
+    def __contains__(self, run_id: object) -> bool:
+        """Whether somebody waits for that run."""
+        return run_id in self._waiters
+
+    def __iter__(self) -> Iterator[str]:
+        """The runs that somebody waits for."""
+        with self._lock:
+            return iter(list(self._waiters))
+
     def join(self, run_id: str) -> AbstractContextManager[Waiter]:
         """A waiter that is told from now on, until the block ends."""
         with self._lock:
