@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench import calls, guests, runs, sealing, starts
+from bench import calls, guests, hostile, runs, sealing, starts
 from bench.figures import BLOCK, Row, table
 
 NOTES = (
@@ -23,6 +23,7 @@ def measure(directory: Path) -> list[Row]:
     run = rows[0].samples
     assert run is not None
     rows += guests.measure(directory)
+    rows += hostile.measure(directory)
     rows += calls.measure(directory)
     rows += starts.measure(directory)
     return rows + sealing.measure(directory, run)
