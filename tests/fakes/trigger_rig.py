@@ -8,7 +8,7 @@ import time
 from strongroom.plugin import EventBook, Registration
 from strongroom.plugin.messages import capabilities_pb2, http_pb2
 from strongroom_http_trigger.rates import Rate
-from strongroom_http_trigger.registrations import Registrations, listening
+from strongroom_http_trigger.registrations import Registrations
 from strongroom_http_trigger.requests import Requests
 from strongroom_http_trigger.service import Service
 from tests.fakes.http_caller import body_for
@@ -65,7 +65,7 @@ class Rig:
         self.deaf = deaf
         self.events = []
         self.changed = threading.Condition()
-        self.registrations = Registrations()
+        self.registrations = Registrations(self.store)
         self.book = EventBook(self.store, log=LOG)
         self.requests = Requests(self.store, keep_s=3600.0, now_s=settings.get("now_s", time.time))
         self.service = Service(
@@ -80,8 +80,7 @@ class Rig:
 
     def listen(self, *addresses, **changes):
         asked = registration(*addresses, **changes)
-        one = listening(asked)
-        self.registrations.add(one)
+        one = self.registrations.add(asked)
         return one, self.book.attach(asked.trigger_id, HostEvents(self, asked.trigger_id))
 
     def told(self, trigger_id, event_id, payload):

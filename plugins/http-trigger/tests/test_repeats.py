@@ -146,14 +146,36 @@ def test_requests_at_once_with_one_id_are_one_event(rig, caller):
     assert 200 in answers
 
 
-def test_a_trigger_that_stopped_takes_no_requests(make_rig, caller):
+def test_a_trigger_that_stopped_takes_no_requests_and_tells_its_callers_only(make_rig, caller):
     rig = make_rig()
     one, _ = rig.listen(caller.address)
     again, _ = rig.listen(caller.address)
     rig.registrations.remove(one)
     assert rig.call(caller)[0] == 200, "the end of an old registration does not end its successor"
     rig.registrations.remove(again)
-    assert rig.error(caller)[2] == "unauthenticated"
+    assert rig.error(caller)[:3] == (503, -32000, "not_listening")
+    assert rig.error(Caller(b"stranger"))[2] == "unauthenticated"
+
+
+def test_before_its_registration_comes_back_a_workflow_is_asleep_and_not_unknown(make_rig, rig, caller):
+    later = make_rig(rig.store)
+    assert later.error(caller, body_for(NAMED))[:3] == (503, -32000, "not_listening")
+    assert later.error(Caller(b"stranger"))[2] == "unauthenticated"
+    later.listen(caller.address)
+    assert later.call(caller)[0] == 200
+
+
+def test_a_workflow_that_is_gone_is_not_asleep(make_rig, rig, caller):
+    rig.service.forgotten(f"trigger_reg_{WORKFLOW}_0")
+    for one in (rig, make_rig(rig.store)):
+        assert one.error(caller)[2] == "unauthenticated"
+
+
+def test_a_kept_registration_that_cannot_be_read_is_none(make_rig, rig, caller):
+    (place,) = [at for at in rig.store.values if at[1].startswith("listens/")]
+    for damaged in (b"", b"\xff\xff", rig.store.values[place][:20]):
+        rig.store.values[place] = damaged
+        assert make_rig(rig.store).error(caller)[2] == "unauthenticated"
 
 
 def test_of_several_triggers_the_first_that_takes_the_key_is_started(make_rig, caller):
@@ -206,7 +228,8 @@ def test_remembered_requests_are_bounded():
 def test_what_the_store_cannot_take_is_told_to_the_caller(make_rig, caller):
     class Full(MemoryStore):
         def put(self, key, value, *, owner=""):
-            raise Unavailable("SR-TEST-001", "disk full")
+            if not key.startswith("listens/"):
+                raise Unavailable("SR-TEST-001", "disk full")
 
     rig = make_rig(Full())
     rig.listen(caller.address)

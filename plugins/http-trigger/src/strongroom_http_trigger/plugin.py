@@ -8,7 +8,7 @@ from strongroom.plugin import Capability, EventBook, Events, Host, Misconfigured
 from strongroom_http_trigger.limits import ACCEPT_WAIT_MS_MAX, BODY_BYTES_MAX, CONNECTIONS_MAX, THREADS_MAX
 from strongroom_http_trigger.listener import Listener, where_of
 from strongroom_http_trigger.rates import Rate
-from strongroom_http_trigger.registrations import Registrations, listening
+from strongroom_http_trigger.registrations import Registrations
 from strongroom_http_trigger.requests import Requests
 from strongroom_http_trigger.service import Service
 
@@ -33,7 +33,7 @@ class HttpTriggerPlugin:
     rate_every_s: int = 30
     rate_burst: int = 3
     remember_s: int = 3_600
-    _registrations: Registrations = field(default_factory=Registrations, init=False, repr=False)
+    _registrations: Registrations | None = field(default=None, init=False, repr=False)
     _book: EventBook | None = field(default=None, init=False, repr=False)
     _service: Service | None = field(default=None, init=False, repr=False)
     _listener: Listener | None = field(default=None, init=False, repr=False)
@@ -55,8 +55,9 @@ class HttpTriggerPlugin:
 
     @hookimpl
     def start(self, host: Host) -> None:
-        """Listen. Nothing can be started before workflows are registered, which happens after this."""
+        """Listen. Workflows are registered after this; until then their callers are told to come back."""
         self._book = EventBook(host.store, log=host.log)
+        self._registrations = Registrations(host.store)
         requests = Requests(host.store, keep_s=self.remember_s)
         rate = Rate(every_s=self.rate_every_s, burst=self.rate_burst)
         self._service = Service(
@@ -101,15 +102,14 @@ class HttpTriggerPlugin:
             self._book.close()
 
     def _register(self, registration: Registration, events: Events) -> Callable[[], None]:
-        one = listening(registration)
-        book = self._book
-        if book is None:
+        registrations, book = self._registrations, self._book
+        if registrations is None or book is None:
             raise RuntimeError("registered before start")
+        one = registrations.add(registration)
         detach = book.attach(registration.trigger_id, events)
-        self._registrations.add(one)
 
         def stop() -> None:
-            self._registrations.remove(one)
+            registrations.remove(one)
             detach()
 
         return stop

@@ -11,8 +11,15 @@ __all__ = [
     "PARSE",
     "SERVER",
     "Refusal",
+    "asleep",
+    "conflict",
+    "internal",
+    "not_confirmed",
+    "not_here",
+    "overloaded",
+    "unauthenticated",
+    "unavailable",
 ]
-__all__ += ["conflict", "internal", "not_confirmed", "not_here", "overloaded", "unauthenticated", "unavailable"]
 
 PARSE = -32700
 INVALID_REQUEST = -32600
@@ -48,6 +55,12 @@ def not_here() -> Refusal:
         "unauthenticated",
         "the workflow does not listen here, or the token is not signed by one of its keys",
     )
+
+
+def asleep() -> Refusal:
+    """The workflow is known and takes nothing now; told to its own callers only."""
+    message = "the workflow takes no requests now: its host starts, or it is paused"
+    return Refusal(SERVER, 503, "not_listening", message, retry_after_s=5)
 
 
 def conflict() -> Refusal:

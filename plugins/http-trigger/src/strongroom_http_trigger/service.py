@@ -93,6 +93,7 @@ class Service:
 
     def forgotten(self, trigger_id: str) -> None:
         """A workflow is gone for good. Raises as the store."""
+        self._registrations.forget(trigger_id)
         self._book.forget(trigger_id)
         self._requests.forget(trigger_id)
 
