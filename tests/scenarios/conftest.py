@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.live_daemon import LiveDaemon
+from tests.guests.build import guest
+
+SECRET = "sesame-canary"
 
 
 def short_directory():
@@ -39,3 +42,12 @@ def daemon(state):
     yield made
     if made.process is not None and made.process.poll() is None:
         made.kill()
+
+
+@pytest.fixture(scope="session")
+def everything(shared):
+    """A run that has seen everything that a guest may see, with a sleep that outlasts its runner."""
+    shared("secret", "set", "Foo", stdin=SECRET.encode())
+    with shared.channel() as api:
+        api.register(guest("everything"), "everything", config=b"600")
+        return api.execute("everything", b"{}").run.run_id

@@ -1,8 +1,6 @@
-"""Every verb of runs through the socket: followed, stopped, repeated, replayed, exported, and with bad input."""
+"""Every verb of runs through the socket: stopped, repeated, replayed, exported."""
 
 import json
-import threading
-import time
 
 import grpc
 import pytest
@@ -10,127 +8,9 @@ import pytest
 from strongroom.engine.runids import new_run_id
 from strongroom.pb.strongroom.v1 import run_pb2, workflow_pb2
 from tests.guests.build import guest
+from tests.scenarios.conftest import SECRET
 from tests.scenarios.test_api import details, failing
-
-SECRET = "sesame-canary"
-FINAL = {run_pb2.RUN_STATUS_COMPLETED, run_pb2.RUN_STATUS_FAILED, run_pb2.RUN_STATUS_CANCELLED}
-
-
-@pytest.fixture(scope="module")
-def everything(shared):
-    """A run that has seen everything that a guest may see, with a sleep that outlasts its runner."""
-    shared("secret", "set", "Foo", stdin=SECRET.encode())
-    with shared.channel() as api:
-        api.register(guest("everything"), "everything", config=b"600")
-        return api.execute("everything", b"{}").run.run_id
-
-
-def start(api, workflow, **fields):
-    return api.runs.Start(run_pb2.StartRequest(workflow=workflow, **fields), timeout=20).run.run_id
-
-
-def watched(api, run_id, start=0, timeout=30):
-    answers = list(api.runs.Watch(run_pb2.WatchRequest(run_id=run_id, from_index=start), timeout=timeout))
-    return [a.event for a in answers[:-1]], answers[-1].run
-
-
-def ended(api, run_id):
-    return watched(api, run_id)[1]
-
-
-def test_a_run_is_watched_while_it_happens_and_ends_with_its_header(shared):
-    with shared.channel() as api:
-        api.register(guest("sleep-long"), "watched", config=b"400000000")
-        run_id = start(api, "watched")
-        events, run = watched(api, run_id)
-        listed = api.runs.ListEvents(run_pb2.ListEventsRequest(run_id=run_id), timeout=10).events
-    assert [e.index for e in events] == list(range(len(listed)))
-    assert list(listed) == events
-    assert run.status == run_pb2.RUN_STATUS_COMPLETED
-
-
-def test_a_watch_that_is_cut_anywhere_goes_on_without_a_gap(shared, everything):
-    with shared.channel() as api:
-        whole, _ = watched(api, everything)
-        for cut in range(len(whole) + 1):
-            stream = api.runs.Watch(run_pb2.WatchRequest(run_id=everything), timeout=20)
-            first = [next(stream).event for _ in range(cut)]
-            stream.cancel()
-            rest, _ = watched(api, everything, start=cut)
-            assert first + rest == whole
-
-
-def test_watchers_that_go_away_leave_their_places_to_others(daemon):
-    daemon.start()
-    with daemon.channel() as api:
-        api.register(guest("sleep-forever"), "slow")
-        run_id = start(api, "slow")
-        request = run_pb2.WatchRequest(run_id=run_id)
-        for _ in range(3):
-            streams = [api.runs.Watch(request, timeout=20) for _ in range(32)]
-            for stream in streams:
-                next(stream)
-            error = failing(lambda r, **o: list(api.runs.Watch(r, **o)), request)
-            assert details(error)["ErrorInfo"].reason == "SR-API-007"
-            for stream in streams:
-                stream.cancel()
-            freed = time.monotonic() + 10
-            while time.monotonic() < freed:
-                stream = api.runs.Watch(request, timeout=20)
-                try:
-                    next(stream)
-                    break
-                except grpc.RpcError:
-                    threading.Event().wait(0.02)
-            else:
-                raise AssertionError("the places were not given back")
-            stream.cancel()
-
-
-def test_a_follower_survives_a_restart_of_the_host(daemon):
-    daemon.start()
-    with daemon.channel() as api:
-        api.register(guest("sleep-long"), "long", config=b"4000000000")
-        run_id = start(api, "long")
-    shown = []
-    follower = threading.Thread(
-        target=lambda: shown.append(daemon("run", "events", run_id, "--follow", "--json", "--timeout", "30"))
-    )
-    follower.start()
-    with daemon.channel() as api:
-        stream = api.runs.Watch(run_pb2.WatchRequest(run_id=run_id), timeout=20)
-        assert next(stream).event.index == 0
-    daemon.kill()
-    daemon.start()
-    follower.join(40)
-    documents = [json.loads(line) for line in shown[0].out.splitlines()]
-    assert shown[0].code == 0, shown[0].err
-    assert [d["index"] for d in documents[:-1]] == list(range(len(documents) - 1))
-    assert documents[-1]["status"] == "completed"
-
-
-def test_logs_are_sealed_and_opened_for_a_reason_that_the_daemon_writes_down(shared, everything):
-    sealed = shared("run", "logs", everything)
-    assert "random=" not in sealed.out
-    assert "[encrypted" in sealed.out
-    opened = shared("run", "logs", everything, "--decrypt", "--reason", "ticket 4711", "--json")
-    lines = opened.json["lines"]
-    assert lines[0]["line"].startswith("agreed=")
-    assert {line["mode"] for line in lines} == {"don", "node"}
-    told = [line for line in shared.log if "ticket 4711" in line]
-    assert any("are opened" in line and everything in line for line in told)
-    assert any("were opened" in line and f"shown={len(lines)}" in line for line in told)
-    assert not any("random=" in line for line in shared.log)
-
-
-def test_following_a_log_ends_with_the_run(shared):
-    with shared.channel() as api:
-        api.register(guest("everything"), "logged", config=b"700")
-        run_id = start(api, "logged")
-    shown = shared("run", "logs", run_id, "--follow", "--decrypt", "--reason", "x", "--json")
-    lines = [json.loads(line)["line"] for line in shown.out.splitlines()]
-    assert shown.code == 0
-    assert sum(line.startswith("agreed=") for line in lines) == 3
+from tests.scenarios.test_run_streams import assert_suspended, ended, start, watched
 
 
 def test_replaying_compares_all_of_it(shared, everything):
@@ -146,6 +26,16 @@ def test_a_go_program_replays_to_the_byte(shared):
         done = api.runs.Replay(run_pb2.ReplayRequest(run_id=run_id), timeout=60)
     assert (done.equal, done.differs_at) == (True, "")
     assert done.steps >= 2
+
+
+def test_a_run_with_a_pre_hook_replays_both_and_keeps_to_the_restrictions(shared):
+    with shared.channel() as api:
+        api.register(guest("restrictions"), "hooked")
+        run = api.execute("hooked", b"{}").run
+        events, _ = watched(api, run.run_id)
+        done = api.runs.Replay(run_pb2.ReplayRequest(run_id=run.run_id), timeout=60)
+    assert "restrictions_set" in [event.event_type for event in events]
+    assert (done.equal, done.cut_off) == (True, ""), done.difference
 
 
 @pytest.mark.parametrize("name", ["trap", "refuses", "exit-3", "silent", "errors"])
@@ -168,13 +58,6 @@ def test_a_run_that_was_stopped_replays_up_to_there_and_says_so(shared):
     assert done.equal, (done.differs_at, done.difference)
     assert "cancelled" in done.cut_off
     assert done.steps == 3
-
-
-def assert_suspended(api, run_id):
-    for answer in api.runs.Watch(run_pb2.WatchRequest(run_id=run_id), timeout=20):
-        if answer.event.event_type == "run_suspended":
-            return
-    raise AssertionError("the run ended before it waited")
 
 
 def test_a_retry_is_a_new_run_that_names_its_parent(shared, everything):

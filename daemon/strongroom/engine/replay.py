@@ -35,8 +35,8 @@ from strongroom.storage.runs import RunRow
 
 __all__ = ["Replayed", "Replays", "WatchedRunners"]
 
-REPLAYS_MAX: Final = 2
-"""Replays at once: each has a runner to itself, and runs come first."""
+REPLAYS_MAX: Final = 1
+"""Replays at once: each has a runner to itself, a host has few of them, and runs come first."""
 GUEST_ENDS: Final = frozenset({"SR-GUEST-002", "SR-GUEST-011", "SR-GUEST-031", "SR-GUEST-032"})
 """Failures that are the guest's own doing, so that it must fail the same way again."""
 
@@ -112,8 +112,8 @@ class Replays:
         if not self._places.acquire(blocking=False):
             raise Unavailable(
                 "SR-RUN-041",
-                f"{REPLAYS_MAX} runs are being replayed already",
-                fix="try again when one of them has ended",
+                "another run is being replayed already",
+                fix="try again when that has ended",
                 limit=REPLAYS_MAX,
                 retry_ms=1000,
             )

@@ -80,7 +80,10 @@ class RunStreams:
                 yield from _pieces(export_lines(self._history, header, opened=False))
                 return
             with Opening("the whole run", header.run_id, reason, context) as opening:
-                for line in export_lines(self._history, header, opened=True):
+                lines = export_lines(self._history, header, opened=True)
+                # The first line is the header, which was never sealed.
+                yield run_pb2.ExportResponse(lines=next(lines))
+                for line in lines:
                     opening.shown += 1
                     yield run_pb2.ExportResponse(lines=line)
 
