@@ -142,9 +142,7 @@ def test_an_event_that_was_changed_ends_the_export(host):
     logged(journal, "a")
     header = ended(journal)
     host.database.write(
-        lambda c: c.exec_driver_sql(
-            "UPDATE run_events SET correlation_id = 'x' WHERE event_type = 'log_written'"
-        )
+        lambda c: c.exec_driver_sql("UPDATE run_events SET correlation_id = 'x' WHERE event_type = 'log_written'")
     ).result()
     with pytest.raises(Tampered):
         exported(host, header, opened=False)

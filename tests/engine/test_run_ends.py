@@ -5,8 +5,8 @@ import threading
 import pytest
 
 from strongroom.engine.admission import Start
-from strongroom.engine.run_journal import RunJournal
 from strongroom.engine.limits import EngineLimits
+from strongroom.engine.run_journal import RunJournal
 from strongroom.errors import (
     StorageFault,
     TimedOut,
