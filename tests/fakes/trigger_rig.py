@@ -5,7 +5,7 @@ import logging
 import threading
 import time
 
-from strongroom.plugin import EventBook, Registration
+from strongroom.plugin import EventBook, Redelivery, Registration
 from strongroom.plugin.messages import capabilities_pb2, http_pb2
 from strongroom_http_trigger.rates import Rate
 from strongroom_http_trigger.registrations import Registrations
@@ -66,7 +66,8 @@ class Rig:
         self.events = []
         self.changed = threading.Condition()
         self.registrations = Registrations(self.store)
-        self.book = EventBook(self.store, log=LOG)
+        rules = Redelivery(events_max=settings.get("events_max", 1000))
+        self.book = EventBook(self.store, log=LOG, redelivery=rules)
         self.requests = Requests(self.store, keep_s=3600.0, now_s=settings.get("now_s", time.time))
         self.service = Service(
             self.registrations,

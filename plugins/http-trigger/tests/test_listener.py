@@ -1,7 +1,6 @@
 """The listener: what it answers on the wire, and what it does with those who send too much, too slowly or too often."""
 
 import http.client
-import logging
 import socket
 import threading
 import time
@@ -13,8 +12,6 @@ from strongroom_http_trigger.service import Answer
 from tests.fakes.http_caller import body_for, post
 from tests.fakes.trigger_rig import WORKFLOW
 
-LOG = logging.getLogger("listener")
-
 
 @pytest.fixture
 def listening():
@@ -23,7 +20,7 @@ def listening():
 
     def start(handle=lambda _token, body: Answer(status=200, body=b'{"bytes":%d}' % len(body)), **changes):
         settings = {"threads": 2, "connections_max": 20, "body_bytes_max": 10_000, **changes}
-        made.append(Listener(settings.pop("listen", "127.0.0.1:0"), handle, LOG, **settings))
+        made.append(Listener(settings.pop("listen", "127.0.0.1:0"), handle, **settings))
         made[-1].start()
         return made[-1].address
 

@@ -1,5 +1,6 @@
 """What becomes of a good request: one event and one answer, however often it is asked and whatever breaks between."""
 
+import json
 import threading
 
 from strongroom.plugin import Unavailable
@@ -235,3 +236,26 @@ def test_what_the_store_cannot_take_is_told_to_the_caller(make_rig, caller):
     rig.listen(caller.address)
     assert rig.error(caller)[:3] == (503, -32603, "unavailable")
     assert rig.events == []
+
+
+def test_more_events_than_a_workflow_may_have_waiting_are_refused(make_rig, caller):
+    rig = make_rig(deaf=True, wait_s=0.01, events_max=2)
+    rig.listen(caller.address)
+    assert [rig.error(caller, body_for(WORKFLOW, f"r{n}"))[2] for n in range(3)] == [
+        *["not_confirmed"] * 2,
+        "overloaded",
+    ]
+    rig.wait(2)
+    rig.service.acknowledged(f"trigger_reg_{WORKFLOW}_0", "r0")
+    other = body_for(WORKFLOW, "r2").replace(b'{"n": 1}', b'{"n": 2}')
+    assert rig.error(caller, other)[2] == "not_confirmed", "what was refused is not remembered"
+
+
+def test_a_fault_of_ours_is_answered_and_logged_without_what_was_sent(rig, caller, caplog, monkeypatch):
+    def broken(*_):
+        raise RuntimeError("canary")
+
+    monkeypatch.setattr(rig.registrations, "find", broken)
+    status, said, _ = rig.call(caller)
+    assert (status, said["error"]["code"], said["error"]["data"]) == (500, -32603, {"reason": "internal"})
+    assert "canary" not in caplog.text + json.dumps(said)

@@ -5,7 +5,6 @@ sending slowly holds a place for that long and no longer. It speaks plain HTTP: 
 """
 
 import http
-import logging
 import re
 import threading
 from collections.abc import Callable, Iterable
@@ -51,7 +50,6 @@ class Listener:
         self,
         listen: str,
         handle: Handle,
-        log: logging.Logger,
         *,
         threads: int,
         connections_max: int,
@@ -60,7 +58,6 @@ class Listener:
     ) -> None:
         """Binds. Raises ``OSError``."""
         self._handle = handle
-        self._log = log
         # Any: the library has no types.
         self._server: Any = create_server(
             self._application,

@@ -67,7 +67,6 @@ class HttpTriggerPlugin:
             self._listener = Listener(
                 self.listen,
                 self._service.answer,
-                host.log,
                 threads=self.threads,
                 connections_max=self.connections_max,
                 body_bytes_max=self.body_bytes_max,

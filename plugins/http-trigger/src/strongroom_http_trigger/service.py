@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from strongroom.plugin import EventBook, InvalidInput, LimitExceeded, StrongroomError
+from strongroom.plugin import EventBook, LimitExceeded, StrongroomError
 from strongroom.plugin.messages import http_pb2
 from strongroom_http_trigger.asked import Asked, asked, request_id_of
 from strongroom_http_trigger.limits import WAITING_PER_WORKFLOW_MAX
@@ -79,8 +79,8 @@ class Service:
             self._log.error("a request could not be taken (%s)", error.code)
             refusal = unavailable()
         except Exception as error:
-            # The last line of defence: a listener must answer whatever happens.
-            self._log.exception("a request failed")
+            # The last line of defence: a listener must answer whatever happens. The text may hold what was sent.
+            self._log.error("a request failed (%s)", type(error).__name__)
             refusal = internal(f"an internal error ({type(error).__name__})")
         return refused(refusal, request_id_of(untrusted_body))
 
@@ -122,11 +122,9 @@ class Service:
                 self._requests.put(key, request.digest)
             try:
                 self._book.add(one.trigger_id, request.request_id, http_pb2.Payload(input=request.input, key=signer))
-            except (LimitExceeded, InvalidInput) as error:
+            except LimitExceeded as error:
                 if taken is None:
                     self._requests.drop(key)
-                if isinstance(error, InvalidInput):
-                    raise
                 raise overloaded("too many requests of this workflow wait for their runs", 5) from error
         return False
 
