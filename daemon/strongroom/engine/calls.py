@@ -50,15 +50,23 @@ class Calls:
         self._closed = False
         self._told: Callable[[], None] | None = None
 
-    def enter(self, name: str, asked: bytes) -> tuple[Call, bool]:
-        """The call of a step, and whether the caller is the one who makes it. Raises ``Cancelled`` once closed."""
+    @property
+    def round(self) -> int:
+        """The number of the guest that is executed now; each hands it in with what it asks for."""
+        return self._round
+
+    def enter(self, name: str, asked: bytes, number: int) -> tuple[Call, bool]:
+        """The call of a step that guest ``number`` asks for, and whether the caller is the one who makes it.
+
+        It may come after that guest was dropped, from a thread that was busy. Raises ``Cancelled`` once closed.
+        """
         with self._changed:
             known = self._open.get(name) or self._late.get(name)
             if known is not None:
                 return known, False
             if self._closed:
                 raise stopped()
-            call = Call(name, asked, self._round)
+            call = Call(name, asked, number)
             self._open[name] = call
             return call, True
 

@@ -40,6 +40,10 @@ class Steps:
     _answered_unix_ns: dict[str, int] = field(default_factory=dict)
     _times_read: dict[str, int] = field(default_factory=dict)
     _latest_unix_ns: int = -1
+    _round: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._round = self.calls.round
 
     def answer(
         self, name: str, created: journal_pb2.StepCreated, *, once: bool, send: Send
@@ -55,7 +59,7 @@ class Steps:
             _check_same(name, known.request, asked)
             if known.completed is not None:
                 return self._noted(name, known.completed)
-        call, is_mine = self.calls.enter(name, asked)
+        call, is_mine = self.calls.enter(name, asked, self._round)
         if not is_mine:
             # Sent for the guest that was dropped; nobody sends it twice.
             _check_same(name, call.asked, asked)
