@@ -1,6 +1,7 @@
 """A repeated call is answered with the first answer; what may have been sent before a crash is not sent again."""
 
 import logging
+import time
 
 import pytest
 
@@ -8,6 +9,7 @@ from strongroom.plugin import CapabilityError, Unavailable
 from strongroom.plugin.messages import http_pb2
 from strongroom_http_actions.cache import Cache
 from strongroom_http_actions.limits import ROW_AGE_S_MAX
+from strongroom_http_actions.once import Once
 from strongroom_http_actions.outcome import Outcome, Row, row_of
 from strongroom_http_actions.rows import Rows
 from tests.fakes.plugin_host import MemoryStore
@@ -218,3 +220,32 @@ def test_a_store_that_does_not_forget_stops_nothing():
     rows = Rows(Stubborn(), LOG, rows_max=0)
     rows.put("k", Row(digest=bytes(32), outcome=None))
     rows.prune()
+
+
+def test_first_answers_in_memory_are_bounded():
+    once = Once(Rows(MemoryStore(), LOG), LOG, resend_unknown=False, memory_bytes_max=5_000)
+    acted = []
+
+    def act():
+        acted.append(1)
+        return Outcome(response=http_pb2.Response(status_code=200))
+
+    for key in [*map(str, range(20)), "19", "0"]:
+        once.answer(key, b"d", is_safe=True, deadline=time.monotonic() + 9, admit=lambda: None, act=act)
+    assert len(acted) == 21, "the latest is remembered, the first is not"
+    assert len(once._memory) <= 10
+
+
+def test_a_fault_in_between_is_an_unknown_outcome():
+    once = Once(Rows(MemoryStore(), LOG), LOG, resend_unknown=False)
+
+    def broken():
+        raise RuntimeError("a bug")
+
+    def answer(act):
+        return once.answer("k", b"d", is_safe=False, deadline=time.monotonic() + 9, admit=lambda: None, act=act)
+
+    with pytest.raises(RuntimeError):
+        answer(broken)
+    with pytest.raises(CapabilityError, match="OUTCOME_UNKNOWN"):
+        answer(broken)

@@ -12,7 +12,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from strongroom.plugin import CapabilityError, StrongroomError
 from strongroom.plugin.messages import http_pb2
@@ -22,6 +22,9 @@ from strongroom_http_actions.refusals import late, unavailable, unknown_outcome
 from strongroom_http_actions.rows import Rows
 
 __all__ = ["Once"]
+
+# Counted for each answer in memory beside its bytes, so that empty answers are not free.
+ENTRY_BYTES: Final = 500
 
 Act = Callable[[], Outcome]
 T = TypeVar("T")
@@ -137,11 +140,9 @@ class Once:
             return  # a GET that failed may be tried again
         with self._lock:
             self._memory[key] = row
-            self._memory_bytes += row.outcome.response.ByteSize()
+            self._memory_bytes += _size(row)
             while self._memory_bytes > self._memory_bytes_max:
-                _, old = self._memory.popitem(last=False)
-                if old.outcome is not None and old.outcome.response is not None:
-                    self._memory_bytes -= old.outcome.response.ByteSize()
+                self._memory_bytes -= _size(self._memory.popitem(last=False)[1])
 
     def _must(self, job: Callable[[], T]) -> T:
         """``job`` of the store; nothing is sent when it fails."""
@@ -149,6 +150,11 @@ class Once:
             return job()
         except StrongroomError as error:
             raise unavailable(f"the store of this host did not answer ({error.code}), and nothing was sent") from error
+
+
+def _size(row: Row) -> int:
+    response = row.outcome.response if row.outcome is not None else None
+    return ENTRY_BYTES + (response.ByteSize() if response is not None else 0)
 
 
 def _same(first: bytes, second: bytes) -> None:
