@@ -55,7 +55,8 @@ def everything(database, table):
 def test_a_changed_column_is_found(database, table, column):
     row = stored(database, table)
     key, value = getattr(row, TABLES[table][1]), getattr(row, column)
-    changed = value + 1 if isinstance(value, int) else (value + "x" if isinstance(value, str) else value + b"x")
+    another = {int: lambda: value + 1, str: lambda: value + "x", bytes: lambda: value + b"x"}
+    changed = 1 if value is None else another[type(value)]()
     overwrite(database, table, column, key, ":value", value=changed)
     found = [each for each in everything(database, table) if each != row]
     results = []

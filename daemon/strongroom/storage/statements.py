@@ -1,21 +1,43 @@
 """Statements that are built once and then handed to the driver as text.
 
 SQLAlchemy builds the SQL; for the few statements that every run needs, its compilation and result handling would cost
-more than the database does, so their text and parameter order are kept per dialect.
+several times what the database does, so their text and parameter order are kept per dialect and go to the driver as
+they are. Failures of the driver become the exceptions that SQLAlchemy would have made of them.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, CursorResult, Table
+from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.elements import ClauseElement
 
-__all__ = ["Statement", "insert_new", "upsert"]
+__all__ = ["Answer", "Statement", "insert_new", "upsert"]
 
 # Values are whatever the driver takes or gives: text, bytes and integers, told apart by the row classes above this.
 Values = Mapping[str, Any]
 Compiled = tuple[str, tuple[str, ...] | None, Values]
+
+
+class Answer:
+    """What a statement gave. ``rowcount`` is how many rows it changed."""
+
+    __slots__ = ("_cursor", "rowcount")
+
+    def __init__(self, cursor: Any) -> None:  # Any: sqlite3's or psycopg's
+        self._cursor = cursor
+        self.rowcount: int = cursor.rowcount
+
+    def first(self) -> tuple[Any, ...] | None:  # Any: what the columns hold
+        """The first row, or nothing."""
+        row: tuple[Any, ...] | None = self._cursor.fetchone()
+        self._cursor.close()
+        return row
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        """Every row."""
+        return iter(self._cursor.fetchall())
 
 
 class Statement:
@@ -28,14 +50,16 @@ class Statement:
         self._build = build
         self._compiled: dict[str, Compiled] = {}
 
-    def run(self, conn: Connection, values: Values) -> CursorResult[Any]:
-        """Execute with ``values``, which may hold more names than the statement has."""
+    def run(self, conn: Connection, values: Values) -> Answer:
+        """Execute with ``values``, which may hold more names than the statement has. Raises ``DBAPIError``."""
         text, order, constants = self._compiled.get(conn.dialect.name) or self._compile(conn)
         if constants:
             values = {**constants, **values}
-        if order is None:
-            return conn.exec_driver_sql(text, dict(values))
-        return conn.exec_driver_sql(text, tuple([values[name] for name in order]))
+        driver: Any = conn.connection.driver_connection  # Any: sqlite3's or psycopg's connection
+        try:
+            return Answer(driver.execute(text, values if order is None else [values[name] for name in order]))
+        except conn.dialect.loaded_dbapi.Error as error:
+            raise _failed(conn, text, error) from error
 
     def _compile(self, conn: Connection) -> Compiled:
         compiled: Final = self._build(conn.dialect.name).compile(dialect=conn.dialect)
@@ -45,6 +69,23 @@ class Statement:
         entry = (str(compiled), tuple(positions) if positions is not None else None, constants)
         self._compiled[conn.dialect.name] = entry
         return entry
+
+
+def _failed(conn: Connection, text: str, error: Exception) -> BaseException:
+    """``error`` as SQLAlchemy tells it. A connection that is lost is dropped, so that the next use makes a new one."""
+    dialect = conn.dialect
+    lost = dialect.is_disconnect(error, conn.connection.dbapi_connection, None)  # type: ignore[arg-type]  # the driver's
+    if lost:
+        conn.invalidate(error)
+    return DBAPIError.instance(
+        text,
+        None,
+        error,
+        dialect.loaded_dbapi.Error,
+        hide_parameters=True,
+        connection_invalidated=lost,
+        dialect=dialect,
+    )
 
 
 def insert_new(table: Table) -> Statement:
