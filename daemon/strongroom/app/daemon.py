@@ -14,6 +14,7 @@ from strongroom.app.directories import make_socket_parent, private_directory
 from strongroom.app.hardening import harden
 from strongroom.app.leftovers import PluginDirectories
 from strongroom.app.lock import StateLock
+from strongroom.app.memory import return_large_buffers
 from strongroom.pb.strongroom.v1 import (
     capability_pb2_grpc,
     plugin_pb2_grpc,
@@ -155,6 +156,7 @@ def run_daemon(
     Raises a ``StrongroomError`` when the daemon cannot start.
     """
     harden()
+    return_large_buffers()
     logs.configure(settings.log.level, settings.log.format)
     for warning in warnings:
         log.warning(warning)
