@@ -29,6 +29,8 @@ EVENTS_PER_WRITE_MAX: Final = 2_000
 """Events that one transaction removes, unless a single run has more: nobody else can write meanwhile."""
 PAUSE_S: Final = 0.02
 """Between two transactions, so that runs in progress come first."""
+CLOSE_S: Final = 5.0
+"""A database that does not answer keeps no host from stopping."""
 log = logs.get("engine")
 
 
@@ -60,7 +62,7 @@ class Retention:
         """Stop after the transaction in progress."""
         self._stop.set()
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(CLOSE_S)
 
     def oldest_ms(self) -> int | None:
         """When the oldest run that is kept was accepted, Unix milliseconds."""

@@ -15,7 +15,6 @@ HOST_ONLY: Final = frozenset(
     {
         "workflows_max",
         "workflows_per_owner_max",
-        "runs_in_flight_max",
         "runs_queued_max",
         "runs_waiting_max",
         "run_retention_hours",

@@ -1,0 +1,29 @@
+"""Calls that hold a thread are counted, so that calls that do not always find one."""
+
+import pytest
+
+from strongroom.errors import Unavailable
+from strongroom.services.places import STREAMS_MAX, WAITING_MAX, Places
+from strongroom.services.server import THREADS
+
+
+def test_waiting_calls_and_streams_leave_threads_to_others():
+    assert THREADS - WAITING_MAX - STREAMS_MAX >= THREADS // 6
+
+
+def test_a_place_is_given_back_however_its_call_ends():
+    places = Places(1, "calls wait", "wait")
+    for _ in range(3):
+        with pytest.raises(ZeroDivisionError), places.taken():
+            raise ZeroDivisionError
+    with places.taken():
+        pass
+
+
+def test_without_a_place_a_call_is_refused_with_the_number():
+    places = Places(2, "calls wait", "come back later")
+    with places.taken(), places.taken():
+        with pytest.raises(Unavailable, match="2 calls wait already") as refused, places.taken():
+            pass
+        assert refused.value.fix == "come back later"
+        assert refused.value.details["retry_ms"] == 1000
