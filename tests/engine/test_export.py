@@ -146,3 +146,10 @@ def test_an_event_that_was_changed_ends_the_export(host):
     ).result()
     with pytest.raises(Tampered):
         exported(host, header, opened=False)
+
+
+def test_a_run_that_goes_on_is_exported_as_far_as_it_has_come(host):
+    journal = new_run(host.host.journals)
+    logged(journal, "a")
+    first, *events = exported(host, host.host.journals.get(journal.header.run_id), opened=False)
+    assert (first["status"], first["end_time"], first["events"], len(events)) == ("pending", None, 2, 2)

@@ -1,6 +1,7 @@
 """Old runs go, with their journals and never before their end; their events are remembered as long as it matters."""
 
 import pytest
+from google.protobuf import any_pb2
 
 from strongroom.engine.journal import now_ms
 from strongroom.engine.retention import HOUR_MS, Retention
@@ -133,3 +134,17 @@ def test_a_second_sweep_finds_nothing(host, sweeps):
     run(host, 1)
     keeper = retention(host)
     assert [keeper.sweep().runs for _ in range(sweeps)] == [1, 0][:sweeps]
+
+
+def test_an_event_that_is_delivered_again_after_its_run_is_gone_starts_nothing(host):
+    spec = host.register("short", attributes=b'{"retention_hours": 24}').spec
+    host.host.limits = type(host.host.limits)(event_memory_hours=48)
+    header, created = host.engine.accept(spec, 0, "tick-1", any_pb2.Any())
+    host.engine.wait(header.run_id, 10)
+    assert created
+    assert retention(host, 25 * HOUR_MS).sweep().runs == 1
+    again, created = host.engine.accept(spec, 0, "tick-1", any_pb2.Any())
+    assert (created, again.run_id) == (False, header.run_id)
+    assert left(host) == []
+    assert retention(host, 74 * HOUR_MS).sweep().events == 1
+    assert host.engine.accept(spec, 0, "tick-1", any_pb2.Any())[1]

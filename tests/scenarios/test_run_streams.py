@@ -5,6 +5,7 @@ import threading
 import time
 
 import grpc
+import pytest
 
 from strongroom.pb.strongroom.v1 import run_pb2
 from tests.guests.build import guest
@@ -139,3 +140,18 @@ def assert_suspended(api, run_id):
         if answer.event.event_type == "run_suspended":
             return
     raise AssertionError("the run ended before it waited")
+
+
+def test_open_streams_keep_no_host_from_stopping(daemon):
+    daemon.options = ("--set", "limits.drain_timeout_ms=200")
+    daemon.start()
+    with daemon.channel() as api:
+        api.register(guest("sleep-forever"), "slow")
+        run_id = start(api, "slow")
+        streams = [api.runs.Watch(run_pb2.WatchRequest(run_id=run_id), timeout=60) for _ in range(8)]
+        for stream in streams:
+            next(stream)
+        assert daemon.stop() == 0
+        for stream in streams:
+            with pytest.raises(grpc.RpcError):
+                list(stream)
