@@ -14,7 +14,7 @@ from strongroom.pb.strongroom.v1 import run_pb2
 from tests.fakes.live_daemon import Api, LiveDaemon
 from tests.fakes.postgres import PostgresServer, wheel
 
-__all__ = ["measure"]
+__all__ = ["GUEST", "daemon_in", "measure", "one_run"]
 
 OURS: Final = "strongroom"
 GUEST: Final = ROOT / "daemon" / "strongroom" / "app" / "samples" / "echo.wasm"
@@ -44,11 +44,11 @@ def measure(directory: Path) -> list[Row]:
         workers = {name: Worker(*arguments) for name, arguments in peers.items()}
         for worker in workers.values():
             stack.callback(worker.close)
-        daemon = stack.enter_context(_daemon(directory / "runs"))
+        daemon = stack.enter_context(daemon_in(directory / "runs"))
         api = stack.enter_context(daemon.channel())
         api.register(GUEST, "echo")
         present = {name: worker for name, worker in workers.items() if worker.ready}
-        sides = {OURS: lambda: _run(api)} | {name: _asker(worker) for name, worker in present.items()}
+        sides = {OURS: lambda: one_run(api)} | {name: _asker(worker) for name, worker in present.items()}
         taken = in_turns(sides, warm_up=100, count=1000, budget_s=90)
         rate, crowd = _crowd(api)
     ours = taken[OURS]
@@ -92,16 +92,21 @@ def _asker(worker: Worker) -> Callable[[], float]:
 
 
 @contextmanager
-def _daemon(state: Path) -> Iterator[LiveDaemon]:
+def daemon_in(state: Path, program: tuple[str, ...] | None = None) -> Iterator[LiveDaemon]:
+    """A started daemon, stopped at the end; ``program`` is what is started instead of the command line."""
     state.mkdir(mode=0o700)
-    daemon = LiveDaemon(state, options=("--log-level", "warning")).start()
+    daemon = LiveDaemon(state, options=("--log-level", "warning"), variables={"PYTHONPATH": str(ROOT)})
+    if program is not None:
+        daemon.program = program
+    daemon.start()
     try:
         yield daemon
     finally:
         daemon.stop()
 
 
-def _run(api: Api) -> float:
+def one_run(api: Api) -> float:
+    """Seconds of one run."""
     began = time.perf_counter()
     response = api.execute("echo", PAYLOAD)
     took = time.perf_counter() - began
@@ -116,7 +121,7 @@ def _crowd(api: Api) -> tuple[float, Samples]:
 
     def client(mine: list[float]) -> None:
         while time.monotonic() < deadline_s:
-            mine.append(_run(api))
+            mine.append(one_run(api))
 
     began = time.monotonic()
     threads = [threading.Thread(target=client, args=(mine,)) for mine in taken]

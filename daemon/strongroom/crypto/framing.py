@@ -6,7 +6,7 @@ Source: contracts/run-encryption.md 14.1.
 
 from strongroom.errors import InvalidInput
 
-__all__ = ["length_prefixed"]
+__all__ = ["encoded", "length_prefixed"]
 
 
 def length_prefixed(*parts: bytes | str) -> bytes:
@@ -16,12 +16,13 @@ def length_prefixed(*parts: bytes | str) -> bytes:
     """
     framed = b""
     for part in parts:
-        raw = _utf8(part) if isinstance(part, str) else part
+        raw = encoded(part) if isinstance(part, str) else part
         framed += len(raw).to_bytes(8, "big") + raw
     return framed
 
 
-def _utf8(text: str) -> bytes:
+def encoded(text: str) -> bytes:
+    """``text`` as UTF-8. Raises ``InvalidInput`` for what UTF-8 cannot carry."""
     try:
         return text.encode()
     except UnicodeEncodeError:

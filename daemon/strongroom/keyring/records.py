@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
-from strongroom.crypto.framing import length_prefixed
+from strongroom.crypto.framing import encoded, length_prefixed
 from strongroom.crypto.record import open_record, seal_record
 from strongroom.errors import InvalidInput, Tampered
 from strongroom.keyring.root import RECORD_MAC, RootKeyring
@@ -66,17 +66,21 @@ def _row_bytes(table: str, columns: Mapping[str, str | bytes | int | None]) -> b
     for name, text_label, bytes_label, int_label in _plan(tuple(columns)):
         value = columns[name]
         if isinstance(value, str):
-            if value:
-                parts += (text_label, length_prefixed(value))
+            if not value:
+                continue
+            label, raw = text_label, encoded(value)
         elif isinstance(value, bytes):
-            if value:
-                parts += (bytes_label, len(value).to_bytes(8, "big"), value)
+            if not value:
+                continue
+            label, raw = bytes_label, value
         # bool is an int to Python but not to the database, so its MAC would depend on where the row came from.
         elif isinstance(value, int) and not isinstance(value, bool):
-            digits = b"%d" % value
-            parts += (int_label, len(digits).to_bytes(8, "big"), digits)
-        elif value is not None:
+            label, raw = int_label, b"%d" % value
+        elif value is None:
+            continue
+        else:
             raise TypeError(f"column {name} of {table} is of type {type(value).__name__}")
+        parts += (label, len(raw).to_bytes(8, "big"), raw)
     return b"".join(parts)
 
 
