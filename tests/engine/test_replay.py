@@ -102,7 +102,7 @@ def test_of_a_run_that_timed_out_the_part_before_is_compared(host):
 
 def test_a_replay_that_uses_up_its_time_is_no_verdict(host):
     header = executed(host, DiaryGuest())
-    with pytest.raises(TimedOut):
+    with pytest.raises(TimedOut, match="did not come to an end within 20000 ms"):
         replayed(host, header, DiaryGuest(end=TimedOut("SR-GUEST-012", "time is up")))
 
 

@@ -157,3 +157,15 @@ def test_a_changed_event_is_marked_in_a_stream_and_ends_an_export(journals, hist
     assert opened == [True, False, True, True]
     with pytest.raises(Tampered):
         list(history.stored(header))
+
+
+def test_a_run_that_is_removed_while_it_is_read_is_gone_and_not_tampered_with(journals, history, host):
+    journal = new_run(journals)
+    for number in range(3 * STREAM_EVENTS):
+        logged(journal, str(number))
+    header = ended(journal)
+    reading = history.stored(header)
+    next(reading)
+    host.database.write(lambda c: (runs.delete(c, header.run_id), event_rows.delete(c, header.run_id))).result()
+    with pytest.raises(NotFound, match="there is no run"):
+        list(reading)

@@ -159,3 +159,10 @@ def test_a_confidential_run_is_neither_replayed_nor_repeated_from_a_step(shared)
         error = failing(api.runs.Retry, run_pb2.RetryRequest(run_id=run_id, from_step="1"))
         assert details(error)["ErrorInfo"].reason == "SR-RUN-049"
         assert api.runs.Retry(run_pb2.RetryRequest(run_id=run_id), timeout=20).created
+
+
+def test_status_says_how_long_runs_are_kept_already(shared, everything):
+    status = shared("status", "--json").json
+    assert status["runs_purged"] == 0
+    assert status["oldest_run_time"] <= shared("run", "get", everything, "--json").json["create_time"]
+    assert "kept since:" in shared("status").out

@@ -96,6 +96,8 @@ class History:
         last = start + len(page) - 1
         # An event that was appended after the header was read is no fault; a missing one is.
         if len(page) < limit and last < header.head_index:
+            # A run that was removed meanwhile is not there any more, which is no fault either.
+            self.header(header.run_id)
             raise Tampered(f"journal of run {header.run_id}", run_id=header.run_id)
         for event in page:
             if event.row.index == header.head_index and tag_of(event.row.sealed) != header.head_tag:

@@ -158,9 +158,16 @@ class Replays:
         except (Cancelled, GuestSuspended):
             # Stopped by this replay: it differs, or it stands where the journal has no more answers for it.
             script.ended(by_itself=False)
-        except TimedOut:
+        except TimedOut as error:
             if header.status != RunState.TIMED_OUT:
-                raise
+                raise TimedOut(
+                    "SR-RUN-056",
+                    f"the replay did not come to an end within {timeout_ms} ms",
+                    why="every recorded answer was at hand, so its guest computes for so long, or does not end",
+                    fix="give it longer (--timeout); limits.run_timeout_ms is the most that it gets",
+                    limit=timeout_ms,
+                    setting="limits.run_timeout_ms",
+                ) from error
             script.ended(by_itself=False)
         except StrongroomError as error:
             if script.difference is None:
