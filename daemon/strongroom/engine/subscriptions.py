@@ -93,6 +93,7 @@ class TriggerDesk:
             self._closed = True
             enrolments = list(self._enrolments.values())
         self._later.close()
+        self._registering.close()
         for enrolment in enrolments:
             for subscription in enrolment.subscriptions:
                 subscription.stop()

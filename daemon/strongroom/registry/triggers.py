@@ -95,6 +95,7 @@ class Registrations:
         self._current = current
         self._lock = threading.Lock()
         self._kept: dict[str, _Kept] = {}
+        self._ended: list[_Kept] = []
         self._to_forget: dict[str, capabilities_pb2.TriggerRegistrationRequest] = {}
 
     def register(
@@ -157,12 +158,24 @@ class Registrations:
     def _again(self, kept: _Kept) -> None:
         """A source of events closed by itself, which is not what its subscriber asked for."""
         backend = self._current()
-        if backend is not None and self._kept.get(kept.request.triggerId) is kept:
-            self._in_background(self._register_again, backend, [kept], first_wait_s=RETRY_MIN_S)
+        with self._lock:
+            if backend is None or self._kept.get(kept.request.triggerId) is not kept:
+                return
+            self._ended.append(kept)
+            others = len(self._ended) > 1
+        # When a process dies, all of its streams end: one thread looks after all that end in the same second.
+        if not others:
+            self._in_background(self._open_again, backend)
 
-    def _in_background(self, work: Callable[..., None], *arguments: object, **named: object) -> None:
+    def _open_again(self, backend: TriggerBackend) -> None:
+        threading.Event().wait(RETRY_MIN_S)
+        with self._lock:
+            ended, self._ended = self._ended, []
+        self._register_again(backend, ended)
+
+    def _in_background(self, work: Callable[[TriggerBackend], None], backend: TriggerBackend) -> None:
         # A thread for the time of it: it may wait for a minute, and there is one plugin behind one capability.
-        threading.Thread(target=work, args=arguments, kwargs=named, name="trigger-rebind", daemon=True).start()
+        threading.Thread(target=work, args=(backend,), name="trigger-rebind", daemon=True).start()
 
     def _bring_back(self, backend: TriggerBackend) -> None:
         with self._lock:
@@ -175,11 +188,10 @@ class Registrations:
                 log.warning("trigger %s of %s is not forgotten: %s", request.triggerId, self._capability_id, why)
         self._register_again(backend, self._all())
 
-    def _register_again(self, backend: TriggerBackend, lost: list[_Kept], *, first_wait_s: float = 0.0) -> None:
+    def _register_again(self, backend: TriggerBackend, lost: list[_Kept]) -> None:
         waiting = {kept.request.triggerId: kept for kept in lost}
         wait_s = RETRY_MIN_S
         pause = threading.Event()
-        pause.wait(first_wait_s)
         while waiting and self._current() is backend:
             for trigger_id, kept in list(waiting.items()):
                 with self._lock:

@@ -1,88 +1,12 @@
 """A schedule on a clock that stands, jumps and goes back: nothing is missed or repeated beyond the declared policy."""
 
-import logging
+import random
 from datetime import UTC, datetime
 
 import pytest
-from google.protobuf import wrappers_pb2
 
-from strongroom.plugin import CapabilityError, EventBook, Unavailable
-from strongroom_cron_trigger.jobs import Job, Jobs
-from strongroom_cron_trigger.policy import Policy
-from strongroom_cron_trigger.schedule import parse_schedule
-from tests.fakes.memory_host import MemoryStore
-
-LOG = logging.getLogger("strongroom.test")
-NOON = int(datetime(2026, 6, 1, 12, tzinfo=UTC).timestamp())
-HOUR, DAY = 3600, 86_400
-
-
-class Registration:
-    """The far end of one schedule: how many runs go on, and the id of every event that was made."""
-
-    def __init__(self):
-        self.running = 0
-
-    def unfinished(self):
-        return self.running
-
-    def send(self, event_id, payload):
-        pass
-
-    def fail(self, error):
-        raise AssertionError(error)
-
-
-class Machine:
-    """A host that is started, stopped and has its clock set. ``fired`` are the times of the events, in order."""
-
-    def __init__(self, text="* * * * *", *, jitter_s=0, **policy):
-        self.store, self.now, self.fired = MemoryStore(), float(NOON), []
-        self.text, self.policy, self.jitter_s = text, policy, jitter_s
-        put = self.store.put
-
-        def noted(key, value, *, owner=""):
-            if key.startswith("event/"):
-                self.fired.append(int(datetime.fromisoformat(key.rpartition("/")[2]).timestamp()))
-            put(key, value, owner=owner)
-
-        self.store.put = noted
-        self.registration = Registration()
-        self.start()
-
-    def start(self):
-        self.book = EventBook(self.store, log=LOG)
-        self.jobs = Jobs(self.store, self.book, LOG, clock=lambda: self.now)
-        schedule = parse_schedule(self.text, UTC)
-        self.job = Job(
-            trigger_id="t",
-            text=self.text,
-            schedule=schedule,
-            policy=Policy(**self.policy).with_words(schedule),
-            payload=lambda at: wrappers_pb2.Int64Value(value=at),
-            events=self.registration,
-            jitter_s=self.jitter_s,
-            marks=self.jobs.marks_of("t", self.text),
-        )
-        self.jobs.put(self.job)
-
-    def run(self, seconds):
-        """Let time pass, with a look at the clock as often as the plugin wants one."""
-        end = self.now + seconds
-        while self.now < end:
-            self.now = min(end, self.now + max(1.0, self.jobs.tick()))
-        self.jobs.tick()
-
-    def set_clock(self, seconds):
-        self.now += seconds
-        self.jobs.tick()
-
-    def confirm(self):
-        for event_id in self.book.waiting("t"):
-            self.book.ack("t", event_id)
-
-    def minutes(self, since=NOON):
-        return [(at - since) / 60 for at in self.fired]
+from strongroom.plugin import CapabilityError, Unavailable
+from tests.fakes.cron_machine import DAY, HOUR, NOON, Machine
 
 
 def test_a_schedule_fires_at_its_times_and_the_event_id_is_the_second():
@@ -286,3 +210,32 @@ def test_a_schedule_that_was_forgotten_begins_anew():
     machine.run(60)
     assert machine.minutes() == [1, 62]
     assert machine.store.list("cron/") == ["cron/t"]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_whatever_happens_to_the_host_with_all_every_time_is_fired_once(seed):
+    chance = random.Random(seed)  # noqa: S311 - it chooses what happens, and protects nothing
+    machine = Machine("*/20 * * * * *", catch_up="all", events_max=1000)
+    for _ in range(40):
+        what = chance.choice(["run", "restart", "down", "back", "confirm", "full"])
+        if what == "run":
+            machine.run(chance.randint(1, 90))
+        elif what == "restart":
+            machine.start()
+        elif what == "down":
+            machine.now += chance.randint(1, 2000)
+            machine.start()
+        elif what == "back":
+            machine.set_clock(-chance.randint(1, 600))
+        elif what == "confirm":
+            machine.confirm()
+        else:
+            put, machine.store.put = machine.store.put, lambda *_, **__: (_ for _ in ()).throw(Unavailable("SR-T", "f"))
+            machine.run(chance.randint(1, 60))
+            machine.store.put = put
+    behind = True
+    while behind:
+        behind = machine.job.marks.done_s > machine.now
+        machine.run(HOUR)
+        machine.confirm()
+    assert machine.fired == list(range(NOON + 20, machine.fired[-1] + 1, 20))
