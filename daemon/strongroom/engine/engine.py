@@ -30,6 +30,8 @@ __all__ = ["Engine"]
 
 HEADERS: Final = 500
 """Headers read at once when the host starts; bounds the memory of a start with many unfinished runs."""
+END_S: Final = 1.0
+"""How long a kill waits for an end that is being written when it comes."""
 ATTEMPTS: Final = 3
 """How often a wish to stop is written down when whoever executes the run closes its journal meanwhile."""
 log = logs.get("engine")
@@ -98,7 +100,7 @@ class Engine:
         content = journal_pb2.CancelRequested(reason=reason).SerializeToString()
         handle = self._written(run_id, lambda journal: journal.note(CANCEL_REQUESTED, "", content), once=True)
         if handle is None:
-            return self.get(run_id)
+            return self._ended(run_id, timeout_s)
         with self.dispatcher.waiter(handle.run_id) as waiter:
             handle.cancel.set(reason)
             self.dispatcher.hasten(handle)
@@ -118,7 +120,7 @@ class Engine:
 
         handle = self._written(run_id, write)
         if handle is None:
-            return self.get(run_id)
+            return self._ended(run_id, END_S)
         handle.outcome = end.outcome
         header = handle.held_journal().header
         handle.calls.close()
@@ -159,6 +161,13 @@ class Engine:
             return 0.0
         return min(header.wake_at / 1000 - time.time(), self._host.limits.run_timeout_ms / 1000)
 
+    def _ended(self, run_id: str, timeout_s: float) -> RunRow:
+        """The header of a run that has ended, or whose end is being written."""
+        with self.dispatcher.waiter(run_id) as waiter:
+            if waiter is not None:
+                waiter.done.wait(timeout_s)
+        return self.get(run_id)
+
     def _written(
         self, run_id: str, write: "Callable[[RunJournal], Future[None]]", *, once: bool = False
     ) -> RunHandle | None:
@@ -180,12 +189,14 @@ class Engine:
             handle.stored.wait()
             if once and handle.cancel.reason is not None:
                 return handle
+            journal = handle.opened(self._host.journals)
             try:
-                journal = handle.opened(self._host.journals)
                 journal.settle(write(journal))
             except WrongState:
                 return None
             except StorageFault:
+                # What stands in memory now may not be on the disk: whoever executes the run goes back to that.
+                journal.close()
                 if attempt == ATTEMPTS:
                     raise
                 continue

@@ -9,7 +9,7 @@ from strongroom.engine.execution import RunHelper
 from strongroom.engine.guest_log import GuestLog
 from strongroom.engine.handles import End, RunHandle, Waits
 from strongroom.engine.host import EngineHost
-from strongroom.engine.lifecycle import FINAL, RunEvent, RunState
+from strongroom.engine.lifecycle import FINAL, NO_SUCH_WAY, RunEvent, RunState
 from strongroom.engine.pre_hook import GuestRun
 from strongroom.engine.recorded import TRIGGER, Recorded, entropy_of
 from strongroom.engine.retrying import Caller, is_retried
@@ -84,6 +84,9 @@ class Executor:
         except StorageFault:
             raise
         except StrongroomError as error:
+            if error.code == NO_SUCH_WAY:
+                # Somebody ends the run, or tried to: the disk knows.
+                raise
             end = failed(error)
         except Exception:
             # The last line of defence: a bug here must end one run, not the worker or the host.
@@ -246,12 +249,15 @@ class Executor:
 
     def _back_to_disk(self, handle: RunHandle) -> bool:
         """After a failed write, forget what the disk does not have. True when the disk says that the run has ended."""
-        log.error("the journal of a run could not be written; it is tried again", extra={"run_id": handle.run_id})
         try:
             header = handle.begin_anew(self._host.journals)
-        except StrongroomError:
+            if header is None or header.status in FINAL:
+                return True
+        except StrongroomError as error:
+            log.error("the disk does not say how a run stands", extra={"run_id": handle.run_id, "code": error.code})
             return False
-        return header is None or header.status in FINAL
+        log.error("the journal of a run could not be written; it is tried again", extra={"run_id": handle.run_id})
+        return False
 
 
 def _marks(module: Module) -> dict[str, Any]:  # Any: values of header columns

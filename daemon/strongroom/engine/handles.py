@@ -12,7 +12,7 @@ from strongroom.engine.cancel_signal import CancelSignal
 from strongroom.engine.journal import Journals
 from strongroom.engine.lifecycle import RunEvent
 from strongroom.engine.recorded import Recorded, recorded
-from strongroom.engine.run_journal import RunJournal
+from strongroom.engine.run_journal import Event, RunJournal
 from strongroom.engine.specs import Spec
 from strongroom.errors import Internal, NotFound
 from strongroom.pb.sdk.v1alpha import sdk_pb2
@@ -154,11 +154,11 @@ class RunHandle:
             # What was handed over before has succeeded or failed once this has.
             journals.database.write(lambda _connection: None).result()
             header = journals.get(self.run_id)
-            before, self.journal = self.journal, RunJournal(journals, header) if header else None
-            if before is not None and self.journal is not None and self.end is not None:
-                # The guest has ended and is not executed again, so what it saw must not be missing before its end.
-                for kind, correlation_id, content in before.lost_after(self.journal.header.head_index):
-                    self.journal.note(kind, correlation_id, content, may_wait=True)
+            # A guest that has ended is not executed again, so what it saw must not be missing before its end.
+            owed: list[Event] = []
+            if self.journal is not None and header is not None and self.end is not None:
+                owed = self.journal.lost_after(header.head_index)
+            self.journal = RunJournal(journals, header, owed) if header else None
             self.recorded, self.spec, self.calls = None, None, Calls()
             return header
 

@@ -10,7 +10,10 @@ from typing import Final
 
 from strongroom.errors import WrongState
 
-__all__ = ["FINAL", "TRANSITIONS", "RunEvent", "RunState", "step"]
+__all__ = ["FINAL", "NO_SUCH_WAY", "TRANSITIONS", "RunEvent", "RunState", "step"]
+
+NO_SUCH_WAY: Final = "SR-RUN-003"
+"""The code of what cannot happen to a run in its state."""
 
 
 class RunState(StrEnum):

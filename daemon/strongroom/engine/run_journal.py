@@ -9,10 +9,10 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from strongroom.crypto.srn1 import tag_of
-from strongroom.engine.event_types import CREATED, TIME_READ
+from strongroom.engine.event_types import CREATED, LOG_WRITTEN, TIME_READ
 from strongroom.engine.journal import JournalEvent, Journals, now_ms, place_of
 from strongroom.engine.lifecycle import FINAL, RunEvent, RunState, step
 from strongroom.errors import Conflict, NotFound, StorageFault, StrongroomError, Unavailable, WrongState
@@ -22,6 +22,9 @@ from strongroom.storage.database import Connection
 from strongroom.storage.runs import EventRow, RunRow
 
 __all__ = ["Event", "RunJournal"]
+
+MAY_WAIT: Final = frozenset({TIME_READ, LOG_WRITTEN})
+"""What is appended without anybody waiting for the disk, and must not be missing before the end of a run."""
 
 Event = tuple[str, str, bytes]
 """Type, correlation id and content of an event that is not sealed yet."""
@@ -38,14 +41,18 @@ class _Waiting:
 
 
 class RunJournal:
-    """One run's journal, held for appending by whoever executes the run."""
+    """One run's journal, held for appending by whoever executes the run.
 
-    def __init__(self, journals: Journals, header: RunRow) -> None:
+    ``owed`` are events that were lost with a writer before; they go in front of whatever is appended first.
+    """
+
+    def __init__(self, journals: Journals, header: RunRow, owed: Sequence[Event] = ()) -> None:
         self._journals = journals
         self._appending = threading.Lock()
         self._waiting: _Waiting | None = None
         self._last: Future[None] | None = None
         self._times: Future[None] | None = None
+        self._owed = owed
         self._unsure: list[tuple[int, Event]] = []
         self._closed = False
         self.header = header
@@ -99,6 +106,7 @@ class RunJournal:
         that follows, or after some milliseconds, and its future may be cancelled.
         """
         with self._appending:
+            self._check_open()
             state = step(RunState(self.header.status), event)
             at = now_ms()
             if event == RunEvent.STARTED and self.header.started_at == 0:
@@ -112,6 +120,7 @@ class RunJournal:
     def note(self, event_type: str, correlation_id: str, content: bytes, *, may_wait: bool = False) -> "Future[None]":
         """Append an event that leaves the state as it is. Raises ``WrongState`` once the run has ended."""
         with self._appending:
+            self._check_open()
             step(RunState(self.header.status), RunEvent.FAILED)
             return self._append(event_type, correlation_id, content, may_wait=may_wait)
 
@@ -136,38 +145,45 @@ class RunJournal:
 
     def lost_after(self, head_index: int) -> list[Event]:
         """Times and log lines that were handed over and that a journal with this head does not have."""
-        return [event for index, event in self._unsure if index > head_index]
+        return [event for index, event in self._unsure if index > head_index] + list(self._owed)
 
     def close(self) -> None:
         """Take no more appends: those under way succeed or fail, and whoever comes later finds a closed journal."""
         with self._appending:
             self._closed = True
 
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StorageFault(
+                "SR-RUN-019", "the journal of a run was not written", why="an append before this one was lost"
+            )
+
     def _append(
         self, event_type: str, correlation_id: str, content: bytes, *, may_wait: bool = False, **changes: Any
     ) -> "Future[None]":
         before = self.header
-        if self._closed:
-            raise StorageFault(
-                "SR-RUN-019", "the journal of a run was not written", why="somebody else goes on with it"
-            )
-        row = self._sealed(
-            event_type, correlation_id, content, index=before.head_index + 1, previous_tag=before.head_tag
-        )
         if self._unsure and self._last is not None and _is_stored(self._last):
             self._unsure.clear()
-        if may_wait and event_type != RunEvent.STARTED:
-            self._unsure.append((row.index, (event_type, correlation_id, content)))
+        added: list[EventRow] = []
+        index, tag = before.head_index, before.head_tag
+        for event in (*self._owed, (event_type, correlation_id, content)):
+            index += 1
+            added.append(self._sealed(*event, index=index, previous_tag=tag))
+            tag = tag_of(added[-1].sealed)
+            if event[0] in MAY_WAIT:
+                self._unsure.append((index, event))
+        self._owed = ()
+        row = added[-1]
         if "finished_at" in changes:
             changes["output_bytes"] = len(row.sealed)
         header = replace(before, head_index=row.index, head_tag=tag_of(row.sealed), **changes)
         if not may_wait:
             header = self._journals.authenticated(header)
-        events, after, has_times = [row], before, event_type == TIME_READ
+        events, after, has_times = added, before, event_type == TIME_READ
         waiting, self._waiting = self._waiting, None
         if waiting is not None and waiting.stored.cancel():
             # It has not begun, so its events go with this one: one header, one commit.
-            events, after = [*waiting.events, row], waiting.after
+            events, after = [*waiting.events, *added], waiting.after
             has_times = has_times or waiting.has_times
 
         def job(connection: Connection) -> None:
@@ -183,6 +199,8 @@ class RunJournal:
         except Unavailable as error:
             # What waited was taken back for this append, so it is lost as well.
             self._closed = self._closed or len(events) > 1
+            if not self._closed and event_type in MAY_WAIT:
+                self._unsure.pop()
             raise _not_written(error) from error
         stored.add_done_callback(lambda _stored: self._journals.streams.ring(header.run_id))
         self.header, self._last = header, stored
