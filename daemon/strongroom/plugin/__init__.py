@@ -2,7 +2,7 @@
 
 A plugin is a frozen dataclass whose fields are its config section in plugins.yaml, with methods marked ``@hookimpl``.
 A process plugin is the same class, handed to ``strongroom.plugin.serve.serve``; messages are in
-``strongroom.plugin.messages``.
+``strongroom.plugin.messages``. A trigger that must not lose an event keeps it in an ``EventBook``.
 """
 
 from strongroom.crypto.keccak import keccak256
