@@ -5,6 +5,8 @@ import re
 import pytest
 
 from strongroom.cli.exits import MEANINGS
+from strongroom.modules.attributes import KNOWN
+from strongroom.modules.retries import MEMBERS, RetryPolicy
 from strongroom.settings.schema import keys
 from tools.generate_reference import ROOT, pages, with_part
 
@@ -25,3 +27,14 @@ def test_every_setting_and_exit_code_is_in_its_page():
 def test_the_pages_name_no_directory_of_this_machine():
     for path in pages():
         assert not re.findall(r"/(?:root|home|work|tmp)/", path.read_text())
+
+
+def test_the_page_names_every_attribute_and_the_defaults_of_a_retry():
+    page = (ROOT / "docs" / "cli.md").read_text()
+    section = page.split("## Attributes")[1].split("## ")[0]
+    assert sorted(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)) == sorted(KNOWN)
+    default = RetryPolicy()
+    for name in MEMBERS:
+        value = getattr(default, name)
+        shown = f'(`["{value[0]}"]`)' if isinstance(value, tuple) else f"`{name}` ({int(value)})"
+        assert shown in section
