@@ -68,6 +68,7 @@ def test_a_run_that_was_cancelled_before_it_began_is_cancelled(make_pool):
 def test_a_runner_that_does_not_end_is_killed(make_pool, monkeypatch):
     monkeypatch.setattr("strongroom.guest.hosted_run.GRACE_S", 0.1)
     pool = make_pool()
+    pool.report()  # waits for the runner
     program = calling()
 
     def freeze(_self, _request):

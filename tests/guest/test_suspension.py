@@ -57,6 +57,7 @@ def execute(request):
         if request.param == "in this process":
             return program.reply(run_guest(raw, REQUEST, host, limits=GuestLimits(**limits)))
         pool = request.getfixturevalue("make_pool")(runners_max=1, **limits)
+        pool.report()  # waits for the runner, whose start is no part of any run here
         answer = pool.execute(owner="a", module_key=pool.key_of(raw), wasm=lambda: raw, request=REQUEST, helper=host)
         return program.reply(answer)
 

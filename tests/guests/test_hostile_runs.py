@@ -14,7 +14,7 @@ from strongroom.guest.pool import RunnerPool
 from strongroom.pb.capabilities.networking.http.v1alpha import http_pb2
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from tests.guests.build import wasm
-from tests.guests.conftest import CacheKey
+from tests.guests.conftest import RUNNER_WAIT_S, CacheKey
 from tests.guests.host import PretendedHost, trigger
 
 EVENT = trigger(http_pb2.Payload(input=b"{}"))
@@ -64,6 +64,7 @@ def run(pool, name, *, owner="hostile", host=None):
         wasm=lambda: module,
         request=EVENT.SerializeToString(),
         helper=host or PretendedHost(),
+        free_wait_s=RUNNER_WAIT_S,
     )
     return sdk_pb2.ExecutionResult.FromString(answer)
 
@@ -74,6 +75,7 @@ def busy_pool(tmp_path_factory):
     pool = RunnerPool(runners_max=3, cache=cache, limits=GuestLimits())
     beside = Beside(pool)
     beside.start()
+    assert healthy(pool)  # from here on the hostile owner has a runner, too
     yield pool
     beside.stop()
     pool.close()
