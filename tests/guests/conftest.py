@@ -11,7 +11,6 @@ from strongroom.guest.limits import GuestLimits
 from strongroom.guest.pool import RunnerPool
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 
-
 RUNNER_WAIT_S = 60
 """The start of a runner is no part of what a test measures, however busy the machine is."""
 
