@@ -56,6 +56,18 @@ def test_an_event_finds_its_run_whatever_became_of_the_workflow(host, change):
     assert (header.run_id, created) == (first.run_id, False)
 
 
+def test_a_run_id_that_is_too_old_for_a_new_run_still_finds_its_run(host, monkeypatch):
+    host.register()
+    run_id = new_run_id()
+    first, _ = start(host, run_id=run_id)
+    host.engine.wait(run_id, WAIT_S)
+    monkeypatch.setattr("strongroom.engine.runids.AGE_MS_MAX", -1_000_000)
+    again, created = start(host, run_id=run_id)
+    assert (again.run_id, created) == (first.run_id, False)
+    with pytest.raises(InvalidInput, match="outside the last 24 hours"):
+        start(host, run_id=new_run_id())
+
+
 def test_a_run_of_another_owner_or_workflow_is_not_handed_out(host):
     host.register()
     host.register(name="other", config=b"x")

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -86,6 +87,21 @@ def test_what_may_be_called_once_only_is_called_once_and_its_outcome_may_be_unkn
     _, outcome = run(host, policy(codes=[name]))
     assert outcome.result.value.string_value.startswith("Public:System:Aborted:OUTCOME_UNKNOWN")
     assert len(capability.calls) == 1
+
+
+def test_garbage_from_what_may_be_called_once_only_leaves_its_outcome_open(host):
+    host.capabilities.once.add(ACTION)
+    scripted(host, PluginFault("SR-TEST-003", "garbage", plugin="x"))
+    _, outcome = run(host, policy())
+    assert outcome.result.value.string_value.startswith("Public:System:Aborted:OUTCOME_UNKNOWN")
+
+
+@pytest.mark.parametrize(("entry", "noted"), [(f"{ACTION[:-1]}7", f"{ACTION[:-1]}7"), (ACTION, "")])
+def test_the_journal_names_a_version_that_answered_for_another_one(host, entry, noted):
+    capability = scripted(host, adapted("fine"))
+    capability.entry = SimpleNamespace(id=entry)
+    header, _ = run(host, policy())
+    assert recorded(host.host.journals.read(header)).steps["1"].completed.answered_by == noted
 
 
 def test_what_may_be_called_once_only_and_was_refused_for_good_says_why(host):

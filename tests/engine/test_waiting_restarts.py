@@ -132,5 +132,5 @@ def test_runs_are_taken_up_in_the_order_in_which_they_were_accepted(host):
         after.engine.wait(header.run_id, WAIT_S)
     expected = sorted(ids, key=lambda header: (header.created_at, header.run_id))
     assert after.module.executed == [header.execution_id for header in expected]
-    assert after.database.read(runs.unfinished) == []
+    assert after.database.read(lambda conn: runs.unfinished_page(conn, after=None, limit=9)) == []
     after.close()

@@ -184,7 +184,7 @@ def test_sqlite_answers_the_frequent_questions_from_an_index(tmp_path):
     seen = []
     # As the database itself hears it: the text with its values.
     event.listen(database._reading, "checkout", lambda driver, *_rest: driver.set_trace_callback(seen.append))
-    database.read(runs.unfinished)
+    database.read(lambda conn: runs.unfinished_page(conn, after=None, limit=9))
     database.read(lambda conn: runs.page(conn, before=(5, "x"), limit=3))
     database.read(lambda conn: runs.page(conn, workflow_id="w", before=(5, "x"), limit=3))
     database.read(lambda conn: runs.page(conn, owner="o", limit=3))

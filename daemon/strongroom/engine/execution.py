@@ -141,17 +141,15 @@ class RunHelper:
             return sdk_pb2.CapabilityResponse(error=format_error(error_of(error)))
         except StrongroomError as error:
             self._stop(error)
-            return failed_call("Aborted", CANNOT_GO_ON)
+            completed = failed_call("Aborted", CANNOT_GO_ON)
         return sdk_pb2.CapabilityResponse.FromString(completed.response)
 
     def _send(
         self, request: sdk_pb2.CapabilityRequest, reference: str, *, lost: bool, once: bool
     ) -> journal_pb2.StepCompleted:
         if lost and once:
-            answer, attempts = failed_call("Aborted", OUTCOME_UNKNOWN), 1
-        else:
-            answer, attempts = self.caller.call(request, reference, once=once)
-        return journal_pb2.StepCompleted(response=answer.SerializeToString(deterministic=True), attempts=attempts)
+            return failed_call("Aborted", OUTCOME_UNKNOWN)
+        return self.caller.call(request, reference, once=once)
 
     def get_secrets(self, request: sdk_pb2.GetSecretsRequest) -> sdk_pb2.SecretResponses:
         """The secrets, as they were when the run first asked. A missing one that the attributes name fails the run.

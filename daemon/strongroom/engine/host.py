@@ -21,8 +21,6 @@ from strongroom.modules.module import Module, Workflow
 from strongroom.modules.route import CONFIDENTIAL, LOCAL, Router, module_name
 from strongroom.modules.tees import ProvidedTees
 from strongroom.pb.capabilities.v1 import capabilities_pb2
-from strongroom.storage import runs as run_rows
-from strongroom.storage.runs import RunRow
 
 __all__ = ["EngineHost"]
 
@@ -128,10 +126,6 @@ class EngineHost:
         if accepted_unix_ns:
             metadata.execution_timestamp.FromNanoseconds(accepted_unix_ns)
         return metadata
-
-    def unfinished(self) -> list[RunRow]:
-        """Headers, not yet verified, of runs that were accepted and have not ended."""
-        return self.journals.database.read(run_rows.unfinished)
 
 
 def _key(spec: Spec, name: str) -> tuple[str, bytes, str]:

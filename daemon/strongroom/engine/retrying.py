@@ -12,10 +12,11 @@ from strongroom.engine.cancel_signal import CancelSignal
 from strongroom.engine.policy import admitted_call
 from strongroom.errors import CapabilityError, NotFound, StrongroomError, TimedOut, Unavailable
 from strongroom.modules.attributes import SecretName
-from strongroom.modules.capabilities import Capabilities
+from strongroom.modules.capabilities import Capabilities, Executable
 from strongroom.modules.retries import RetryPolicy
 from strongroom.pb.capabilities.v1 import capabilities_pb2
 from strongroom.pb.sdk.v1alpha import sdk_pb2
+from strongroom.pb.strongroom.journal.v1 import journal_pb2
 from strongroom.plugin.error_text import error_of, format_error
 
 __all__ = ["OUTCOME_UNKNOWN", "Caller", "failed_call", "is_retried"]
@@ -39,9 +40,7 @@ class Caller:
     timeout_ms: int
     listed: tuple[SecretName, ...] = ()
 
-    def call(
-        self, request: sdk_pb2.CapabilityRequest, reference: str, *, once: bool
-    ) -> tuple[sdk_pb2.CapabilityResponse, int]:
+    def call(self, request: sdk_pb2.CapabilityRequest, reference: str, *, once: bool) -> journal_pb2.StepCompleted:
         """The answer of the capability, and how often it was asked. A failed call is an answer with ``error`` set."""
         deadline_s = time.monotonic() + self.timeout_ms / 1000
         metadata = capabilities_pb2.RequestMetadata()
@@ -53,17 +52,19 @@ class Caller:
         attempts = 1
         while True:
             answer = self._attempt(call, deadline_s - time.monotonic(), once=once)
-            if not isinstance(answer, CapabilityError):
-                return answer, attempts
+            if isinstance(answer, journal_pb2.StepCompleted):
+                answer.attempts = attempts
+                return answer
             wait_s = self.policy.wait_ms(attempts) / 1000
             again = not once and attempts < self.policy.attempts_max and is_retried(answer, self.policy)
             if not again or time.monotonic() + wait_s >= deadline_s or self.cancel.wait(wait_s):
-                return sdk_pb2.CapabilityResponse(error=format_error(answer)), attempts
+                failed = sdk_pb2.CapabilityResponse(error=format_error(answer))
+                return journal_pb2.StepCompleted(response=failed.SerializeToString(), attempts=attempts)
             attempts += 1
 
     def _attempt(
         self, call: capabilities_pb2.CapabilityRequest, timeout_s: float, *, once: bool
-    ) -> sdk_pb2.CapabilityResponse | CapabilityError:
+    ) -> journal_pb2.StepCompleted | CapabilityError:
         """The answer, or the failure that a policy may have tried again."""
         try:
             capability = admitted_call(call, self.capabilities, self.listed)
@@ -83,9 +84,13 @@ class Caller:
         except (Unavailable, TimedOut) as error:
             failure = error_of(error)
         except StrongroomError as error:
-            return failed_call("Unavailable", str(error))
+            # Whatever came back was no answer, but it came from somewhere.
+            return failed_call("Aborted", OUTCOME_UNKNOWN) if once else failed_call("Unavailable", str(error))
         else:
-            return sdk_pb2.CapabilityResponse(payload=answer.payload)
+            response = sdk_pb2.CapabilityResponse(payload=answer.payload)
+            return journal_pb2.StepCompleted(
+                response=response.SerializeToString(deterministic=True), answered_by=_other_version(capability, call)
+            )
         if once and failure.origin == "System" and failure.name in LEAVES_OPEN:
             return failed_call("Aborted", OUTCOME_UNKNOWN)
         return failure
@@ -96,6 +101,13 @@ def is_retried(failure: CapabilityError, policy: RetryPolicy) -> bool:
     return failure.origin == "System" and failure.name in policy.codes
 
 
-def failed_call(name: str, text: str) -> sdk_pb2.CapabilityResponse:
+def failed_call(name: str, text: str) -> journal_pb2.StepCompleted:
     """The answer of a call that this host failed or refused, and that nothing would change by asking again."""
-    return sdk_pb2.CapabilityResponse(error=format_error(CapabilityError("Public", "System", name, text)))
+    failed = sdk_pb2.CapabilityResponse(error=format_error(CapabilityError("Public", "System", name, text)))
+    return journal_pb2.StepCompleted(response=failed.SerializeToString(), attempts=1)
+
+
+def _other_version(capability: Executable, call: capabilities_pb2.CapabilityRequest) -> str:
+    """The id of the capability that answered, where it is another version than was asked for; else nothing."""
+    entry = getattr(capability, "entry", None)
+    return entry.id if entry is not None and entry.id != call.capabilityId else ""

@@ -30,7 +30,6 @@ __all__ = [
     "oldest",
     "page",
     "replace",
-    "unfinished",
     "unfinished_page",
 ]
 
@@ -200,19 +199,12 @@ def page(
     return [_row(found) for found in conn.execute(query)]
 
 
-def unfinished(conn: Connection) -> list[RunRow]:
-    """Every run that is pending, running or waiting, the oldest first."""
-    # Literals, not parameters: only then can SQLite see that its index of unfinished runs answers the question.
-    condition = RUNS.c.status.in_([literal_column(f"'{status}'") for status in UNFINISHED])
-    query = select(*_COLUMNS).where(condition).order_by(RUNS.c.created_at, RUNS.c.run_id)
-    return [_row(found) for found in conn.execute(query)]
-
-
 def unfinished_page(conn: Connection, *, after: tuple[int, str] | None, limit: int) -> list[RunRow]:
     """Up to ``limit`` runs that are pending, running or waiting, the oldest first.
 
     ``after`` is ``(created_at, run_id)`` of the last row of the page before.
     """
+    # Literals, not parameters: only then can SQLite see that its index of unfinished runs answers the question.
     condition = RUNS.c.status.in_([literal_column(f"'{status}'") for status in UNFINISHED])
     query = select(*_COLUMNS).where(condition).order_by(RUNS.c.created_at, RUNS.c.run_id).limit(limit)
     if after is not None:
