@@ -143,6 +143,18 @@ def test_a_confidential_run_whose_plugin_is_killed_is_executed_again_under_the_s
     assert tries == [header.execution_id] * 3
 
 
+def test_an_enclave_that_may_be_asked_once_only_is_not_asked_again(host):
+    host.capabilities.once.add("confidential-workflows@1.0.0-alpha")
+    tries = []
+
+    def on_trigger(request, helper):
+        tries.append(1)
+        raise Unavailable("SR-CWF-004", "the enclave is away")
+
+    header, _ = run(host, json.dumps({"confidential": True, "retry": {"backoff_ms": 1}}).encode(), on_trigger)
+    assert (header.status, len(tries)) == ("failed", 1)
+
+
 @pytest.mark.parametrize("error", [PluginFault("SR-CWF-005", "no", plugin="x"), AWAY], ids=["for good", "for now"])
 def test_a_confidential_run_that_failed_for_good_is_not_executed_again(host, error):
     tries = []

@@ -17,7 +17,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import event, text
 
 from strongroom.errors import StorageFault
-from strongroom.storage import meta, runs, specs
+from strongroom.storage import meta, runs, seen_events, specs
 from strongroom.storage.database import Database
 from strongroom.storage.engines import parse_url, writer_engine
 from strongroom.storage.schema import METADATA
@@ -185,6 +185,9 @@ def test_sqlite_answers_the_frequent_questions_from_an_index(tmp_path):
     # As the database itself hears it: the text with its values.
     event.listen(database._reading, "checkout", lambda driver, *_rest: driver.set_trace_callback(seen.append))
     database.read(lambda conn: runs.unfinished_page(conn, after=None, limit=9))
+    database.read(lambda conn: runs.unfinished_page(conn, after=(5, "x"), limit=9))
+    database.read(lambda conn: runs.finished_before(conn, 5, 3, after=(4, "x")))
+    database.read(lambda conn: seen_events.run_of(conn, "w", 0, "e"))
     database.read(lambda conn: runs.page(conn, before=(5, "x"), limit=3))
     database.read(lambda conn: runs.page(conn, workflow_id="w", before=(5, "x"), limit=3))
     database.read(lambda conn: runs.page(conn, owner="o", limit=3))
@@ -195,7 +198,8 @@ def test_sqlite_answers_the_frequent_questions_from_an_index(tmp_path):
         database.read(lambda conn, ask=ask: " ".join(r[3] for r in conn.exec_driver_sql("EXPLAIN QUERY PLAN " + ask)))
         for ask in asked
     ]
-    expected = ["runs_unfinished", "runs_by_time", "runs_by_workflow", "runs_by_owner", "_by_time", "_by_name"]
+    expected = ["runs_unfinished", "runs_unfinished", "runs_by_time", "sqlite_autoindex_seen_events_1"]
+    expected += ["runs_by_time", "runs_by_workflow", "runs_by_owner", "_by_time", "_by_name"]
     for found, index in zip(plans, expected, strict=True):
         assert index in found
         assert "TEMP B-TREE" not in found, "sorted by the index, not afterwards"

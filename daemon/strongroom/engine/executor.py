@@ -30,6 +30,7 @@ from strongroom.errors import (
 from strongroom.modules.module import Module
 from strongroom.modules.quotas import SecretBytes
 from strongroom.modules.route import CONFIDENTIAL
+from strongroom.modules.tees import CAPABILITY_ID
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.strongroom.journal.v1 import journal_pb2
 from strongroom.plugin.error_text import error_of
@@ -160,6 +161,8 @@ class Executor:
         if handle.module != CONFIDENTIAL or not isinstance(cause, Unavailable | CapabilityError):
             return False
         policy = spec.attributes.retry
+        if self._host.capabilities.at_most_once(CAPABILITY_ID):
+            return False
         if attempts >= policy.attempts_max or not is_retried(error_of(cause), policy):
             return False
         wait_ms = policy.wait_ms(attempts)
