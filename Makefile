@@ -52,8 +52,10 @@ dev: $(VENV)/.dev
 demo: runtime
 	@$(BIN)/strongroom demo
 
+# Two workers, because most tests wait for processes; a file stays with one worker. The paths of sockets must be short.
 test: dev
-	$(BIN)/python -m pytest
+	@base=$$(mktemp -d /tmp/sr.XXXXXX); trap 'rm -rf "$$base"' EXIT; \
+	$(BIN)/python -m pytest -n 2 --dist loadfile --basetemp="$$base/t"
 
 check: dev
 	$(BIN)/ruff check $(SOURCES)

@@ -113,6 +113,7 @@ class RunHelper:
     suspend_after_ms: int
     secret_bytes: SecretBytes
     timeout_setting: str = "limits.run_timeout_ms"
+    timeout_limit_ms: int = 0
     _stops: list[Stop] = field(default_factory=list)
     failure: StrongroomError | None = None
     """What must fail the run although the guest may go on: it is looked at when the guest has ended."""

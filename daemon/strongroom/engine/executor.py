@@ -225,6 +225,7 @@ class Executor:
             phase=phase,
             execution_id=created.seen_execution_id or header.execution_id,
             timeout_ms=max(self._limits.run_timeout_ms - handle.spent_ms(), 1),
+            timeout_limit_ms=self._limits.run_timeout_ms,
             node_seed=created.node_seed,
             entropy=entropy_of(created, header.run_id, phase),
             # Journals from before have no such moment; that of the header is as good, and as lasting.

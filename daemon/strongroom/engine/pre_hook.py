@@ -77,7 +77,8 @@ class GuestRun:
         limit_ms = self.host.limits.pre_hook_timeout_ms
         helper = restricted(self.helper_of(PRE_HOOK), self.spec, self.host.limits)
         if limit_ms < helper.timeout_ms:
-            helper.timeout_ms, helper.timeout_setting = limit_ms, "limits.pre_hook_timeout_ms"
+            helper.timeout_ms = helper.timeout_limit_ms = limit_ms
+            helper.timeout_setting = "limits.pre_hook_timeout_ms"
         # It has seconds in all, so it keeps its runner while it waits.
         helper.suspend_after_ms = 0
         try:

@@ -1,7 +1,8 @@
 """What a run may ask its host for.
 
-The engine implements it for local runs, the enclave runner for confidential ones. A helper may also have the attribute
-``timeout_setting``: the name of the setting that ``timeout_ms`` comes from, for the error of a run that used it up.
+The engine implements it for local runs, the enclave runner for confidential ones. For the error of a run that used up
+its time, a helper may also have the attributes ``timeout_setting``, the name of the setting that ``timeout_ms`` comes
+from, and ``timeout_limit_ms``, its value, of which ``timeout_ms`` is what is left.
 """
 
 from typing import Protocol, runtime_checkable

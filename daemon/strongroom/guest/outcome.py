@@ -46,11 +46,12 @@ def execute_order(
     )
 
 
-def time_of(helper: ExecutionHelper, limits: GuestLimits) -> tuple[int, str]:
-    """How long the guest may take, and the setting that says so."""
+def time_of(helper: ExecutionHelper, limits: GuestLimits) -> tuple[int, tuple[int, str]]:
+    """How long the guest may take, and what its error names: the whole limit and its setting."""
     if limits.timeout_ms < helper.timeout_ms:
-        return limits.timeout_ms, RUN_SETTING
-    return helper.timeout_ms, getattr(helper, "timeout_setting", RUN_SETTING)
+        return limits.timeout_ms, (limits.timeout_ms, RUN_SETTING)
+    named_ms = getattr(helper, "timeout_limit_ms", 0) or helper.timeout_ms
+    return helper.timeout_ms, (named_ms, getattr(helper, "timeout_setting", RUN_SETTING))
 
 
 def wire_limits(limits: GuestLimits, *, timeout_ms: int) -> runner_pb2.Limits:

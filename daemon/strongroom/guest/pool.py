@@ -121,7 +121,7 @@ class RunnerPool:
         if helper is None:
             raise InvalidInput("SR-GUEST-017", "invalid capability executor: can't be nil", fix="pass a helper")
         limits = limits or self._limits
-        limit_ms, setting = time_of(helper, limits)
+        limit_ms, allowed = time_of(helper, limits)
         began_s = time.monotonic()
         cancellation = Cancellation(limits.cancel_grace_ms)
         helper.on_cancel(cancellation.cancel)
@@ -142,7 +142,7 @@ class RunnerPool:
                 cancellation=cancellation,
                 workers=self._workers,
                 limits=limits,
-                allowed=(limit_ms, setting),
+                allowed=allowed,
                 kind=f"{owner}/{module_key}",
                 watch=watch,
             )

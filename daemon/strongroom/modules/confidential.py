@@ -79,11 +79,12 @@ class ConfidentialModule:
                 raise Cancelled("SR-RUN-018", error.message, fix="start the run again if it is still wanted") from error
             if error.name == "DeadlineExceeded":
                 setting = getattr(helper, "timeout_setting", "limits.run_timeout_ms")
+                limit_ms = getattr(helper, "timeout_limit_ms", 0) or helper.timeout_ms
                 raise TimedOut(
                     "SR-RUN-011",
-                    f"the enclave gave no answer within {helper.timeout_ms} ms",
+                    f"the enclave gave no answer within {limit_ms} ms",
                     fix=f"raise {setting} or make the workflow faster",
-                    limit=helper.timeout_ms,
+                    limit=limit_ms,
                     setting=setting,
                 ) from error
             raise _failed("execution failed", "SR-CWF-005", error) from error

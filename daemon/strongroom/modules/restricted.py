@@ -48,6 +48,7 @@ class RestrictedHelper:
         self.sleeps_done = inner.sleeps_done
         self.suspend_after_ms = inner.suspend_after_ms
         self.timeout_setting: str = getattr(inner, "timeout_setting", "limits.run_timeout_ms")
+        self.timeout_limit_ms: int = getattr(inner, "timeout_limit_ms", 0) or inner.timeout_ms
         self.inner = inner
         self._owner = owner
         self._quotas = quotas

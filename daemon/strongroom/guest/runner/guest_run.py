@@ -37,7 +37,7 @@ def run_guest(wasm: bytes, request: bytes, helper: ExecutionHelper, *, limits: G
     ``GuestFault`` when the guest broke its contract, ``TimedOut``, ``Cancelled``, and ``GuestSuspended`` for a guest
     that waits for longer than ``helper.suspend_after_ms``.
     """
-    timeout_ms, setting = time_of(helper, limits)
+    timeout_ms, allowed = time_of(helper, limits)
     cancellation = Cancellation(limits.cancel_grace_ms)
     engine = Engine()
     host = _BlockingHost(helper, limits.calls_in_flight_max)
@@ -47,7 +47,7 @@ def run_guest(wasm: bytes, request: bytes, helper: ExecutionHelper, *, limits: G
         execution = Execution(execute_order(request, helper, limits, timeout_ms=timeout_ms), host)
         helper.on_cancel(cancellation.cancel)
         cancellation.listen(lambda reason, grace_ms: host.stop(execution, reason, grace_ms))
-        return result_of(engine.run(loaded, execution), limits, (timeout_ms, setting))
+        return result_of(engine.run(loaded, execution), limits, allowed)
     except AdmissionError as refusal:
         raise not_admitted(str(refusal)) from None
     finally:
