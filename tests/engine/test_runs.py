@@ -130,6 +130,12 @@ def test_a_payload_that_is_too_large_names_size_and_limit(host):
     assert caught.value.details["setting"] == "limits.payload_bytes_max"
 
 
+def test_a_payload_is_measured_before_anybody_parses_it(host):
+    host.register()
+    with pytest.raises(LimitExceeded, match="the payload is 1000001 bytes"):
+        start(host, json=b"[" * 1_000_001)
+
+
 def test_a_payload_that_is_not_json_is_refused(host):
     host.register()
     with pytest.raises(InvalidInput, match="the payload is not JSON"):

@@ -216,6 +216,8 @@ class Admission:
     def _payload(self, spec: Spec, wish: Start) -> any_pb2.Any:
         self._check_trigger(spec, wish.trigger_index)
         subscription = spec.subscriptions[wish.trigger_index]
+        # Before it is parsed: what JSON becomes in memory is many times its text.
+        self._check_payload_size(len(wish.json))
         payload = wish.message or wrap(subscription.id, subscription.method, wish.json)
         self._check_payload(payload)
         return payload
@@ -232,12 +234,15 @@ class Admission:
             )
 
     def _check_payload(self, payload: any_pb2.Any) -> None:
-        if payload.ByteSize() > self._limits.payload_bytes_max:
+        self._check_payload_size(payload.ByteSize())
+
+    def _check_payload_size(self, size: int) -> None:
+        if size > self._limits.payload_bytes_max:
             raise LimitExceeded(
                 "SR-RUN-013",
-                f"the payload is {payload.ByteSize()} bytes, more than {self._limits.payload_bytes_max}",
+                f"the payload is {size} bytes, more than {self._limits.payload_bytes_max}",
                 fix="pass a reference to large data instead",
-                size=payload.ByteSize(),
+                size=size,
                 limit=self._limits.payload_bytes_max,
                 setting="limits.payload_bytes_max",
             )

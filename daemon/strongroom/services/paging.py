@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 from typing import Final
 
 from strongroom.errors import InvalidInput, LimitExceeded
@@ -10,6 +11,7 @@ __all__ = ["checked_index", "decode_token", "encode_token", "page_size"]
 
 PLACE_MAX: Final = 2**63 - 1
 """What a database can compare a time or an index with."""
+PLACE: Final = re.compile("[0-9]{1,19}", re.ASCII)
 PAGE_SIZE_MAX: Final = 500
 """One answer stays below a megabyte."""
 
@@ -38,10 +40,11 @@ def decode_token(untrusted_token: str) -> tuple[int, str] | None:
     if not untrusted_token:
         return None
     try:
-        created_at, key = base64.urlsafe_b64decode(untrusted_token.encode()).decode().split("|", 1)
-        place = int(created_at)
-        if not 0 <= place <= PLACE_MAX:
-            raise ValueError(place)
+        decoded = base64.b64decode(untrusted_token.encode(), altchars=b"-_", validate=True)
+        created_at, key = decoded.decode().split("|", 1)
+        # Python reads more as a number than what was written here.
+        if not PLACE.fullmatch(created_at) or (place := int(created_at)) > PLACE_MAX:
+            raise ValueError(created_at)
     except (ValueError, binascii.Error):
         raise InvalidInput(
             "SR-API-003",

@@ -1,6 +1,7 @@
 """Who may start a workflow: each thing that can be wrong with a token, and nobody learns which workflows are here."""
 
 import hashlib
+import json
 import time
 
 import pytest
@@ -60,6 +61,24 @@ def test_the_digest_may_be_that_of_the_sorted_document(rig, caller):
         f'"workflow":{{"workflowID":"{WORKFLOW}"}}}}}}'
     )
     assert rig.call(caller, written, digest=hashlib.sha256(sorted_one.encode()).hexdigest())[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("signed", "sent"),
+    [("9007199254740992.0", "9007199254740993.0"), ("1.0", "1.00000000000000001"), ("1e400", "2e400"), ("0", "-0")],
+)
+def test_a_digest_holds_for_the_digits_that_were_signed_and_for_no_others(rig, caller, signed, sent):
+    def sorted_one(number):
+        document = json.loads(BODY)
+        document["params"]["input"] = 0
+        text = json.dumps(document, sort_keys=True, separators=(",", ":"))
+        return text.replace('"input":0', f'"input":{number}')
+
+    digest = hashlib.sha256(sorted_one(signed).encode()).hexdigest()
+    written = sorted_one(sent).replace(",", ", ").encode()
+    status, _code, _reason, message = rig.error(caller, written, digest=digest)
+    assert (status, message) == (401, "token: its digest is not the SHA-256 of this body")
+    assert rig.call(caller, sorted_one(signed).replace(",", ", ").encode(), digest=digest)[0] == 200
 
 
 NOW = int(time.time())

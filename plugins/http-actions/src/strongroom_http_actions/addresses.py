@@ -19,6 +19,8 @@ NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 GLOBAL_UNICAST: Final = ipaddress.IPv6Network("2000::/3")
 THIS_NETWORK: Final = ipaddress.IPv4Network("0.0.0.0/8")
 CARRIER_GRADE_NAT: Final = ipaddress.IPv4Network("100.64.0.0/10")
+# Assigned later than some versions of Python know of. Others of that kind lie outside 2000::/3, which blocks them.
+DOCUMENTATION: Final = ipaddress.IPv6Network("3fff::/20")
 # Where clouds hand out credentials to whoever can make a request. The last one of IPv4 is a public address by number.
 METADATA: Final = frozenset(
     ipaddress.ip_address(text)
@@ -73,6 +75,8 @@ def reach_of(address: Address) -> Reach:
             return reach_of(ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF))
         if address.ipv4_mapped or address.sixtofour or address.teredo:
             return Reach.SPECIAL
+        if address in DOCUMENTATION:
+            return Reach.PRIVATE
     elif address in THIS_NETWORK:
         return Reach.NOWHERE
     for test, reach in _OF_TEST.items():

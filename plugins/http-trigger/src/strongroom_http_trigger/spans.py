@@ -6,11 +6,27 @@ another one. So what goes on to a workflow is a piece of the body itself.
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 __all__ = ["canonical", "is_string", "members", "text_of"]
 
 _SPACE: Final = " \t\n\r"
+_NUMBER_CHARS_MAX: Final = 4_000
+"""Common readers of JSON refuse longer ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Number:
+    """A number as it is written: two that differ in a digit may be one and the same float."""
+
+    text: str
+
+
+def _number(text: str) -> _Number:
+    if len(text) > _NUMBER_CHARS_MAX:
+        raise ValueError("a number is too long")
+    return _Number(text)
 
 
 def _no_constant(name: str) -> object:
@@ -24,7 +40,9 @@ def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return found
 
 
-_DECODER: Final = json.JSONDecoder(parse_constant=_no_constant, object_pairs_hook=_once)
+_DECODER: Final = json.JSONDecoder(
+    parse_float=_number, parse_int=_number, parse_constant=_no_constant, object_pairs_hook=_once
+)
 
 
 def members(text: str) -> Mapping[str, str]:
@@ -66,9 +84,21 @@ def text_of(text: str) -> str:
 
 
 def canonical(text: str) -> bytes:
-    """The document without spaces and with sorted names, as clients of the network's gateways write it."""
-    value = _DECODER.decode(text)
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    """The document without spaces and with sorted names, as clients of the network's gateways write it.
+
+    Numbers stay as they are written, so documents that differ in a digit differ here too.
+    """
+    return _written(_DECODER.decode(text)).encode()
+
+
+def _written(value: object) -> str:
+    if isinstance(value, _Number):
+        return value.text
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{_written(name)}:{_written(value[name])}" for name in sorted(value)) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(_written, value)) + "]"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _skip(text: str, at: int) -> int:
