@@ -4,6 +4,7 @@ import pytest
 from google.protobuf import any_pb2
 
 from strongroom.errors import CapabilityError
+from strongroom.modules.restrictions import VAULT_PAYLOAD_BYTES_MAX
 from strongroom.modules.vault_reads import GET_SECRETS, READABLE, check_vault_read, is_vault
 from strongroom.pb.capabilities.v1 import capabilities_pb2
 from strongroom.pb.sdk.v1alpha import sdk_pb2
@@ -121,3 +122,11 @@ def test_a_payload_that_is_no_read_is_refused(payload):
 def test_the_vault_is_known_by_any_spelling_of_its_name(capability):
     assert is_vault(capability)
     assert not is_vault(f"my{capability.strip()}")
+
+
+def test_a_read_that_is_too_large_is_refused_before_it_is_parsed():
+    call = read(("", "API_KEY"))
+    call.payload.value = b"\x0a\x00" * (VAULT_PAYLOAD_BYTES_MAX // 2 + 1)
+    call.payload.type_url = "not looked at"
+    text = f"a read of the vault: {VAULT_PAYLOAD_BYTES_MAX + 2} bytes is more than {VAULT_PAYLOAD_BYTES_MAX}"
+    assert refusal(call) == f"User:LimitExceeded:{text}"

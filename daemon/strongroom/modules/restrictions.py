@@ -20,14 +20,28 @@ from strongroom.pb.capabilities.networking.confidentialhttp.v1alpha import confi
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.vault import vault_pb2
 
-__all__ = ["ENTRIES_MAX", "NAMES_MAX", "Ledger", "named_secrets", "objection_to"]
+__all__ = [
+    "ENTRIES_MAX",
+    "HTTP_PAYLOAD_BYTES_MAX",
+    "NAMES_MAX",
+    "VAULT_PAYLOAD_BYTES_MAX",
+    "Ledger",
+    "denial_of",
+    "named_secrets",
+    "objection_to",
+]
 
 ENTRIES_MAX: Final = 1_000
 """Entries of capabilities and of secrets together. Each secret that is asked for is held against each of them."""
 NAMES_MAX: Final = 100
 """Secrets that one call carries or one fetch asks for: as many as the vault keeps for one owner."""
+VAULT_PAYLOAD_BYTES_MAX: Final = 64 * 1024
+"""A read of the vault with that many names has room to spare. Parsed, two bytes may become a message of a hundred."""
+HTTP_PAYLOAD_BYTES_MAX: Final = 256 * 1024
+"""The same for confidential HTTP, which carries a body too."""
 CONFIDENTIAL_HTTP: Final = confidential_http_pb2.ConfidentialHTTPRequest.DESCRIPTOR.full_name
 VAULT_GET: Final = vault_pb2.GetSecretsRequest.DESCRIPTOR.full_name
+_PAYLOAD_BYTES_MAX: Final = {CONFIDENTIAL_HTTP: HTTP_PAYLOAD_BYTES_MAX, VAULT_GET: VAULT_PAYLOAD_BYTES_MAX}
 
 Name = tuple[str, str]
 """Namespace, never empty, and id of a secret."""
@@ -93,12 +107,28 @@ class Ledger:
                 self._methods[key] -= 1
         return ""
 
+    def charge_call(self, request: sdk_pb2.CapabilityRequest) -> None:
+        """Count a call that was granted before, with the secrets that it carries, whatever is left."""
+        if not self._calls_are_free:
+            key = (request.id, request.method)
+            self._calls_left = max(self._calls_left - 1, 0)
+            if key in self._methods:
+                self._methods[key] = max(self._methods[key] - 1, 0)
+        if not self._secrets_are_free:
+            self._charge(named_secrets(request) or [])
+
+    def charge_secret(self, request: sdk_pb2.SecretRequest) -> None:
+        """Count a secret that was granted before."""
+        if not self._secrets_are_free:
+            self._charge([_name(request.namespace, request.id)])
+
     def take_secret(self, request: sdk_pb2.SecretRequest) -> str:
         """Take one secret."""
-        name = _name(request.namespace, request.id)
-        if self._take_all([name]):
-            return ""
-        return f'secret "{name[1]}" in namespace "{name[0]}" denied by user pre-hook restrictions'
+        return "" if self._take_all([_name(request.namespace, request.id)]) else denial_of(request)
+
+    def take_secrets(self, names: Sequence[Name]) -> bool:
+        """Take secrets by namespace and id, all or none; whether they were granted."""
+        return self._take_all([_name(*name) for name in names])
 
     def allows(self, namespace: str, key: str) -> bool:
         """Whether that secret could be taken now. Nothing is taken."""
@@ -120,6 +150,13 @@ class Ledger:
                 rule.left -= 1
         return True
 
+    def _charge(self, names: Sequence[Name]) -> None:
+        for name in names:
+            self._secrets_left = max(self._secrets_left - 1, 0)
+            for rule in self._prefixes:
+                if rule.covers(name):
+                    rule.left = max(rule.left - 1, 0)
+
     def _covering(self, name: Name) -> list[_Prefix] | None:
         """The prefixes that ``name`` counts against; ``None`` when it is denied."""
         covering = [rule for rule in self._prefixes if rule.covers(name)]
@@ -128,12 +165,21 @@ class Ledger:
         return covering
 
 
+def denial_of(request: sdk_pb2.SecretRequest) -> str:
+    """What the guest reads of a secret that its restrictions deny."""
+    namespace, key = _name(request.namespace, request.id)
+    return f'secret "{key}" in namespace "{namespace}" denied by user pre-hook restrictions'
+
+
 def named_secrets(request: sdk_pb2.CapabilityRequest) -> list[Name] | None:
     """The secrets that a call carries: those of confidential HTTP and of a read of the vault.
 
-    ``None`` when they cannot be read, or are more than a call may carry.
+    ``None`` when they cannot be read, or are more than a call may carry. What is too large for that is not parsed.
     """
     kind = request.payload.type_url.rsplit("/", 1)[-1]
+    bytes_max = _PAYLOAD_BYTES_MAX.get(kind)
+    if bytes_max is not None and len(request.payload.value) > bytes_max:
+        return None
     try:
         if kind == CONFIDENTIAL_HTTP:
             http = confidential_http_pb2.ConfidentialHTTPRequest.FromString(request.payload.value)

@@ -13,7 +13,7 @@ from google.protobuf.message import DecodeError
 from strongroom.errors import CapabilityError
 from strongroom.modules.attributes import DEFAULT_NAMESPACE
 from strongroom.modules.capabilities import Executable
-from strongroom.modules.restrictions import NAMES_MAX
+from strongroom.modules.restrictions import NAMES_MAX, VAULT_PAYLOAD_BYTES_MAX
 from strongroom.pb.capabilities.v1 import capabilities_pb2
 from strongroom.pb.vault import vault_pb2
 
@@ -46,6 +46,9 @@ def check_vault_read(
     """
     if call.method != GET_SECRETS:
         raise _refused("PermissionDenied", f"{call.method[:64]} of the vault cannot be called by a workflow")
+    if (size := len(call.payload.value)) > VAULT_PAYLOAD_BYTES_MAX:
+        # Before it is parsed: what a guest sends costs many times its size then.
+        raise _refused("LimitExceeded", f"a read of the vault: {size} bytes is more than {VAULT_PAYLOAD_BYTES_MAX}")
     asked = vault_pb2.GetSecretsRequest()
     try:
         understood = call.payload.Unpack(asked)
