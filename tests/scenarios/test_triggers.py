@@ -105,7 +105,7 @@ def test_a_schedule_that_is_wrong_shows_as_degraded_and_the_others_wait_with_it(
         first, second = done.subscriptions
         assert (first.state, second.state) == ("degraded", "degraded")
         assert first.reason == "trigger 1 was not registered, so none was"
-        assert "InvalidArgument: invalid cron schedule: Bad minute" in second.reason
+        assert "invalid cron schedule: minute '61': '61' is not one of 0 to 59" in second.reason
         assert "not tried again" in second.reason
         time.sleep(1.5)
         assert events(api) == []

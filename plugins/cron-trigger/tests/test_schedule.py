@@ -94,9 +94,21 @@ REFUSED = {
     "empty": ("", "cron schedule must specify"),
     "four fields": ("* * * *", "it has 4 fields, it must have 5, or 6"),
     "seven fields": ("* * * * * * *", "it has 7 fields"),
-    "no number": ("a * * * *", "Bad minute"),
-    "too big a number": ("60 * * * *", "Bad minute"),
-    "thirtieth of February": ("0 0 30 2 *", "Bad day-of-month"),
+    "no number": ("a * * * *", "minute 'a': 'A' is not one of 0 to 59"),
+    "too big a number": ("61 * * * *", "minute '61': '61' is not one of 0 to 59"),
+    "too big in a list of six fields": ("0 0 0,24 * * *", "hour '0,24': '24' is not one of 0 to 23"),
+    "no such month": ("0 0 1 JANUARY *", "month 'JANUARY': 'JANUARY' is not one of 1 to 12 or JAN to DEC"),
+    "thirtieth of February": ("0 0 30 2 *", "day of month '30': month '2' has no such day"),
+    "range backwards": ("0 0 * * FRI-MON", "day of week 'FRI-MON': .* goes backwards; write FRI-SAT,SUN-MON"),
+    "hours backwards": ("0 22-2 * * *", "hour '22-2': the range 22-2 goes backwards; write 22-23,0-2"),
+    "range without an end": ("0 1- * * *", "hour '1-': '' is not one of 0 to 23"),
+    "step that skips everything": ("*/90 * * * *", "minute '.*/90': the step '90' is not one of 1 to 60"),
+    "step of nothing": ("*/0 * * * *", "the step '0' is not one of 1 to 60"),
+    "step that is none": ("*/x * * * *", "the step 'X' is not one of 1 to 60"),
+    "empty part": ("1,,2 * * * *", "minute '1,,2': a part of it is empty"),
+    "sixth Friday": ("0 0 * * 5#6", "'6' after # is not one of 1 to 5"),
+    "last of no day": ("0 0 * * 9L", "the last of a day is written 0L to 7L"),
+    "huge number": ("9" * 200 + " * * * *", "is not one of 0 to 59"),
     "name that is not here": ("@daily", "it has 1 fields"),
     "no zone": ("TZ=Nope/Where 0 0 * * *", "there is no time zone 'Nope/Where'"),
     "path as zone": ("TZ=../../etc/passwd 0 0 * * *", "there is no time zone"),
@@ -115,6 +127,29 @@ def test_what_is_no_schedule_is_refused_in_the_words_that_hosts_look_for(text, r
         parse_schedule(text, UTC)
     assert (refused.value.visibility, refused.value.origin, refused.value.name) == ("Public", "User", "InvalidArgument")
     assert str(refused.value).startswith("invalid cron schedule: ")
+
+
+SHAPES = (
+    *("*", "*/20", "*/60", "5/10", "1-5/2", "0,30", "0-59/60", "MON-FRI,SUN", "JAN-mar", "7", "?", "99", "-1"),
+    *("L", "LW", "L/2", "5L", "5L,1", "MONL", "5#2", "FRI#2", "#2", "1--2", "1-2-3", "5/", "/", "5/5/5"),
+)
+
+
+def refusal(fields):
+    try:
+        parse_schedule(" ".join(fields), UTC)
+    except CapabilityError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_no_field_is_refused_in_the_words_of_the_library(shape):
+    for position in range(6):
+        fields = [*"000***"[:position], shape, *"000***"[position + 1 :]]
+        said = refusal(fields)
+        assert "Bad" not in said
+        assert not said or repr(shape) in said
 
 
 @pytest.mark.parametrize(

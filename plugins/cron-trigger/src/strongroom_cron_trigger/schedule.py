@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim, CronSimError
 
 from strongroom.plugin import CapabilityError
+from strongroom_cron_trigger.fields import problem
 
 __all__ = ["WORDS", "Schedule", "parse_schedule", "parse_zone"]
 
@@ -24,6 +25,8 @@ FIELDS: Final = (5, 6)
 CHECKED_RUNS: Final = 12
 CHECKED_FROM: Final = 1_767_225_600
 """2026-01-01T00:00:00Z: the same schedule is judged alike whenever it is registered."""
+NO_SUCH_DAY: Final = "Bad day-of-month"
+"""What the library says of a date that never comes, once each field is a right one by itself."""
 ZONE_WORDS: Final = ("CRON_TZ", "TZ")
 WORDS: Final = (*ZONE_WORDS, "CATCH_UP", "OVERLAP")
 
@@ -91,9 +94,15 @@ def parse_schedule(untrusted: str, default_zone: tzinfo) -> Schedule:
     fields = " ".join("*" if part == "?" else part for part in parts)
     if not fields.isascii():
         raise _invalid("its fields hold other characters than ASCII")
+    wrong = problem(fields.split())
+    if wrong:
+        raise _invalid(wrong)
     try:
         CronSim(fields, datetime.fromtimestamp(CHECKED_FROM, UTC))
     except (CronSimError, ValueError, RecursionError) as error:
+        day, month = fields.split()[-3:-1]
+        if str(error) == NO_SUCH_DAY:
+            raise _invalid(f"day of month {day!r}: month {month!r} has no such day") from None
         raise _invalid(str(error)) from None
     return Schedule(fields, zone, words)
 
