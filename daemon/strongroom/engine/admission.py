@@ -67,7 +67,7 @@ class Admission:
         try:
             run_id = check_run_id(wish.run_id) if wish.run_id else new_run_id()
             event_id = _checked_event_id(wish.event_id) or run_id
-            spec = self._host.specs.find(wish.owner, wish.workflow)
+            spec = self._host.specs.to_start(wish.owner, wish.workflow)
             payload = self._payload(spec, wish)
             header = self._header(spec, run_id, wish.trigger_index, event_id, wish.asked())
             self._startable(spec)
@@ -258,7 +258,7 @@ class Admission:
         if by_id is not None or not wish.event_id:
             return by_id
         try:
-            workflow_id = self._host.specs.find(wish.owner, wish.workflow).workflow_id
+            workflow_id = self._host.specs.to_start(wish.owner, wish.workflow).workflow_id
         except NotFound:
             workflow_id = wish.workflow
         return journals.get_by_event(workflow_id, wish.trigger_index, wish.event_id)

@@ -81,7 +81,7 @@ class Catalog:
         in the way.
         """
         try:
-            spec = self._host.specs.find(owner, name_or_id)
+            spec = self._host.specs.only(owner, name_or_id)
         except (Tampered, KeyMissing):
             if len(name_or_id) != ID_CHARACTERS:
                 raise
@@ -97,25 +97,32 @@ class Catalog:
             self._host.drop_module(spec)
         return spec.workflow_id
 
+    def unfinished(self, owner: str, name_or_id: str) -> tuple[str, int]:
+        """Its id, and how many runs a deletion that drains would wait for now. Raises as ``delete`` does."""
+        spec = self._host.specs.only(owner, name_or_id)
+        return spec.workflow_id, self._unfinished(spec.workflow_id)
+
     def _drain(self, owner: str, spec: Spec, drain_s: float) -> None:
         self.pause(owner, spec.workflow_id)
         until = time.monotonic() + drain_s
         pause = threading.Event()
         while left := self._unfinished(spec.workflow_id):
-            if time.monotonic() >= until:
+            rest_s = until - time.monotonic()
+            if rest_s <= 0:
                 raise TimedOut(
                     "SR-WF-020",
                     f"workflow {spec.row.workflow_name} still has {left} unfinished runs",
-                    why="they did not end within the deadline of this call",
-                    fix="it stays paused: delete it again later, cancel the runs, or activate it",
+                    why="they did not end in time; the workflow is paused now, and they go on",
+                    fix="delete it again later, cancel the runs, or take runs again: strongroom workflow activate",
                     workflow_id=spec.workflow_id,
                     runs=left,
                 )
-            pause.wait(DRAIN_LOOK_S)
+            # Never beyond the end: the answer has to leave before the caller's deadline.
+            pause.wait(min(DRAIN_LOOK_S, rest_s))
 
     def _unfinished(self, workflow_id: str) -> int:
         return self._host.journals.database.read(lambda connection: runs.count_unfinished(connection, workflow_id))
 
     def _with_status(self, owner: str, name_or_id: str, status: str) -> Spec:
-        spec = self._host.specs.find(owner, name_or_id)
+        spec = self._host.specs.only(owner, name_or_id)
         return spec if spec.row.status == status else self._host.specs.set_status(spec, status)

@@ -1,6 +1,5 @@
 """Runs of workflows: starting, waiting, reading, cancelling, killing, and going on after a restart."""
 
-import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Final
@@ -9,18 +8,18 @@ from google.protobuf import any_pb2
 
 from strongroom.crypto.srn1 import tag_of
 from strongroom.engine.admission import Admission, Start
+from strongroom.engine.ended import outcome_of
 from strongroom.engine.ends import killed
 from strongroom.engine.event_types import CANCEL_REQUESTED
 from strongroom.engine.executor import Executor
 from strongroom.engine.handles import Outcome, RunHandle
 from strongroom.engine.host import EngineHost
-from strongroom.engine.journal import JournalEvent
-from strongroom.engine.lifecycle import FINAL, RunEvent, RunState
+from strongroom.engine.lifecycle import FINAL, RunState
 from strongroom.engine.run_journal import RunJournal
 from strongroom.engine.running import Dispatcher
 from strongroom.engine.specs import Spec
+from strongroom.engine.uptime import Uptime
 from strongroom.errors import KeyMissing, NotFound, StorageFault, Tampered, TimedOut, WrongState
-from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.strongroom.journal.v1 import journal_pb2
 from strongroom.storage import runs as rows
 from strongroom.storage.runs import RunRow
@@ -50,6 +49,7 @@ class Engine:
             waiting_max=host.limits.runs_waiting_max,
         )
         self.admission = Admission(host, self.dispatcher)
+        self.uptime = Uptime(host.journals.database)
 
     def start(self, wish: Start) -> tuple[RunRow, bool]:
         """The header of the run and whether it is new; it is on disk when this returns."""
@@ -134,6 +134,7 @@ class Engine:
         Journals are read when the runs are executed, so a start takes no longer for runs with long ones.
         """
         resumed, after = 0, None
+        self.uptime.begin()
         while page := self._unfinished(after):
             for row in page:
                 try:
@@ -146,20 +147,35 @@ class Engine:
                     header.module,
                     header.workflow_id,
                     wake_in_s=self._wake_in_s(header),
+                    used_ms=self.uptime.up_since_ms(header.started_at),
                     status=header.status,
                 )
                 resumed += 1
             after = page[-1].created_at, page[-1].run_id
         return resumed
 
+    def sign_of_life(self) -> None:
+        """Said again and again, so that the next host knows until when runs of this one used up their time."""
+        self.uptime.beat()
+
+    def wakes_at(self, header: RunRow) -> int | None:
+        """When a run that sleeps goes on, Unix milliseconds: once it has slept or, before that, has used up its time.
+
+        Nothing for a run that does not sleep.
+        """
+        if header.wake_at is None:
+            return None
+        begun = header.started_at
+        return min(header.wake_at, begun + self.uptime.down_since_ms(begun) + self._host.limits.run_timeout_ms)
+
     def _unfinished(self, after: tuple[int, str] | None) -> list[RunRow]:
         return self._host.journals.database.read(lambda c: rows.unfinished_page(c, after=after, limit=HEADERS))
 
     def _wake_in_s(self, header: RunRow) -> float:
         """When a run is to be executed: at once, or, when it sleeps, when it has slept or has used up its time."""
-        if header.status != RunState.WAITING or header.wake_at is None:
+        if header.status != RunState.WAITING or (wakes_at := self.wakes_at(header)) is None:
             return 0.0
-        return min(header.wake_at / 1000 - time.time(), self._host.limits.run_timeout_ms / 1000)
+        return (wakes_at - self.uptime.clock_ms()) / 1000
 
     def _ended(self, run_id: str, timeout_s: float) -> RunRow:
         """The header of a run that has ended, or whose end is being written."""
@@ -207,12 +223,4 @@ class Engine:
         last = self._host.journals.page(header, header.head_index, 1)
         if not last or last[0].content is None or tag_of(last[0].row.sealed) != header.head_tag:
             raise Tampered(f"journal of run {header.run_id}", run_id=header.run_id)
-        return _outcome(last[0])
-
-
-def _outcome(event: JournalEvent) -> Outcome:
-    content = event.content or b""
-    if event.row.event_type == RunEvent.COMPLETED:
-        completed = journal_pb2.RunCompleted.FromString(content)
-        return Outcome(sdk_pb2.ExecutionResult.FromString(completed.result), None)
-    return Outcome(None, journal_pb2.Failure.FromString(content))
+        return outcome_of(last[0])

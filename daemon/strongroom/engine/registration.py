@@ -30,6 +30,8 @@ NAME_CHARACTERS_MAX: Final = 64
 HIDDEN: Final = frozenset({"Cc", "Cf", "Zl", "Zp", "Cs", "Co"})
 """Unicode categories that a name is without: it is shown in lists and logs, and must look there like what it is."""
 TAG_CHARACTERS_MAX: Final = 32
+OTHERS_SHOWN_MAX: Final = 10
+"""Warnings about other workflows of the same name: enough to see that there are some."""
 ID_SHAPE: Final = re.compile(r"[0-9a-f]{64}")
 SPEC_TYPE: Final = "wasm"
 SOURCE: Final = "api"
@@ -121,6 +123,7 @@ class Registration:
         if standing is not None:
             return Registered(_unchanged(standing, attributes, wish.tag), created=False, warnings=warnings)
         self._check_count()
+        warnings += self._others(owner, wish.name)
         info = self._compiler.compile(binary.wasm()).info
         row = self._row(wish, owner, identity, binary, info.sdk_label)
         draft = Spec(row, attributes, wish.config, ())
@@ -152,6 +155,13 @@ class Registration:
         self._host.keep_module(spec, module)
         self._registered(spec)
         return Registered(spec, True, warnings)
+
+    def _others(self, owner: str, name: str) -> list[str]:
+        """Warnings about active workflows that have the name already: a new version replaces none of them."""
+        return [
+            f"workflow {other} of the same name stays active; pause or delete it by its id"
+            for other in self._host.specs.active_with_name(owner, name)[:OTHERS_SHOWN_MAX]
+        ]
 
     def place(self, spec: Spec, trigger_index: int) -> tuple[str, str]:
         """Where runs of that trigger execute, empty for nowhere now, and why it cannot start any, empty when it can."""

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from strongroom.errors import KeyMissing, NotFound, Tampered, WrongState
+from strongroom.errors import Conflict, KeyMissing, NotFound, Tampered, WrongState
 from strongroom.keyring.records import RecordKeys
 from strongroom.keyring.root import WORKFLOWS
 from strongroom.modules.attributes import Attributes, parse_attributes
@@ -26,6 +26,8 @@ ACTIVE: Final = "active"
 PAUSED: Final = "paused"
 TABLE: Final = "workflow_specs"
 ID_CHARACTERS: Final = 64
+SHOWN_MAX: Final = 10
+"""Ids that an error names: enough to choose from, and not a screenful."""
 KNOWN_MAX: Final = 128
 """Records that are kept opened: a busy host starts runs of a few workflows, each of them many times."""
 
@@ -80,10 +82,43 @@ class Specs:
             if spec.row.workflow_owner != owner:
                 raise _no_workflow(name_or_id, owner)
             return spec
-        found = self._database.read(lambda connection: rows.find(connection, owner, name_or_id))
+        return self._verified(self._named(owner, name_or_id)[0])
+
+    def only(self, owner: str, name_or_id: str) -> Spec:
+        """As ``find``, for what changes a workflow. Raises ``Conflict`` when several have the name."""
+        if len(name_or_id) != ID_CHARACTERS:
+            found = [row.workflow_id for row in self._named(owner, name_or_id)]
+            if len(found) > 1:
+                shown = ", ".join(found[:SHOWN_MAX]) + (" and more" if len(found) > SHOWN_MAX else "")
+                raise Conflict(
+                    "SR-WF-014",
+                    f"{len(found)} workflows are called {name_or_id!r}",
+                    why=f"newest first: {shown}",
+                    fix="name the one that is meant by its id",
+                    workflows=",".join(found[:SHOWN_MAX]),
+                    count=len(found),
+                )
+        return self.find(owner, name_or_id)
+
+    def to_start(self, owner: str, name_or_id: str) -> Spec:
+        """As ``find``, for a new run: of several of that name the newest active one, if any is active."""
+        spec = self.find(owner, name_or_id)
+        if spec.row.status == ACTIVE or len(name_or_id) == ID_CHARACTERS:
+            return spec
+        # Each is verified before its status is believed: nobody can make an older one run by writing "paused".
+        others = (self._verified(row) for row in self._named(owner, name_or_id))
+        return next((other for other in others if other.row.status == ACTIVE), spec)
+
+    def active_with_name(self, owner: str, name: str) -> list[str]:
+        """Ids of the workflows of ``owner`` that are called so and take runs, newest first, as the rows claim."""
+        found = self._database.read(lambda connection: rows.find(connection, owner, name))
+        return [row.workflow_id for row in found if row.status == ACTIVE]
+
+    def _named(self, owner: str, name: str) -> list[SpecRow]:
+        found = self._database.read(lambda connection: rows.find(connection, owner, name))
         if not found:
-            raise _no_workflow(name_or_id, owner)
-        return self._verified(found[0])
+            raise _no_workflow(name, owner)
+        return found
 
     def page(self, owner: str | None, before: tuple[int, str] | None, limit: int) -> list[Spec | TamperedSpec]:
         """Up to ``limit`` records, newest first; a row that fails takes its place in the list as ``TamperedSpec``."""

@@ -6,7 +6,9 @@ from typing import Final
 import grpc
 
 from strongroom.engine import admission
+from strongroom.engine.ended import ended
 from strongroom.engine.engine import Engine
+from strongroom.engine.handles import Outcome
 from strongroom.engine.history import History
 from strongroom.engine.registration import Owners
 from strongroom.engine.replay import Replays
@@ -16,7 +18,7 @@ from strongroom.pb.strongroom.v1 import run_pb2, run_pb2_grpc
 from strongroom.services.convert import event_message, run_message, tampered_run_message
 from strongroom.services.paging import checked_index, decode_token, encode_token, page_size
 from strongroom.services.places import Places, time_left_s
-from strongroom.services.reasons import checked_reason
+from strongroom.services.reasons import Opening, checked_reason
 from strongroom.services.run_streams import RunStreams
 
 __all__ = ["RunService"]
@@ -57,18 +59,24 @@ class RunService(run_pb2_grpc.RunServiceServicer):
             header, _ = self._engine.start(self._wish(request.start))
             header, outcome = self._engine.wait(header.run_id, time_left_s(context))
         response = run_pb2.ExecuteResponse(run=run_message(header))
-        if outcome.result is not None:
-            response.result.CopyFrom(outcome.result.value)
-        if outcome.failure is not None:
-            response.error = outcome.failure.error
-            response.help = outcome.failure.help
+        _say_end(response, outcome)
         return response
 
     def Get(
         self, request: run_pb2.RunServiceGetRequest, context: grpc.ServicerContext
     ) -> run_pb2.RunServiceGetResponse:
-        """One header."""
-        return run_pb2.RunServiceGetResponse(run=run_message(self._engine.get(request.run_id)))
+        """One header, and how the run ended where a reason is given."""
+        reason = checked_reason(request.reason)
+        header = self._engine.get(request.run_id)
+        response = run_pb2.RunServiceGetResponse(run=run_message(header))
+        if reason:
+            with Opening("its end", header.run_id, reason, context) as opening:
+                found = ended(self._history, header)
+                response.cancel_reason = found.cancel_reason
+                if found.outcome is not None:
+                    _say_end(response, found.outcome)
+                    opening.shown = 1
+        return response
 
     def List(
         self, request: run_pb2.RunServiceListRequest, context: grpc.ServicerContext
@@ -159,6 +167,14 @@ class RunService(run_pb2_grpc.RunServiceServicer):
             message=request.message if request.HasField("message") else None,
             json=request.json,
         )
+
+
+def _say_end(response: run_pb2.ExecuteResponse | run_pb2.RunServiceGetResponse, outcome: Outcome) -> None:
+    if outcome.result is not None:
+        response.result.CopyFrom(outcome.result.value)
+    if outcome.failure is not None:
+        response.error = outcome.failure.error
+        response.help = outcome.failure.help
 
 
 def _status(value: int) -> str:

@@ -98,10 +98,15 @@ class WorkflowService(workflow_pb2_grpc.WorkflowServiceServicer):
         if not request.drain:
             gone = self._catalog.delete(owner, request.workflow, validate_only=request.validate_only)
             return workflow_pb2.WorkflowServiceDeleteResponse(workflow_id=gone)
+        if request.validate_only:
+            # Unfinished runs are what draining is for, and no reason against it.
+            found, unfinished = self._catalog.unfinished(owner, request.workflow)
+            return workflow_pb2.WorkflowServiceDeleteResponse(workflow_id=found, runs_unfinished=unfinished)
+        drain_s = time_left_s(context)
+        if request.drain_ms:
+            drain_s = min(drain_s, request.drain_ms / 1000)
         with self._waiting.taken():
-            gone = self._catalog.delete(
-                owner, request.workflow, validate_only=request.validate_only, drain_s=time_left_s(context)
-            )
+            gone = self._catalog.delete(owner, request.workflow, validate_only=False, drain_s=drain_s)
         return workflow_pb2.WorkflowServiceDeleteResponse(workflow_id=gone)
 
     def _described(self, spec: Spec, warnings: list[str] | None = None) -> workflow_pb2.Workflow:

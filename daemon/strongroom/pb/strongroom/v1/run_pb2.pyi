@@ -397,16 +397,20 @@ class RunServiceGetRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     RUN_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
     """Required. Run id or execution id."""
+    reason: _builtins.str
+    """Optional. Why the end is opened, at most 512 characters; it stays sealed without it."""
     def __init__(
         self,
         *,
         run_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["run_id", b"run_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "run_id", b"run_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -419,18 +423,36 @@ class RunServiceGetResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     RUN_FIELD_NUMBER: _builtins.int
+    RESULT_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    HELP_FIELD_NUMBER: _builtins.int
+    CANCEL_REASON_FIELD_NUMBER: _builtins.int
+    error: _builtins.str
+    """Optional. The error text, when a reason was given and the run ended otherwise."""
+    help: _builtins.str
+    """Optional. What to do about the error."""
+    cancel_reason: _builtins.str
+    """Optional. Why the run was asked to stop, when a reason was given; it may have completed all the same."""
     @_builtins.property
     def run(self) -> Global___Run:
         """Required. The header."""
+
+    @_builtins.property
+    def result(self) -> _values_pb2.Value:
+        """Optional. The guest's result, when a reason was given and the run completed."""
 
     def __init__(
         self,
         *,
         run: Global___Run | None = ...,
+        result: _values_pb2.Value | None = ...,
+        error: _builtins.str = ...,
+        help: _builtins.str = ...,
+        cancel_reason: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["run", b"run"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["result", b"result", "run", b"run"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["run", b"run"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancel_reason", b"cancel_reason", "error", b"error", "help", b"help", "result", b"result", "run", b"run"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -117,7 +117,8 @@ class RunServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Get(self, request, context):
-        """1. Find the run. 2. Check its MAC. 3. Return the header; sealed contents are described, not opened.
+        """1. Find the run. 2. Check its MAC. 3. Return the header; sealed contents are described, not opened. 4. With a reason,
+        open how it ended; the host's log says that it was opened, when and why.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -40,7 +40,9 @@ class RunServiceStub:
     Execute: _grpc.UnaryUnaryMultiCallable[_run_pb2.ExecuteRequest, _run_pb2.ExecuteResponse]
     """1. Start. 2. Wait for the end or the deadline. 3. Return the result. Asking again for the same run waits again."""
     Get: _grpc.UnaryUnaryMultiCallable[_run_pb2.RunServiceGetRequest, _run_pb2.RunServiceGetResponse]
-    """1. Find the run. 2. Check its MAC. 3. Return the header; sealed contents are described, not opened."""
+    """1. Find the run. 2. Check its MAC. 3. Return the header; sealed contents are described, not opened. 4. With a reason,
+    open how it ended; the host's log says that it was opened, when and why.
+    """
     List: _grpc.UnaryUnaryMultiCallable[_run_pb2.RunServiceListRequest, _run_pb2.RunServiceListResponse]
     """1. Return one page, newest first. A header whose MAC fails is listed as tampered."""
     ListEvents: _grpc.UnaryUnaryMultiCallable[_run_pb2.ListEventsRequest, _run_pb2.ListEventsResponse]
@@ -78,7 +80,9 @@ class RunServiceAsyncStub(RunServiceStub):
     Execute: _aio.UnaryUnaryMultiCallable[_run_pb2.ExecuteRequest, _run_pb2.ExecuteResponse]  # type: ignore[assignment]
     """1. Start. 2. Wait for the end or the deadline. 3. Return the result. Asking again for the same run waits again."""
     Get: _aio.UnaryUnaryMultiCallable[_run_pb2.RunServiceGetRequest, _run_pb2.RunServiceGetResponse]  # type: ignore[assignment]
-    """1. Find the run. 2. Check its MAC. 3. Return the header; sealed contents are described, not opened."""
+    """1. Find the run. 2. Check its MAC. 3. Return the header; sealed contents are described, not opened. 4. With a reason,
+    open how it ended; the host's log says that it was opened, when and why.
+    """
     List: _aio.UnaryUnaryMultiCallable[_run_pb2.RunServiceListRequest, _run_pb2.RunServiceListResponse]  # type: ignore[assignment]
     """1. Return one page, newest first. A header whose MAC fails is listed as tampered."""
     ListEvents: _aio.UnaryUnaryMultiCallable[_run_pb2.ListEventsRequest, _run_pb2.ListEventsResponse]  # type: ignore[assignment]
@@ -131,7 +135,9 @@ class RunServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _run_pb2.RunServiceGetRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_run_pb2.RunServiceGetResponse, _abc.Awaitable[_run_pb2.RunServiceGetResponse]]:
-        """1. Find the run. 2. Check its MAC. 3. Return the header; sealed contents are described, not opened."""
+        """1. Find the run. 2. Check its MAC. 3. Return the header; sealed contents are described, not opened. 4. With a reason,
+        open how it ended; the host's log says that it was opened, when and why.
+        """
 
     @_abc_1.abstractmethod
     def List(

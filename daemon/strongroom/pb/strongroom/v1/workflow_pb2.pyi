@@ -167,7 +167,7 @@ class Workflow(_message.Message):
     owner: _builtins.str
     """Required. 40 hex digits."""
     name: _builtins.str
-    """Required. Name, unique for an owner among active workflows."""
+    """Required. Name. Several workflows of an owner may have it: a run is started of the newest active one."""
     tag: _builtins.str
     """Optional. Tag."""
     status: Global___WorkflowStatus.ValueType
@@ -522,6 +522,7 @@ class WorkflowServiceDeleteRequest(_message.Message):
     OWNER_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     DRAIN_FIELD_NUMBER: _builtins.int
+    DRAIN_MS_FIELD_NUMBER: _builtins.int
     workflow: _builtins.str
     """Required. Workflow id or name."""
     owner: _builtins.str
@@ -530,6 +531,8 @@ class WorkflowServiceDeleteRequest(_message.Message):
     """Optional. Check everything and change nothing."""
     drain: _builtins.bool
     """Optional. Take no new runs and wait, up to the deadline of this call, for those that are unfinished."""
+    drain_ms: _builtins.int
+    """Optional. Wait no longer than this for them. A deadline that is somewhat longer lets the answer arrive."""
     def __init__(
         self,
         *,
@@ -537,10 +540,11 @@ class WorkflowServiceDeleteRequest(_message.Message):
         owner: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
         drain: _builtins.bool = ...,
+        drain_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["drain", b"drain", "owner", b"owner", "validate_only", b"validate_only", "workflow", b"workflow"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["drain", b"drain", "drain_ms", b"drain_ms", "owner", b"owner", "validate_only", b"validate_only", "workflow", b"workflow"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -553,16 +557,20 @@ class WorkflowServiceDeleteResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     WORKFLOW_ID_FIELD_NUMBER: _builtins.int
+    RUNS_UNFINISHED_FIELD_NUMBER: _builtins.int
     workflow_id: _builtins.str
     """Required. Id of the workflow that is gone."""
+    runs_unfinished: _builtins.int
+    """Optional. When a deletion that drains is only checked: unfinished runs that it would wait for."""
     def __init__(
         self,
         *,
         workflow_id: _builtins.str = ...,
+        runs_unfinished: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["workflow_id", b"workflow_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["runs_unfinished", b"runs_unfinished", "workflow_id", b"workflow_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
