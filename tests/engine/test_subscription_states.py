@@ -4,7 +4,13 @@ import pytest
 
 from strongroom.engine.subscription_states import TRANSITIONS, SubscriptionEvent, SubscriptionState, step
 
-DECIDED = {"registered": "registered", "refused": "degraded", "paused": "paused", "forgotten": "unregistered"}
+DECIDED = {
+    "registered": "registered",
+    "refused": "degraded",
+    "paused": "paused",
+    "by_hand": "by_hand",
+    "forgotten": "unregistered",
+}
 FROM_THE_REGISTRY = {
     ("registered", "lost"): "degraded",
     ("degraded", "restored"): "registered",

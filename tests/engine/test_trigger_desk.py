@@ -58,7 +58,8 @@ def test_while_one_trigger_is_refused_all_show_as_degraded_with_the_reason(datab
     spec, ids = desk.enrol(TRIGGER, OTHER)
     assert [desk.report(spec, i).state for i in (0, 1)] == ["degraded", "degraded"]
     assert desk.report(spec, 0).reason == "trigger 1 was not registered, so none was"
-    assert desk.report(spec, 1).reason == "[14]Unavailable: not yet"
+    assert desk.report(spec, 1).reason == "not yet"
+    assert not desk.report(spec, 1).final
     assert ids[0] not in desk.trigger.sinks
     desk.close()
 
@@ -76,7 +77,8 @@ def test_a_subscription_that_is_wrong_is_not_tried_again_until_the_workflow_is_a
     spec, _ = desk.enrol()
     report = desk.report(spec)
     assert report.state == "degraded"
-    assert report.reason.startswith("[3]InvalidArgument: invalid cron schedule: Bad minute; it is not tried again")
+    assert report.reason.startswith("invalid cron schedule: Bad minute; it is not tried again")
+    assert report.final
     assert not desk.desk._later._due, "nothing is due later"
     desk.catalog.activate(OWNER, spec.workflow_id)
     assert desk.report(spec).state == "registered"

@@ -107,6 +107,11 @@ def test_a_schedule_that_is_wrong_shows_as_degraded_and_the_others_wait_with_it(
         assert first.reason == "trigger 1 was not registered, so none was"
         assert "invalid cron schedule: minute '61': '61' is not one of 0 to 59" in second.reason
         assert "not tried again" in second.reason
+        assert not second.available
+        assert (
+            "trigger 1 (cron-trigger@1.0.0) never starts a run: invalid cron schedule: minute '61'" in done.warnings[1]
+        )
+        assert "InvalidArgument" not in "".join(done.warnings)
         time.sleep(1.5)
         assert events(api) == []
 

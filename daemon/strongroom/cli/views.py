@@ -90,7 +90,9 @@ def subscription(item: workflow_pb2.Subscription) -> dict[str, Any]:  # Any: JSO
 def _trigger_line(item: workflow_pb2.Subscription) -> str:
     """``0 = cron-trigger@1.0.0 · registered · 12 events``."""
     parts = [f"{item.index} = {item.capability_id}"]
-    if item.state:
+    if item.state == "by_hand":
+        pass  # its reason says so
+    elif item.state:
         parts.append(item.state)
     elif not item.available:
         parts.append("unavailable")

@@ -11,7 +11,7 @@ from strongroom.pb.capabilities.v1 import capabilities_pb2
 from strongroom.registry.registry import Entry
 from strongroom.registry.triggers import Subscriber
 
-__all__ = ["Enrolment", "Trigger", "Triggers", "is_final", "trigger_id"]
+__all__ = ["Enrolment", "Trigger", "Triggers", "is_final", "refusal", "trigger_id"]
 
 FINAL_NAMES: Final = frozenset({"InvalidArgument", "LimitExceeded", "OutOfRange", "PermissionDenied", "Unimplemented"})
 """With the origin User: the trigger understood the subscription and will say the same of it for ever."""
@@ -70,3 +70,9 @@ def trigger_id(spec: Spec, index: int) -> str:
 def is_final(error: CapabilityError) -> bool:
     """Whether trying again is of no use until somebody changes something."""
     return error.origin == "User" and error.name in FINAL_NAMES
+
+
+def refusal(error: CapabilityError) -> str:
+    """What people read of it: the trigger's own words, and whether the host tries again by itself."""
+    tail = "; it is not tried again until the workflow is activated again" if is_final(error) else ""
+    return f"{error.message or error.name}{tail}"

@@ -14,6 +14,7 @@ from strongroom.engine.host import EngineHost
 from strongroom.engine.journal import now_ms
 from strongroom.engine.specs import ACTIVE, Spec
 from strongroom.engine.subscribe import subscriptions_of
+from strongroom.engine.triggers import only_by_hand
 from strongroom.errors import Conflict, Forbidden, InvalidInput, LimitExceeded
 from strongroom.guest.binary import StoredBinary, decode_upload
 from strongroom.guest.ids import normal_owner, workflow_id
@@ -169,8 +170,8 @@ class Registration:
         return module, refusal or self.unavailable(spec.subscriptions[trigger_index])
 
     def unavailable(self, subscription: sdk_pb2.TriggerSubscription) -> str:
-        """Why a subscription cannot fire on this host; empty when it can."""
-        if self._available(subscription.id):
+        """Why a subscription cannot fire on this host; empty when it can, and when it is not meant to."""
+        if self._available(subscription.id) or only_by_hand(subscription):
             return ""
         return f"no plugin of this host offers {subscription.id}; runs can still be started by hand"
 

@@ -43,6 +43,8 @@ STORE_WAIT_S: Final = 0.2
 STORE_WAIT_MAX_S: Final = 2.0
 # What acceptance says when the record is not the one any more that the registration was made under.
 MOVED_ON: Final = frozenset({"SR-RUN-021", "SR-WF-001", "SR-WF-002"})
+EXPLAINED: Final = frozenset({SubscriptionState.DEGRADED, SubscriptionState.BY_HAND})
+"""States that are shown with their reason."""
 REFUSALS_LOGGED: Final = 100
 """A trigger that sends nothing but rubbish must not fill the log: after so many only every power of two is a line."""
 
@@ -61,12 +63,16 @@ class Acceptance(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubscriptionReport:
-    """One subscription as operators see it. Counts are since the start of this host; times are Unix milliseconds."""
+    """One subscription as operators see it. Counts are since the start of this host; times are Unix milliseconds.
+
+    ``final`` means that its trigger refused it and is not asked again until somebody changes something.
+    """
 
     index: int
     capability_id: str
     state: SubscriptionState
     reason: str
+    final: bool
     accepted: int
     repeated: int
     refused: int
@@ -103,15 +109,17 @@ class Subscription:
         self._stopped = threading.Event()
         self._state = SubscriptionState.UNREGISTERED
         self._reason = ""
+        self._final = False
         self._waits = ""
         self._accepted = self._repeated = self._refused = self._last_event_ms = 0
         self._last_refusal = ""
 
-    def move(self, event: SubscriptionEvent, reason: str = "") -> None:
+    def move(self, event: SubscriptionEvent, reason: str = "", *, final: bool = False) -> None:
         """Note what happened, and why where that is of interest."""
         with self._lock:
             self._state = step(self._state, event)
-            self._reason = _shown(reason) if self._state is SubscriptionState.DEGRADED else ""
+            self._reason = _shown(reason) if self._state in EXPLAINED else ""
+            self._final = final
 
     def stop(self) -> None:
         """Take nothing more; whoever waits to deliver goes away with an event that is not confirmed."""
@@ -130,6 +138,7 @@ class Subscription:
                 capability_id=self._spec.subscriptions[self._index].id,
                 state=self._state,
                 reason=self._reason or self._waits,
+                final=self._final,
                 accepted=self._accepted,
                 repeated=self._repeated,
                 refused=self._refused,

@@ -18,6 +18,7 @@ class SubscriptionState(StrEnum):
     REGISTERED = "registered"
     DEGRADED = "degraded"
     PAUSED = "paused"
+    BY_HAND = "by_hand"
 
 
 class SubscriptionEvent(StrEnum):
@@ -28,6 +29,7 @@ class SubscriptionEvent(StrEnum):
     LOST = "lost"
     RESTORED = "restored"
     PAUSED = "paused"
+    BY_HAND = "by_hand"
     FORGOTTEN = "forgotten"
 
 
@@ -37,6 +39,7 @@ DECIDED: Final[Mapping[SubscriptionEvent, SubscriptionState]] = {
     Event.REGISTERED: State.REGISTERED,
     Event.REFUSED: State.DEGRADED,
     Event.PAUSED: State.PAUSED,
+    Event.BY_HAND: State.BY_HAND,
     Event.FORGOTTEN: State.UNREGISTERED,
 }
 TRANSITIONS: Final[Mapping[SubscriptionState, Mapping[SubscriptionEvent, SubscriptionState]]] = {
@@ -45,6 +48,7 @@ TRANSITIONS: Final[Mapping[SubscriptionState, Mapping[SubscriptionEvent, Subscri
     State.DEGRADED: {**DECIDED, Event.LOST: State.DEGRADED, Event.RESTORED: State.REGISTERED},
     # Nobody asked for events, so that none come is no fault.
     State.PAUSED: {**DECIDED, Event.LOST: State.PAUSED, Event.RESTORED: State.PAUSED},
+    State.BY_HAND: {**DECIDED, Event.LOST: State.BY_HAND, Event.RESTORED: State.BY_HAND},
 }
 
 

@@ -11,12 +11,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from strongroom.engine.enrolment import Enrolment, Trigger, Triggers, is_final, trigger_id
+from strongroom.engine.enrolment import Enrolment, Trigger, Triggers, is_final, refusal, trigger_id
 from strongroom.engine.host import EngineHost
 from strongroom.engine.later import Later
 from strongroom.engine.specs import ACTIVE, Spec, TamperedSpec
 from strongroom.engine.subscription import Acceptance, Subscription, SubscriptionReport
 from strongroom.engine.subscription_states import SubscriptionEvent
+from strongroom.engine.triggers import only_by_hand
 from strongroom.errors import CapabilityError, StrongroomError
 from strongroom.pb.capabilities.v1 import capabilities_pb2
 from strongroom.plugin.error_text import error_of, readable
@@ -166,6 +167,9 @@ class TriggerDesk:
         self._take_back(enrolment, errors)
 
     def _register(self, enrolment: Enrolment, index: int, until: float) -> None:
+        if by_hand := only_by_hand(enrolment.spec.subscriptions[index]):
+            enrolment.subscriptions[index].move(SubscriptionEvent.BY_HAND, by_hand)
+            return
         trigger = self._triggers.get_trigger(enrolment.spec.subscriptions[index].id)
         left_s = max(0.001, until - time.monotonic())
         subscription = enrolment.subscriptions[index]
@@ -181,12 +185,12 @@ class TriggerDesk:
         for index, error in enumerate(errors):
             subscription = enrolment.subscriptions[index]
             subscription.stop()
-            if error is None:
+            if error is None and not only_by_hand(spec.subscriptions[index]):
                 self._quietly(spec, index, lambda trigger, request: trigger.pause(request))
-                subscription.move(SubscriptionEvent.REFUSED, f"trigger {failed} was not registered, so none was")
-            else:
-                tail = "; it is not tried again until the workflow is activated again" if is_final(error) else ""
-                subscription.move(SubscriptionEvent.REFUSED, f"{readable(error)}{tail}")
+                why = f"trigger {failed} was not registered, so none was"
+                subscription.move(SubscriptionEvent.REFUSED, why, final=final)
+            elif error is not None:
+                subscription.move(SubscriptionEvent.REFUSED, refusal(error), final=final)
                 log.warning(
                     "a trigger was not registered",
                     extra={"workflow_id": spec.workflow_id, "trigger_index": index, "why": readable(error)},
@@ -223,6 +227,8 @@ class TriggerDesk:
         self, spec: Spec, index: int, how: Callable[[Trigger, capabilities_pb2.TriggerRegistrationRequest], None]
     ) -> None:
         """Tell a trigger to stop. One that cannot be told is not believed any more, so its events are not taken."""
+        if only_by_hand(spec.subscriptions[index]):  # it was never told to start
+            return
         try:
             how(self._triggers.get_trigger(spec.subscriptions[index].id), self._request(spec, index))
         except StrongroomError as error:

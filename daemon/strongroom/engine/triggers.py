@@ -9,16 +9,17 @@ from collections.abc import Callable
 from typing import Final
 
 from google.protobuf import any_pb2, json_format, struct_pb2, timestamp_pb2
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 
 from strongroom.errors import InvalidInput
 from strongroom.pb.capabilities.internal.actionandtrigger.v1 import action_and_trigger_pb2
 from strongroom.pb.capabilities.internal.basictrigger.v1 import basic_trigger_pb2
 from strongroom.pb.capabilities.networking.http.v1alpha import http_pb2
 from strongroom.pb.capabilities.scheduler.cron.v1 import cron_pb2
+from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.registry.ids import parse_id
 
-__all__ = ["wrap"]
+__all__ = ["only_by_hand", "wrap"]
 
 
 def wrap(capability_id: str, method: str, untrusted_json: bytes) -> any_pb2.Any:
@@ -33,6 +34,19 @@ def wrap(capability_id: str, method: str, untrusted_json: bytes) -> any_pb2.Any:
     packed = any_pb2.Any()
     packed.Pack(wrapper(value, untrusted_json) if wrapper else _as_message(struct_pb2.Value())(value, untrusted_json))
     return packed
+
+
+def only_by_hand(subscription: sdk_pb2.TriggerSubscription) -> str:
+    """Why no event can ever start runs of it, though nothing is wrong with it; empty for every other one.
+
+    An HTTP trigger that names no key is how a workflow says that it is started with `run start` and by nobody else.
+    """
+    config = http_pb2.Config()
+    try:
+        named = parse_id(subscription.id).name == HTTP_TRIGGER and subscription.payload.Unpack(config)
+    except (InvalidInput, DecodeError):
+        return ""  # whoever offers the trigger says what is wrong with it
+    return NO_KEY if named and not config.authorized_keys else ""
 
 
 def _parsed(untrusted_json: bytes) -> object:
@@ -78,8 +92,10 @@ def _as_message(empty: Message) -> Callable[[object, bytes], Message]:
     return build
 
 
+HTTP_TRIGGER: Final = "http-trigger"
+NO_KEY: Final = "started by hand only: it names no key that may start it"
 WRAPPERS: Final[dict[tuple[str, str], Callable[[object, bytes], Message]]] = {
-    ("http-trigger", ""): _http,
+    (HTTP_TRIGGER, ""): _http,
     ("cron-trigger", ""): _cron,
     ("basic-test-trigger", ""): _as_message(basic_trigger_pb2.Outputs()),
     ("basic-test-action-trigger", ""): _as_message(action_and_trigger_pb2.TriggerEvent()),

@@ -1,6 +1,6 @@
 """Records as API messages."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from google.protobuf import timestamp_pb2
@@ -9,6 +9,8 @@ from strongroom.engine.journal import JournalEvent
 from strongroom.engine.registration import Registration
 from strongroom.engine.specs import PAUSED, Spec, TamperedSpec
 from strongroom.engine.subscription import SubscriptionReport
+from strongroom.engine.subscription_states import SubscriptionState
+from strongroom.engine.triggers import only_by_hand
 from strongroom.modules.route import module_name
 from strongroom.pb.strongroom.v1 import run_pb2, workflow_pb2
 from strongroom.storage.runs import RunRow
@@ -24,8 +26,13 @@ def workflow_message(
     reports: Sequence[SubscriptionReport],
     warnings: list[str] | None = None,
 ) -> workflow_pb2.Workflow:
-    """A workflow record; config and binary stay where they are. ``reports`` say how its subscriptions stand."""
+    """A workflow record; config and binary stay where they are. ``reports`` say how its subscriptions stand.
+
+    ``warnings`` are those of a registration, which also warns of triggers that do not listen.
+    """
     row = spec.row
+    if warnings is not None:
+        warnings = [*warnings, *_silent(reports)]
     stands = {report.index: report for report in reports}
     subscriptions = [
         _subscription(index, spec, registration.place(spec, index), stands.get(index))
@@ -52,6 +59,14 @@ def workflow_message(
     )
 
 
+def _silent(reports: Sequence[SubscriptionReport]) -> Iterator[str]:
+    """What whoever registers must know: no event of these triggers starts a run."""
+    for report in reports:
+        if report.state is SubscriptionState.DEGRADED:
+            when = "never starts a run" if report.final else "starts no run yet and is tried again"
+            yield f"trigger {report.index} ({report.capability_id}) {when}: {report.reason}"
+
+
 def _subscription(
     index: int, spec: Spec, place: tuple[str, str], report: SubscriptionReport | None
 ) -> workflow_pb2.Subscription:
@@ -61,14 +76,14 @@ def _subscription(
         index=index,
         capability_id=subscription.id,
         method=subscription.method,
-        available=not reason,
-        reason=reason,
+        available=not reason and not (report and report.final),
+        reason=reason or only_by_hand(subscription),
         pre_hook=subscription.pre_hook,
         module=module,
     )
     if report is not None:
         message.state = report.state.value
-        message.reason = reason or report.reason
+        message.reason = message.reason or report.reason
         message.events_accepted, message.events_repeated = report.accepted, report.repeated
         message.events_refused, message.last_refusal = report.refused, report.last_refusal
         if report.last_event_ms:

@@ -94,11 +94,12 @@ class Subscription(_message.Message):
     method: _builtins.str
     """Optional. Method of the capability."""
     available: _builtins.bool
-    """Required. False when no plugin of this host offers the capability; the run can still be started by hand."""
+    """Required. False when no plugin of this host offers the capability, or its trigger refused for good; runs can still be
+    started by hand."""
     reason: _builtins.str
-    """Optional. Why it is not available."""
+    """Optional. Why it is not available, or why no event starts it."""
     state: _builtins.str
-    """Optional. "registered", "degraded", "paused" or "unregistered"."""
+    """Optional. "registered", "degraded", "paused", "unregistered", or "by_hand" for one that no event is to start."""
     events_accepted: _builtins.int
     """Optional. Events that became runs since this host started."""
     events_repeated: _builtins.int
