@@ -54,7 +54,11 @@ def call(
     payload: Annotated[str, typer.Option("--payload", help="Request message: JSON, @file or - for stdin.")] = "{}",
     owner: Owner = "",
 ) -> None:
-    """Call a capability once and print its answer. The host must know the messages of the method."""
+    """Call a capability once and print its answer.
+
+    The payload is the request message as JSON (bytes as base64). For a capability of your own plugin it names the
+    message: '{"@type": "type.googleapis.com/google.protobuf.StringValue", "value": "Ada"}'.
+    """
     request = capability_pb2.CapabilityServiceExecuteRequest(
         capability_id=capability, method=method, json=caller.read_json("--payload", payload), owner=owner
     )

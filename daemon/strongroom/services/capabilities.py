@@ -3,39 +3,21 @@
 from typing import Final
 
 import grpc
-from google.protobuf import any_pb2, empty_pb2, json_format
-from google.protobuf.message import Message
+from google.protobuf import any_pb2, json_format
 
 from strongroom.engine.policy import refuse_system_only
 from strongroom.engine.registration import Owners
-from strongroom.errors import InvalidInput
-from strongroom.pb.capabilities.internal.actionandtrigger.v1 import action_and_trigger_pb2
-from strongroom.pb.capabilities.internal.basicaction.v1 import basic_action_pb2
-from strongroom.pb.capabilities.internal.nodeaction.v1 import node_action_pb2
+from strongroom.errors import NotFound
 from strongroom.pb.capabilities.v1 import capabilities_pb2
-from strongroom.pb.strongroom.kvstore.v1 import kvstore_pb2
 from strongroom.pb.strongroom.v1 import capability_pb2, capability_pb2_grpc
-from strongroom.pb.vault import vault_pb2
-from strongroom.registry.ids import parse_id
-from strongroom.registry.registry import Registry
+from strongroom.registry.registry import Entry, Registry
 from strongroom.registry.system_only import ANY_METHOD, system_only
+from strongroom.services.capability_requests import request_of
 
 __all__ = ["CapabilityService"]
 
-REQUESTS: Final[dict[tuple[str, str], type[Message]]] = {
-    ("basic-test-action", "PerformAction"): basic_action_pb2.Inputs,
-    ("basic-test-node-action", "PerformAction"): node_action_pb2.NodeInputs,
-    ("basic-test-action-trigger", "Action"): action_and_trigger_pb2.Input,
-    ("vault", "vault.secrets.create"): vault_pb2.CreateSecretsRequest,
-    ("vault", "vault.secrets.update"): vault_pb2.UpdateSecretsRequest,
-    ("vault", "vault.secrets.delete"): vault_pb2.DeleteSecretsRequest,
-    ("vault", "vault.secrets.list"): vault_pb2.ListSecretIdentifiersRequest,
-    ("vault", "vault.publicKey.get"): vault_pb2.GetPublicKeyRequest,
-    ("consensus", "Signers"): empty_pb2.Empty,
-    ("kvstore", "Workflows"): kvstore_pb2.WorkflowsRequest,
-    ("kvstore", "Drop"): kvstore_pb2.DropRequest,
-}
-"""Request messages that this host can read from JSON."""
+OFFERED_SHOWN_MAX: Final = 30
+"""Capabilities that an error names: enough to choose from, and not a screenful."""
 
 
 class CapabilityService(capability_pb2_grpc.CapabilityServiceServicer):
@@ -69,43 +51,35 @@ class CapabilityService(capability_pb2_grpc.CapabilityServiceServicer):
         """Call a capability once."""
         refuse_system_only(request.capability_id, request.method)
         owner = self._owners.checked(request.owner)
+        entry = self._offered(request.capability_id)
+        executable = self._registry.get_executable(request.capability_id)
+        named = request.HasField("message")
+        payload = request.message if named else request_of(request.capability_id, request.method, request.json)
         call = capabilities_pb2.CapabilityRequest(
             metadata=capabilities_pb2.RequestMetadata(workflow_owner=owner),
-            payload=_payload(request),
+            payload=payload,
             method=request.method,
             capabilityId=request.capability_id,
         )
-        entry = self._registry.get(request.capability_id)
-        executable = self._registry.get_executable(request.capability_id)
         answer = executable.execute(call, timeout_s=context.time_remaining() or 0)
         return capability_pb2.CapabilityServiceExecuteResponse(
             message=answer.payload, json=_json(answer.payload), plugin=entry.plugin
         )
 
-
-def _payload(request: capability_pb2.CapabilityServiceExecuteRequest) -> any_pb2.Any:
-    if request.HasField("message"):
-        return request.message
-    kind = REQUESTS.get((parse_id(request.capability_id).name, request.method))
-    if kind is None:
-        raise InvalidInput(
-            "SR-CAP-003",
-            f"this host cannot read the request of {request.capability_id} {request.method} from JSON",
-            fix="send the request message itself",
-            field="json",
-        )
-    packed = any_pb2.Any()
-    try:
-        packed.Pack(json_format.Parse(request.json or b"{}", kind()))
-    except (json_format.ParseError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidInput(
-            "SR-CAP-004",
-            f"the payload does not fit {kind.DESCRIPTOR.full_name}",
-            why=str(error),
-            fix="give the fields of that message as a JSON object",
-            field="json",
-        ) from error
-    return packed
+    def _offered(self, capability_id: str) -> Entry:
+        try:
+            return self._registry.get(capability_id)
+        except NotFound:
+            offered = sorted(entry.id for entry in self._registry.list())
+            more = len(offered) - OFFERED_SHOWN_MAX
+            shown = ", ".join(offered[:OFFERED_SHOWN_MAX]) + (f" and {more} more" if more > 0 else "")
+            raise NotFound(
+                "SR-CAP-007",
+                f"there is no capability {capability_id[:200]!r}",
+                why=f"offered are {shown or 'none'}",
+                fix="choose one of them, or enable the plugin that offers it (strongroom plugin enable)",
+                id=capability_id[:200],
+            ) from None
 
 
 def _json(answer: any_pb2.Any) -> bytes:
