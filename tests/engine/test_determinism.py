@@ -267,7 +267,7 @@ def test_a_callback_id_is_good_for_one_step(host):
         return value("done")
 
     header, outcome = run(host, twice)
-    assert header.error_code == "SR-GUEST-033"
+    assert header.error_code == "SR-GUEST-046"
     assert "duplicate callback id not allowed" in outcome.failure.error
     assert len(host.capabilities.found[ACTION].calls) == 1
 

@@ -10,6 +10,7 @@ from strongroom.engine.registration import Owners, Registration
 from strongroom.errors import WrongState
 from strongroom.guest.limits import GuestLimits
 from strongroom.guest.runner.guest_run import run_guest
+from strongroom.modules.decisions import Decisions
 from strongroom.modules.quotas import QuotaLimits, Quotas
 from strongroom.modules.restricted import RestrictedHelper
 from strongroom.modules.restrictions import Ledger
@@ -159,7 +160,7 @@ def test_the_first_calls_of_the_guest_are_granted_however_its_threads_are_schedu
     request = trigger(basic_trigger_pb2.Outputs(cool_output="x"), config=b"25")
     for _ in range(5):
         inner = PretendedHost(answers=answers)
-        gate = RestrictedHelper(inner, owner="0x", quotas=Quotas(QuotaLimits()), ledger=Ledger(restrictions))
+        gate = RestrictedHelper(inner, owner="0x", decisions=Decisions(Quotas(QuotaLimits()), Ledger(restrictions)))
         gate.owner = inner.owner  # for the fixture, which serves the owner of its host
         assert DENIED in execute(wasm("many-calls"), request, gate).error
         assert sorted(call.callback_id for call in inner.calls) == list(range(7))

@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from strongroom.errors import LimitExceeded
+from strongroom.modules.decisions import Decisions
 from strongroom.modules.quotas import QuotaLimits, Quotas
 from strongroom.modules.restricted import RestrictedHelper
 from strongroom.modules.restrictions import Ledger
@@ -49,7 +50,7 @@ class Inner:
 def gate(restrictions=None, **limits):
     inner = Inner()
     ledger = restrictions and Ledger(restrictions)
-    return RestrictedHelper(inner, owner=OWNER, quotas=Quotas(QuotaLimits(**limits)), ledger=ledger), inner
+    return RestrictedHelper(inner, owner=OWNER, decisions=Decisions(Quotas(QuotaLimits(**limits)), ledger)), inner
 
 
 def call(callback_id, capability="a@1.0.0", method="M", payload=None):

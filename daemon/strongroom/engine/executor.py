@@ -28,7 +28,6 @@ from strongroom.errors import (
     WrongState,
 )
 from strongroom.modules.module import Module
-from strongroom.modules.quotas import SecretBytes
 from strongroom.modules.route import CONFIDENTIAL
 from strongroom.modules.tees import CAPABILITY_ID
 from strongroom.pb.sdk.v1alpha import sdk_pb2
@@ -128,6 +127,8 @@ class Executor:
                 helper_of=helper_of,
                 known=recorded.restrictions,
                 remember=lambda answer: self._remember(handle, recorded, answer),
+                recorded=recorded,
+                counted=handle.counted,
             )
             try:
                 result = self._result(guest, helpers)
@@ -232,7 +233,7 @@ class Executor:
             clock_unix_ns=created.accepted_unix_ns or header.created_at * NS_PER_MS,
             sleeps_done=slept,
             suspend_after_ms=self._limits.suspend_after_ms if is_trigger else 0,
-            secret_bytes=SecretBytes(self._limits.secrets_bytes_max),
+            secret_bytes=handle.counted.secret_bytes(phase, recorded, self._limits),
         )
 
     @staticmethod

@@ -12,6 +12,7 @@ from strongroom.engine.cancel_signal import CancelSignal
 from strongroom.engine.journal import Journals
 from strongroom.engine.lifecycle import RunEvent
 from strongroom.engine.recorded import Recorded, recorded
+from strongroom.engine.restrictions import Counted
 from strongroom.engine.run_journal import Event, RunJournal
 from strongroom.engine.specs import Spec
 from strongroom.errors import Internal, NotFound
@@ -105,6 +106,7 @@ class RunHandle:
     spec: Spec | None = None
     cancel: CancelSignal = field(default_factory=CancelSignal)
     calls: Calls = field(default_factory=Calls)
+    counted: Counted = field(default_factory=Counted)
     marks: dict[str, Any] = field(default_factory=dict)  # Any: values of header columns
     end: End | None = None
     outcome: Outcome | None = None

@@ -12,20 +12,19 @@ from dataclasses import dataclass
 from typing import Final
 
 from strongroom.engine.host import EngineHost
-from strongroom.engine.restrictions import restricted
+from strongroom.engine.recorded import PRE_HOOK, TRIGGER, Recorded
+from strongroom.engine.restrictions import Counted, restricted
 from strongroom.engine.selection import terms_of
 from strongroom.engine.specs import Spec
 from strongroom.errors import Cancelled, GuestFault, StorageFault, StrongroomError
 from strongroom.modules.module import ExecutionHelper
+from strongroom.modules.restricted import RestrictedHelper
 from strongroom.modules.restrictions import objection_to
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.strongroom.journal.v1 import journal_pb2
 
 __all__ = ["PRE_HOOK", "TRIGGER", "GuestRun"]
 
-TRIGGER: Final = ""
-PRE_HOOK: Final = "p:"
-"""Phases of a run: what the correlation ids of their steps begin with."""
 FAILED: Final = "pre-hook execution failed"
 
 
@@ -34,7 +33,8 @@ class GuestRun:
     """What the guest of one run is executed with.
 
     ``helper_of`` gives the host's side of a phase; ``known`` is what the journal has of the pre-hook's answer;
-    ``remember`` returns when the journal has that answer on disk.
+    ``remember`` returns when the journal has that answer on disk. ``recorded`` is what the run did before, and
+    ``counted`` what that used up.
     """
 
     host: EngineHost
@@ -44,6 +44,8 @@ class GuestRun:
     helper_of: Callable[[str], ExecutionHelper]
     known: journal_pb2.RestrictionsSet | None
     remember: Callable[[journal_pb2.RestrictionsSet], None]
+    recorded: Recorded
+    counted: Counted
 
     def execute(self) -> sdk_pb2.ExecutionResult:
         """The result of the trigger, or the pre-hook's when that is an error. Raises ``StrongroomError``."""
@@ -54,7 +56,7 @@ class GuestRun:
             if isinstance(answer, sdk_pb2.ExecutionResult):
                 return answer
             restrictions = answer
-        helper = restricted(self.helper_of(TRIGGER), self.spec, self.host.limits, restrictions)
+        helper = self._gated(TRIGGER, restrictions)
         module = self.host.module(self.spec, self.module_name)
         return module.execute(self._request(trigger=self.trigger), helper, terms_of(self.spec, index, restrictions))
 
@@ -75,7 +77,7 @@ class GuestRun:
 
     def _ask(self) -> sdk_pb2.ExecutionResult:
         limit_ms = self.host.limits.pre_hook_timeout_ms
-        helper = restricted(self.helper_of(PRE_HOOK), self.spec, self.host.limits)
+        helper = self._gated(PRE_HOOK)
         if limit_ms < helper.timeout_ms:
             helper.timeout_ms = helper.timeout_limit_ms = limit_ms
             helper.timeout_setting = "limits.pre_hook_timeout_ms"
@@ -88,6 +90,10 @@ class GuestRun:
             raise
         except StrongroomError as error:
             raise _denied(str(error)) from error
+
+    def _gated(self, phase: str, restrictions: sdk_pb2.Restrictions | None = None) -> RestrictedHelper:
+        decisions = self.counted.decisions(phase, self.recorded, self.host.limits, restrictions)
+        return restricted(self.helper_of(phase), self.spec, decisions)
 
     def _request(
         self, *, trigger: sdk_pb2.Trigger | None = None, pre_hook: sdk_pb2.Trigger | None = None

@@ -15,6 +15,7 @@ from strongroom.engine.lifecycle import FINAL, RunState
 from strongroom.engine.pre_hook import GuestRun
 from strongroom.engine.replay_helper import ReplayHelper
 from strongroom.engine.replay_script import Script, script_of
+from strongroom.engine.restrictions import Counted
 from strongroom.engine.specs import Spec
 from strongroom.engine.standing import standing_workflow
 from strongroom.errors import (
@@ -151,6 +152,8 @@ class Replays:
             helper_of=helper_of,
             known=None,
             remember=script.restrictions,
+            recorded=script.recorded,
+            counted=Counted(),
         )
         end = events[-1].content or b""
         try:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from strongroom.engine.execution import SubscribeHelper, missing_secret
 from strongroom.engine.host import EngineHost
-from strongroom.engine.restrictions import restricted
+from strongroom.engine.restrictions import new_decisions, restricted
 from strongroom.engine.specs import Spec
 from strongroom.errors import GuestFault, LimitExceeded, TimedOut
 from strongroom.modules.module import Module
@@ -35,7 +35,7 @@ def subscriptions_of(
     request = sdk_pb2.ExecuteRequest(config=draft.config, max_response_size=limits.response_bytes_max)
     request.subscribe.SetInParent()
     try:
-        result = module.execute(request, restricted(helper, draft, limits))
+        result = module.execute(request, restricted(helper, draft, new_decisions(limits)))
     except TimedOut as error:
         raise TimedOut(
             "SR-WF-013",

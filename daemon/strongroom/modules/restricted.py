@@ -3,23 +3,24 @@
 The gate decides in the order in which the guest starts its calls (``begin_call``), and the call, which may come from
 any thread and at any time after that, finds the decision. So nothing that happens beside the guest, and no answer that
 comes sooner or later than before, changes what is denied.
+
+A decision is kept with the request that it is about and is used once; a second call under the same id ends the run. So
+no call ever runs on the decision about another one, whatever a runner says.
 """
 
 import threading
 from typing import Final, Protocol, runtime_checkable
 
-from strongroom.errors import CapabilityError, LimitExceeded
+from strongroom.errors import GuestFault, LimitExceeded
 from strongroom.modules.attributes import DEFAULT_NAMESPACE
+from strongroom.modules.decisions import Decisions, Key, Request, key_of
 from strongroom.modules.module import ExecutionHelper, Stop
-from strongroom.modules.quotas import Quotas
-from strongroom.modules.restrictions import Ledger
 from strongroom.pb.sdk.v1alpha import sdk_pb2
-from strongroom.plugin.error_text import format_error
 
 __all__ = ["KeepsRefusals", "RestrictedHelper"]
 
-CALL: Final = "capability"
-FETCH: Final = "secrets"
+SEEN_MAX: Final = 2_000_000
+"""Ids that are remembered for one execution: twice as many as a runner lets its guest use."""
 
 
 @runtime_checkable
@@ -39,7 +40,7 @@ class KeepsRefusals(Protocol):
 class RestrictedHelper:
     """Implements ``ExecutionHelper`` around another one. ``owner`` stands in the answers for denied secrets."""
 
-    def __init__(self, inner: ExecutionHelper, *, owner: str, quotas: Quotas, ledger: Ledger | None = None) -> None:
+    def __init__(self, inner: ExecutionHelper, *, owner: str, decisions: Decisions) -> None:
         self.execution_id = inner.execution_id
         self.node_seed = inner.node_seed
         self.timeout_ms = inner.timeout_ms
@@ -51,37 +52,52 @@ class RestrictedHelper:
         self.timeout_limit_ms: int = getattr(inner, "timeout_limit_ms", 0) or inner.timeout_ms
         self.inner = inner
         self._owner = owner
-        self._quotas = quotas
-        self._ledger = ledger
+        self._decisions = decisions
         self._deciding = threading.Lock()
-        self._calls: dict[int, str] = {}
-        self._fetches: dict[int, list[str] | str] = {}
-        self._fetching = threading.BoundedSemaphore(quotas.limits.secrets_fetches_in_flight_max)
+        self._seen: set[Key] = set()
+        self._open: dict[Key, tuple[Request, list[str] | str]] = {}
+        self._fetching = threading.BoundedSemaphore(decisions.limits.secrets_fetches_in_flight_max)
 
-    def begin_call(self, request: sdk_pb2.CapabilityRequest | sdk_pb2.GetSecretsRequest) -> None:
-        """Decide about a call that the guest starts now. Called in the guest's order."""
+    def begin_call(self, request: Request) -> None:
+        """Decide about a call that the guest starts now. Called in the guest's order.
+
+        Raises ``GuestFault`` for a second call under an id.
+        """
         with self._deciding:
-            if isinstance(request, sdk_pb2.CapabilityRequest):
-                self._calls[request.callback_id] = self._call_refusal(request)
-            else:
-                self._fetches[request.callback_id] = self._fetch_refusals(request)
+            self._begin(request)
+
+    def _begin(self, request: Request) -> None:
+        key = key_of(request)
+        if key in self._seen or len(self._seen) >= SEEN_MAX:
+            raise _used_twice(request.callback_id)
+        self._seen.add(key)
+        if isinstance(request, sdk_pb2.CapabilityRequest):
+            self._open[key] = (request, self._decisions.of_call(request))
+        else:
+            self._open[key] = (request, self._decisions.of_fetch(request))
+
+    def _decision(self, request: Request) -> list[str] | str:
+        """The decision about this very request, which nobody gets again."""
+        key = key_of(request)
+        with self._deciding:
+            if key not in self._open:
+                self._begin(request)
+            decided, verdict = self._open.pop(key)
+        if decided != request:
+            raise _used_twice(request.callback_id)
+        return verdict
 
     def call_capability(self, request: sdk_pb2.CapabilityRequest) -> sdk_pb2.CapabilityResponse:
-        """The answer, or the refusal as an answer."""
-        if request.callback_id not in self._calls:
-            self.begin_call(request)
-        if refusal := self._calls.pop(request.callback_id):
-            text = format_error(CapabilityError("Public", "User", "LimitExceeded", refusal))
+        """The answer, or the refusal as an answer. Raises ``GuestFault`` for a second call under an id."""
+        if refusal := str(self._decision(request) or ""):
             if isinstance(self.inner, KeepsRefusals):
-                return self.inner.refuse_call(request, text)
-            return sdk_pb2.CapabilityResponse(error=text)
+                return self.inner.refuse_call(request, refusal)
+            return sdk_pb2.CapabilityResponse(error=refusal)
         return self.inner.call_capability(request)
 
     def get_secrets(self, request: sdk_pb2.GetSecretsRequest) -> sdk_pb2.SecretResponses:
         """One response for each request, in order; the vault hears only of those that are not denied."""
-        if request.callback_id not in self._fetches:
-            self.begin_call(request)
-        refusals = self._fetches.pop(request.callback_id)
+        refusals = self._decision(request)
         if isinstance(refusals, str):
             if isinstance(self.inner, KeepsRefusals):
                 return self.inner.refuse_fetch(request, refusals)
@@ -123,21 +139,18 @@ class RestrictedHelper:
         """Handed on."""
         self.inner.on_cancel(stop)
 
-    def _call_refusal(self, request: sdk_pb2.CapabilityRequest) -> str:
-        """Nothing is counted anywhere unless both grant it."""
-        refusal = self._quotas.call_refusal(request) or (self._ledger.take_call(request) if self._ledger else "")
-        if not refusal:
-            self._quotas.take_call(request)
-        return refusal
-
-    def _fetch_refusals(self, request: sdk_pb2.GetSecretsRequest) -> list[str] | str:
-        if refusal := self._quotas.fetch_refusal(len(request.requests)):
-            return refusal
-        self._quotas.take_fetch()
-        return [self._ledger.take_secret(asked) if self._ledger else "" for asked in request.requests]
-
     def _denied(self, asked: sdk_pb2.SecretRequest, refusal: str) -> sdk_pb2.SecretResponse:
         error = sdk_pb2.SecretError(
             id=asked.id, namespace=asked.namespace or DEFAULT_NAMESPACE, owner=self._owner, error=refusal
         )
         return sdk_pb2.SecretResponse(error=error)
+
+
+def _used_twice(callback_id: int) -> GuestFault:
+    return GuestFault(
+        "SR-GUEST-046",
+        f"call {callback_id} was made already in this execution",
+        why="duplicate callback id not allowed",
+        fix="give every call of a run a callback id of its own",
+        step=str(callback_id),
+    )

@@ -17,12 +17,13 @@ from strongroom.guest.binary import StoredBinary, decode_upload
 from strongroom.guest.ids import execution_id, workflow_id
 from strongroom.guest.limits import GuestLimits
 from strongroom.modules.attributes import Attributes
+from strongroom.modules.decisions import Decisions
 from strongroom.modules.quotas import QuotaLimits, Quotas
 from strongroom.modules.restricted import RestrictedHelper
 from strongroom.modules.restrictions import Ledger
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.settings.limits import LimitSettings
-from strongroom.testing.authors_host import NOT_FOUND, OWNER, Begun
+from strongroom.testing.authors_host import NOT_FOUND, OWNER
 from strongroom.testing.mocks import Mocks, MocksOfOneRun
 from strongroom.testing.outcome import GuestOutcome, invalid_module
 from strongroom.testing.run import trial
@@ -188,15 +189,14 @@ class _Run:
         gate = RestrictedHelper(
             host,
             owner=OWNER,
-            quotas=Quotas(QuotaLimits(**_shared(self._limits, QuotaLimits))),
-            ledger=None if restrictions is None else Ledger(restrictions),
+            decisions=Decisions(
+                Quotas(QuotaLimits(**_shared(self._limits, QuotaLimits))),
+                None if restrictions is None else Ledger(restrictions),
+            ),
         )
 
-        def begin(call: Begun) -> None:
-            host.step(call)
-            gate.begin_call(call)
-
-        host.begin = begin
+        # The gate hears of each call from whoever executes the guest, as on a host.
+        host.begin = host.step
         outcome = trial(self._wish.binary, request, host=host, helper=gate, limits=self._guest_limits)
         self._phases.append(Phase(name, outcome, host.used, max(host.lines_by_mode.values(), default=0)))
         return outcome.result

@@ -15,6 +15,7 @@ from strongroom.guest.binary import decode_upload
 from strongroom.guest.execution_helper import ExecutionHelper
 from strongroom.guest.ids import owner_checksum
 from strongroom.guest.limits import GuestLimits
+from strongroom.modules.decisions import Decisions
 from strongroom.modules.quotas import QuotaLimits, Quotas
 from strongroom.modules.restricted import RestrictedHelper
 from strongroom.modules.restrictions import Ledger
@@ -109,11 +110,9 @@ def _checked_execution(start: enclave_pb2.Start) -> ConfidentialExecution:
 
 def _restricted(helper: EnclaveHelper, execution: ConfidentialExecution) -> RestrictedHelper:
     """The gate. Quotas are the compiled defaults: the settings of the host do not come this far."""
+    ledger = None if execution.restrictions is None else Ledger(execution.restrictions)
     return RestrictedHelper(
-        helper,
-        owner=owner_checksum(execution.owner),
-        quotas=Quotas(QuotaLimits()),
-        ledger=None if execution.restrictions is None else Ledger(execution.restrictions),
+        helper, owner=owner_checksum(execution.owner), decisions=Decisions(Quotas(QuotaLimits()), ledger)
     )
 
 
