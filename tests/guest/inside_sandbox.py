@@ -74,6 +74,7 @@ def main():
     code_directory, neighbour = int(sys.argv[2]), sys.argv[3]
     file = os.open(".", os.O_TMPFILE | os.O_RDWR, 0o400, dir_fd=code_directory)
     parent = os.getppid()
+    near, far = socket.socketpair()
     report = sandbox.apply(readable=code_directory)
     started = threading.Thread(target=lambda: None)
     started.start()
@@ -97,6 +98,7 @@ def main():
         "connect over IP": lambda: socket.socket(socket.AF_INET),
         "connect over a local socket": lambda: socket.socket(socket.AF_UNIX),
         "make a socket pair": socket.socketpair,
+        "hand a descriptor over": lambda: socket.send_fds(near, [b"x"], [far.fileno()]),
         "run a program": lambda: os.execv("/bin/true", ["true"]),  # noqa: S606 - that it fails is the test
         "fork": os.fork,
         "start a process": lambda: subprocess.run(["/bin/true"], check=True),

@@ -14,10 +14,16 @@ from strongroom.guest.frames import Frames
 @pytest.fixture
 def ends():
     ours, theirs = socket.socketpair()
-    pair = Frames(ours), Frames(theirs)
+    pair = Frames(ours, stall_s=0.05), Frames(theirs, takes_descriptors=True)
     yield pair
     for end in pair:
         end.close()
+
+
+def send_on(end, message, **beside):
+    """Send more than any buffer holds."""
+    for _ in range(100_000):
+        end.send(message, **beside)
 
 
 @pytest.mark.parametrize("size", [0, 1, 65_535, 65_536, 65_537, 3_000_000])
@@ -52,6 +58,42 @@ def test_a_descriptor_comes_with_its_frame(ends):
 def test_a_descriptor_that_did_not_come_is_an_error(ends):
     with pytest.raises(Tampered):
         ends[0].take_descriptor()
+
+
+def test_an_end_that_takes_no_descriptors_keeps_none_and_says_so():
+    ours, theirs = socket.socketpair()
+    frames = Frames(ours)
+    mine, passed = os.pipe()
+    socket.send_fds(theirs, [struct.pack(">I", 1)], [passed])
+    os.close(passed)
+    with pytest.raises(LimitExceeded, match="descriptors, which it may not"):
+        frames.receive(1)
+    # Nobody has the other end of the pipe any more.
+    assert os.read(mine, 1) == b""
+    os.close(mine)
+    frames.close()
+    theirs.close()
+
+
+@pytest.mark.parametrize("size", [1, 3_000_000])
+def test_an_end_that_does_not_read_fails_whoever_sends_and_all_who_send_later(ends, size):
+    with pytest.raises(TimeoutError, match="does not read"):
+        send_on(ends[0], bytes(size))
+    with pytest.raises(TimeoutError, match="does not read"):
+        ends[0].send(b"more")
+
+
+def test_a_descriptor_waits_no_longer_than_anything_else_for_an_end_that_does_not_read(ends):
+    with pytest.raises(TimeoutError):
+        send_on(ends[0], b"x", descriptor=0)
+
+
+def test_a_slow_reader_gets_all_of_it(ends):
+    message = os.urandom(1_000_000)
+    sender = threading.Thread(target=ends[0].send, args=(message,))
+    sender.start()
+    assert ends[1].receive(10) == message
+    sender.join()
 
 
 def test_a_frame_that_is_too_large_names_the_limit():

@@ -12,10 +12,12 @@ from google.protobuf.message import Message
 
 from strongroom.errors import GuestFault
 from strongroom.guest.cancellation import Cancellation
+from strongroom.guest.conduct import Conduct, frame_bytes_max
 from strongroom.guest.execution_helper import CountsCalls, ExecutionHelper
 from strongroom.guest.limits import GuestLimits
 from strongroom.guest.outcome import result_of, text_for_guest, timed_out
 from strongroom.guest.runner_process import RunnerDeathError, RunnerProcess
+from strongroom.guest.watchdog import Watch, Watchdog
 from strongroom.guest.workers import Workers
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.strongroom.runner.v1 import runner_pb2
@@ -28,8 +30,8 @@ _LOG: Final = logs.get(__name__)
 GRACE_S: Final = 2.0
 """A sound runner ends a guest within a tick of its deadline or a cancel; one that does not is killed after this."""
 
-MESSAGE_SLACK_BYTES: Final = 1 << 16
-"""A message of a guest fits into its memory; its frame is a little larger."""
+KILL_S: Final = 0.25
+"""The thread that executes looks at the clock too; the watchdog is for one that hangs, so it comes a little later."""
 
 
 class HostedRun:
@@ -42,6 +44,7 @@ class HostedRun:
         helper: ExecutionHelper,
         cancellation: Cancellation,
         workers: Workers,
+        watchdog: Watchdog,
         limits: GuestLimits,
         allowed: tuple[int, str],
         kind: str,
@@ -51,17 +54,16 @@ class HostedRun:
         self._helper = helper
         self._cancellation = cancellation
         self._workers = workers
+        self._watchdog = watchdog
         self._limits = limits
         self._allowed = allowed
         self._kind = kind
         self._watch = watch
-        self._lock = threading.Lock()
-        self._ending = threading.Lock()  # not the other one, which a thread may hold that sends to a hung runner
+        self._sending = threading.Lock()  # may be held for as long as the runner does not read
+        self._counting = threading.Lock()
         self._over = False
         self._suspended = False
-        self._reaper: threading.Timer | None = None
         self._calls_open = 0
-        self._lines = 0
         self.clean = False
         """True when the runner ended the guest by itself and is idle again."""
         self.finished: runner_pb2.Finished | None = None
@@ -73,22 +75,27 @@ class HostedRun:
         After ``GuestSuspended`` the calls that are open or queued go on; only their answers are dropped here.
         """
         runner = self._runner
-        runner.frames.frame_bytes_max = self._limits.memory_bytes_max + MESSAGE_SLACK_BYTES
+        runner.frames.frame_bytes_max = frame_bytes_max(self._limits)
+        conduct = Conduct(self._limits, suspend_after_ms=order.suspend_after_ms)
         deadline_s = time.monotonic() + order.limits.timeout_ms / 1000 + GRACE_S
+        watch = self._watchdog.watch(runner, deadline_s + KILL_S)
         try:
             runner.send(runner_pb2.ToRunner(execute=order), descriptor=descriptor)
-            self._cancellation.listen(self._cancel)
+            self._cancellation.listen(lambda reason, grace_ms: self._cancel(watch, reason, grace_ms))
             while True:
                 message = runner.receive(deadline_s)
                 if message is None:
                     raise timed_out(*self._allowed)
+                conduct.check(message)
                 if self._watch is not None:
                     self._watch(message)
                 if message.WhichOneof("message") == "finished":
                     return self._finish(message.finished)
-                self._handle(message)
+                self._handle(message, conduct)
         except RunnerDeathError as death:
             self._cancellation.check()
+            if time.monotonic() >= deadline_s:
+                raise timed_out(*self._allowed) from None
             _LOG.warning("a runner died during a run", extra={"pid": runner.pid, "reason": str(death)})
             raise GuestFault(
                 "SR-GUEST-015",
@@ -97,9 +104,11 @@ class HostedRun:
                 fix="start the run again; if it happens again, the workflow uses the machine in a way it must not",
             ) from None
         finally:
-            self._end()
+            self._end(watch)
 
     def _finish(self, finished: runner_pb2.Finished) -> bytes:
+        if finished.outcome == runner_pb2.OUTCOME_CANCELLED and not self._cancellation.reason:
+            raise RunnerDeathError("it says that a run was cancelled which was not")
         self.finished = finished
         self.clean = finished.outcome != runner_pb2.OUTCOME_HOST_FAULT
         if finished.outcome == runner_pb2.OUTCOME_SUSPENDED:
@@ -107,7 +116,7 @@ class HostedRun:
             self._suspended = True
         return result_of(finished, self._limits, self._allowed)
 
-    def _handle(self, message: runner_pb2.FromRunner) -> None:
+    def _handle(self, message: runner_pb2.FromRunner, conduct: Conduct) -> None:
         match message.WhichOneof("message"):
             case "capability_call":
                 request = message.capability_call
@@ -119,25 +128,21 @@ class HostedRun:
                 self._start(lambda: self._secrets(fetch))
             case "now_call":
                 moment = self._helper.now_ns(1 if message.now_call.mode == sdk_pb2.MODE_DON else 2)
+                if moment is None:
+                    conduct.refused_time()
                 answer = runner_pb2.NowAnswer(unix_ns=moment or 0, refused=moment is None)
                 self._runner.send(runner_pb2.ToRunner(now_answer=answer))
             case "log_line":
-                self._lines += 1
-                # Two modes, and one warning for each.
-                if self._lines > 2 * (self._limits.log_lines_max + 1) + 2:
-                    raise RunnerDeathError("it sent more log lines than a guest may")
                 self._helper.log(message.log_line.mode, message.log_line.line)
             case "metric":
                 self._helper.metric(message.metric)
-            case unexpected:
-                raise RunnerDeathError(f"it sent {unexpected} during a run")
 
     def _begin(self, request: sdk_pb2.CapabilityRequest | sdk_pb2.GetSecretsRequest) -> None:
         if isinstance(self._helper, CountsCalls):
             self._helper.begin_call(request)
 
     def _start(self, job: Callable[[], None]) -> None:
-        with self._lock:
+        with self._counting:
             self._calls_open += 1
             if self._calls_open > self._limits.calls_in_flight_max:
                 raise RunnerDeathError("it has more calls open than a guest may")
@@ -181,8 +186,9 @@ class HostedRun:
         return response.ByteSize() > self._limits.memory_bytes_max
 
     def _answer(self, message: runner_pb2.ToRunner) -> None:
-        with self._lock:
+        with self._counting:
             self._calls_open -= 1
+        with self._sending:
             if self._over:
                 return
             try:
@@ -191,18 +197,10 @@ class HostedRun:
                 # The thread that reads finds out by itself, and says so.
                 return
 
-    def _cancel(self, reason: str, grace_ms: int) -> None:
-        # The timer comes first: sending may block on a runner that does not read.
-        reaper = threading.Timer(grace_ms / 1000 + GRACE_S, self._reap)
-        reaper.daemon = True
-        with self._ending:
-            if self._over:
-                return
-            if self._reaper is not None:
-                self._reaper.cancel()
-            self._reaper = reaper
-            reaper.start()
-        with self._lock:
+    def _cancel(self, watch: Watch, reason: str, grace_ms: int) -> None:
+        # The watchdog comes first: sending may hang on a runner that does not read.
+        self._watchdog.shorten(watch, time.monotonic() + grace_ms / 1000 + GRACE_S)
+        with self._sending:
             if self._over:
                 return
             try:
@@ -210,15 +208,14 @@ class HostedRun:
             except RunnerDeathError:
                 return
 
-    def _reap(self) -> None:
-        with self._ending:
-            if not self._over:
-                self._runner.kill()
-
-    def _end(self) -> None:
+    def _end(self, watch: Watch) -> None:
+        """Nothing is sent any more when this returns. It does not wait for a runner that does not read."""
+        self._over = True
+        self._watchdog.leave(watch)
         if not self.clean:
             self._runner.kill()
-        with self._lock, self._ending:
-            self._over = True
-            if self._reaper is not None:
-                self._reaper.cancel()
+        if not self._sending.acquire(timeout=GRACE_S):
+            self.clean = False
+            self._runner.kill()
+            self._sending.acquire()
+        self._sending.release()

@@ -4,8 +4,30 @@ Source: contracts/cre-guest.md section 12. KB and MB are decimal there and here.
 """
 
 from dataclasses import dataclass
+from typing import Final
 
-__all__ = ["GuestLimits"]
+__all__ = [
+    "CALLS_MAX",
+    "ERROR_CHARS_MAX",
+    "LOG_LINE_CUT",
+    "METRICS_MAX",
+    "REFUSALS_MAX",
+    "SECRETS_PER_FETCH_MAX",
+    "GuestLimits",
+]
+
+CALLS_MAX: Final = 1_000_000
+"""Calls and fetches of one execution: the host remembers the id of each. No setting allows more steps."""
+ERROR_CHARS_MAX: Final = 4_000
+"""A trap carries a backtrace as deep as the guest's stack; this much of it says where."""
+LOG_LINE_CUT: Final = " ...(truncated)"
+"""What stands at the end of a line that was cut."""
+METRICS_MAX: Final = 100_000
+"""Metrics of one execution; further ones are dropped."""
+REFUSALS_MAX: Final = 1_000
+"""How often a runner asks its host for the time after it was refused; then it refuses the guest by itself."""
+SECRETS_PER_FETCH_MAX: Final = 100
+"""Secrets that one fetch may name: an empty name takes two bytes, and some hundred where it is looked up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +50,8 @@ class GuestLimits:
     """Log lines for each mode: a guest that logs in a loop must not fill the journal."""
     calls_in_flight_max: int = 30
     """Calls open at once: each holds a thread of the host and a connection of a plugin."""
+    capability_request_bytes_max: int = 1_000_000
+    """Size of one request of a guest: each call is sealed into the journal of its run."""
     poll_subscriptions_max: int = 128
     """Subscriptions of one ``poll_oneoff``: the host works once through each of them."""
     metric_bytes_max: int = 0

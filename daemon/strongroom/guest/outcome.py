@@ -69,6 +69,7 @@ def wire_limits(limits: GuestLimits, *, timeout_ms: int) -> runner_pb2.Limits:
         metric_labels_max=limits.metric_labels_max,
         metric_label_bytes_max=limits.metric_label_bytes_max,
         table_elements_max=limits.table_elements_max,
+        capability_request_bytes_max=limits.capability_request_bytes_max,
     )
 
 

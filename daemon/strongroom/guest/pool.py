@@ -17,10 +17,11 @@ from strongroom.guest.cancellation import Cancellation
 from strongroom.guest.execution_helper import ExecutionHelper
 from strongroom.guest.fleet import Fleet
 from strongroom.guest.hosted_run import HostedRun
-from strongroom.guest.limits import GuestLimits
+from strongroom.guest.limits import ERROR_CHARS_MAX, GuestLimits
 from strongroom.guest.outcome import check_memory, execute_order, not_admitted, time_of
 from strongroom.guest.runner_process import RunnerDeathError
 from strongroom.guest.spawner import Spawner
+from strongroom.guest.watchdog import Watchdog
 from strongroom.guest.workers import Workers
 from strongroom.pb.strongroom.runner.v1 import runner_pb2
 
@@ -34,6 +35,9 @@ CALL_THREADS_MAX: Final = 512
 waits costs little, thousands of them do."""
 
 FRAME_SLACK_BYTES: Final = 1 << 20
+
+LABEL_CHARS_MAX: Final = 1_000
+"""The name of a marker names an SDK; it is stored with the workflow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,7 @@ class RunnerPool:
         self._spawner = Spawner(cache.code_directory)
         self._fleet = Fleet(self._spawner, runners_max=runners_max)
         self._workers = Workers(CALL_THREADS_MAX, name="guest-call")
+        self._watchdog = Watchdog()
         self._compiling = threading.Lock()
 
     def start(self) -> None:
@@ -141,6 +146,7 @@ class RunnerPool:
                 helper=helper,
                 cancellation=cancellation,
                 workers=self._workers,
+                watchdog=self._watchdog,
                 limits=limits,
                 allowed=allowed,
                 kind=f"{owner}/{module_key}",
@@ -168,6 +174,7 @@ class RunnerPool:
         self._fleet.close()
         self._spawner.close()
         self._workers.close()
+        self._watchdog.close()
         self._cache.close()
 
     def _cache_key(self, module_key: str) -> str:
@@ -212,5 +219,7 @@ class RunnerPool:
         if message.WhichOneof("message") != "compiled" or not (message.compiled.native or message.compiled.error):
             raise not_admitted("the compiler gave no answer to it")
         if message.compiled.error:
-            raise not_admitted(message.compiled.error)
+            raise not_admitted(message.compiled.error[:ERROR_CHARS_MAX])
+        if len(message.compiled.info.sdk_label) > LABEL_CHARS_MAX:
+            raise not_admitted("the name of its marker is too long")
         return message.compiled

@@ -27,6 +27,9 @@ READY_S: Final = 20.0
 STDERR_BYTES_MAX: Final = 1 << 16
 """What a dying runner can say. It writes into memory that cannot grow."""
 
+STALL_S: Final = 10.0
+"""A sound runner reads within a tick, also while its guest computes; one that reads nothing for this long is not."""
+
 CONTROL_BYTES_MAX: Final = 1 << 20
 """Size of a frame outside a run: Ready, and nothing else."""
 
@@ -63,7 +66,7 @@ class RunnerProcess:
             raise
         finally:
             theirs.close()
-        self.frames = Frames(ours, frame_bytes_max=CONTROL_BYTES_MAX)
+        self.frames = Frames(ours, frame_bytes_max=CONTROL_BYTES_MAX, stall_s=STALL_S)
         self.ready = runner_pb2.Ready()
         self.owner = ""
         """Whom it serves until it is recycled; empty while it is fresh."""
@@ -109,6 +112,9 @@ class RunnerProcess:
         """Raises ``RunnerDeathError``."""
         try:
             self.frames.send(message.SerializeToString(), descriptor=descriptor)
+        except TimeoutError:
+            self.kill()
+            raise RunnerDeathError("it did not read what it was sent") from None
         except OSError:
             raise RunnerDeathError(self._how_it_ended()) from None
 

@@ -32,9 +32,9 @@ _NO_SUCH_CALL: Final = _ERRNO | 38  # ENOSYS
 
 # Plain ones: (x86_64, aarch64), -1 where a processor does not have it.
 ALLOWED: Final[dict[str, tuple[int, int]]] = {
-    # the inherited socket, and descriptors that are open already
+    # the inherited socket, and descriptors that are open already; no sendmsg, which could give the host descriptors
     "read": (0, 63), "write": (1, 64), "readv": (19, 65), "writev": (20, 66), "pread64": (17, 67), "close": (3, 57),
-    "fstat": (5, 80), "lseek": (8, 62), "sendto": (44, 206), "recvfrom": (45, 207), "sendmsg": (46, 211),
+    "fstat": (5, 80), "lseek": (8, 62), "sendto": (44, 206), "recvfrom": (45, 207),
     "recvmsg": (47, 212), "shutdown": (48, 210), "poll": (7, -1), "ppoll": (271, 73), "ftruncate": (77, 46),
     # memory of the guest and of its code; memfd_create gives memory, not a file
     "mmap": (9, 222), "mprotect": (10, 226), "munmap": (11, 215), "brk": (12, 214), "mremap": (25, 216),

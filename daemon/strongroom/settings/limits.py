@@ -92,6 +92,10 @@ class LimitSettings(BaseModel):
         default=30,
         description="Calls that one run may have open; each holds a thread and a connection of a plugin.",
     )
+    capability_request_bytes_max: Bytes = Field(
+        default=1_000_000,
+        description="Size of the request of one call; each is sealed into the journal of its run.",
+    )
     capability_call_timeout_ms: Milliseconds = Field(
         default=180_000,
         description="Time of one capability call; a plugin that hangs holds a run no longer than this.",

@@ -49,6 +49,10 @@ class Calls:
         """True when the id was used before in this run."""
         return (kind, call_id) in self._used
 
+    def count(self) -> int:
+        """How many were opened in this run."""
+        return len(self._used)
+
     def has_slot(self) -> bool:
         """True when another call may start."""
         return self._in_flight < self._in_flight_max

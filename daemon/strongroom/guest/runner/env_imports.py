@@ -10,6 +10,7 @@ from typing import Final
 from google.protobuf.message import DecodeError
 
 from strongroom.guest.ids import don_seed
+from strongroom.guest.limits import CALLS_MAX, LOG_LINE_CUT, METRICS_MAX, SECRETS_PER_FETCH_MAX
 from strongroom.guest.runner.calls import Kind
 from strongroom.guest.runner.execution import MODE_DON, MODE_NODE, Execution, HostError
 from strongroom.guest.runner.memory import MemoryAccessError
@@ -21,7 +22,6 @@ __all__ = ["await_capabilities", "await_secrets", "call_capability", "emit_metri
 
 EFAULT: Final = 21
 EINVAL: Final = 28
-TRUNCATED: Final = " ...(truncated)"
 
 
 def version_marker(_run: Execution) -> None:
@@ -54,6 +54,9 @@ def call_capability_v1(run: Execution, pointer: int, size: int) -> int:
 def call_capability(run: Execution, pointer: int, size: int, out: int, out_max: int) -> int:
     """Start a capability call: 0, or the negative size of an error text."""
     try:
+        run.memory.check(pointer, size)
+        if size > run.limits.capability_request_bytes_max:
+            return _fail(run, f"error calling callCapAsync: {_too_large(run, size)}", out, out_max)
         request = sdk_pb2.CapabilityRequest.FromString(run.memory.read(pointer, size))
     except MemoryAccessError as fault:
         return _fail(run, f"error calling wasmRead: {fault}", out, out_max)
@@ -69,11 +72,17 @@ def call_capability(run: Execution, pointer: int, size: int, out: int, out_max: 
 def get_secrets(run: Execution, pointer: int, size: int, out: int, out_max: int) -> int:
     """Start a secrets fetch: 0, or the negative size of an error text."""
     try:
+        run.memory.check(pointer, size)
+        if size > run.limits.capability_request_bytes_max:
+            return _fail(run, f"error calling getSecretsAsync: {_too_large(run, size)}", out, out_max)
         request = sdk_pb2.GetSecretsRequest.FromString(run.memory.read(pointer, size))
     except MemoryAccessError as fault:
         return _fail(run, f"error calling wasmRead: {fault}", out, out_max)
     except DecodeError as error:
         return _fail(run, f"error calling proto unmarshal: {error}", out, out_max)
+    if len(request.requests) > SECRETS_PER_FETCH_MAX:
+        refusal = f"a fetch of {len(request.requests)} secrets is larger than the limit of {SECRETS_PER_FETCH_MAX}"
+        return _fail(run, f"error calling getSecretsAsync: {refusal}", out, out_max)
     refusal = _take_slot(run, Kind.SECRETS, request.callback_id)
     if refusal:
         return _fail(run, f"error calling getSecretsAsync: {refusal}", out, out_max)
@@ -130,7 +139,7 @@ def log(run: Execution, pointer: int, size: int) -> None:
         run.host.log(run.mode, f"strongroom: a log line could not be read: {fault}")
         return
     if size > line_max:
-        run.host.log(run.mode, data.decode(errors="ignore") + TRUNCATED)
+        run.host.log(run.mode, data.decode(errors="ignore") + LOG_LINE_CUT)
     else:
         run.host.log(run.mode, data.decode(errors="replace"))
 
@@ -138,7 +147,7 @@ def log(run: Execution, pointer: int, size: int) -> None:
 def emit_metric(run: Execution, pointer: int, size: int) -> int:
     """Take a metric: 0, or -1 when metrics are off or this one is not within its limits."""
     limits = run.limits
-    if not 0 < size <= limits.metric_bytes_max:
+    if not 0 < size <= limits.metric_bytes_max or run.metrics >= METRICS_MAX:
         return -1
     try:
         data = run.memory.read(pointer, size)
@@ -151,6 +160,7 @@ def emit_metric(run: Execution, pointer: int, size: int) -> int:
         return -1
     if any(len(value.encode()) > limits.metric_label_bytes_max for value in metric.labels.values()):
         return -1
+    run.metrics += 1
     run.host.metric(data)
     return 0
 
@@ -186,10 +196,19 @@ class _AwaitError(Exception):
     """An await that cannot succeed. Nothing was consumed."""
 
 
+def _too_large(run: Execution, size: int) -> str:
+    limit = run.limits.capability_request_bytes_max
+    return (
+        f"the request of {size} bytes is larger than the limit of {limit} bytes (limits.capability_request_bytes_max)"
+    )
+
+
 def _take_slot(run: Execution, kind: Kind, call_id: int) -> str:
     """Open the call and return nothing, or return why not. Blocks while all slots are taken."""
     if run.calls.is_used(kind, call_id):
         return "duplicate callback id not allowed"
+    if run.calls.count() >= CALLS_MAX:
+        return f"the guest has made {CALLS_MAX} calls, more than which it may not"
     if not run.wait(run.calls.has_slot, until_s=run.patience_s(), waits=lambda: _waits_for_slot(run)):
         return run.over_reason()
     run.calls.open(kind, call_id)

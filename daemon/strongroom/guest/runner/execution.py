@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Final, NoReturn, Protocol
 
+from strongroom.guest.limits import ERROR_CHARS_MAX
 from strongroom.guest.runner.calls import Calls
 from strongroom.guest.runner.clock import Entropy, GuestClock
 from strongroom.guest.runner.memory import GuestMemory
@@ -24,9 +25,6 @@ TICK_S: Final = 0.02
 """How often the ticker looks; a failure within one tick of the deadline counts as the deadline."""
 
 DEADLINE_REASON: Final = "context deadline exceeded"
-ERROR_CHARS_MAX: Final = 4_000
-"""A trap carries a backtrace as deep as the guest's stack; this much of it says where."""
-
 EXIT_TEXTS: Final = {
     110: "invariant violation: error marshaling response",
     111: "invariant violation: invalid request to runner",
@@ -101,6 +99,9 @@ class Execution:
         self.suspend_after_s = order.suspend_after_ms / 1000
         self.mode = 0
         self.log_lines: dict[int, int] = {}
+        self.metrics = 0
+        self.refusals = 0
+        """How often the host did not tell the time."""
         self.closed_descriptors: set[int] = set()
         self.first_node_ns: int | None = None
         self.response: bytes | None = None

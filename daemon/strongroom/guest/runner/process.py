@@ -27,7 +27,7 @@ def serve(descriptor: int, code_directory: int | None = None) -> None:
     Code comes as descriptors, of memory or of files in the directory behind ``code_directory``.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the daemon, which drains
-    frames = Frames(socket.socket(fileno=descriptor))
+    frames = Frames(socket.socket(fileno=descriptor), takes_descriptors=True)
     identity = engine_id()  # reads /proc/cpuinfo, which the sandbox forbids
     report = sandbox.apply(readable=code_directory)
     if code_directory is not None:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 
 from strongroom.guest.frames import Frames
+from strongroom.guest.limits import REFUSALS_MAX
 from strongroom.guest.runner.calls import Answer, Kind
 from strongroom.guest.runner.execution import Execution
 from strongroom.pb.sdk.v1alpha import sdk_pb2
@@ -35,13 +36,16 @@ class RemoteHost:
         self._send(runner_pb2.FromRunner(secrets_call=request))
 
     def now_ns(self, execution: Execution, mode: int) -> int | None:
-        """Ask, and wait for the answer."""
-        if execution.is_over():
+        """Ask, and wait for the answer; who was refused again and again does not ask any more."""
+        if execution.is_over() or execution.refusals >= REFUSALS_MAX:
             return None
         self._moment = None
         self._send(runner_pb2.FromRunner(now_call=runner_pb2.NowCall(mode=sdk_pb2.Mode.ValueType(mode))))
         execution.wait(lambda: self._moment is not None)
-        return None if self._moment is None or self._moment.refused else self._moment.unix_ns
+        moment = self._moment
+        if moment is not None and moment.refused:
+            execution.refusals += 1
+        return None if moment is None or moment.refused else moment.unix_ns
 
     def log(self, mode: int, line: str) -> None:
         """Send the line."""

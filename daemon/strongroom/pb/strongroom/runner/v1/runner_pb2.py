@@ -25,15 +25,15 @@ _sym_db = _symbol_database.Default()
 from strongroom.pb.sdk.v1alpha import sdk_pb2 as sdk_dot_v1alpha_dot_sdk__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!strongroom/runner/v1/runner.proto\x12\x14strongroom.runner.v1\x1a\x15sdk/v1alpha/sdk.proto\"\xe4\x02\n\x08ToRunner\x12\x30\n\x07\x63ompile\x18\x01 \x01(\x0b\x32\x1d.strongroom.runner.v1.CompileH\x00\x12\x30\n\x07\x65xecute\x18\x02 \x01(\x0b\x32\x1d.strongroom.runner.v1.ExecuteH\x00\x12\x43\n\x11\x63\x61pability_answer\x18\x03 \x01(\x0b\x32&.strongroom.runner.v1.CapabilityAnswerH\x00\x12=\n\x0esecrets_answer\x18\x04 \x01(\x0b\x32#.strongroom.runner.v1.SecretsAnswerH\x00\x12\x35\n\nnow_answer\x18\x05 \x01(\x0b\x32\x1f.strongroom.runner.v1.NowAnswerH\x00\x12.\n\x06\x63\x61ncel\x18\x06 \x01(\x0b\x32\x1c.strongroom.runner.v1.CancelH\x00\x42\t\n\x07message\"\x98\x03\n\nFromRunner\x12,\n\x05ready\x18\x01 \x01(\x0b\x32\x1b.strongroom.runner.v1.ReadyH\x00\x12\x32\n\x08\x63ompiled\x18\x02 \x01(\x0b\x32\x1e.strongroom.runner.v1.CompiledH\x00\x12\x39\n\x0f\x63\x61pability_call\x18\x03 \x01(\x0b\x32\x1e.sdk.v1alpha.CapabilityRequestH\x00\x12\x36\n\x0csecrets_call\x18\x04 \x01(\x0b\x32\x1e.sdk.v1alpha.GetSecretsRequestH\x00\x12\x31\n\x08now_call\x18\x05 \x01(\x0b\x32\x1d.strongroom.runner.v1.NowCallH\x00\x12\x31\n\x08log_line\x18\x06 \x01(\x0b\x32\x1d.strongroom.runner.v1.LogLineH\x00\x12\x10\n\x06metric\x18\x07 \x01(\x0cH\x00\x12\x32\n\x08\x66inished\x18\x08 \x01(\x0b\x32\x1e.strongroom.runner.v1.FinishedH\x00\x42\t\n\x07message\"M\n\x05Ready\x12\x0b\n\x03pid\x18\x01 \x01(\r\x12\x13\n\x0bprotections\x18\x02 \x03(\t\x12\x0f\n\x07missing\x18\x03 \x03(\t\x12\x11\n\tengine_id\x18\x04 \x01(\t\"\xd2\x02\n\x06Limits\x12\x18\n\x10memory_bytes_max\x18\x01 \x01(\x04\x12\x12\n\ntimeout_ms\x18\x02 \x01(\x04\x12\x1a\n\x12response_bytes_max\x18\x03 \x01(\x04\x12\x1a\n\x12log_line_bytes_max\x18\x04 \x01(\x04\x12\x15\n\rlog_lines_max\x18\x05 \x01(\x04\x12\x1b\n\x13\x63\x61lls_in_flight_max\x18\x06 \x01(\r\x12\x1e\n\x16poll_subscriptions_max\x18\x07 \x01(\r\x12\x18\n\x10metric_bytes_max\x18\x08 \x01(\x04\x12\x1d\n\x15metric_name_bytes_max\x18\t \x01(\x04\x12\x19\n\x11metric_labels_max\x18\n \x01(\r\x12\x1e\n\x16metric_label_bytes_max\x18\x0b \x01(\x04\x12\x1a\n\x12table_elements_max\x18\x0c \x01(\x04\"\x17\n\x07\x43ompile\x12\x0c\n\x04wasm\x18\x01 \x01(\x0c\"Y\n\x08\x43ompiled\x12\r\n\x05\x65rror\x18\x01 \x01(\t\x12\x0e\n\x06native\x18\x02 \x01(\x0c\x12.\n\x04info\x18\x03 \x01(\x0b\x32 .strongroom.runner.v1.ModuleInfo\"L\n\nModuleInfo\x12\x11\n\tsdk_label\x18\x01 \x01(\t\x12\x11\n\tcall_form\x18\x02 \x01(\r\x12\x18\n\x10memory_bytes_min\x18\x03 \x01(\x04\"\xfb\x01\n\x07\x45xecute\x12\x12\n\nmodule_key\x18\x01 \x01(\t\x12\x17\n\x0fwith_descriptor\x18\x02 \x01(\x08\x12\x0f\n\x07request\x18\x04 \x01(\x0c\x12\x14\n\x0c\x65xecution_id\x18\x05 \x01(\t\x12\x11\n\tnode_seed\x18\x06 \x01(\x12\x12,\n\x06limits\x18\x07 \x01(\x0b\x32\x1c.strongroom.runner.v1.Limits\x12\x0f\n\x07\x65ntropy\x18\x08 \x01(\x0c\x12\x15\n\rclock_unix_ns\x18\t \x01(\x03\x12\x13\n\x0bsleeps_done\x18\n \x01(\r\x12\x18\n\x10suspend_after_ms\x18\x0b \x01(\x04J\x04\x08\x03\x10\x04\"e\n\x10\x43\x61pabilityAnswer\x12\x13\n\x0b\x63\x61llback_id\x18\x01 \x01(\x05\x12\x10\n\x08response\x18\x02 \x01(\x0c\x12\x10\n\x08oversize\x18\x03 \x01(\x08\x12\x18\n\x10\x61nswered_unix_ns\x18\x04 \x01(\x03\"r\n\rSecretsAnswer\x12\x13\n\x0b\x63\x61llback_id\x18\x01 \x01(\x05\x12\x11\n\tresponses\x18\x02 \x01(\x0c\x12\r\n\x05\x65rror\x18\x03 \x01(\t\x12\x10\n\x08oversize\x18\x04 \x01(\x08\x12\x18\n\x10\x61nswered_unix_ns\x18\x05 \x01(\x03\"*\n\x07NowCall\x12\x1f\n\x04mode\x18\x01 \x01(\x0e\x32\x11.sdk.v1alpha.Mode\"-\n\tNowAnswer\x12\x0f\n\x07unix_ns\x18\x01 \x01(\x03\x12\x0f\n\x07refused\x18\x02 \x01(\x08\"8\n\x07LogLine\x12\x1f\n\x04mode\x18\x01 \x01(\x0e\x32\x11.sdk.v1alpha.Mode\x12\x0c\n\x04line\x18\x02 \x01(\t\"*\n\x06\x43\x61ncel\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x10\n\x08grace_ms\x18\x02 \x01(\x04\"\xac\x01\n\x08\x46inished\x12.\n\x07outcome\x18\x01 \x01(\x0e\x32\x1d.strongroom.runner.v1.Outcome\x12\x0e\n\x06result\x18\x02 \x01(\x0c\x12\r\n\x05\x65rror\x18\x03 \x01(\t\x12\x0f\n\x07wall_us\x18\x04 \x01(\x04\x12*\n\x05waits\x18\x05 \x01(\x0b\x32\x1b.strongroom.runner.v1.Waits\x12\x14\n\x0cmemory_bytes\x18\x06 \x01(\x04\"n\n\x05Waits\x12\x14\n\x0c\x63\x61pabilities\x18\x01 \x03(\x05\x12\x0f\n\x07secrets\x18\x02 \x03(\x05\x12\x0c\n\x04slot\x18\x03 \x01(\x08\x12\x1b\n\x13sleep_until_unix_ns\x18\x04 \x01(\x03\x12\x13\n\x0bsleeps_done\x18\x05 \x01(\r*\xac\x01\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x12\n\x0eOUTCOME_RESULT\x10\x01\x12\x17\n\x13OUTCOME_GUEST_FAULT\x10\x02\x12\x15\n\x11OUTCOME_TIMED_OUT\x10\x03\x12\x15\n\x11OUTCOME_CANCELLED\x10\x04\x12\x16\n\x12OUTCOME_HOST_FAULT\x10\x05\x12\x15\n\x11OUTCOME_SUSPENDED\x10\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!strongroom/runner/v1/runner.proto\x12\x14strongroom.runner.v1\x1a\x15sdk/v1alpha/sdk.proto\"\xe4\x02\n\x08ToRunner\x12\x30\n\x07\x63ompile\x18\x01 \x01(\x0b\x32\x1d.strongroom.runner.v1.CompileH\x00\x12\x30\n\x07\x65xecute\x18\x02 \x01(\x0b\x32\x1d.strongroom.runner.v1.ExecuteH\x00\x12\x43\n\x11\x63\x61pability_answer\x18\x03 \x01(\x0b\x32&.strongroom.runner.v1.CapabilityAnswerH\x00\x12=\n\x0esecrets_answer\x18\x04 \x01(\x0b\x32#.strongroom.runner.v1.SecretsAnswerH\x00\x12\x35\n\nnow_answer\x18\x05 \x01(\x0b\x32\x1f.strongroom.runner.v1.NowAnswerH\x00\x12.\n\x06\x63\x61ncel\x18\x06 \x01(\x0b\x32\x1c.strongroom.runner.v1.CancelH\x00\x42\t\n\x07message\"\x98\x03\n\nFromRunner\x12,\n\x05ready\x18\x01 \x01(\x0b\x32\x1b.strongroom.runner.v1.ReadyH\x00\x12\x32\n\x08\x63ompiled\x18\x02 \x01(\x0b\x32\x1e.strongroom.runner.v1.CompiledH\x00\x12\x39\n\x0f\x63\x61pability_call\x18\x03 \x01(\x0b\x32\x1e.sdk.v1alpha.CapabilityRequestH\x00\x12\x36\n\x0csecrets_call\x18\x04 \x01(\x0b\x32\x1e.sdk.v1alpha.GetSecretsRequestH\x00\x12\x31\n\x08now_call\x18\x05 \x01(\x0b\x32\x1d.strongroom.runner.v1.NowCallH\x00\x12\x31\n\x08log_line\x18\x06 \x01(\x0b\x32\x1d.strongroom.runner.v1.LogLineH\x00\x12\x10\n\x06metric\x18\x07 \x01(\x0cH\x00\x12\x32\n\x08\x66inished\x18\x08 \x01(\x0b\x32\x1e.strongroom.runner.v1.FinishedH\x00\x42\t\n\x07message\"M\n\x05Ready\x12\x0b\n\x03pid\x18\x01 \x01(\r\x12\x13\n\x0bprotections\x18\x02 \x03(\t\x12\x0f\n\x07missing\x18\x03 \x03(\t\x12\x11\n\tengine_id\x18\x04 \x01(\t\"\xf8\x02\n\x06Limits\x12\x18\n\x10memory_bytes_max\x18\x01 \x01(\x04\x12\x12\n\ntimeout_ms\x18\x02 \x01(\x04\x12\x1a\n\x12response_bytes_max\x18\x03 \x01(\x04\x12\x1a\n\x12log_line_bytes_max\x18\x04 \x01(\x04\x12\x15\n\rlog_lines_max\x18\x05 \x01(\x04\x12\x1b\n\x13\x63\x61lls_in_flight_max\x18\x06 \x01(\r\x12\x1e\n\x16poll_subscriptions_max\x18\x07 \x01(\r\x12\x18\n\x10metric_bytes_max\x18\x08 \x01(\x04\x12\x1d\n\x15metric_name_bytes_max\x18\t \x01(\x04\x12\x19\n\x11metric_labels_max\x18\n \x01(\r\x12\x1e\n\x16metric_label_bytes_max\x18\x0b \x01(\x04\x12\x1a\n\x12table_elements_max\x18\x0c \x01(\x04\x12$\n\x1c\x63\x61pability_request_bytes_max\x18\r \x01(\x04\"\x17\n\x07\x43ompile\x12\x0c\n\x04wasm\x18\x01 \x01(\x0c\"Y\n\x08\x43ompiled\x12\r\n\x05\x65rror\x18\x01 \x01(\t\x12\x0e\n\x06native\x18\x02 \x01(\x0c\x12.\n\x04info\x18\x03 \x01(\x0b\x32 .strongroom.runner.v1.ModuleInfo\"L\n\nModuleInfo\x12\x11\n\tsdk_label\x18\x01 \x01(\t\x12\x11\n\tcall_form\x18\x02 \x01(\r\x12\x18\n\x10memory_bytes_min\x18\x03 \x01(\x04\"\xfb\x01\n\x07\x45xecute\x12\x12\n\nmodule_key\x18\x01 \x01(\t\x12\x17\n\x0fwith_descriptor\x18\x02 \x01(\x08\x12\x0f\n\x07request\x18\x04 \x01(\x0c\x12\x14\n\x0c\x65xecution_id\x18\x05 \x01(\t\x12\x11\n\tnode_seed\x18\x06 \x01(\x12\x12,\n\x06limits\x18\x07 \x01(\x0b\x32\x1c.strongroom.runner.v1.Limits\x12\x0f\n\x07\x65ntropy\x18\x08 \x01(\x0c\x12\x15\n\rclock_unix_ns\x18\t \x01(\x03\x12\x13\n\x0bsleeps_done\x18\n \x01(\r\x12\x18\n\x10suspend_after_ms\x18\x0b \x01(\x04J\x04\x08\x03\x10\x04\"e\n\x10\x43\x61pabilityAnswer\x12\x13\n\x0b\x63\x61llback_id\x18\x01 \x01(\x05\x12\x10\n\x08response\x18\x02 \x01(\x0c\x12\x10\n\x08oversize\x18\x03 \x01(\x08\x12\x18\n\x10\x61nswered_unix_ns\x18\x04 \x01(\x03\"r\n\rSecretsAnswer\x12\x13\n\x0b\x63\x61llback_id\x18\x01 \x01(\x05\x12\x11\n\tresponses\x18\x02 \x01(\x0c\x12\r\n\x05\x65rror\x18\x03 \x01(\t\x12\x10\n\x08oversize\x18\x04 \x01(\x08\x12\x18\n\x10\x61nswered_unix_ns\x18\x05 \x01(\x03\"*\n\x07NowCall\x12\x1f\n\x04mode\x18\x01 \x01(\x0e\x32\x11.sdk.v1alpha.Mode\"-\n\tNowAnswer\x12\x0f\n\x07unix_ns\x18\x01 \x01(\x03\x12\x0f\n\x07refused\x18\x02 \x01(\x08\"8\n\x07LogLine\x12\x1f\n\x04mode\x18\x01 \x01(\x0e\x32\x11.sdk.v1alpha.Mode\x12\x0c\n\x04line\x18\x02 \x01(\t\"*\n\x06\x43\x61ncel\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x10\n\x08grace_ms\x18\x02 \x01(\x04\"\xac\x01\n\x08\x46inished\x12.\n\x07outcome\x18\x01 \x01(\x0e\x32\x1d.strongroom.runner.v1.Outcome\x12\x0e\n\x06result\x18\x02 \x01(\x0c\x12\r\n\x05\x65rror\x18\x03 \x01(\t\x12\x0f\n\x07wall_us\x18\x04 \x01(\x04\x12*\n\x05waits\x18\x05 \x01(\x0b\x32\x1b.strongroom.runner.v1.Waits\x12\x14\n\x0cmemory_bytes\x18\x06 \x01(\x04\"n\n\x05Waits\x12\x14\n\x0c\x63\x61pabilities\x18\x01 \x03(\x05\x12\x0f\n\x07secrets\x18\x02 \x03(\x05\x12\x0c\n\x04slot\x18\x03 \x01(\x08\x12\x1b\n\x13sleep_until_unix_ns\x18\x04 \x01(\x03\x12\x13\n\x0bsleeps_done\x18\x05 \x01(\r*\xac\x01\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x12\n\x0eOUTCOME_RESULT\x10\x01\x12\x17\n\x13OUTCOME_GUEST_FAULT\x10\x02\x12\x15\n\x11OUTCOME_TIMED_OUT\x10\x03\x12\x15\n\x11OUTCOME_CANCELLED\x10\x04\x12\x16\n\x12OUTCOME_HOST_FAULT\x10\x05\x12\x15\n\x11OUTCOME_SUSPENDED\x10\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'strongroom.runner.v1.runner_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_OUTCOME']._serialized_start=2420
-  _globals['_OUTCOME']._serialized_end=2592
+  _globals['_OUTCOME']._serialized_start=2458
+  _globals['_OUTCOME']._serialized_end=2630
   _globals['_TORUNNER']._serialized_start=83
   _globals['_TORUNNER']._serialized_end=439
   _globals['_FROMRUNNER']._serialized_start=442
@@ -41,29 +41,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_READY']._serialized_start=852
   _globals['_READY']._serialized_end=929
   _globals['_LIMITS']._serialized_start=932
-  _globals['_LIMITS']._serialized_end=1270
-  _globals['_COMPILE']._serialized_start=1272
-  _globals['_COMPILE']._serialized_end=1295
-  _globals['_COMPILED']._serialized_start=1297
-  _globals['_COMPILED']._serialized_end=1386
-  _globals['_MODULEINFO']._serialized_start=1388
-  _globals['_MODULEINFO']._serialized_end=1464
-  _globals['_EXECUTE']._serialized_start=1467
-  _globals['_EXECUTE']._serialized_end=1718
-  _globals['_CAPABILITYANSWER']._serialized_start=1720
-  _globals['_CAPABILITYANSWER']._serialized_end=1821
-  _globals['_SECRETSANSWER']._serialized_start=1823
-  _globals['_SECRETSANSWER']._serialized_end=1937
-  _globals['_NOWCALL']._serialized_start=1939
-  _globals['_NOWCALL']._serialized_end=1981
-  _globals['_NOWANSWER']._serialized_start=1983
-  _globals['_NOWANSWER']._serialized_end=2028
-  _globals['_LOGLINE']._serialized_start=2030
-  _globals['_LOGLINE']._serialized_end=2086
-  _globals['_CANCEL']._serialized_start=2088
-  _globals['_CANCEL']._serialized_end=2130
-  _globals['_FINISHED']._serialized_start=2133
-  _globals['_FINISHED']._serialized_end=2305
-  _globals['_WAITS']._serialized_start=2307
-  _globals['_WAITS']._serialized_end=2417
+  _globals['_LIMITS']._serialized_end=1308
+  _globals['_COMPILE']._serialized_start=1310
+  _globals['_COMPILE']._serialized_end=1333
+  _globals['_COMPILED']._serialized_start=1335
+  _globals['_COMPILED']._serialized_end=1424
+  _globals['_MODULEINFO']._serialized_start=1426
+  _globals['_MODULEINFO']._serialized_end=1502
+  _globals['_EXECUTE']._serialized_start=1505
+  _globals['_EXECUTE']._serialized_end=1756
+  _globals['_CAPABILITYANSWER']._serialized_start=1758
+  _globals['_CAPABILITYANSWER']._serialized_end=1859
+  _globals['_SECRETSANSWER']._serialized_start=1861
+  _globals['_SECRETSANSWER']._serialized_end=1975
+  _globals['_NOWCALL']._serialized_start=1977
+  _globals['_NOWCALL']._serialized_end=2019
+  _globals['_NOWANSWER']._serialized_start=2021
+  _globals['_NOWANSWER']._serialized_end=2066
+  _globals['_LOGLINE']._serialized_start=2068
+  _globals['_LOGLINE']._serialized_end=2124
+  _globals['_CANCEL']._serialized_start=2126
+  _globals['_CANCEL']._serialized_end=2168
+  _globals['_FINISHED']._serialized_start=2171
+  _globals['_FINISHED']._serialized_end=2343
+  _globals['_WAITS']._serialized_start=2345
+  _globals['_WAITS']._serialized_end=2455
 # @@protoc_insertion_point(module_scope)

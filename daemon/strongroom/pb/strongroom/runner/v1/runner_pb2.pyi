@@ -238,6 +238,7 @@ class Limits(_message.Message):
     METRIC_LABELS_MAX_FIELD_NUMBER: _builtins.int
     METRIC_LABEL_BYTES_MAX_FIELD_NUMBER: _builtins.int
     TABLE_ELEMENTS_MAX_FIELD_NUMBER: _builtins.int
+    CAPABILITY_REQUEST_BYTES_MAX_FIELD_NUMBER: _builtins.int
     memory_bytes_max: _builtins.int
     """Required. Linear memory, in bytes."""
     timeout_ms: _builtins.int
@@ -262,6 +263,8 @@ class Limits(_message.Message):
     """Required. Size of a label's value, in bytes."""
     table_elements_max: _builtins.int
     """Required. Entries of the function table."""
+    capability_request_bytes_max: _builtins.int
+    """Required. Size of the request of a capability call or a secrets fetch, in bytes."""
     def __init__(
         self,
         *,
@@ -277,10 +280,11 @@ class Limits(_message.Message):
         metric_labels_max: _builtins.int = ...,
         metric_label_bytes_max: _builtins.int = ...,
         table_elements_max: _builtins.int = ...,
+        capability_request_bytes_max: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls_in_flight_max", b"calls_in_flight_max", "log_line_bytes_max", b"log_line_bytes_max", "log_lines_max", b"log_lines_max", "memory_bytes_max", b"memory_bytes_max", "metric_bytes_max", b"metric_bytes_max", "metric_label_bytes_max", b"metric_label_bytes_max", "metric_labels_max", b"metric_labels_max", "metric_name_bytes_max", b"metric_name_bytes_max", "poll_subscriptions_max", b"poll_subscriptions_max", "response_bytes_max", b"response_bytes_max", "table_elements_max", b"table_elements_max", "timeout_ms", b"timeout_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls_in_flight_max", b"calls_in_flight_max", "capability_request_bytes_max", b"capability_request_bytes_max", "log_line_bytes_max", b"log_line_bytes_max", "log_lines_max", b"log_lines_max", "memory_bytes_max", b"memory_bytes_max", "metric_bytes_max", b"metric_bytes_max", "metric_label_bytes_max", b"metric_label_bytes_max", "metric_labels_max", b"metric_labels_max", "metric_name_bytes_max", b"metric_name_bytes_max", "poll_subscriptions_max", b"poll_subscriptions_max", "response_bytes_max", b"response_bytes_max", "table_elements_max", b"table_elements_max", "timeout_ms", b"timeout_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
