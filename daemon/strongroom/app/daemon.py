@@ -101,9 +101,12 @@ class Daemon:
         if server is not None:
             server.stop(GRACE_S)
         if parts is not None:
+            # Before what runs depend on is taken from them: none may end of that.
+            parts.host.journals.stop()
             parts.engine.dispatcher.close()
             parts.pool.close()
             parts.plugins.stop()
+            parts.engine.dispatcher.drain(GRACE_S)
             parts.database.close()
         if self._plugin_directories is not None:
             self._plugin_directories.release()

@@ -16,6 +16,7 @@ class CancelSignal:
         self._lock = threading.Lock()
         self._stops: list[Stop] = []
         self._killed = False
+        self._left = False
         self._woken: list[Callable[[], None]] = []
         self.reason: str | None = None
         self.asked_s = 0.0
@@ -62,11 +63,19 @@ class CancelSignal:
         with self._lock:
             self._stops.clear()
 
+    def leave(self) -> None:
+        """Let nobody wait any longer, without a wish to stop: the run is left to the next start of the host."""
+        with self._lock:
+            self._left = True
+            woken, self._woken = self._woken, []
+        for wake in woken:
+            wake()
+
     def wait(self, timeout_s: float) -> bool:
-        """Wait for the wish, at most ``timeout_s``; whether it has come."""
+        """Wait for the wish, at most ``timeout_s``; whether it has come, or waiting is over for good."""
         woken = threading.Event()
         with self._lock:
-            if self.reason is not None:
+            if self.reason is not None or self._left:
                 return True
             self._woken.append(woken.set)
         came = woken.wait(timeout_s)

@@ -64,6 +64,9 @@ class Executor:
                 handle.end = executed
             self._store(handle, handle.end)
         except (StorageFault, WrongState, Unavailable):
+            if self._host.journals.stopped:
+                # Its runner or a plugin is gone with this host: no end of the run, which goes on at the next start.
+                return handle.outcome is not None
             # What the disk says counts, also where it says that the run has ended already.
             return handle.outcome is not None or self._back_to_disk(handle)
         except StrongroomError as error:

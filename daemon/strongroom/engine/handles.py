@@ -175,6 +175,10 @@ class RunHandle:
         """The header as of the last append."""
         return self.held_journal().header
 
+    def is_given_up(self) -> bool:
+        """Whether no worker comes for it any more, since the host stops."""
+        return self.queued is not None and self.queued.cancelled()
+
     def spent_ms(self) -> int:
         """The time that the run has used, executing and waiting."""
         return 0 if self.since_s is None else int((time.monotonic() - self.since_s) * 1000)

@@ -42,7 +42,15 @@ class Journals:
         self.database = database
         self.run_keys = run_keys
         self.streams = Streams()
+        self.stopped = False
         self._record_keys = record_keys
+
+    def stop(self) -> None:
+        """Let no run go on in its journal any more: how it fares from now on is the doing of this host, not its own.
+
+        What was appended before is stored as ever.
+        """
+        self.stopped = True
 
     def get(self, run_id: str) -> RunRow | None:
         """The header of a run, by run id or execution id. Raises ``Tampered``."""

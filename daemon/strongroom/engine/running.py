@@ -16,6 +16,7 @@ from typing import Final
 from strongroom.engine.alarms import Alarms
 from strongroom.engine.handles import Asleep, End, Outcome, Place, RunHandle, Waits
 from strongroom.engine.lifecycle import RunState
+from strongroom.engine.room import no_room
 from strongroom.engine.waiters import Waiter, Waiters
 from strongroom.errors import Unavailable
 from strongroom.modules.route import CONFIDENTIAL, LOCAL
@@ -98,9 +99,9 @@ class Dispatcher:
             if self._draining:
                 raise Unavailable("SR-RUN-006", "this host is stopping", fix="start the run again in a moment")
             if len(self._handles) - self._parked >= self._queued_max:
-                raise _full("SR-RUN-007", "accepted and not finished", self._queued_max, "limits.runs_queued_max")
+                raise no_room("SR-RUN-007", "accepted and not finished", self._queued_max, "limits.runs_queued_max")
             if self.waiting >= self._waiting_max:
-                raise _full("SR-RUN-024", "waiting", self._waiting_max, "limits.runs_waiting_max")
+                raise no_room("SR-RUN-024", "waiting", self._waiting_max, "limits.runs_waiting_max")
             self._handles[handle.run_id] = handle
             self._unstarted[handle.workflow_id] += 1
         return handle
@@ -161,7 +162,11 @@ class Dispatcher:
 
     def close(self) -> None:
         """Stop the workers; what they execute stays unfinished in its journal and goes on at the next start."""
-        self._draining = True
+        with self._lock:
+            self._draining = True
+            handles = list(self._handles.values())
+        for handle in handles:
+            handle.cancel.leave()
         for alarms in self._alarms.values():
             alarms.close()
         for workers in self._workers.values():
@@ -181,7 +186,8 @@ class Dispatcher:
 
     def _is_busy(self, deadline_s: float) -> bool:
         """Whether something is worth to be waited for until ``deadline_s``. The lock is held."""
-        if any(handle.place is not Place.PARKED or len(handle.calls) for handle in self._handles.values()):
+        here = self._handles.values()
+        if any(len(h.calls) or (h.place is not Place.PARKED and not h.is_given_up()) for h in here):
             return True
         waited_for = ((self._handles.get(run_id) or self._asleep.get(run_id)) for run_id in self._waiters)
         return any(each is not None and each.due_s < deadline_s for each in waited_for)
@@ -273,15 +279,3 @@ class Dispatcher:
                     handle.module, handle.workflow_id, token, waits.due_s, since_s, is_late=False, is_unstarted=False
                 )
             self._idle.notify_all()
-
-
-def _full(code: str, what: str, limit: int, setting: str) -> Unavailable:
-    return Unavailable(
-        code,
-        f"{limit} runs are {what}",
-        why=f"the limit {setting} is {limit}",
-        fix="try again in a moment, or raise the limit",
-        limit=limit,
-        setting=setting,
-        retry_ms=1000,
-    )
