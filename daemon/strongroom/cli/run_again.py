@@ -29,6 +29,10 @@ def retry(caller: Caller, run: Run, step: _Step = "", run_id: _NewId = "") -> No
     Without --from everything is done anew, at the time of now. With --from STEP the new run is the old one up to there:
     it sees the same time and randomness, and the steps that were made before STEP keep their recorded answers and are
     not sent again. STEP and what follows are sent again, so they should bear being done twice.
+
+    Secrets are never taken over: the new run asks for them anew and gets what the workflow may have now. Where that is
+    something else, and the guest asks otherwise before STEP for it, the new run ends as not deterministic and names the
+    step.
     """
     request = run_pb2.RetryRequest(run_id=run, from_step=step, new_run_id=run_id or f"wrun_{ULID()}")
     with connect(caller) as host:

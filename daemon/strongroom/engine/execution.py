@@ -10,8 +10,10 @@ import time
 from dataclasses import dataclass, field
 from typing import Final
 
+from strongroom.engine.asked import asked_for, is_large, recorded_call, recorded_fetch
 from strongroom.engine.guest_log import GuestLog
 from strongroom.engine.retrying import OUTCOME_UNKNOWN, Caller, failed_call, is_retried
+from strongroom.engine.run_journal import JOURNAL_FULL
 from strongroom.engine.secrets import NOT_FOUND, SecretReader
 from strongroom.engine.steps import Send, Steps
 from strongroom.errors import LimitExceeded, NotFound, StrongroomError, Unavailable
@@ -126,27 +128,32 @@ class RunHelper:
         """
         reference = f"{self.phase}{request.callback_id}"
         once = self.caller.capabilities.at_most_once(request.id)
-        return self._step(request, once, lambda lost: self._send(request, reference, lost=lost, once=once))
+        asked = asked_for(request)
+        created = recorded_call(request, asked, is_sent=not is_large(asked) or self.caller.reaches(request))
+        return self._step(reference, asked, created, once, lambda lost: self._send(request, reference, lost, once))
 
     def refuse_call(self, request: sdk_pb2.CapabilityRequest, refusal: str) -> sdk_pb2.CapabilityResponse:
         """A call that the gate does not let through: a step like any other, and nothing leaves."""
         answer = sdk_pb2.CapabilityResponse(error=refusal).SerializeToString(deterministic=True)
-        return self._step(request, False, lambda _lost: journal_pb2.StepCompleted(response=answer))
+        asked, name = asked_for(request), f"{self.phase}{request.callback_id}"
+        created = recorded_call(request, asked, is_sent=False)
+        return self._step(name, asked, created, False, lambda _lost: journal_pb2.StepCompleted(response=answer))
 
-    def _step(self, request: sdk_pb2.CapabilityRequest, once: bool, send: Send) -> sdk_pb2.CapabilityResponse:
-        created = journal_pb2.StepCreated(request=request.SerializeToString(deterministic=True))
+    def _step(
+        self, name: str, asked: bytes, created: journal_pb2.StepCreated, once: bool, send: Send
+    ) -> sdk_pb2.CapabilityResponse:
         try:
             self.guest_log.flush()
-            completed = self.steps.answer(f"{self.phase}{request.callback_id}", created, once=once, send=send)
-        except LimitExceeded as error:
-            return sdk_pb2.CapabilityResponse(error=format_error(error_of(error)))
+            completed = self.steps.answer(name, asked, created, once=once, send=send)
         except StrongroomError as error:
+            if isinstance(error, LimitExceeded) and error.code != JOURNAL_FULL:
+                return sdk_pb2.CapabilityResponse(error=format_error(error_of(error)))
             self._stop(error)
             completed = failed_call("Aborted", CANNOT_GO_ON)
         return sdk_pb2.CapabilityResponse.FromString(completed.response)
 
     def _send(
-        self, request: sdk_pb2.CapabilityRequest, reference: str, *, lost: bool, once: bool
+        self, request: sdk_pb2.CapabilityRequest, reference: str, lost: bool, once: bool
     ) -> journal_pb2.StepCompleted:
         if lost and once:
             return failed_call("Aborted", OUTCOME_UNKNOWN)
@@ -157,22 +164,22 @@ class RunHelper:
 
         The answers are in the journal, sealed like everything there, so that a run that goes on sees the same values.
         """
-        return self._fetch_step(request, lambda _lost: self._fetch(request))
+        return self._fetch_step(request, True, lambda _lost: self._fetch(request))
 
     def refuse_fetch(self, request: sdk_pb2.GetSecretsRequest, refusal: str) -> sdk_pb2.SecretResponses:
         """A fetch that the gate does not let through."""
-        return self._fetch_step(request, lambda _lost: journal_pb2.StepCompleted(secrets_error=refusal))
+        return self._fetch_step(request, False, lambda _lost: journal_pb2.StepCompleted(secrets_error=refusal))
 
-    def _fetch_step(self, request: sdk_pb2.GetSecretsRequest, send: Send) -> sdk_pb2.SecretResponses:
+    def _fetch_step(self, request: sdk_pb2.GetSecretsRequest, is_sent: bool, send: Send) -> sdk_pb2.SecretResponses:
         name = f"{self.phase}s{request.callback_id}"
-        created = journal_pb2.StepCreated(secrets_request=request.SerializeToString(deterministic=True))
+        asked = asked_for(request)
+        created = recorded_fetch(request, asked, is_sent=is_sent)
         try:
             self.guest_log.flush()
-            completed = self.steps.answer(name, created, once=False, send=send)
-        except LimitExceeded:
-            raise
+            completed = self.steps.answer(name, asked, created, once=False, send=send)
         except StrongroomError as error:
-            self._stop(error)
+            if not isinstance(error, LimitExceeded) or error.code == JOURNAL_FULL:
+                self._stop(error)
             raise
         if completed.secrets_error:
             raise Unavailable("SR-SECRET-005", completed.secrets_error)

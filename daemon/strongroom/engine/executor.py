@@ -15,7 +15,7 @@ from strongroom.engine.recorded import TRIGGER, Recorded, entropy_of
 from strongroom.engine.retrying import Caller, is_retried
 from strongroom.engine.specs import Spec
 from strongroom.engine.steps import Steps
-from strongroom.engine.suspension import suspend
+from strongroom.engine.suspension import suspend, suspension_refusal
 from strongroom.errors import (
     CapabilityError,
     GuestSuspended,
@@ -83,7 +83,9 @@ class Executor:
                 end = end_of(self._run(handle, recorded))
         except GuestSuspended as suspended:
             if handle.cancel.reason is None:
-                return suspend(handle, suspended, self._limits)
+                if (refusal := suspension_refusal(recorded, self._limits.steps_max)) is None:
+                    return suspend(handle, suspended, self._limits)
+                end = failed(refusal)
         except StorageFault:
             raise
         except StrongroomError as error:
@@ -108,6 +110,10 @@ class Executor:
     def _run(self, handle: RunHandle, recorded: Recorded) -> sdk_pb2.ExecutionResult:
         if handle.spent_ms() >= self._limits.run_timeout_ms:
             raise time_is_up(self._limits.run_timeout_ms)
+        if (full := handle.held_journal().full) is not None:
+            # Found by a call that went on without its guest.
+            raise full
+        handle.began_s = time.monotonic()
         spec = self._spec(handle)
         module = self._host.module(spec, handle.module)
         handle.marks = _marks(module)
@@ -198,8 +204,10 @@ class Executor:
         return spec
 
     def _steps(self, handle: RunHandle, recorded: Recorded) -> Steps:
+        journal = handle.held_journal()
+        journal.bytes_max = self._limits.journal_bytes_max
         return Steps(
-            journal=handle.held_journal(),
+            journal=journal,
             recorded=recorded,
             calls=handle.calls,
             cancel=handle.cancel,

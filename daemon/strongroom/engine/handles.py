@@ -45,10 +45,12 @@ class End:
 class Waits:
     """What a suspended run waits for: the end of a sleep, answers, or (``slot_below``) fewer calls under way.
 
-    ``due_s`` (monotonic) is when it is woken whatever happens.
+    ``due_s`` (monotonic) is when it is woken whatever happens, ``not_before_s`` when an answer may wake it at the
+    earliest.
     """
 
     due_s: float
+    not_before_s: float = 0.0
     sleeps: bool = False
     awaiting: tuple[str, ...] = ()
     slot_below: int = 0
@@ -95,7 +97,8 @@ class RunHandle:
     """One run. ``stored`` is set when it is accepted or refused; ``outcome`` stands once it has ended.
 
     ``journal`` and ``recorded`` are read when they are needed; ``spec`` is the record that the run was accepted under,
-    ``marks`` what the header says of the backend that executes it, ``end`` how it ended when only the write is missing.
+    ``marks`` what the header says of the backend that executes it, ``end`` how it ended when only the write is missing,
+    ``began_s`` (monotonic) when its guest was executed last.
     """
 
     run_id: str
@@ -113,6 +116,7 @@ class RunHandle:
     place: Place = Place.NEW
     token: int = 0
     due_s: float = 0.0
+    began_s: float = 0.0
     since_s: float | None = None
     is_late: bool = False
     is_unstarted: bool = True

@@ -15,7 +15,7 @@ from strongroom.storage.runs import RunRow
 __all__ = ["History"]
 
 STREAM_EVENTS: Final = 16
-"""Events of a stream in memory at once: each may be a megabyte, and there are many streams."""
+"""Events of a stream in memory at once: there are many streams."""
 
 
 class History:
@@ -48,13 +48,13 @@ class History:
         return header
 
     def events(self, run_id: str, start: int, limit: int) -> tuple[list[JournalEvent], bool]:
-        """Up to ``limit`` events from index ``start``, and whether the journal ends there.
+        """Up to ``limit`` events from index ``start``, fewer where they are large, and whether the journal ends there.
 
         Raises ``Tampered`` when the journal ends before, or otherwise than, the header says.
         """
         header = self.header(run_id)
         page = self._page(header, start, limit)
-        return page, len(page) < limit or start + len(page) > header.head_index
+        return page, start + len(page) > header.head_index
 
     def stored(self, header: RunRow, start: int = 0) -> Iterator[JournalEvent]:
         """Every event from index ``start`` to the one that ``header`` names as the last, a few in memory at once.
@@ -93,9 +93,10 @@ class History:
 
     def _page(self, header: RunRow, start: int, limit: int) -> list[JournalEvent]:
         page = self._journals.page(header, start, limit)
-        last = start + len(page) - 1
+        last = page[-1].row.index if page else start - 1
+        is_whole = last == start + len(page) - 1 and (last >= header.head_index or self._has_more(header, last + 1))
         # An event that was appended after the header was read is no fault; a missing one is.
-        if len(page) < limit and last < header.head_index:
+        if len(page) < limit and not is_whole:
             # A run that was removed meanwhile is not there any more, which is no fault either.
             self.header(header.run_id)
             raise Tampered(f"journal of run {header.run_id}", run_id=header.run_id)
@@ -103,6 +104,9 @@ class History:
             if event.row.index == header.head_index and tag_of(event.row.sealed) != header.head_tag:
                 raise Tampered(f"journal of run {header.run_id}", run_id=header.run_id)
         return page
+
+    def _has_more(self, header: RunRow, index: int) -> bool:
+        return self._journals.database.read(lambda connection: rows.exists(connection, header.run_id, index))
 
     def counts(self) -> dict[str, int]:
         """Runs by state."""

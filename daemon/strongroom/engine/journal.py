@@ -16,7 +16,7 @@ from strongroom.errors import KeyMissing, Tampered
 from strongroom.keyring.records import RecordKeys
 from strongroom.keyring.run_keys import RunKeys
 from strongroom.storage import runs as rows
-from strongroom.storage.database import Database
+from strongroom.storage.database import Connection, Database
 from strongroom.storage.runs import EventRow, RunRow
 
 __all__ = ["CREATED", "STEP_COMPLETED", "STEP_CREATED", "JournalEvent", "Journals", "now_ms", "place_of"]
@@ -73,13 +73,19 @@ class Journals:
         return replace(row, mac=self._record_keys.mac(TABLE, row.columns(), key_version=row.key_version))
 
     def page(self, header: RunRow, start: int, limit: int) -> list[JournalEvent]:
-        """Up to ``limit`` events from index ``start``. Each is checked against its predecessor; one that fails, and
-        the place where events are missing at the end, appear without content."""
-        first = max(start - 1, 0)
-        found = self.database.read(lambda c: rows.events(c, header.run_id, start=first, limit=limit + start - first))
-        previous = found[0] if start > 0 and found and found[0].index == start - 1 else None
+        """Up to ``limit`` events from index ``start``, fewer where they are large, but one if there is one.
+
+        Each is checked against its predecessor; one that fails, or misses its predecessor, appears without content.
+        """
+
+        def query(connection: Connection) -> tuple[list[EventRow], list[EventRow]]:
+            before = rows.events(connection, header.run_id, start=start - 1, limit=1) if start > 0 else []
+            return before, rows.events(connection, header.run_id, start=start, limit=limit)
+
+        before, found = self.database.read(query)
+        previous = before[0] if before and before[0].index == start - 1 else None
         page = []
-        for row in found[1:] if previous else found:
+        for row in found:
             page.append(self._opened(row, previous))
             previous = row
         return page

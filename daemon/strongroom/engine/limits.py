@@ -29,6 +29,7 @@ class EngineLimits:
     suspend_after_ms: int = 250
     runs_waiting_max: int = 100_000
     steps_max: int = 10_000
+    journal_bytes_max: int = 64_000_000
     time_reads_max: int = 10_000
     http_action_calls_max: int = 5
     confidential_http_calls_max: int = 5

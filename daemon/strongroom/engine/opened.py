@@ -24,7 +24,7 @@ from strongroom.engine.lifecycle import RunEvent
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.strongroom.journal.v1 import journal_pb2
 
-__all__ = ["HIDDEN", "Opener"]
+__all__ = ["HIDDEN", "Opener", "asks_for_secrets"]
 
 HIDDEN: Final = "***"
 VAULT: Final = "vault"
@@ -57,6 +57,11 @@ def _asks_vault(content: bytes) -> bool:
     return re.split("[:@]", sdk_pb2.CapabilityRequest.FromString(request).id)[0].strip().lower() == VAULT
 
 
+def asks_for_secrets(content: bytes) -> bool:
+    """Whether a step, by its ``step_created``, is a fetch of secrets or asks the vault."""
+    return bool(journal_pb2.StepCreated.FromString(content).secrets_request) or _asks_vault(content)
+
+
 def _created(content: bytes) -> Json:
     created = journal_pb2.RunCreated.FromString(content)
     # The seed and the entropy are left out: they tell a reader nothing, and a guest may have made keys of them.
@@ -71,7 +76,10 @@ def _step_created(content: bytes) -> Json:
     created = journal_pb2.StepCreated.FromString(content)
     if created.secrets_request:
         return {"secrets_request": HIDDEN}
-    return {"request": _inner(sdk_pb2.CapabilityRequest, created.request)}
+    shown: Json = {"request": _inner(sdk_pb2.CapabilityRequest, created.request)}
+    if created.request_digest:
+        shown["request_digest"] = created.request_digest.hex()
+    return shown
 
 
 def _step_completed(content: bytes) -> Json:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
+from strongroom.engine.asked import is_same
 from strongroom.engine.event_types import (
     CANCEL_REQUESTED,
     CREATED,
@@ -27,19 +28,24 @@ ENDS: Final = frozenset({RunEvent.COMPLETED, RunEvent.FAILED, RunEvent.CANCELLED
 
 @dataclass(slots=True)
 class RecordedStep:
-    """A step: what was asked, as serialized bytes, and its answer once there is one."""
+    """A step: what was asked, as serialized bytes or by their digest, and its answer once there is one."""
 
     request: bytes
     secrets: bool = False
     completed: journal_pb2.StepCompleted | None = None
+    digest: bytes = b""
+
+    def asked_for(self, asked: bytes) -> bool:
+        """Whether ``asked`` is what this step asked for."""
+        return is_same(self.request, self.digest, asked)
 
 
 @dataclass(slots=True)
 class Recorded:
     """A journal so far. ``times`` and ``log_lines`` are by phase; the lines are counted by mode.
 
-    ``restrictions`` is set once the pre-hook was asked, ``suspended`` to the last suspension, ``cancel_reason`` once
-    somebody asked to cancel, ``end`` to the event that ended the run.
+    ``restrictions`` is set once the pre-hook was asked, ``suspended`` to the last suspension of ``suspensions``,
+    ``cancel_reason`` once somebody asked to cancel, ``end`` to the event that ended the run.
     """
 
     created: journal_pb2.RunCreated
@@ -48,6 +54,7 @@ class Recorded:
     restrictions: journal_pb2.RestrictionsSet | None = None
     log_lines: dict[str, dict[int, int]] = field(default_factory=dict)
     suspended: journal_pb2.Suspended | None = None
+    suspensions: int = 0
     cancel_reason: str | None = None
     end: JournalEvent | None = None
 
@@ -85,7 +92,8 @@ def _take(found: Recorded, event: JournalEvent) -> None:
             found.created = journal_pb2.RunCreated.FromString(content)
         case kind if kind == STEP_CREATED:
             asked = journal_pb2.StepCreated.FromString(content)
-            found.steps[name] = RecordedStep(asked.secrets_request or asked.request, bool(asked.secrets_request))
+            request, is_fetch = asked.secrets_request or asked.request, bool(asked.secrets_request)
+            found.steps[name] = RecordedStep(request, is_fetch, digest=asked.request_digest)
         case kind if kind == STEP_COMPLETED:
             found.steps[name].completed = journal_pb2.StepCompleted.FromString(content)
         case kind if kind == TIME_READ:
@@ -100,6 +108,7 @@ def _take(found: Recorded, event: JournalEvent) -> None:
         case kind if kind == CANCEL_REQUESTED:
             found.cancel_reason = journal_pb2.CancelRequested.FromString(content).reason
         case kind if kind == RunEvent.SUSPENDED:
+            found.suspensions += 1
             found.suspended = journal_pb2.Suspended.FromString(content)
         case kind if kind in ENDS:
             found.end = event

@@ -12,6 +12,7 @@ from strongroom.engine.history import History
 from strongroom.engine.host import EngineHost
 from strongroom.engine.journal import JournalEvent
 from strongroom.engine.lifecycle import FINAL
+from strongroom.engine.opened import asks_for_secrets
 from strongroom.engine.runids import check_run_id, new_run_id
 from strongroom.engine.standing import standing_workflow
 from strongroom.errors import InvalidInput, WrongState
@@ -96,7 +97,8 @@ class Retries:
 def _up_to(from_step: str, events: Sequence[JournalEvent]) -> list[JournalEvent]:
     """What the guest had seen when it made ``from_step``, and the answers of all steps that it made before.
 
-    A step without an answer is not among them: it is made anew.
+    A step without an answer is not among them: it is made anew. Neither are secrets: by now they may be others, or not
+    be the workflow's any more.
     """
     made = [event.row.correlation_id for event in events if event.row.event_type == STEP_CREATED]
     if from_step not in made:
@@ -108,7 +110,12 @@ def _up_to(from_step: str, events: Sequence[JournalEvent]) -> list[JournalEvent]
             field="from_step",
         )
     answered = {event.row.correlation_id for event in events if event.row.event_type == STEP_COMPLETED}
-    before = set(made[: made.index(from_step)]) & answered
+    secret = {
+        event.row.correlation_id
+        for event in events
+        if event.row.event_type == STEP_CREATED and asks_for_secrets(event.content or b"")
+    }
+    before = (set(made[: made.index(from_step)]) & answered) - secret
     kept, reached = [], False
     for event in events:
         kind, name = event.row.event_type, event.row.correlation_id

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from strongroom.engine.cancel_signal import CancelSignal
-from strongroom.engine.policy import admitted_call
-from strongroom.errors import CapabilityError, NotFound, StrongroomError, TimedOut, Unavailable
+from strongroom.engine.policy import admitted_call, refuse_system_only
+from strongroom.errors import CapabilityError, Forbidden, NotFound, StrongroomError, TimedOut, Unavailable
 from strongroom.modules.attributes import SecretName
 from strongroom.modules.capabilities import Capabilities, Executable
 from strongroom.modules.retries import RetryPolicy
@@ -61,6 +61,17 @@ class Caller:
                 failed = sdk_pb2.CapabilityResponse(error=format_error(answer))
                 return journal_pb2.StepCompleted(response=failed.SerializeToString(), attempts=attempts)
             attempts += 1
+
+    def reaches(self, request: sdk_pb2.CapabilityRequest) -> bool:
+        """Whether there is a capability that a guest's call goes to, for all that is known before it is made."""
+        try:
+            refuse_system_only(request.id, request.method)
+            self.capabilities.get_executable(request.id)
+        except (NotFound, Forbidden):
+            return False
+        except StrongroomError:
+            return True
+        return True
 
     def _attempt(
         self, call: capabilities_pb2.CapabilityRequest, timeout_s: float, *, once: bool

@@ -12,19 +12,24 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from strongroom.crypto.srn1 import tag_of
-from strongroom.engine.event_types import CREATED, LOG_WRITTEN, TIME_READ
+from strongroom.engine.event_types import CREATED, LOG_WRITTEN, STEP_COMPLETED, STEP_CREATED, TIME_READ
 from strongroom.engine.journal import JournalEvent, Journals, now_ms, place_of
 from strongroom.engine.lifecycle import FINAL, RunEvent, RunState, step
-from strongroom.errors import Conflict, NotFound, StorageFault, StrongroomError, Unavailable, WrongState
+from strongroom.errors import Conflict, LimitExceeded, NotFound, StorageFault, StrongroomError, Unavailable, WrongState
 from strongroom.storage import runs as rows
 from strongroom.storage import seen_events, specs
 from strongroom.storage.database import Connection
 from strongroom.storage.runs import EventRow, RunRow
 
-__all__ = ["Event", "RunJournal"]
+__all__ = ["JOURNAL_FULL", "Event", "RunJournal"]
 
 MAY_WAIT: Final = frozenset({TIME_READ, LOG_WRITTEN})
 """What is appended without anybody waiting for the disk, and must not be missing before the end of a run."""
+
+OF_THE_GUEST: Final = frozenset({STEP_CREATED, STEP_COMPLETED, TIME_READ, LOG_WRITTEN})
+"""What a guest makes its host write, as much as it likes."""
+JOURNAL_FULL: Final = "SR-RUN-061"
+"""The code of the failure of a run whose guest had too much written."""
 
 Event = tuple[str, str, bytes]
 """Type, correlation id and content of an event that is not sealed yet."""
@@ -44,7 +49,11 @@ class RunJournal:
     """One run's journal, held for appending by whoever executes the run.
 
     ``owed`` are events that were lost with a writer before; they go in front of whatever is appended first.
+    ``bytes_max`` is set by whoever executes the run: what its guest makes it write beyond that is refused, and ``full``
+    says so from then on.
     """
+
+    bytes_max: int = 0
 
     def __init__(self, journals: Journals, header: RunRow, owed: Sequence[Event] = ()) -> None:
         self._journals = journals
@@ -55,6 +64,8 @@ class RunJournal:
         self._owed = owed
         self._unsure: list[tuple[int, Event]] = []
         self._closed = False
+        self._bytes = 0
+        self.full: LimitExceeded | None = None
         self.header = header
 
     def begin(
@@ -80,6 +91,7 @@ class RunJournal:
                 )
             )
             header = self.header
+            self._bytes = sum(len(event.sealed) for event in events)
 
             def job(connection: Connection) -> None:
                 # In one transaction with the insert: a workflow that is deleted or paused meanwhile gets no more runs.
@@ -118,10 +130,14 @@ class RunJournal:
             return self._append(event, "", content, may_wait=may_wait, status=state.value, **changes)
 
     def note(self, event_type: str, correlation_id: str, content: bytes, *, may_wait: bool = False) -> "Future[None]":
-        """Append an event that leaves the state as it is. Raises ``WrongState`` once the run has ended."""
+        """Append an event that leaves the state as it is. Raises ``WrongState`` once the run has ended, and
+        ``LimitExceeded`` (``JOURNAL_FULL``) for more than its guest may have written.
+        """
         with self._appending:
             self._check_open()
             step(RunState(self.header.status), RunEvent.FAILED)
+            if event_type in OF_THE_GUEST:
+                self._check_room(len(content))
             return self._append(event_type, correlation_id, content, may_wait=may_wait)
 
     def settle_times(self) -> None:
@@ -141,7 +157,9 @@ class RunJournal:
         with self._appending:
             if self._last is not None:
                 self.settle(self._last)
-            return self._journals.read(self.header)
+            journal = self._journals.read(self.header)
+            self._bytes = sum(len(event.row.sealed) for event in journal)
+            return journal
 
     def lost_after(self, head_index: int) -> list[Event]:
         """Times and log lines that were handed over and that a journal with this head does not have."""
@@ -161,6 +179,19 @@ class RunJournal:
             raise StorageFault(
                 "SR-RUN-019", "the journal of a run was not written", why="an append before this one was lost"
             )
+
+    def _check_room(self, size: int) -> None:
+        size += self._bytes
+        if size > self.bytes_max > 0:
+            self.full = LimitExceeded(
+                JOURNAL_FULL,
+                f"the journal of the run would have {size} bytes, more than {self.bytes_max}",
+                fix="ask for less, and be answered less, in one run, or raise limits.journal_bytes_max",
+                size=size,
+                limit=self.bytes_max,
+                setting="limits.journal_bytes_max",
+            )
+            raise self.full
 
     def _append(
         self, event_type: str, correlation_id: str, content: bytes, *, may_wait: bool = False, **changes: Any
@@ -208,6 +239,7 @@ class RunJournal:
             raise _not_written(error) from error
         stored.add_done_callback(lambda _stored: self._journals.streams.ring(header.run_id))
         self.header, self._last = header, stored
+        self._bytes += sum(len(event.sealed) for event in added)
         if has_times:
             self._times = stored
         if may_wait:

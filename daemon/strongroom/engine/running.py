@@ -265,10 +265,22 @@ class Dispatcher:
         handle.calls.tell(lambda: self._answered(handle, token, waits))
         self._answered(handle, token, waits)
 
+    def _wake_at(self, handle: RunHandle, token: int, due_s: float) -> None:
+        """Wake a waiting run for which everything is there, at ``due_s`` (monotonic) at the earliest."""
+        if due_s <= time.monotonic():
+            self.wake(handle.run_id, token)
+            return
+        with self._lock:
+            if handle.place is Place.PARKED and handle.token == token and due_s < handle.due_s:
+                handle.due_s = due_s
+                self._alarms[handle.module].set(handle.run_id, token, due_s)
+
     def _answered(self, handle: RunHandle, token: int, waits: Waits) -> None:
         """Something that a waiting run has under way has ended, or it has just begun to wait."""
-        if waits.is_over(handle.calls) or (waits.heeds_cancel and handle.cancel.reason is not None):
+        if waits.heeds_cancel and handle.cancel.reason is not None:
             self.wake(handle.run_id, token)
+        elif waits.is_over(handle.calls):
+            self._wake_at(handle, token, waits.not_before_s)
         with self._lock:
             is_parked = handle.place is Place.PARKED and handle.token == token
             if is_parked and (waits.sleeps or self._draining) and handle.calls.close_if_idle():
@@ -276,6 +288,6 @@ class Dispatcher:
                 self._place(handle, Place.NEW)
                 since_s = handle.since_s or time.monotonic()
                 self._asleep[handle.run_id] = Asleep(
-                    handle.module, handle.workflow_id, token, waits.due_s, since_s, is_late=False, is_unstarted=False
+                    handle.module, handle.workflow_id, token, handle.due_s, since_s, is_late=False, is_unstarted=False
                 )
             self._idle.notify_all()

@@ -46,23 +46,23 @@ class Steps:
         self._round = self.calls.round
 
     def answer(
-        self, name: str, created: journal_pb2.StepCreated, *, once: bool, send: Send
+        self, name: str, asked: bytes, created: journal_pb2.StepCreated, *, once: bool, send: Send
     ) -> journal_pb2.StepCompleted:
         """The answer of step ``name``: the recorded one, or a fresh one that is on disk when this returns.
 
-        ``once``: it must not be sent again after its answer was lost. Raises ``NondeterministicGuest`` for a step that
-        was another one before, ``LimitExceeded`` for one too many, ``StorageFault`` when the journal takes nothing.
+        ``asked`` is the request, ``created`` what the journal is to say of it. ``once``: it must not be sent again when
+        its answer was lost. Raises ``NondeterministicGuest`` for a step that was another one before, ``LimitExceeded``
+        for one too many, ``StorageFault`` when the journal takes nothing.
         """
-        asked = created.secrets_request or created.request
         known = self.recorded.steps.get(name)
         if known is not None:
-            _check_same(name, known.request, asked)
+            _check_same(name, known.asked_for(asked))
             if known.completed is not None:
                 return self._noted(name, known.completed)
         call, is_mine = self.calls.enter(name, asked, self._round)
         if not is_mine:
             # Sent for the guest that was dropped; nobody sends it twice.
-            _check_same(name, call.asked, asked)
+            _check_same(name, call.asked == asked)
             return self._noted(name, call.result())
         return self._noted(name, self._made(call, created, was_sent=known is not None, once=once, send=send))
 
@@ -148,8 +148,8 @@ class Steps:
             return self._latest_unix_ns
 
 
-def _check_same(name: str, before: bytes, now: bytes) -> None:
-    if before != now:
+def _check_same(name: str, is_same: bool) -> None:
+    if not is_same:
         raise NondeterministicGuest(
             "SR-GUEST-030",
             f"the guest is not deterministic: step {name} asked for something else before",

@@ -6,14 +6,30 @@ from typing import Final
 from strongroom.engine.handles import RunHandle, Waits
 from strongroom.engine.lifecycle import RunEvent
 from strongroom.engine.limits import EngineLimits
-from strongroom.errors import GuestSuspended
+from strongroom.engine.recorded import Recorded
+from strongroom.errors import GuestSuspended, LimitExceeded
 from strongroom.pb.strongroom.journal.v1 import journal_pb2
 
-__all__ = ["suspend"]
+__all__ = ["suspend", "suspension_refusal"]
 
 NS_PER_MS: Final = 1_000_000
 LOOK_S: Final = 1.0
 """How soon a run is woken that waits for a call which nobody has begun; with threads to spare there is no such call."""
+
+
+def suspension_refusal(recorded: Recorded, suspensions_max: int) -> LimitExceeded | None:
+    """Why a run may not be suspended once more, if that is so."""
+    if recorded.suspensions < suspensions_max:
+        return None
+    return LimitExceeded(
+        "SR-RUN-062",
+        f"the run was suspended {recorded.suspensions} times, as often as a run may",
+        why="each suspension is written down, and a run that goes on reads all of them again",
+        fix="wait less often in one run, or raise limits.steps_max",
+        size=recorded.suspensions,
+        limit=suspensions_max,
+        setting="limits.steps_max",
+    )
 
 
 def suspend(handle: RunHandle, suspended: GuestSuspended, limits: EngineLimits) -> Waits:
@@ -38,14 +54,16 @@ def suspend(handle: RunHandle, suspended: GuestSuspended, limits: EngineLimits) 
     recorded, handle.recorded = handle.recorded, None
     now_s = time.monotonic()
     due_s = now_s + (limits.run_timeout_ms - spent_ms) / 1000
+    # A guest that waited has waited for so long; one whose runner says so sooner is slowed down to it.
+    not_before_s = handle.began_s + limits.suspend_after_ms / 1000
     if suspended.sleep_until_unix_ns:
         slept_s = now_s + max(suspended.sleep_until_unix_ns - time.time_ns(), 0) / 1_000_000_000
-        return Waits(due_s=min(due_s, slept_s), sleeps=True)
+        return Waits(due_s=min(due_s, max(slept_s, not_before_s)), sleeps=True)
     if suspended.slot:
-        return Waits(due_s=due_s, slot_below=limits.guest.calls_in_flight_max)
+        return Waits(due_s=due_s, not_before_s=not_before_s, slot_below=limits.guest.calls_in_flight_max)
     open_names = tuple(
         name for name in names if recorded is None or name not in recorded.steps or not recorded.steps[name].completed
     )
     if not all(map(handle.calls.is_known, open_names)):
         due_s = min(due_s, now_s + LOOK_S)
-    return Waits(due_s=due_s, awaiting=open_names)
+    return Waits(due_s=due_s, not_before_s=not_before_s, awaiting=open_names)

@@ -110,7 +110,11 @@ class LimitSettings(BaseModel):
     )
     steps_max: Count = Field(
         default=10_000,
-        description="Steps of one run; each is two events of its journal, which a resumed run reads again.",
+        description="Steps of one run, and its suspensions; each is two events of its journal, which it reads again.",
+    )
+    journal_bytes_max: Bytes = Field(
+        default=64_000_000,
+        description="Size of what one run asks, is answered and logs; it is kept, and read again when the run goes on.",
     )
     time_reads_max: Count = Field(
         default=10_000,

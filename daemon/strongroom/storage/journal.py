@@ -1,17 +1,18 @@
 """The append-only events of runs (``run_events``). Nothing here changes one; they go with their whole run only."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, func, select
 from sqlalchemy import delete as delete_rows
 
 from strongroom.errors import Conflict
 from strongroom.storage.schema import RUN_EVENTS
 from strongroom.storage.statements import Statement, insert_new
 
-__all__ = ["EventRow", "append", "delete", "events"]
+__all__ = ["PAGE_BYTES_MAX", "EventRow", "append", "delete", "events", "exists"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +38,17 @@ _EVENTS: Final = Statement(
         .limit(bindparam("rows_max"))
     )
 )
+# The databases know the size of a value without reading it.
+_SIZES: Final = Statement(
+    lambda _dialect: (
+        select(func.length(RUN_EVENTS.c.sealed))
+        .where(RUN_EVENTS.c.run_id == bindparam("of_run"), RUN_EVENTS.c.index >= bindparam("start"))
+        .order_by(RUN_EVENTS.c.index)
+        .limit(bindparam("rows_max"))
+    )
+)
+PAGE_BYTES_MAX: Final = 4_000_000
+"""Sealed bytes that are read at once; an event that is larger is read by itself."""
 
 
 def append(conn: Connection, event: EventRow) -> None:
@@ -54,9 +66,27 @@ def append(conn: Connection, event: EventRow) -> None:
 
 
 def events(conn: Connection, run_id: str, *, start: int, limit: int) -> list[EventRow]:
-    """Up to ``limit`` events of a run in order, from index ``start`` on."""
+    """Up to ``limit`` events of a run from index ``start`` on, in order; fewer where they are large, but one at least."""
+    if limit > 1:
+        limit = _fitting(size for (size,) in _SIZES.run(conn, {"of_run": run_id, "start": start, "rows_max": limit}))
     found = _EVENTS.run(conn, {"of_run": run_id, "start": start, "rows_max": limit})
     return [EventRow(**dict(zip(_NAMES, row, strict=True))) for row in found]
+
+
+def exists(conn: Connection, run_id: str, index: int) -> bool:
+    """Whether a run has an event with that index, or one after it."""
+    return _SIZES.run(conn, {"of_run": run_id, "start": index, "rows_max": 1}).first() is not None
+
+
+def _fitting(sizes: Iterable[int]) -> int:
+    """How many of the values with those sizes are read at once."""
+    count, total = 0, 0
+    for size in sizes:
+        total += size
+        if count and total > PAGE_BYTES_MAX:
+            break
+        count += 1
+    return count
 
 
 def delete(conn: Connection, run_id: str) -> int:

@@ -10,7 +10,7 @@ from sqlalchemy import delete as delete_rows
 from sqlalchemy import update as update_rows
 
 from strongroom.errors import Conflict, NotFound
-from strongroom.storage.journal import EventRow, append, events
+from strongroom.storage.journal import EventRow, append, events, exists
 from strongroom.storage.schema import RUNS, UNFINISHED
 from strongroom.storage.statements import Statement, insert_new
 
@@ -22,6 +22,7 @@ __all__ = [
     "count_unfinished",
     "delete",
     "events",
+    "exists",
     "finished_before",
     "get",
     "get_by_event",

@@ -263,19 +263,25 @@ class StepCreated(_message.Message):
 
     REQUEST_FIELD_NUMBER: _builtins.int
     SECRETS_REQUEST_FIELD_NUMBER: _builtins.int
+    REQUEST_DIGEST_FIELD_NUMBER: _builtins.int
     request: _builtins.bytes
     """Optional. Serialized sdk.v1alpha.CapabilityRequest."""
     secrets_request: _builtins.bytes
     """Optional. Serialized sdk.v1alpha.GetSecretsRequest."""
+    request_digest: _builtins.bytes
+    """Optional. SHA-256 of the serialized request, where that is large and was not sent to anybody: the request above then
+    says only what was called.
+    """
     def __init__(
         self,
         *,
         request: _builtins.bytes = ...,
         secrets_request: _builtins.bytes = ...,
+        request_digest: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["request", b"request", "secrets_request", b"secrets_request"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["request", b"request", "request_digest", b"request_digest", "secrets_request", b"secrets_request"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
