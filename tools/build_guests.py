@@ -57,6 +57,7 @@ GUESTS: Final = _guests(
     Guest(name="greet", source="examples/hello/greet.c"),
     Guest(name="hello", source="examples/hello/hello.c"),
     Guest(name="prices", source="examples/prices/prices.c"),
+    Guest(name="webhook", source="examples/webhook/webhook.c"),
     Guest(name="echo", source="tests/guests/c/echo.c", libc=True),
     _standard("config"),
     _standard("errors"),
@@ -128,6 +129,7 @@ COMMITTED: Final[Mapping[str, str]] = {
     f"{SAMPLES}/hello.wasm": "hello",
     "examples/hello/hello.wasm": "hello",
     "examples/prices/prices.wasm": "prices",
+    "examples/webhook/webhook.wasm": "webhook",
 }
 
 
@@ -142,6 +144,7 @@ def sources_digest(root: Path = ROOT) -> str:
         root / HEADERS,
         root / "examples" / "hello",
         root / "examples" / "prices",
+        root / "examples" / "webhook",
         root / "tests" / "guests" / "go",
         root / "tests" / "guests" / "wat",
     ]

@@ -130,3 +130,20 @@ def test_echo_answers_any_other_payload_as_it_came():
     run = run_bare(wasm("echo"), trigger(http_pb2.Response(status_code=204)))
     assert run.result is not None
     assert run.result.value.bytes_value == http_pb2.Response(status_code=204).SerializeToString()
+
+
+def test_the_webhook_names_the_keys_of_its_config_and_answers_with_the_one_that_signed():
+    keys = ["0x" + "1" * 40, "0x" + "2" * 40]
+    asked = sdk_pb2.ExecuteRequest(subscribe={}, config=f" {keys[0]}\n\n{keys[1]} ".encode())
+    [subscription] = run_bare(wasm("webhook"), asked).result.trigger_subscriptions.subscriptions
+    config = http_pb2.Config(
+        authorized_keys=[http_pb2.AuthorizedKey(type=http_pb2.KEY_TYPE_ECDSA_EVM, public_key=key) for key in keys]
+    )
+    assert subscription.payload == any_of(config)
+    [bare] = run_bare(wasm("webhook"), SUBSCRIBE).result.trigger_subscriptions.subscriptions
+    assert bare.payload == any_of(http_pb2.Config())
+    payload = http_pb2.Payload(input=b'{"who": "x"}', key=config.authorized_keys[1])
+    assert run_bare(wasm("webhook"), trigger(payload)).result.value.string_value == f"hello, x, from {keys[1]}"
+    assert run_bare(wasm("webhook"), posted("{}")).result.value.string_value == "hello, world, from nobody's key"
+    long = sdk_pb2.ExecuteRequest(subscribe={}, config=b"0" * 1025)
+    assert "at most 1024 bytes" in run_bare(wasm("webhook"), long).result.error
