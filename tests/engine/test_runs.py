@@ -83,8 +83,20 @@ def test_a_taken_run_id_with_another_request_is_refused(host, other):
     host.register()
     run_id = new_run_id()
     start(host, run_id=run_id, json=b"1")
-    with pytest.raises(Conflict, match="started with another workflow, trigger or payload"):
+    with pytest.raises(
+        Conflict, match=f"run id {run_id} is taken by a run of another workflow, trigger, event or payload"
+    ):
         start(host, run_id=run_id, **other)
+
+
+@pytest.mark.parametrize("run_id", ["", new_run_id()], ids=["no run id", "a run id"])
+def test_a_taken_event_with_another_payload_names_the_run_that_has_it(host, run_id):
+    host.register()
+    standing, _ = start(host, event_id="evt-1", json=b"1")
+    with pytest.raises(Conflict, match=f"event evt-1 of trigger 0 is taken by run {standing.run_id}") as caught:
+        start(host, run_id=run_id, event_id="evt-1", json=b"2")
+    assert caught.value.details["run_id"] == standing.run_id
+    assert f"strongroom run get {standing.run_id}" in caught.value.fix
 
 
 def test_event_ids_that_collide_as_text_are_two_runs(database):

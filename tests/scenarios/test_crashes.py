@@ -11,7 +11,7 @@ import pytest
 
 from strongroom.engine.runids import new_run_id
 from strongroom.pb.strongroom.v1 import run_pb2, status_pb2, workflow_pb2
-from tests.fakes.live_daemon import strongroom
+from tests.fakes.live_daemon import LiveDaemon, strongroom
 from tests.guests.build import guest
 
 CONFIDENTIAL = b'{"confidential": true}'
@@ -120,6 +120,33 @@ def test_a_second_daemon_on_the_same_state_is_refused_and_the_first_goes_on(daem
     second = strongroom(daemon.state, "dev", "--state-dir", str(daemon.state))
     assert second.code == 69
     assert f"another strongroom daemon (process {daemon.process.pid}) uses {daemon.state}" in second.err
+    assert daemon("status").code == 0
+
+
+def test_a_second_host_on_the_same_database_is_refused_until_the_first_is_gone(daemon):
+    daemon.start()
+    other = daemon.state / "other"
+    other.mkdir(mode=0o700)
+    variables = {
+        "STRONGROOM_DATABASE_URL": f"sqlite:///{daemon.state}/strongroom.db",
+        "STRONGROOM_KEYRING_FILE": str(daemon.state / "keyring"),
+    }
+    second = strongroom(other, "dev", "--state-dir", str(other), **variables)
+    assert second.code == 69
+    assert f"another strongroom host (strongroom process {daemon.process.pid} on " in second.err
+    assert daemon("status").code == 0
+    daemon.kill()
+    after = LiveDaemon(other, variables=variables).start()
+    assert after("status").code == 0
+    assert after.stop() == 0
+
+
+def test_a_second_host_on_the_same_socket_is_refused_and_the_first_is_still_reached(daemon):
+    daemon.start()
+    other = daemon.state / "other"
+    second = strongroom(daemon.state, "dev", "--state-dir", str(other), "--socket", str(daemon.socket))
+    assert second.code == 78
+    assert f"somebody serves on the socket {daemon.socket} already" in second.err
     assert daemon("status").code == 0
 
 

@@ -38,6 +38,7 @@ from strongroom.settings.manifest import load_manifest
 from strongroom.settings.model import Settings
 from strongroom.storage import meta
 from strongroom.storage.database import Database
+from strongroom.storage.host_lock import HostLock, lock_database
 from strongroom.telemetry import logs
 
 __all__ = ["Mode", "Parts", "build"]
@@ -57,6 +58,7 @@ class Parts:
     mode: Mode
     root: RootKeyring
     database: Database
+    host_lock: HostLock
     registry: Registry
     plugins: PluginHost
     pool: RunnerPool
@@ -114,12 +116,18 @@ def build(settings: Settings, *, mode: Mode, on_plugin: Callable[[PluginState], 
     private_directory(settings.keys_dir if mode == "dev" else state_dir, "keys_dir")
     runtime_dir = private_directory(settings.runtime_dir / "plugins", "runtime_dir")
     root = root_keyring(settings.keyring_file, state_dir, mode=mode)
-    database = Database.open(settings.database)
+    # Before the schema is looked at: another host may be a newer one, in the middle of migrating.
+    host_lock = lock_database(settings.database)
     try:
-        checked_against(root, database)
-        return _wired(settings, mode, root, database, runtime_dir, on_plugin)
+        database = Database.open(settings.database)
+        try:
+            checked_against(root, database)
+            return _wired(settings, mode, root, database, host_lock, runtime_dir, on_plugin)
+        except BaseException:
+            database.close()
+            raise
     except BaseException:
-        database.close()
+        host_lock.release()
         raise
 
 
@@ -128,6 +136,7 @@ def _wired(
     mode: Mode,
     root: RootKeyring,
     database: Database,
+    host_lock: HostLock,
     runtime_dir: Path,
     on_plugin: Callable[[PluginState], None],
 ) -> Parts:
@@ -173,6 +182,7 @@ def _wired(
         mode=mode,
         root=root,
         database=database,
+        host_lock=host_lock,
         registry=registry,
         plugins=plugins,
         pool=pool,

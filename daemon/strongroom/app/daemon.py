@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from types import FrameType
 from typing import Final
 
@@ -13,8 +14,9 @@ from strongroom.app.describe import describer
 from strongroom.app.directories import make_socket_parent, private_directory
 from strongroom.app.hardening import harden
 from strongroom.app.leftovers import PluginDirectories
-from strongroom.app.lock import StateLock
+from strongroom.app.lock import StateLock, keep
 from strongroom.app.memory import return_large_buffers
+from strongroom.app.pulse import Pulse
 from strongroom.pb.strongroom.v1 import (
     capability_pb2_grpc,
     plugin_pb2_grpc,
@@ -52,6 +54,7 @@ class Daemon:
         self._lock: StateLock | None = None
         self._plugin_directories: PluginDirectories | None = None
         self._parts: Parts | None = None
+        self._pulse: Pulse | None = None
 
     def start(self) -> None:
         """Open the state, start plugins and runners, resume what was cut off, and serve."""
@@ -66,7 +69,11 @@ class Daemon:
             parts.pool.start()
             parts.plugins.start()
             self._server = self._api(parts)
+            # Nothing is resumed by a host that could not be reached.
+            self._server.check()
             resumed = parts.engine.resume()
+            self._pulse = Pulse((partial(keep, parts.host_lock), parts.engine.uptime.beat))
+            self._pulse.start()
             self._server.start()
             parts.desk.open()
             parts.retention.start()
@@ -107,7 +114,11 @@ class Daemon:
             parts.pool.close()
             parts.plugins.stop()
             parts.engine.dispatcher.drain(GRACE_S)
+            if self._pulse is not None:
+                self._pulse.close()
+            parts.engine.uptime.beat()
             parts.database.close()
+            parts.host_lock.release()
         if self._plugin_directories is not None:
             self._plugin_directories.release()
         if self._lock is not None:

@@ -1,4 +1,5 @@
-"""One daemon per state directory: a lock that the kernel releases with the process, however it ends."""
+"""One daemon per state directory: a lock that the kernel releases with the process, however it ends. And one host per
+database, which is looked after as long as the host is up."""
 
 import fcntl
 import os
@@ -6,10 +7,13 @@ from pathlib import Path
 from typing import Final
 
 from strongroom.errors import Unavailable
+from strongroom.storage.host_lock import HostLock
+from strongroom.telemetry import logs
 
-__all__ = ["StateLock"]
+__all__ = ["StateLock", "keep"]
 
 NAME: Final = "strongroom.lock"
+log = logs.get("app")
 
 
 class StateLock:
@@ -38,3 +42,15 @@ class StateLock:
     def release(self) -> None:
         """Let the next daemon in."""
         os.close(self._descriptor)
+
+
+def keep(lock: HostLock) -> None:
+    """Hold on to the database. What is wrong is logged: a host that lost its database writes nothing there anyway."""
+    try:
+        if not lock.keep():
+            log.warning("the connection that holds the lock of the database was lost; the lock is held again")
+    except Unavailable as error:
+        log.error(
+            "the lock of the database is lost; if another host has it, stop one of them",
+            extra={"code": error.code, "why": str(error)},
+        )

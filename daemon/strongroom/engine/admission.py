@@ -20,6 +20,7 @@ from strongroom.engine.run_journal import RunJournal
 from strongroom.engine.runids import PREFIX, check_run_id, new_run_id
 from strongroom.engine.running import Dispatcher
 from strongroom.engine.specs import ACTIVE, Spec
+from strongroom.engine.standing import taken
 from strongroom.engine.triggers import wrap
 from strongroom.errors import Conflict, InvalidInput, LimitExceeded, NotFound, Refused, Unavailable, WrongState
 from strongroom.guest.ids import execution_id
@@ -82,7 +83,7 @@ class Admission:
         def standing() -> RunRow:
             found = self._found(replace(wish, run_id=run_id, workflow=spec.workflow_id)) or self._of_event(header)
             if found is None or not self._is_same(found, replace(wish, run_id=run_id)):
-                raise _taken(run_id)
+                raise taken(found, run_id)
             return found
 
         return self._accepted(spec, header, created, (), standing)
@@ -127,7 +128,7 @@ class Admission:
         def standing() -> RunRow:
             found = self._host.journals.get(run_id)
             if found is None or found.request_digest != self._digest(found, asked):
-                raise _taken(run_id)
+                raise taken(found, run_id)
             return found
 
         return self._accepted(spec, new, created, steps, standing)
@@ -275,15 +276,6 @@ class Admission:
             and found.event_id == (wish.event_id or wish.run_id)
             and self._digest(found, wish.asked()) == found.request_digest
         )
-
-
-def _taken(run_id: str) -> Conflict:
-    return Conflict(
-        "SR-RUN-014",
-        f"run {run_id} or its event exists and was started with another workflow, trigger or payload",
-        fix="use a new run id and event id for a new run",
-        run_id=run_id,
-    )
 
 
 def _checked_event_id(untrusted_id: str) -> str:

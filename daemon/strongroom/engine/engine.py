@@ -32,7 +32,9 @@ HEADERS: Final = 500
 END_S: Final = 1.0
 """How long a kill waits for an end that is being written when it comes."""
 ATTEMPTS: Final = 3
-"""How often a wish to stop is written down when whoever executes the run closes its journal meanwhile."""
+"""How often a wish to stop is written down when the disk does not take it, or takes it after something that is lost."""
+LOOKS: Final = 20
+"""How often the handle of a run is looked for that falls asleep and is woken meanwhile."""
 log = logs.get("engine")
 
 
@@ -98,7 +100,7 @@ class Engine:
         """
         reason = reason or "cancelled on request"
         content = journal_pb2.CancelRequested(reason=reason).SerializeToString()
-        handle = self._written(run_id, lambda journal: journal.note(CANCEL_REQUESTED, "", content), once=True)
+        handle = self._written(run_id, lambda journal: journal.note(CANCEL_REQUESTED, "", content), once=True)[0]
         if handle is None:
             return self._ended(run_id, timeout_s)
         with self.dispatcher.waiter(handle.run_id) as waiter:
@@ -118,11 +120,10 @@ class Engine:
         def write(journal: RunJournal) -> "Future[None]":
             return journal.move(end.event, end.content, error_code=end.error_code)
 
-        handle = self._written(run_id, write)
-        if handle is None:
+        handle, header = self._written(run_id, write)
+        if handle is None or header is None:
             return self._ended(run_id, END_S)
         handle.outcome = end.outcome
-        header = handle.held_journal().header
         handle.calls.close()
         handle.cancel.kill(reason)
         self.dispatcher.forget(handle)
@@ -142,29 +143,19 @@ class Engine:
                 except (Tampered, KeyMissing):
                     log.error("a run failed authentication and is not resumed", extra={"run_id": row.run_id})
                     continue
-                self.dispatcher.take_up(
-                    header.run_id,
-                    header.module,
-                    header.workflow_id,
-                    wake_in_s=self._wake_in_s(header),
-                    used_ms=self.uptime.up_since_ms(header.started_at),
-                    status=header.status,
-                )
+                used_ms = self.uptime.up_since_ms(header.started_at)
+                self.dispatcher.take_up(header, wake_in_s=self._wake_in_s(header), used_ms=used_ms)
                 resumed += 1
             after = page[-1].created_at, page[-1].run_id
         return resumed
-
-    def sign_of_life(self) -> None:
-        """Said again and again, so that the next host knows until when runs of this one used up their time."""
-        self.uptime.beat()
 
     def wakes_at(self, header: RunRow) -> int | None:
         """When a run that sleeps goes on, Unix milliseconds: once it has slept or, before that, has used up its time.
 
         Nothing for a run that does not sleep.
         """
-        if header.wake_at is None:
-            return None
+        if header.wake_at is None or not header.started_at:
+            return header.wake_at
         begun = header.started_at
         return min(header.wake_at, begun + self.uptime.down_since_ms(begun) + self._host.limits.run_timeout_ms)
 
@@ -186,41 +177,49 @@ class Engine:
 
     def _written(
         self, run_id: str, write: "Callable[[RunJournal], Future[None]]", *, once: bool = False
-    ) -> RunHandle | None:
-        """The handle of an unfinished run whose journal has on disk what ``write`` appended.
+    ) -> tuple[RunHandle | None, RunRow | None]:
+        """The handle of an unfinished run whose journal has on disk what ``write`` appended, and the header with that.
 
         With ``once`` it is not written for a run that somebody asked to stop already. Nothing when the run is final.
-        Raises ``NotFound``, ``WrongState`` when it is unfinished and not of this host, ``StorageFault``.
+        Raises ``NotFound``, ``WrongState`` when it is unfinished and not of this host, ``StorageFault``,
+        ``Unavailable``.
         """
-        for attempt in range(1, ATTEMPTS + 1):
+        faults = 0
+        for _ in range(LOOKS):
             handle = self.dispatcher.get(run_id)
             if handle is None:
                 header = self.get(run_id)
                 if header.status in FINAL:
-                    return None
+                    return None, None
                 if header.run_id == run_id:
                     raise WrongState("SR-RUN-010", f"run {run_id} is {header.status} and not executing on this host")
                 run_id = header.run_id
                 continue
             handle.stored.wait()
             if once and handle.cancel.reason is not None:
-                return handle
-            journal = handle.opened(self._host.journals)
+                return handle, None
+            journal: RunJournal | None = None
             try:
+                journal = handle.opened(self._host.journals)
                 journal.settle(write(journal))
             except WrongState:
-                return None
+                # Where only the disk knows that, whoever waits here is told.
+                self.dispatcher.wake(handle.run_id)
+                return None, None
             except StorageFault:
-                # What stands in memory now may not be on the disk: whoever executes the run goes back to that.
-                journal.close()
-                if attempt == ATTEMPTS:
+                # What stands in memory now may not be on the disk: whoever comes next goes back to that.
+                if journal is not None:
+                    journal.close()
+                # A run that fell asleep, or ended, since it was found stands elsewhere by now.
+                faults += not handle.retired
+                if faults == ATTEMPTS:
                     raise
-                continue
-            return handle
+            else:
+                return handle, journal.header
         raise StorageFault("SR-RUN-019", "the journal of a run was not written", fix="try again in a moment")
 
     def _outcome(self, header: RunRow) -> Outcome:
         last = self._host.journals.page(header, header.head_index, 1)
         if not last or last[0].content is None or tag_of(last[0].row.sealed) != header.head_tag:
-            raise Tampered(f"journal of run {header.run_id}", run_id=header.run_id)
+            raise self._host.journals.fault(header)
         return outcome_of(last[0])

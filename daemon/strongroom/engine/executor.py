@@ -63,13 +63,13 @@ class Executor:
                     return executed
                 handle.end = executed
             self._store(handle, handle.end)
-        except (StorageFault, WrongState, Unavailable):
+        except (StorageFault, WrongState, Unavailable) as error:
             if self._host.journals.stopped:
                 # Its runner or a plugin is gone with this host: no end of the run, which goes on at the next start.
                 return handle.outcome is not None
             # What the disk says counts, also where it says that the run has ended already.
-            return handle.outcome is not None or self._back_to_disk(handle)
-        except StrongroomError as error:
+            return handle.outcome is not None or self._back_to_disk(handle, error)
+        except (Tampered, KeyMissing, NotFound) as error:
             # It cannot even be ended, for want of its key, or of its journal as it was written; it is left alone.
             log.error("a run cannot be journalled", extra={"run_id": handle.run_id, "code": error.code})
         return True
@@ -263,7 +263,7 @@ class Executor:
         handle.calls.close()
         handle.outcome = end.outcome
 
-    def _back_to_disk(self, handle: RunHandle) -> bool:
+    def _back_to_disk(self, handle: RunHandle, cause: StrongroomError) -> bool:
         """After a failed write, forget what the disk does not have. True when the disk says that the run has ended."""
         try:
             header = handle.begin_anew(self._host.journals)
@@ -272,7 +272,10 @@ class Executor:
         except StrongroomError as error:
             log.error("the disk does not say how a run stands", extra={"run_id": handle.run_id, "code": error.code})
             return False
-        log.error("the journal of a run could not be written; it is tried again", extra={"run_id": handle.run_id})
+        log.error(
+            "the journal of a run could not be written; it is tried again",
+            extra={"run_id": handle.run_id, "code": cause.code, "why": str(cause)},
+        )
         return False
 
 

@@ -78,8 +78,9 @@ class Place(Enum):
 class Asleep:
     """What is kept of a run that waits and has nothing under way on this host; its rows know the rest.
 
-    It has used up the time since ``since_s`` (monotonic), nothing when that is none; where that ``is_late``, the time
-    that its journal tells of comes on top. It is woken at ``due_s`` (monotonic) by an alarm with ``token``.
+    It has used up the time since ``since_s`` (monotonic), nothing when that is none; where that ``is_late``, there come
+    ``used_ms`` on top, or what its journal tells of, if that is more. It is woken at ``due_s`` (monotonic) by an alarm
+    with ``token``.
     ``is_unstarted`` while its guest was never executed.
     """
 
@@ -90,6 +91,7 @@ class Asleep:
     since_s: float | None
     is_late: bool
     is_unstarted: bool
+    used_ms: int = 0
 
 
 @dataclass(eq=False, slots=True)
@@ -119,6 +121,7 @@ class RunHandle:
     began_s: float = 0.0
     since_s: float | None = None
     is_late: bool = False
+    used_ms: int = 0
     is_unstarted: bool = True
     queued: "Future[None] | None" = None
     stored: threading.Event = field(default_factory=threading.Event)
@@ -147,7 +150,7 @@ class RunHandle:
             if self.since_s is None or self.is_late:
                 suspended = self.recorded.suspended
                 since_s = time.monotonic() if self.since_s is None else self.since_s
-                self.since_s = since_s - (suspended.spent_ms / 1000 if suspended else 0)
+                self.since_s = since_s - max(suspended.spent_ms if suspended else 0, self.used_ms) / 1000
                 self.is_late = False
             return self.recorded
 

@@ -20,6 +20,8 @@ from strongroom.engine.room import no_room
 from strongroom.engine.waiters import Waiter, Waiters
 from strongroom.errors import Unavailable
 from strongroom.modules.route import CONFIDENTIAL, LOCAL
+from strongroom.storage.runs import RunRow
+from strongroom.telemetry import logs
 
 __all__ = ["Dispatcher", "End", "Outcome", "RunHandle", "Waits"]
 
@@ -116,17 +118,16 @@ class Dispatcher:
         handle.stored.set()
         self._queue(handle)
 
-    def take_up(self, run_id: str, module: str, workflow_id: str, *, wake_in_s: float, status: str) -> None:
-        """Take in a run that was accepted before this host started, to be executed in ``wake_in_s``."""
+    def take_up(self, header: RunRow, *, wake_in_s: float, used_ms: int) -> None:
+        """Take in a run from before this host started, which has used ``used_ms``, to be executed in ``wake_in_s``."""
         with self._lock:
-            now_s, token, is_unstarted = time.monotonic(), next(self._tokens), status == RunState.PENDING
+            now_s, token, is_new = time.monotonic(), next(self._tokens), header.status == RunState.PENDING
             # Waiting uses up time of the run; standing in a queue does not.
-            since_s, due_s = now_s if status == RunState.WAITING else None, now_s + max(wake_in_s, 0)
-            self._asleep[run_id] = Asleep(
-                module, workflow_id, token, due_s, since_s, is_late=True, is_unstarted=is_unstarted
-            )
-            self._unstarted[workflow_id] += is_unstarted
-        self._alarms[module].set(run_id, token, due_s)
+            since_s, due_s = now_s if header.status == RunState.WAITING else None, now_s + max(wake_in_s, 0)
+            asleep = Asleep(header.module, header.workflow_id, token, due_s, since_s, True, is_new, used_ms)
+            self._asleep[header.run_id] = asleep
+            self._unstarted[header.workflow_id] += is_new
+        self._alarms[header.module].set(header.run_id, token, due_s)
 
     def wake(self, run_id: str, token: int | None = None) -> None:
         """Queue a run that waits. With a token only if it still is the wait that the token is of."""
@@ -211,7 +212,7 @@ class Dispatcher:
         asleep = self._asleep.pop(run_id)
         handle = RunHandle(run_id, asleep.module, asleep.workflow_id)
         handle.token, handle.due_s, handle.is_unstarted = asleep.token, asleep.due_s, asleep.is_unstarted
-        handle.since_s, handle.is_late = asleep.since_s, asleep.is_late
+        handle.since_s, handle.is_late, handle.used_ms = asleep.since_s, asleep.is_late, asleep.used_ms
         handle.stored.set()
         self._handles[run_id] = handle
         self._place(handle, Place.PARKED)

@@ -1,11 +1,11 @@
-"""The workflow of a past run, when it is still what it was: its guest and where it runs."""
+"""What stands in the way or under the feet of a new run: the run that has its place, and the workflow of a past one."""
 
 from strongroom.engine.host import EngineHost
 from strongroom.engine.specs import Spec
-from strongroom.errors import NotFound, Refused
+from strongroom.errors import Conflict, NotFound, Refused
 from strongroom.storage.runs import RunRow
 
-__all__ = ["standing_workflow"]
+__all__ = ["standing_workflow", "taken"]
 
 
 def standing_workflow(host: EngineHost, header: RunRow) -> Spec:
@@ -32,3 +32,14 @@ def standing_workflow(host: EngineHost, header: RunRow) -> Spec:
             workflow_id=header.workflow_id,
         )
     return spec
+
+
+def taken(found: RunRow | None, run_id: str) -> Conflict:
+    """The refusal of a run that would have had ``run_id``, where ``found`` stands, which was started otherwise."""
+    what = f"run id {run_id} is taken by a run of another workflow, trigger, event or payload"
+    fix = "use a new run id for a new run"
+    if found is not None and found.run_id != run_id:
+        run_id = found.run_id
+        what = f"event {found.event_id} of trigger {found.trigger_index} is taken by run {run_id}, of another payload"
+        fix = f"use a new event id for a new run; strongroom run get {run_id} shows the one that stands"
+    return Conflict("SR-RUN-014", what, fix=fix, run_id=run_id)

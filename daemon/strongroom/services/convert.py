@@ -101,8 +101,11 @@ def tampered_workflow_message(tampered: TamperedSpec) -> workflow_pb2.Workflow:
     )
 
 
-def run_message(row: RunRow) -> run_pb2.Run:
-    """The header of a run; sealed contents are described by size and key version."""
+def run_message(row: RunRow, *, wakes_at: int | None = None) -> run_pb2.Run:
+    """The header of a run; sealed contents are described by size and key version.
+
+    A run that sleeps wakes at ``wakes_at`` (Unix milliseconds) where that is given: its time may be up before.
+    """
     run = run_pb2.Run(
         run_id=row.run_id,
         execution_id=row.execution_id,
@@ -124,7 +127,7 @@ def run_message(row: RunRow) -> run_pb2.Run:
     if row.started_at:
         run.start_time.CopyFrom(_time(row.started_at))
     if row.wake_at:
-        run.wake_time.CopyFrom(_time(row.wake_at))
+        run.wake_time.CopyFrom(_time(wakes_at or row.wake_at))
     if row.finished_at:
         run.end_time.CopyFrom(_time(row.finished_at))
         run.output.CopyFrom(run_pb2.Sealed(sealed_bytes=row.output_bytes, key_version=row.key_version))

@@ -20,6 +20,7 @@ from strongroom.services.paging import checked_index, decode_token, encode_token
 from strongroom.services.places import Places, time_left_s
 from strongroom.services.reasons import Opening, checked_reason
 from strongroom.services.run_streams import RunStreams
+from strongroom.storage.runs import RunRow
 
 __all__ = ["RunService"]
 
@@ -51,14 +52,14 @@ class RunService(run_pb2_grpc.RunServiceServicer):
     def Start(self, request: run_pb2.StartRequest, context: grpc.ServicerContext) -> run_pb2.StartResponse:
         """Accept a run."""
         header, created = self._engine.start(self._wish(request))
-        return run_pb2.StartResponse(run=run_message(header), created=created)
+        return run_pb2.StartResponse(run=self._message(header), created=created)
 
     def Execute(self, request: run_pb2.ExecuteRequest, context: grpc.ServicerContext) -> run_pb2.ExecuteResponse:
         """Accept a run and wait for its end."""
         with self._waiting.taken():
             header, _ = self._engine.start(self._wish(request.start))
             header, outcome = self._engine.wait(header.run_id, time_left_s(context))
-        response = run_pb2.ExecuteResponse(run=run_message(header))
+        response = run_pb2.ExecuteResponse(run=self._message(header))
         _say_end(response, outcome)
         return response
 
@@ -68,7 +69,7 @@ class RunService(run_pb2_grpc.RunServiceServicer):
         """One header, and how the run ended where a reason is given."""
         reason = checked_reason(request.reason)
         header = self._engine.get(request.run_id)
-        response = run_pb2.RunServiceGetResponse(run=run_message(header))
+        response = run_pb2.RunServiceGetResponse(run=self._message(header))
         if reason:
             with Opening("its end", header.run_id, reason, context) as opening:
                 found = ended(self._history, header)
@@ -91,7 +92,7 @@ class RunService(run_pb2_grpc.RunServiceServicer):
             limit=size + 1,
         )
         response = run_pb2.RunServiceListResponse(
-            runs=[run_message(row) if authentic else tampered_run_message(row) for row, authentic in page[:size]]
+            runs=[self._message(row) if authentic else tampered_run_message(row) for row, authentic in page[:size]]
         )
         if len(page) > size:
             last, _ = page[size - 1]
@@ -116,17 +117,17 @@ class RunService(run_pb2_grpc.RunServiceServicer):
         reason = checked_reason(request.reason)
         with self._waiting.taken():
             header = self._engine.cancel(request.run_id, reason, time_left_s(context))
-        return run_pb2.CancelResponse(run=run_message(header))
+        return run_pb2.CancelResponse(run=self._message(header))
 
     def Kill(self, request: run_pb2.KillRequest, context: grpc.ServicerContext) -> run_pb2.KillResponse:
         """End a run now."""
         header = self._engine.kill(request.run_id, checked_reason(request.reason))
-        return run_pb2.KillResponse(run=run_message(header))
+        return run_pb2.KillResponse(run=self._message(header))
 
     def Retry(self, request: run_pb2.RetryRequest, context: grpc.ServicerContext) -> run_pb2.RetryResponse:
         """Run it again, from its start or from a step."""
         done = self._retries.retry(request.run_id, request.from_step, request.new_run_id)
-        return run_pb2.RetryResponse(run=run_message(done.header), created=done.created, steps_kept=done.steps_kept)
+        return run_pb2.RetryResponse(run=self._message(done.header), created=done.created, steps_kept=done.steps_kept)
 
     def Replay(self, request: run_pb2.ReplayRequest, context: grpc.ServicerContext) -> run_pb2.ReplayResponse:
         """Execute it again against its journal and compare."""
@@ -138,7 +139,7 @@ class RunService(run_pb2_grpc.RunServiceServicer):
             time_reads=done.time_reads,
             log_lines=done.log_lines,
             cut_off=done.cut_off,
-            run=run_message(done.header),
+            run=self._message(done.header),
         )
         if done.difference is not None:
             answer.differs_at = str(done.difference.details["step"])
@@ -156,6 +157,9 @@ class RunService(run_pb2_grpc.RunServiceServicer):
     def Logs(self, request: run_pb2.LogsRequest, context: grpc.ServicerContext) -> Iterator[run_pb2.LogsResponse]:
         """What its guest logged."""
         return self._streams.logs(request, context)
+
+    def _message(self, header: RunRow) -> run_pb2.Run:
+        return run_message(header, wakes_at=self._engine.wakes_at(header))
 
     def _wish(self, request: run_pb2.StartRequest) -> admission.Start:
         return admission.Start(

@@ -1,12 +1,12 @@
 """The gRPC server of the API: one socket, health, and reflection where it is wanted."""
 
 import os
+import socket
 import stat
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -23,6 +23,8 @@ SOCKET_MODE: Final = 0o660
 """The owner, and the group that an operator gave the socket to."""
 THREADS: Final = 256
 """Calls at once; most of them wait for a run and cost no processor. Waiting calls may take ``WAITING_MAX`` of them."""
+CONNECT_S: Final = 1.0
+"""How long a host that may be at a socket is given to take a connection; the kernel does it for any that listens."""
 SERVICES: Final = tuple(
     file.DESCRIPTOR.services_by_name[name].full_name
     for file, name in (
@@ -40,13 +42,15 @@ class ApiServer:
 
     def __init__(
         self,
-        socket: Path,
+        path: Path,
         add_services: Sequence[Callable[[grpc.Server], None]],
         *,
         message_bytes_max: int,
         reflection: bool,
     ) -> None:
-        self._socket = socket
+        self._socket = path
+        self._made: tuple[int, int] | None = None
+        self._directory: int | None = None
         self._health = health.HealthServicer()
         self._server = grpc.server(
             ThreadPoolExecutor(THREADS, thread_name_prefix="api"),
@@ -63,8 +67,8 @@ class ApiServer:
         if reflection:
             _add_reflection(self._server)
 
-    def start(self) -> None:
-        """Bind and serve. Whoever holds the state directory's lock may replace a socket that nobody serves any more."""
+    def check(self) -> None:
+        """Raises ``Misconfigured`` when the socket could not be bound now, such as when another host serves on it."""
         path = str(self._socket)
         if len(os.fsencode(path)) > SOCKET_PATH_BYTES_MAX:
             raise Misconfigured(
@@ -74,24 +78,15 @@ class ApiServer:
                 fix="choose a shorter --state-dir, or set the socket (--socket, STRONGROOM_SOCKET)",
                 where="socket",
             )
-        if self._socket.exists() and stat.S_ISSOCK(self._socket.stat().st_mode):
-            self._socket.unlink()
-        before = os.umask(0o117)
+        self._make_room()
+
+    def start(self) -> None:
+        """Bind and serve. A socket that nobody serves any more is replaced."""
+        self.check()
         try:
-            # The target is a URI: a path with a percent or question mark must not be read as one.
-            self._server.add_insecure_port(f"unix:{quote(os.fsencode(path))}")
-            self._server.start()
-        except RuntimeError as error:
-            raise Misconfigured(
-                "SR-API-006",
-                f"the socket {path} cannot be bound",
-                why=str(error),
-                fix="check that its directory exists and is writable",
-                where="socket",
-            ) from error
-        finally:
-            os.umask(before)
-        self._socket.chmod(SOCKET_MODE)
+            self._bind()
+        except (RuntimeError, OSError) as error:
+            raise _unbindable(str(self._socket), str(error)) from error
 
     def set_serving(self, name: str, serving: bool) -> None:
         """Set the health of ``name``; the empty name is the host as a whole."""
@@ -102,7 +97,86 @@ class ApiServer:
         """Refuse new calls, let running ones end within ``grace_s``, and remove the socket."""
         self._health.enter_graceful_shutdown()
         self._server.stop(grace_s).wait()
-        self._socket.unlink(missing_ok=True)
+        # What stands there by now may be another host's.
+        if self._made is not None and _inode(self._socket) == self._made:
+            self._socket.unlink(missing_ok=True)
+        if self._directory is not None:
+            os.close(self._directory)
+            self._directory = None
+
+    def _bind(self) -> None:
+        """Bind under a name of our own, then give the socket the one that clients know, unless somebody has that.
+
+        gRPC removes whatever stands at the path that it bound, before and afterwards; it does not learn the real one.
+        """
+        self._directory = os.open(self._socket.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        own = self._socket.with_name(f".api-{os.getpid()}")
+        before = os.umask(0o117)
+        try:
+            # The path of the directory may be as long as the kernel allows already.
+            self._server.add_insecure_port(f"unix:/proc/self/fd/{self._directory}/{own.name}")
+            self._server.start()
+        finally:
+            os.umask(before)
+        try:
+            own.chmod(SOCKET_MODE)
+            os.link(own, self._socket)
+            self._made = _inode(own)
+        except FileExistsError:
+            raise self._in_use() from None
+        finally:
+            own.unlink(missing_ok=True)
+
+    def _make_room(self) -> None:
+        """Remove the socket of a host that was killed; refuse to take that of one that answers."""
+        try:
+            if not stat.S_ISSOCK(self._socket.lstat().st_mode):
+                raise _unbindable(str(self._socket), "what stands there is no socket")
+        except OSError:
+            # Nothing is there, or binding will say what is wrong.
+            return
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+            client.settimeout(CONNECT_S)
+            try:
+                client.connect(os.fsencode(self._socket))
+            except (ConnectionRefusedError, FileNotFoundError):
+                # Nobody listens: it is left over.
+                self._socket.unlink(missing_ok=True)
+                return
+            except TimeoutError:
+                # Its queue is full: somebody is there and has no time.
+                pass
+            except OSError as error:
+                raise _unbindable(str(self._socket), str(error)) from error
+        raise self._in_use()
+
+    def _in_use(self) -> Misconfigured:
+        return Misconfigured(
+            "SR-API-009",
+            f"somebody serves on the socket {self._socket} already",
+            why="its clients would be answered by another host",
+            fix="stop that host, or choose another socket (--socket, STRONGROOM_SOCKET)",
+            where="socket",
+        )
+
+
+def _inode(path: Path) -> tuple[int, int] | None:
+    """What stands at ``path``, told from whatever comes there later."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _unbindable(path: str, why: str) -> Misconfigured:
+    return Misconfigured(
+        "SR-API-006",
+        f"the socket {path} cannot be bound",
+        why=why,
+        fix="check that its directory exists and is writable",
+        where="socket",
+    )
 
 
 def _add_reflection(server: grpc.Server) -> None:

@@ -74,7 +74,7 @@ class LimitSettings(BaseModel):
     )
     run_timeout_ms: Milliseconds = Field(
         default=300_000,
-        description="Time of one run from its start; a guest that loops ends here.",
+        description="Time of one run from its start, executing and waiting, across restarts; time without a host is free.",
     )
     response_bytes_max: Bytes = Field(
         default=100_000,

@@ -13,7 +13,15 @@ from sqlalchemy.exc import ArgumentError
 
 from strongroom.errors import Misconfigured, StorageFault
 
-__all__ = ["can_commit", "parse_url", "reader_engine", "sqlite_url", "writer_engine"]
+__all__ = [
+    "CONNECT_TIMEOUT_S",
+    "can_commit",
+    "parse_url",
+    "reader_engine",
+    "sqlite_url",
+    "unusable_file",
+    "writer_engine",
+]
 
 BUSY_TIMEOUT_MS: Final = 10_000  # only another program can hold the lock; it gets this long to let go
 BUSY_RETRY_S: Final = 0.01  # how often a lock is asked for that SQLite does not wait for itself
@@ -168,12 +176,17 @@ def _make_file(path: Path) -> None:
         finally:
             os.close(directory)
     except OSError as error:
-        raise StorageFault(
-            "SR-STORE-011",
-            f"the database file {path} cannot be opened",
-            why=error.strerror or type(error).__name__,
-            fix="make its directory, and let the user of the daemon write there",
-        ) from error
+        raise unusable_file(path, error) from error
+
+
+def unusable_file(path: Path, error: OSError) -> StorageFault:
+    """What is wrong with a file of the database, or with the one beside it."""
+    return StorageFault(
+        "SR-STORE-011",
+        f"the database file {path} cannot be opened",
+        why=error.strerror or type(error).__name__,
+        fix="make its directory, and let the user of the daemon write there",
+    )
 
 
 def _wrong(why: str) -> Misconfigured:

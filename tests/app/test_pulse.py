@@ -1,0 +1,57 @@
+"""The pulse of a host: it goes on whatever becomes of one beat, and ends with the host."""
+
+import threading
+
+from strongroom.app.lock import keep
+from strongroom.app.pulse import Pulse
+from strongroom.errors import Unavailable
+
+
+def test_a_pulse_goes_on_after_a_beat_that_failed(caplog):
+    beats, thrice = [], threading.Event()
+
+    def fails():
+        raise RuntimeError("out of order")
+
+    def beat():
+        beats.append(1)
+        if len(beats) == 3:
+            thrice.set()
+
+    pulse = Pulse((fails, beat), every_s=0.001)
+    pulse.start()
+    assert thrice.wait(10)
+    pulse.close()
+    number = len(beats)
+    assert "a beat of the pulse failed" in caplog.messages
+    pulse.close()
+    assert len(beats) == number
+
+
+def test_a_pulse_that_was_never_started_is_closed():
+    Pulse((), every_s=1000).close()
+
+
+class Lost:
+    """A lock that is as a test says."""
+
+    def __init__(self, answer):
+        self.answer = answer
+
+    def keep(self):
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+    def release(self):
+        """Nothing is held."""
+
+
+def test_a_lock_that_is_lost_is_logged_with_its_cause(caplog):
+    keep(Lost(True))
+    assert caplog.records == []
+    keep(Lost(False))
+    assert "the lock is held again" in caplog.messages[-1]
+    keep(Lost(Unavailable("SR-APP-007", "another strongroom host (process 7) has the database")))
+    assert (caplog.records[-1].levelname, caplog.records[-1].code) == ("ERROR", "SR-APP-007")
+    assert "process 7" in caplog.records[-1].why
