@@ -5,9 +5,11 @@ the pages with what this prints.
 """
 
 import ast
+import enum
 import inspect
 import re
 import sys
+import typing
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -74,9 +76,18 @@ def commands() -> Iterator[str]:
     """Every command with its arguments and options."""
     root: Any = typer.main.get_command(build(list(NOUNS)))  # Any: typer keeps the classes of its commands to itself
     yield from ("## Commands", "")
-    for name, command in root.commands.items():
-        for verb, inner in getattr(command, "commands", {"": command}).items():
-            yield from _command(f"strongroom {name} {verb}".strip(), inner)
+    for title, command in leaves("strongroom", root):
+        yield from _command(title, command)
+
+
+def leaves(title: str, command: Any) -> Iterator[tuple[str, Any]]:  # Any: as above
+    """Every command that does something, with its words; groups only hold others, some of them groups again."""
+    inner = getattr(command, "commands", None)
+    if inner is None:
+        yield title, command
+        return
+    for name, each in inner.items():
+        yield from leaves(f"{title} {name}", each)
 
 
 def _command(title: str, command: Any) -> Iterator[str]:  # Any: as above
@@ -90,9 +101,18 @@ def _command(title: str, command: Any) -> Iterator[str]:  # Any: as above
             continue
         spelled = [param.metavar or param.name.upper()] if is_argument else [*param.opts, *param.secondary_opts]
         default = "" if param.default in (None, "", False, []) else f" Default `{param.default}`."
+        choices = ", ".join(f"`{choice}`" for choice in _choices(param.type_descriptor.annotation))
+        one_of = f" One of {choices}." if choices else ""
         required = " Required." if param.required else ""
-        yield f"| {', '.join(f'`{word}`' for word in spelled)} | {param.help}{default}{required} |"
+        yield f"| {', '.join(f'`{word}`' for word in spelled)} | {param.help}{one_of}{default}{required} |"
     yield ""
+
+
+def _choices(annotation: Any) -> Iterator[str]:  # Any: annotations have no common type
+    """What may stand there, where that is a list."""
+    for each in (annotation, *typing.get_args(annotation)):
+        if isinstance(each, type) and issubclass(each, enum.Enum):
+            yield from (str(choice.value) for choice in each)
 
 
 def settings() -> Iterator[str]:

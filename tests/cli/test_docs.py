@@ -3,12 +3,14 @@
 import re
 
 import pytest
+import typer
 
 from strongroom.cli.exits import MEANINGS
+from strongroom.cli.main import NOUNS, build
 from strongroom.modules.attributes import KNOWN
 from strongroom.modules.retries import MEMBERS, RetryPolicy
 from strongroom.settings.schema import keys
-from tools.generate_reference import ROOT, pages, with_part
+from tools.generate_reference import ROOT, leaves, pages, with_part
 
 
 @pytest.mark.parametrize("path", pages(), ids=lambda path: path.name)
@@ -22,6 +24,14 @@ def test_every_setting_and_exit_code_is_in_its_page():
     settings = (ROOT / "docs" / "settings.md").read_text()
     assert not [dotted for dotted in keys() if f"`{dotted}`" not in settings]
     assert not [code for code in MEANINGS if f"| {int(code)} |" not in cli]
+
+
+def test_every_command_is_in_the_page_with_its_choices():
+    page = (ROOT / "docs" / "cli.md").read_text()
+    titles = [title for title, _ in leaves("strongroom", typer.main.get_command(build(list(NOUNS))))]
+    assert "strongroom workflow limits export" in titles
+    assert re.findall(r"^### `(strongroom .+)`$", page, re.MULTILINE) == titles
+    assert "One of `action`, `trigger`." in page
 
 
 def test_the_pages_name_no_directory_of_this_machine():

@@ -101,8 +101,14 @@ def test_following_a_log_shows_each_line_once_wherever_it_is_cut(journal, cuts, 
     journal.cuts = list(cuts)
     ended = strongroom("run", "logs", "wrun_1", "--follow", "--json", *reason)
     assert ended.code == 0
-    got = [(d["index"], d["position"]) for d in lines_of(ended)]
+    *lines, last = lines_of(ended)
+    assert (last["schema"], last["status"]) == ("strongroom.run/v1", "completed")
+    got = [(d["index"], d["position"]) for d in lines]
     assert got == [(line.index, line.position) for line in journal.lines if reason or line.position == 0]
+
+
+def test_what_is_followed_ends_with_how_the_run_is(journal):
+    assert strongroom("run", "logs", "wrun_1", "--follow").out.splitlines()[-1] == "the run is completed"
 
 
 def test_a_line_of_a_guest_cannot_command_the_terminal(journal):

@@ -2,9 +2,12 @@
 
 import pytest
 
+from strongroom.cli.secret import VALUE_BYTES_MAX
+from strongroom_vault.limits import CIPHERTEXT_BYTES_MAX
 from tests.fakes.terminal import strongroom
 
 CANARY = b"s3cret-canary"
+OVERHEAD_BYTES = 48
 
 
 def test_a_secret_is_sealed_before_it_leaves_this_process(host):
@@ -42,7 +45,7 @@ def test_a_line_end_from_a_pipe_is_kept_and_mentioned(host):
 
 @pytest.mark.parametrize(
     ("value", "code"),
-    [(b"", "SR-CLI-032"), (b"\xff\xfe", "SR-CLI-033"), (b"x" * 64_001, "SR-CLI-009")],
+    [(b"", "SR-CLI-032"), (b"\xff\xfe", "SR-CLI-033"), (b"x" * 1_953, "SR-CLI-009")],
     ids=["empty", "not-text", "a-whole-file"],
 )
 def test_a_value_that_is_no_secret_is_refused_before_anything_is_sent(host, value, code):
@@ -50,6 +53,13 @@ def test_a_value_that_is_no_secret_is_refused_before_anything_is_sent(host, valu
     assert ended.code == 65
     assert code in ended.err
     assert not host.asked
+
+
+def test_the_limit_of_a_value_is_that_of_the_vault(host):
+    assert VALUE_BYTES_MAX == CIPHERTEXT_BYTES_MAX - OVERHEAD_BYTES
+    assert strongroom("secret", "set", "K", stdin=b"x" * VALUE_BYTES_MAX).code == 0
+    refused = strongroom("secret", "set", "K", stdin=b"x" * (VALUE_BYTES_MAX + 1))
+    assert "it has more than 1952 bytes" in refused.err
 
 
 def test_a_value_is_never_an_argument(host):
@@ -63,6 +73,8 @@ def test_a_terminal_is_prompted_without_echo_unless_input_is_forbidden(host, mon
     assert strongroom("secret", "set", "K", terminal=True).code == 0
     assert host.secrets[("main", "K")] == b"typed"
     assert strongroom("secret", "set", "K", "--no-input", terminal=True).code == 2
+    monkeypatch.setattr("getpass.getpass", lambda prompt, stream: "x" * 2_000)
+    assert "SR-CLI-009" in strongroom("secret", "set", "K", terminal=True).err
 
 
 def test_what_the_vault_says_is_passed_on(host):

@@ -131,6 +131,37 @@ def test_a_terminal_is_not_asked_when_input_is_forbidden(host, wasm):
     assert host.workflows
 
 
+def test_the_host_is_given_longer_than_it_may_drain_and_is_told_how_long_that_is(host, wasm):
+    strongroom("workflow", "register", str(wasm))
+    assert strongroom("workflow", "delete", "hello", "--drain", "--yes", "--timeout", "4").code == 0
+    assert host.asked[-1].drain_ms == 4_000
+    assert host.deadlines_s[-1] > 4
+
+
+def test_a_drain_that_is_cut_says_that_the_workflow_may_be_paused(host, wasm):
+    strongroom("workflow", "register", str(wasm))
+    host.cuts = [0]
+    ended = strongroom("workflow", "delete", "hello", "--drain", "--yes")
+    assert ended.code == 69
+    assert "may be paused now: strongroom workflow activate hello" in ended.err
+
+
+def test_the_rehearsal_of_a_drain_says_how_many_runs_it_would_wait_for(host, wasm):
+    strongroom("workflow", "register", str(wasm))
+    ended = strongroom("workflow", "delete", "hello", "--drain", "--dry-run", "--json")
+    assert (ended.code, ended.document["runs_unfinished"]) == (0, 2)
+    assert "2 unfinished runs would be waited for" in ended.err
+    assert host.workflows
+
+
+@pytest.mark.parametrize("verb", ["register", "validate", "hash"])
+def test_an_empty_name_is_not_no_name(host, wasm, verb):
+    ended = strongroom("workflow", verb, str(wasm), "--name", "")
+    assert ended.code == 2
+    assert "SR-CLI-018" in ended.err
+    assert not host.asked
+
+
 def test_an_unknown_workflow_is_bad_data(host):
     ended = strongroom("workflow", "get", "nobody", "--json")
     assert ended.code == 65

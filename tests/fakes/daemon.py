@@ -163,6 +163,10 @@ class _Workflows(workflow_pb2_grpc.WorkflowServiceServicer):
 
     def Delete(self, request, context):
         record = self._known(request, context)
+        if self.daemon.cuts:
+            context.abort(grpc.StatusCode.UNAVAILABLE, "Socket closed")
+        if request.validate_only and request.drain:
+            return workflow_pb2.WorkflowServiceDeleteResponse(workflow_id=record.workflow_id, runs_unfinished=2)
         if not request.validate_only:
             del self.daemon.workflows[record.workflow_id]
         return workflow_pb2.WorkflowServiceDeleteResponse(workflow_id=record.workflow_id)
@@ -201,16 +205,26 @@ class _Runs(Streams):
     def Start(self, request, context):
         self.daemon.hear(request, context)
         run, created = self._start(request, run_pb2.RUN_STATUS_PENDING)
+        if self.daemon.cuts:
+            context.abort(grpc.StatusCode.UNAVAILABLE, "Socket closed")
         return run_pb2.StartResponse(run=run, created=created)
 
     def Execute(self, request, context):
         self.daemon.hear(request, context)
         run, _ = self._start(request.start, self.daemon.run_status)
+        if self.daemon.cuts:
+            self.daemon.cuts.pop()
+            context.abort(grpc.StatusCode.UNAVAILABLE, "Socket closed")
         return run_pb2.ExecuteResponse(run=run, result=self.daemon.result, error=self.daemon.error)
 
     def Get(self, request, context):
         self.daemon.hear(request, context)
-        return run_pb2.RunServiceGetResponse(run=self.daemon.runs[request.run_id])
+        answer = run_pb2.RunServiceGetResponse(run=self.daemon.runs[request.run_id])
+        if request.reason:
+            answer.error, answer.cancel_reason = self.daemon.error, "wrong input"
+            if self.daemon.result is not None:
+                answer.result.CopyFrom(self.daemon.result)
+        return answer
 
     def List(self, request, context):
         self.daemon.hear(request, context)

@@ -115,8 +115,9 @@ def test_following_a_log_ends_with_the_run(shared):
         api.register(guest("everything"), "logged", config=b"700")
         run_id = start(api, "logged")
     shown = shared("run", "logs", run_id, "--follow", "--decrypt", "--reason", "x", "--json")
-    lines = [json.loads(line)["line"] for line in shown.out.splitlines()]
-    assert shown.code == 0
+    *told, last = [json.loads(line) for line in shown.out.splitlines()]
+    lines = [line["line"] for line in told]
+    assert (shown.code, last["status"]) == (0, "completed")
     assert sum(line.startswith("agreed=") for line in lines) == 3
 
 

@@ -269,3 +269,20 @@ def test_every_limit_is_read_where_the_host_is_wired():
     taken = {field.name for limits in (GuestLimits, EngineLimits) for field in fields(limits)}
     names = [dotted.split(".")[1] for dotted in keys() if dotted.startswith("limits.")]
     assert not [name for name in names if name not in taken and f".{name}" not in text]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "why", "fix"),
+    [
+        ("limits.run_timeout_ms", "0", "it is too small: the least is 1", "set it to 1 or more"),
+        ("limits.run_timeout_ms", "99999999999999", "it is too large: the most is", "or less"),
+        ("log.level", "loud", "it is none of the words", "'debug'"),
+    ],
+    ids=["too small", "too large", "no such word"],
+)
+def test_a_value_out_of_its_range_is_refused_in_our_words_with_what_to_do(tmp_path, key, value, why, fix):
+    with pytest.raises(Misconfigured) as refused:
+        load("client", {key: value}, tmp_path, {})
+    assert why in refused.value.why
+    assert fix in refused.value.fix
+    assert value not in str(refused.value)

@@ -15,7 +15,7 @@ from strongroom.cli.exits import Exit
 from strongroom.cli.failure import bad_data
 from strongroom.telemetry.redaction import UNSAFE, printable
 
-__all__ = ["Caller", "ReaderGone", "facts", "json_text", "read_file", "table"]
+__all__ = ["Caller", "ReaderGone", "facts", "json_text", "limited", "read_file", "table"]
 
 # What a person hands over on a command line is a document; the host has its own, smaller limits for each kind.
 INPUT_BYTES_MAX: Final = 16_000_000
@@ -100,7 +100,7 @@ class Caller:
                 "SR-CLI-004", f"{option} cannot read stdin too", why="another one took it", exit_code=Exit.USAGE
             )
         self._stdin_taken = True
-        return _limited(option, sys.stdin.buffer.read(bytes_max + 1), bytes_max)
+        return limited(option, sys.stdin.buffer.read(bytes_max + 1), bytes_max)
 
     def read_json(self, option: str, text: str) -> bytes:
         """As ``read``, but it must be JSON. The bytes are handed on as they are."""
@@ -143,7 +143,7 @@ def read_file(option: str, path: Path, *, bytes_max: int = INPUT_BYTES_MAX) -> b
     """The content of a file that a person named."""
     try:
         with path.open("rb") as file:
-            return _limited(option, file.read(bytes_max + 1), bytes_max)
+            return limited(option, file.read(bytes_max + 1), bytes_max)
     except PermissionError as error:
         raise bad_data(
             "SR-CLI-006", f"{path} may not be read", why=str(error.strerror), exit_code=Exit.PERMISSION
@@ -157,7 +157,8 @@ def read_file(option: str, path: Path, *, bytes_max: int = INPUT_BYTES_MAX) -> b
         raise bad_data("SR-CLI-008", f"{path} cannot be read", why=str(error.strerror), exit_code=Exit.IO) from error
 
 
-def _limited(option: str, raw: bytes, bytes_max: int) -> bytes:
+def limited(option: str, raw: bytes, bytes_max: int) -> bytes:
+    """``raw``, which has at most ``bytes_max`` bytes."""
     if len(raw) > bytes_max:
         raise bad_data("SR-CLI-009", f"{option} is too large", why=f"it has more than {bytes_max} bytes")
     return raw

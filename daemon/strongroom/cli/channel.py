@@ -20,6 +20,8 @@ __all__ = ["Host", "connect", "find_socket"]
 
 # The largest message is a registration; what the host sends is far smaller.
 MESSAGE_BYTES_MAX: Final = 128_000_000
+# So gRPC says that a request never left. Anything else is taken for a cut, since then it may have arrived.
+NEVER_CONNECTED: Final = "failed to connect"
 DETAILS_KEY: Final = "grpc-status-details-bin"
 DOMAIN: Final = "strongroom"
 Answer = TypeVar("Answer")
@@ -52,12 +54,12 @@ class Host:
         """A generated stub on this connection."""
         return kind(self._channel)
 
-    def call(self, method: Callable[..., Answer], request: object) -> Answer:
-        """The answer to ``request``. Raises ``Failure``."""
+    def call(self, method: Callable[..., Answer], request: object, *, timeout_s: float | None = None) -> Answer:
+        """The answer to ``request``, within ``timeout_s`` or as long as calls may take. Raises ``Failure``."""
         import grpc
 
         try:
-            return method(request, timeout=self._caller.timeout_s)
+            return method(request, timeout=timeout_s or self._caller.timeout_s)
         except grpc.RpcError as error:
             raise self._failure(error) from error
 
@@ -81,14 +83,21 @@ class Host:
         status = error.code().name
         code, details = _details(error)
         if status == "UNAVAILABLE" and not code:
-            return _not_there(self._socket, "nothing answers on its socket")
+            if NEVER_CONNECTED in (error.details() or ""):
+                return _not_there(self._socket, "nothing answers on its socket")
+            return unavailable(
+                "SR-CLI-023",
+                "the connection to the host was cut before its answer",
+                why="the host was ended, or is being started again",
+                fix="it may have done what was asked: look before you ask again",
+            )
         if status == "DEADLINE_EXCEEDED" and not code:
             return Failure(
                 StrongroomError(
                     "SR-CLI-021",
                     f"no answer within {self._caller.timeout_s:g} s",
                     why="the host is still at it, or overloaded",
-                    fix="ask again with a longer --timeout; a run that was started goes on",
+                    fix="ask again with a longer --timeout; what was begun goes on",
                 ),
                 exit_for_status(status, "", {}),
             )

@@ -1,17 +1,18 @@
-"""``strongroom run``: start runs, wait for them, look at them. What is sealed is described and not opened."""
+"""``strongroom run``: runs are listed and looked at here. What is sealed is described, and opened for a reason only."""
 
-from typing import Annotated, Any, Final
+from collections.abc import Iterator
+from itertools import islice
+from typing import Annotated, Final
 
 import typer
-from ulid import ULID
 
-from strongroom.cli import run_again, run_events, run_export, run_stop, views
+from strongroom.cli import run_again, run_begin, run_events, run_export, run_stop, views
 from strongroom.cli.caller import Caller, facts, table
 from strongroom.cli.channel import Host, connect
 from strongroom.cli.exits import Exit
 from strongroom.cli.failure import Failure, bad_data
-from strongroom.cli.run_calls import Run, runs_stub
-from strongroom.cli.values import to_json
+from strongroom.cli.run_calls import Decrypt, Run, Why, opening_reason, runs_stub
+from strongroom.cli.run_end import end_document, end_facts
 from strongroom.cli.verbs import group, verb
 from strongroom.cli.workflow import Owner
 from strongroom.pb.strongroom.v1 import run_pb2, workflow_pb2
@@ -20,93 +21,10 @@ from strongroom.pb.strongroom.v1.workflow_pb2_grpc import WorkflowServiceStub
 __all__ = ["app"]
 
 PAGE_SIZE_MAX: Final = 500
-TRIGGER_MAX: Final = 1_000_000
-
-_Workflow = Annotated[str, typer.Argument(help="Workflow id or name.", metavar="WORKFLOW")]
-_Trigger = Annotated[int, typer.Option("--trigger", help="Which trigger of the workflow.", min=0, max=TRIGGER_MAX)]
-_Payload = Annotated[
-    str | None, typer.Option("--payload", help="What the trigger carries: JSON, @file or - for stdin.")
-]
-_RunId = Annotated[str, typer.Option("--run-id", help="Id for the run; the same one again answers with the same run.")]
-_EventId = Annotated[str, typer.Option("--event-id", help="Id of the event; one event of a trigger starts one run.")]
+NO_WORKFLOW: Final = "SR-WF-001"
 
 app = group("Start runs, look at them, stop them, repeat them.")
-
-
-def _start(
-    caller: Caller, workflow: str, *, trigger: int, payload: str | None, run_id: str, event_id: str, owner: str
-) -> run_pb2.StartRequest:
-    request = run_pb2.StartRequest(
-        workflow=workflow,
-        owner=owner,
-        # Made here, so that sending the request again, whoever does it, can never start a second run.
-        run_id=run_id or f"wrun_{ULID()}",
-        trigger_index=trigger,
-        event_id=event_id,
-    )
-    if payload is not None:
-        request.json = caller.read_json("--payload", payload)
-    return request
-
-
-@verb(app, "start", example="""strongroom run start hello --payload '{"who": "x"}'""")
-def start(
-    caller: Caller,
-    workflow: _Workflow,
-    payload: _Payload = None,
-    trigger: _Trigger = 0,
-    run_id: _RunId = "",
-    event_id: _EventId = "",
-    owner: Owner = "",
-) -> None:
-    """Start a run and print its id as soon as it is safely stored."""
-    request = _start(caller, workflow, trigger=trigger, payload=payload, run_id=run_id, event_id=event_id, owner=owner)
-    with connect(caller) as host:
-        answer = host.call(runs_stub(host).Start, request)
-    caller.emit("run", {**views.run(answer.run), "created": answer.created}, answer.run.run_id)
-    if not answer.created:
-        caller.note("this run was there before; nothing new was started")
-
-
-@verb(app, "execute", example="""strongroom run execute hello --payload '{"who": "x"}' --json""")
-def execute(
-    caller: Caller,
-    workflow: _Workflow,
-    payload: _Payload = None,
-    trigger: _Trigger = 0,
-    run_id: _RunId = "",
-    event_id: _EventId = "",
-    owner: Owner = "",
-) -> int | None:
-    """Start a run, wait for its end and print its result. The exit code is 1 when the run failed."""
-    request = _start(caller, workflow, trigger=trigger, payload=payload, run_id=run_id, event_id=event_id, owner=owner)
-    try:
-        with connect(caller) as host:
-            answer = host.call(runs_stub(host).Execute, run_pb2.ExecuteRequest(start=request))
-    except Failure as failure:
-        if failure.exit_code is Exit.TEMPORARY:
-            caller.note(f"its id is {request.run_id}: ask with `strongroom run get {request.run_id}`")
-        raise
-    except KeyboardInterrupt:
-        caller.note(f"the run goes on: strongroom run get {request.run_id}, or strongroom run cancel {request.run_id}")
-        raise
-    return _finish(caller, answer)
-
-
-def _finish(caller: Caller, answer: run_pb2.ExecuteResponse) -> int | None:
-    completed = answer.run.status == run_pb2.RUN_STATUS_COMPLETED
-    result: Any = to_json(answer.result) if answer.HasField("result") else None  # Any: JSON
-    document = {**views.run(answer.run), "result": result, "error": answer.error, "help": answer.help}
-    shown = "" if result is None else result if isinstance(result, str) else _compact(result)
-    pairs = [*views.run_facts(answer.run), ("result", shown), ("error", answer.error), ("do", answer.help)]
-    caller.emit("run", document, facts(pairs))
-    return None if completed else Exit.RUN_FAILED
-
-
-def _compact(value: Any) -> str:  # Any: JSON
-    import json
-
-    return json.dumps(value, ensure_ascii=False)
+run_begin.add_to(app)
 
 
 @verb(app, "list", example="strongroom run list --status failed --limit 10")
@@ -121,27 +39,51 @@ def list_runs(
 ) -> None:
     """List runs, newest first."""
     request = run_pb2.RunServiceListRequest(owner=owner, statuses=[_status(word) for word in status or ()])
-    found: list[run_pb2.Run] = []
     with connect(caller) as host:
+        gone = ""
         if workflow:
             request.workflow_id = _workflow_id(host, workflow, owner)
-        while True:
-            request.page_size = min(limit - len(found), PAGE_SIZE_MAX)
-            page = host.call(runs_stub(host).List, request)
-            found.extend(page.runs)
-            request.page_token = page.next_page_token
-            if not page.next_page_token or not page.runs or len(found) >= limit:
-                break
+            gone = "" if request.workflow_id else workflow
+        runs = _runs(host, request, PAGE_SIZE_MAX if gone else min(limit + 1, PAGE_SIZE_MAX))
+        matching = (header for header in runs if not gone or header.workflow_name == gone)
+        # One more than is shown tells whether there are more.
+        found = list(islice(matching, limit + 1))
+    if gone:
+        _say_gone(caller, gone, found)
+    more = len(found) > limit
     documents = [views.run(header) for header in found[:limit]]
     columns = ("run_id", "status", "workflow_name", "module", "backend", "create_time")
     rows = [[d.get(column) or "" for column in columns] for d in documents]
     caller.emit(
         "runs",
-        {"runs": documents, "more": bool(request.page_token)},
+        {"runs": documents, "more": more},
         table(["RUN", "STATUS", "WORKFLOW", "MODULE", "BACKEND", "CREATED"], rows) if rows else "",
     )
-    if request.page_token:
+    if more:
         caller.note(f"there are more than {limit}: raise --limit")
+
+
+def _runs(host: Host, request: run_pb2.RunServiceListRequest, page_size: int) -> Iterator[run_pb2.Run]:
+    """Every run that the request asks for, page by page."""
+    request.page_size = page_size
+    while True:
+        page = host.call(runs_stub(host).List, request)
+        yield from page.runs
+        request.page_token = page.next_page_token
+        if not page.next_page_token or not page.runs:
+            return
+
+
+def _say_gone(caller: Caller, name: str, found: list[run_pb2.Run]) -> None:
+    """The name of a workflow that was deleted still stands in its runs; a name that never was stands nowhere."""
+    if not found:
+        raise bad_data(
+            "SR-CLI-017",
+            f"no workflow is called {name}, and no run is of one that was",
+            fix="`strongroom workflow list` shows what is registered",
+        )
+    ids = ", ".join(dict.fromkeys(header.workflow_id for header in found))
+    caller.note(f"no workflow is called {name} now; these are runs of {ids}")
 
 
 def _status(word: str) -> run_pb2.RunStatus.ValueType:
@@ -156,19 +98,38 @@ def _status(word: str) -> run_pb2.RunStatus.ValueType:
 
 
 def _workflow_id(host: Host, workflow: str, owner: str) -> str:
-    """Runs keep the id of a workflow that may be gone, so an id is taken as it is and only a name is looked up."""
+    """Runs keep the id of a workflow that may be gone, so an id is taken as it is and only a name is looked up.
+
+    Empty when no workflow has the name now.
+    """
     if len(workflow) == 64 and set(workflow) <= set("0123456789abcdef"):
         return workflow
     request = workflow_pb2.WorkflowServiceGetRequest(workflow=workflow, owner=owner)
-    return host.call(host.stub(WorkflowServiceStub).Get, request).workflow.workflow_id
+    try:
+        return host.call(host.stub(WorkflowServiceStub).Get, request).workflow.workflow_id
+    except Failure as failure:
+        if failure.error.code != NO_WORKFLOW:
+            raise
+        return ""
 
 
 @verb(app, "get", example="strongroom run get wrun_01JD3Z8Q4M6Y1T9W2V5X7B0C8D")
-def get(caller: Caller, run: Run) -> None:
-    """Show one run. Its input and output stay sealed."""
+def get(caller: Caller, run: Run, decrypt: Decrypt = False, reason: Why = "") -> None:
+    """Show one run. Its input and output stay sealed.
+
+    With --decrypt and a reason it also shows how the run ended: its result, or its error, and why it was asked to stop.
+    The host writes down that this was opened, when and why.
+    """
+    why = opening_reason(decrypt=decrypt, reason=reason)
     with connect(caller) as host:
-        header = host.call(runs_stub(host).Get, run_pb2.RunServiceGetRequest(run_id=run)).run
-    caller.emit("run", views.run(header), facts(views.run_facts(header)))
+        answer = host.call(runs_stub(host).Get, run_pb2.RunServiceGetRequest(run_id=run, reason=why))
+    document, pairs = views.run(answer.run), views.run_facts(answer.run)
+    if why:
+        document |= {**end_document(answer), "cancel_reason": answer.cancel_reason}
+        pairs += [*end_facts(answer), ("asked to stop", answer.cancel_reason)]
+    caller.emit("run", document, facts(pairs))
+    if not why and answer.run.HasField("output"):
+        caller.note('how it ended is sealed: add --decrypt --reason "..." to read it')
 
 
 for part in (run_events, run_stop, run_again, run_export):

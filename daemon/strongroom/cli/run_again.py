@@ -9,7 +9,8 @@ from strongroom.cli import views
 from strongroom.cli.caller import Caller, facts
 from strongroom.cli.channel import connect
 from strongroom.cli.exits import Exit
-from strongroom.cli.run_calls import Run, runs_stub
+from strongroom.cli.run_begin import named
+from strongroom.cli.run_calls import Run, RunId, runs_stub
 from strongroom.cli.verbs import verb
 from strongroom.pb.strongroom.v1 import run_pb2
 
@@ -18,12 +19,9 @@ __all__ = ["add_to"]
 _Step = Annotated[
     str, typer.Option("--from", help="First step that is done anew, as run events names it; all if not given.")
 ]
-_NewId = Annotated[
-    str, typer.Option("--run-id", help="Id for the new run; the same one again answers with the same run.")
-]
 
 
-def retry(caller: Caller, run: Run, step: _Step = "", run_id: _NewId = "") -> None:
+def retry(caller: Caller, run: Run, step: _Step = "", run_id: RunId = "") -> None:
     """Start a new run of the same workflow with the same input, and print its id. It names the run that it repeats.
 
     Without --from everything is done anew, at the time of now. With --from STEP the new run is the old one up to there:
@@ -35,7 +33,7 @@ def retry(caller: Caller, run: Run, step: _Step = "", run_id: _NewId = "") -> No
     step.
     """
     request = run_pb2.RetryRequest(run_id=run, from_step=step, new_run_id=run_id or f"wrun_{ULID()}")
-    with connect(caller) as host:
+    with connect(caller) as host, named(request.new_run_id):
         answer = host.call(runs_stub(host).Retry, request)
     caller.emit(
         "run",

@@ -17,10 +17,13 @@ __all__ = [
     "Decrypt",
     "Reason",
     "Run",
+    "RunId",
+    "Why",
     "events_of",
     "followed",
     "opening_reason",
     "runs_stub",
+    "was_cut",
 ]
 
 PAGE_SIZE_MAX: Final = 500
@@ -33,7 +36,14 @@ CUT: Final = "SR-GRPC-"
 """So begins what is no answer of a host: the stream was cut on the way."""
 
 Run = Annotated[str, typer.Argument(help="Run id.", metavar="RUN")]
+Why = Annotated[str, typer.Option("--reason", help="Why it is opened; the host writes it down.", metavar="TEXT")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept with the run.")]
+RunId = Annotated[
+    str,
+    typer.Option(
+        "--run-id", help="Id for the run, from run new-id; the same one again answers with the same run.", metavar="ID"
+    ),
+]
 Decrypt = Annotated[bool, typer.Option("--decrypt", help="Open what is sealed; needs --reason.")]
 
 
@@ -48,7 +58,7 @@ def opening_reason(*, decrypt: bool, reason: str) -> str:
         raise bad_data(
             "SR-CLI-011",
             "--decrypt needs --reason",
-            why="the host writes down who opened what, and why",
+            why="the host writes down that it was opened, when and why",
             fix='--decrypt --reason "ticket 4711: wrong total"',
             exit_code=Exit.USAGE,
         )
@@ -101,7 +111,12 @@ def followed(
         time.sleep(PAUSE_S)
 
 
+def was_cut(failure: Failure) -> bool:
+    """Whether the host went away while it had the request."""
+    code = failure.error.code
+    return code == "SR-CLI-023" or (code.startswith(CUT) and failure.exit_code is Exit.TEMPORARY)
+
+
 def _passes(failure: Failure) -> bool:
     """Whether it may be over in a moment."""
-    code = failure.error.code
-    return code in GONE or (code.startswith(CUT) and failure.exit_code is Exit.TEMPORARY)
+    return failure.error.code in GONE or was_cut(failure)

@@ -11,7 +11,7 @@ from strongroom.cli.caller import Caller, table
 from strongroom.cli.channel import Host, connect
 from strongroom.cli.exits import Exit
 from strongroom.cli.failure import bad_data
-from strongroom.cli.run_calls import Decrypt, Run, events_of, followed, opening_reason, runs_stub
+from strongroom.cli.run_calls import Decrypt, Run, Why, events_of, followed, opening_reason, runs_stub
 from strongroom.cli.verbs import verb
 from strongroom.pb.strongroom.v1 import run_pb2
 from strongroom.telemetry.redaction import printable
@@ -23,7 +23,6 @@ INDEX_MAX = 2**62
 Follow = Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run has ended.")]
 From = Annotated[int, typer.Option("--from", help="Index of the first event.", min=0, max=INDEX_MAX, metavar="N")]
 _Limit = Annotated[int | None, typer.Option("--limit", help="How many at most; 1000.", min=1, max=1_000_000)]
-_Why = Annotated[str, typer.Option("--reason", help="Why they are opened; the host writes it down.", metavar="TEXT")]
 
 
 def events(caller: Caller, run: Run, follow: Follow = False, start: From = 0, limit: _Limit = None) -> None:
@@ -60,13 +59,18 @@ def _follow_events(caller: Caller, host: Host, run: str, start: int) -> None:
     seen = _Seen(start)
     for answer in followed(caller, host, runs_stub(host).Watch, lambda: seen.request(run), lambda: False):
         if answer.HasField("run"):
-            caller.emit_line("run", views.run(answer.run), f"the run is {views.run_status(answer.run.status)}")
+            _say_end(caller, answer.run)
             return
         seen.place = answer.event.index + 1
         index, time, kind, step, content = _row(answer.event)
         caller.emit_line(
             "event", views.event(answer.event), f"{index:>5}  {time:<24}  {kind:<17}  {step:<6}  {content}".rstrip()
         )
+
+
+def _say_end(caller: Caller, header: run_pb2.Run) -> None:
+    """The last line of what was followed."""
+    caller.emit_line("run", views.run(header), f"the run is {views.run_status(header.status)}")
 
 
 @dataclass(slots=True)
@@ -86,18 +90,19 @@ def logs(
     follow: Follow = False,
     start: From = 0,
     decrypt: Decrypt = False,
-    reason: _Why = "",
+    reason: Why = "",
 ) -> None:
     """Show what the guest of a run logged. It stays sealed unless --decrypt and a reason are given.
 
-    The host writes down who opened the lines of which run, when and why. With --follow and --json each line is one
-    document.
+    The host writes down that the lines of the run were opened, when and why. With --follow and --json each line is one
+    document, and the last is the run.
     """
     why = opening_reason(decrypt=decrypt, reason=reason)
     with connect(caller) as host:
         if follow:
             for line in _followed_lines(caller, host, run, start, why):
                 caller.emit_line("log-line", views.log_line(line), _shown(line))
+            _say_end(caller, host.call(runs_stub(host).Get, run_pb2.RunServiceGetRequest(run_id=run)).run)
             return
         request = run_pb2.LogsRequest(run_id=run, from_index=start, reason=why)
         found: list[run_pb2.LogsResponse] = list(host.stream(runs_stub(host).Logs, request))

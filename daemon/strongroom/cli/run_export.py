@@ -10,7 +10,7 @@ import typer
 from strongroom.cli.caller import Caller
 from strongroom.cli.channel import connect
 from strongroom.cli.new_file import new_file
-from strongroom.cli.run_calls import Decrypt, Run, opening_reason, runs_stub
+from strongroom.cli.run_calls import Decrypt, Run, Why, opening_reason, runs_stub
 from strongroom.cli.verbs import verb
 from strongroom.pb.strongroom.v1 import run_pb2
 
@@ -19,10 +19,9 @@ __all__ = ["add_to"]
 _Output = Annotated[
     Path | None, typer.Option("--output", "-o", help="File to make; stdout if not given.", metavar="FILE")
 ]
-_Why = Annotated[str, typer.Option("--reason", help="Why it is opened; the host writes it down.", metavar="TEXT")]
 
 
-def export(caller: Caller, run: Run, output: _Output = None, decrypt: Decrypt = False, reason: _Why = "") -> None:
+def export(caller: Caller, run: Run, output: _Output = None, decrypt: Decrypt = False, reason: Why = "") -> None:
     """Write a run as lines of JSON: its header, which says how many events there are, then the events in order.
 
     Contents are base64 of the sealed bytes. With --decrypt and a reason they are opened, which the host writes down;

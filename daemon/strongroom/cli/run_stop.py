@@ -28,8 +28,13 @@ def cancel(caller: Caller, run: Run, reason: Reason = "") -> int | None:
     The exit code is 75 when the run has not ended within --timeout; it was asked to all the same.
     """
     with connect(caller) as host:
-        header = host.call(runs_stub(host).Cancel, run_pb2.CancelRequest(run_id=run, reason=reason)).run
-    caller.emit("run", views.run(header), facts(views.run_facts(header)))
+        header = host.call(runs_stub(host).Get, run_pb2.RunServiceGetRequest(run_id=run)).run
+        already = views.is_final(header)
+        if not already:
+            header = host.call(runs_stub(host).Cancel, run_pb2.CancelRequest(run_id=run, reason=reason)).run
+    caller.emit("run", {**views.run(header), "already_ended": already}, facts(views.run_facts(header)))
+    if already:
+        _say_already(caller, header)
     if not views.is_final(header):
         caller.note("it was asked to stop and has not ended yet: look again with strongroom run get")
         return Exit.TEMPORARY
@@ -45,21 +50,27 @@ def kill(caller: Caller, run: Run, reason: Reason = "", yes: Yes = False, dry_ru
     if not dry_run:
         caller.confirm(f"Kill run {run}? Calls that it has sent may still take effect.", yes=yes)
     with connect(caller) as host:
-        if dry_run:
-            header = host.call(runs_stub(host).Get, run_pb2.RunServiceGetRequest(run_id=run)).run
-        else:
+        header = host.call(runs_stub(host).Get, run_pb2.RunServiceGetRequest(run_id=run)).run
+        already = views.is_final(header)
+        if not dry_run and not already:
             header = host.call(runs_stub(host).Kill, run_pb2.KillRequest(run_id=run, reason=reason)).run
         left = _unanswered(host, header.run_id)
     shown = ", ".join(left[:SHOWN_MAX]) + (" …" if len(left) > SHOWN_MAX else "")
     caller.emit(
         "run",
-        {**views.run(header), "unanswered_steps": left, "dry_run": dry_run},
+        {**views.run(header), "unanswered_steps": left, "dry_run": dry_run, "already_ended": already},
         facts([*views.run_facts(header), ("unanswered", shown)]),
     )
-    if dry_run:
+    if already:
+        _say_already(caller, header)
+    elif dry_run:
         caller.note("nothing was changed")
     if left:
         caller.note(f"{len(left)} calls were sent and have no answer: they may still take effect")
+
+
+def _say_already(caller: Caller, header: run_pb2.Run) -> None:
+    caller.note(f"it had already ended: {views.run_status(header.status)}")
 
 
 def _unanswered(host: Host, run: str) -> list[str]:

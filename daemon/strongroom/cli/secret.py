@@ -13,7 +13,7 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message import DecodeError, Message
 from ulid import ULID
 
-from strongroom.cli.caller import Caller, table
+from strongroom.cli.caller import Caller, limited, table
 from strongroom.cli.channel import Host, connect
 from strongroom.cli.exits import Exit
 from strongroom.cli.failure import Failure, bad_data, unavailable
@@ -28,8 +28,8 @@ __all__ = ["app"]
 
 VAULT: Final = "vault@1.0.0"
 DEFAULT_NAMESPACE: Final = "main"
-# The vault takes less; this only keeps a mistaken file from being read to its end.
-VALUE_BYTES_MAX: Final = 64_000
+# The vault takes 2000 sealed bytes, and sealing adds 48.
+VALUE_BYTES_MAX: Final = 1_952
 Response = TypeVar("Response", bound=Message)
 
 _Key = Annotated[str, typer.Argument(help="Name of the secret.", metavar="KEY")]
@@ -40,7 +40,10 @@ app = group("Give secrets to the vault, list their names, delete them.")
 
 @verb(app, "set", example='printf %s "$VALUE" | strongroom secret set API_KEY')
 def set_secret(caller: Caller, key: _Key, namespace: _Namespace = DEFAULT_NAMESPACE, owner: Owner = "") -> None:
-    """Store a secret, or replace it. The value comes from stdin, or from a hidden prompt on a terminal."""
+    """Store a secret, or replace it. The value comes from stdin, or from a hidden prompt on a terminal.
+
+    It is text of at most 1952 bytes, which is what the vault takes.
+    """
     value = _read_value(caller)
     namespace = namespace or DEFAULT_NAMESPACE
     with connect(caller) as host:
@@ -117,7 +120,8 @@ def _read_value(caller: Caller) -> bytes:
     if sys.stdin.isatty():
         if caller.no_input:
             raise bad_data("SR-CLI-031", "the value comes from stdin", fix="pipe it in", exit_code=Exit.USAGE)
-        value = getpass.getpass("Value (not shown): ", stream=sys.stderr).encode("utf-8", "surrogateescape")
+        typed = getpass.getpass("Value (not shown): ", stream=sys.stderr).encode("utf-8", "surrogateescape")
+        value = limited("the value", typed, VALUE_BYTES_MAX)
     else:
         value = caller.read_stdin("the value", bytes_max=VALUE_BYTES_MAX)
         if value.endswith(b"\n"):

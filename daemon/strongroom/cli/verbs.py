@@ -12,7 +12,7 @@ import typer
 
 from strongroom.cli.caller import Caller
 
-__all__ = ["DryRun", "Function", "Yes", "group", "verb"]
+__all__ = ["DryRun", "Function", "Owner", "Yes", "group", "verb"]
 
 Function: TypeAlias = Callable[..., int | None]
 # A deadline of zero would never be met, and nothing here takes longer than a day.
@@ -20,6 +20,7 @@ TIMEOUT_S_MAX: Final = 86_400.0
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Agree beforehand; scripts need it.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything, change nothing.")]
+Owner = Annotated[str, typer.Option("--owner", help="Owner, 40 hex digits; the host's own if not given.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON document with its schema.")]
 _Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing on stderr but errors.")]
 _NoInput = Annotated[bool, typer.Option("--no-input", "--non-interactive", help="Fail instead of asking.")]

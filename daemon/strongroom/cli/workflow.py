@@ -6,10 +6,13 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from strongroom.cli import simulate, views, workflow_limits
+from strongroom.cli import simulate, views, workflow_delete, workflow_limits
 from strongroom.cli.caller import Caller, facts, read_file, table
 from strongroom.cli.channel import Host, connect
-from strongroom.cli.verbs import DryRun, Yes, group, verb
+from strongroom.cli.exits import Exit
+from strongroom.cli.failure import bad_data
+from strongroom.cli.verbs import Owner, group, verb
+from strongroom.cli.workflow_delete import OneWorkflow
 from strongroom.pb.strongroom.v1 import workflow_pb2
 from strongroom.pb.strongroom.v1.workflow_pb2_grpc import WorkflowServiceStub
 
@@ -19,10 +22,9 @@ __all__ = ["Config", "Owner", "app"]
 BINARY_BYTES_MAX: Final = 100_000_000
 PAGE_SIZE_MAX: Final = 500
 
-Owner = Annotated[str, typer.Option("--owner", help="Owner, 40 hex digits; the host's own if not given.")]
 Config = Annotated[str, typer.Option("--config", help="Config for the guest: text, @file or - for stdin.")]
 _File = Annotated[Path, typer.Argument(help="Wasm file: raw, brotli, or base64 of brotli.", metavar="FILE")]
-_Name = Annotated[str, typer.Option("--name", help="Name of the workflow; the file's name if not given.")]
+_Name = Annotated[str | None, typer.Option("--name", help="Name of the workflow; the file's name if not given.")]
 _Tag = Annotated[str, typer.Option("--tag", help="Tag.")]
 _Attributes = Annotated[str, typer.Option("--attributes", help="Attributes: JSON, @file or - for stdin.")]
 _Workflow = Annotated[str, typer.Argument(help="Workflow id or name.", metavar="WORKFLOW")]
@@ -34,12 +36,31 @@ def _stub(host: Host) -> WorkflowServiceStub:
     return host.stub(WorkflowServiceStub)
 
 
+def _name(name: str | None, file: Path) -> str:
+    if name == "":
+        raise bad_data(
+            "SR-CLI-018",
+            "--name is empty",
+            fix="give a name, or leave the option out: then it is the name of the file",
+            exit_code=Exit.USAGE,
+        )
+    return file.name.split(".")[0] if name is None else name
+
+
 def _register(
-    caller: Caller, file: Path, *, name: str, tag: str, owner: str, config: str, attributes: str, validate_only: bool
+    caller: Caller,
+    file: Path,
+    *,
+    name: str | None,
+    tag: str,
+    owner: str,
+    config: str,
+    attributes: str,
+    validate_only: bool,
 ) -> workflow_pb2.RegisterResponse:
     request = workflow_pb2.RegisterRequest(
         binary=read_file("FILE", file, bytes_max=BINARY_BYTES_MAX),
-        name=name or file.name.split(".")[0],
+        name=_name(name, file),
         tag=tag,
         owner=owner,
         config=caller.read("--config", config),
@@ -58,7 +79,7 @@ def _register(
 def register(
     caller: Caller,
     file: _File,
-    name: _Name = "",
+    name: _Name = None,
     tag: _Tag = "",
     owner: Owner = "",
     config: Config = "",
@@ -66,8 +87,10 @@ def register(
 ) -> None:
     """Register a workflow. The same registration again gives the same record.
 
-    The id covers owner, name, binary and config. Attributes decide where it runs: '{"confidential": true}' means in an
-    enclave and nowhere else.
+    The id covers owner, name, binary and config: with another binary or config it is another workflow, and one that has
+    the name already stays active, which is warned about.
+
+    Attributes decide where it runs: '{"confidential": true}' means in an enclave and nowhere else.
     """
     answer = _register(
         caller, file, name=name, tag=tag, owner=owner, config=config, attributes=attributes, validate_only=False
@@ -85,7 +108,7 @@ def register(
 def validate(
     caller: Caller,
     file: _File,
-    name: _Name = "",
+    name: _Name = None,
     tag: _Tag = "",
     owner: Owner = "",
     config: Config = "",
@@ -140,7 +163,7 @@ def get(caller: Caller, workflow: _Workflow, owner: Owner = "") -> None:
 
 
 @verb(app, "hash", example="strongroom workflow hash hello.wasm --name hello", online=False)
-def compute_hash(caller: Caller, file: _File, name: _Name = "", owner: Owner = "", config: Config = "") -> None:
+def compute_hash(caller: Caller, file: _File, name: _Name = None, owner: Owner = "", config: Config = "") -> None:
     """Compute the id that a registration would get, without a host.
 
     Without --owner it is the owner of the settings that a client reads here, which need not be the host's.
@@ -149,7 +172,7 @@ def compute_hash(caller: Caller, file: _File, name: _Name = "", owner: Owner = "
 
     shown = identify(
         read_file("FILE", file, bytes_max=BINARY_BYTES_MAX),
-        name=name or file.name.split(".")[0],
+        name=_name(name, file),
         owner=owner,
         config=caller.read("--config", config),
     )
@@ -166,43 +189,17 @@ def _change(
 
 
 @verb(app, "pause", example="strongroom workflow pause hello")
-def pause(caller: Caller, workflow: _Workflow, owner: Owner = "") -> None:
+def pause(caller: Caller, workflow: OneWorkflow, owner: Owner = "") -> None:
     """Refuse new runs of a workflow; runs that were accepted go on."""
     _change(caller, workflow, owner, of=lambda stub: stub.Pause, request=workflow_pb2.PauseRequest)
 
 
 @verb(app, "activate", example="strongroom workflow activate hello")
-def activate(caller: Caller, workflow: _Workflow, owner: Owner = "") -> None:
+def activate(caller: Caller, workflow: OneWorkflow, owner: Owner = "") -> None:
     """Take new runs of a paused workflow again."""
     _change(caller, workflow, owner, of=lambda stub: stub.Activate, request=workflow_pb2.ActivateRequest)
 
 
-@verb(app, "delete", example="strongroom workflow delete hello --drain --yes")
-def delete(
-    caller: Caller,
-    workflow: _Workflow,
-    owner: Owner = "",
-    drain: Annotated[
-        bool, typer.Option("--drain", help="Take no new runs, and wait up to --timeout for unfinished ones.")
-    ] = False,
-    yes: Yes = False,
-    dry_run: DryRun = False,
-) -> None:
-    """Remove a workflow. Refused while runs are unfinished; past runs stay.
-
-    With --drain it is paused first and its runs have until --timeout to end. When they have not, the exit code is 75:
-    the workflow is still there, and stays paused.
-    """
-    if not dry_run:
-        caller.confirm(f"Delete workflow {workflow}?", yes=yes)
-    with connect(caller) as host:
-        request = workflow_pb2.WorkflowServiceDeleteRequest(
-            workflow=workflow, owner=owner, validate_only=dry_run, drain=drain
-        )
-        gone = host.call(_stub(host).Delete, request).workflow_id
-    caller.emit("workflow-deleted", {"workflow_id": gone, "dry_run": dry_run}, gone)
-    caller.note("it could be deleted; nothing was changed" if dry_run else "deleted")
-
-
+workflow_delete.add_to(app)
 simulate.add_to(app)
 app.add_typer(workflow_limits.app, name="limits")

@@ -21,6 +21,7 @@ from strongroom.settings.model import Settings
 from strongroom.settings.places import Mode, built_in, project_file, system_dir, user_file
 from strongroom.settings.refusals import wrong_value
 from strongroom.settings.sources import Layer, Origin
+from strongroom.settings.value_faults import in_words
 
 __all__ = ["Loaded", "Mode", "Origin", "load"]
 
@@ -101,15 +102,14 @@ def _build(layers: Sequence[Layer]) -> Settings:
 
 def _refused(error: ValidationError, layers: Sequence[Layer]) -> Misconfigured:
     """The first fault, at the place that its value came from. The library's text would repeat the value."""
-    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    first = error.errors(include_url=False, include_input=False)[0]
     dotted = ""
     for part in first["loc"]:
         dotted += f"[{part}]" if isinstance(part, int) else f"{'.' if dotted else ''}{part}"
     owner = dotted.split("[", 1)[0]
     origin = _origins(layers).get(owner, Origin(layer="built-in"))
-    why = first["msg"].removeprefix("Value error, ")
-    fix = "put it in quotes: YAML reads bare digits as a number" if first["type"] == "string_type" else ""
-    return wrong_value(origin.place(dotted), why[:1].lower() + why[1:], fix=fix)
+    why, fix = in_words(first)
+    return wrong_value(origin.place(dotted), why, fix=fix)
 
 
 def _origins(layers: Sequence[Layer]) -> dict[str, Origin]:
