@@ -23,6 +23,7 @@ __all__ = [
     "STOP_S",
     "TEXT_BYTES_MAX",
     "URL_BYTES_MAX",
+    "VAULT_CALLS_MAX",
     "VAULT_TIMEOUT_S",
 ]
 
@@ -41,6 +42,7 @@ SECRETS_NAMED_MAX: Final = 100  # an owner has no more
 SECRETS_FETCHED_MAX: Final = 100  # the same, for a guest that asks one by one
 SECRETS_BYTES_MAX: Final = 27_000  # cre-guest.md 12: all secrets of one workflow
 SECRETS_PER_VAULT_CALL: Final = 10  # capability-wire 11.5
+VAULT_CALLS_MAX: Final = 60  # five fetches of a guest, and what is named before it starts, each in batches of ten
 TEXT_BYTES_MAX: Final = 256  # ids, keys, namespaces
 STOP_S: Final = 0.5  # a plugin gets 2 s to end; cancelled executions have this much to say so
 VAULT_TIMEOUT_S: Final = 30.0  # one relayed vault call, within the deadline of the execution

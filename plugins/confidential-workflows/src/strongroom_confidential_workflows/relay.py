@@ -1,29 +1,38 @@
 """Calls that leave the enclave, on their way to the host's registry: for secrets, and for the guest's capabilities.
 
 The enclave keeps its guest to names and restrictions. What it lets through is checked here against the same request
-once more, because the relay believes nothing that comes out of a runner.
+once more, because the relay believes nothing that comes out of a runner: with the same counts, kept here for the whole
+execution. A sound runner is never refused: what it lets through has been counted there before, at least as often.
 """
 
 import threading
+from collections.abc import Sequence
 from typing import Final
 
 from google.protobuf import any_pb2
 from google.protobuf.message import DecodeError
 
 from strongroom.guest.ids import owner_checksum
-from strongroom.modules.restrictions import Ledger
+from strongroom.modules.quotas import QuotaLimits, Quotas
+from strongroom.modules.restrictions import VAULT_PAYLOAD_BYTES_MAX, Ledger
 from strongroom.modules.vault_reads import check_vault_read, is_vault
 from strongroom.plugin import CapabilityError, Registry, StrongroomError
 from strongroom.plugin.error_text import error_of, format_error
 from strongroom.plugin.messages import capabilities_pb2, enclave_pb2, sdk_pb2, vault_pb2
 from strongroom_confidential_workflows.guest_calls import CALLS_CLOSED, refusal_of
-from strongroom_confidential_workflows.limits import VAULT_TIMEOUT_S
+from strongroom_confidential_workflows.limits import (
+    SECRETS_FETCHED_MAX,
+    SECRETS_PER_VAULT_CALL,
+    VAULT_CALLS_MAX,
+    VAULT_TIMEOUT_S,
+)
 from strongroom_confidential_workflows.request import DEFAULT_NAMESPACE, ConfidentialExecution, NamedSecret
 
 __all__ = ["VAULT", "Relay"]
 
 VAULT: Final = "vault@1.0.0"
 GET_SECRETS: Final = "vault.secrets.get"
+NOT_ITS_OWN: Final = "a secret is not this execution's to have"
 
 
 class Relay:
@@ -35,16 +44,23 @@ class Relay:
         self._registry = registry
         self._metadata = metadata
         self._execution = execution
-        self._ledger = Ledger(execution.restrictions or sdk_pb2.Restrictions())
         self._counting = threading.Lock()
+        self._ledger = Ledger(execution.restrictions or sdk_pb2.Restrictions())
+        self._quotas = Quotas(QuotaLimits())
+        self._asked: set[NamedSecret] = set()
+        self._vault_calls = 0
 
     def vault_call(self, call: enclave_pb2.VaultCall, *, timeout_s: float) -> enclave_pb2.VaultAnswer:
         """Relay a secrets fetch. What comes back is sealed to the enclave's key; this process cannot open it."""
         payload = any_pb2.Any()
+        taken: list[NamedSecret] | None = None
+        if len(call.request) > VAULT_PAYLOAD_BYTES_MAX:
+            return enclave_pb2.VaultAnswer(call_id=call.call_id, error=NOT_ITS_OWN)
         try:
             asked = vault_pb2.GetSecretsRequest.FromString(call.request)
-            if not all(self._may_be_released(secret.id) for secret in asked.requests):
-                return enclave_pb2.VaultAnswer(call_id=call.call_id, error="a secret is not this execution's to have")
+            taken = self._take_secrets([secret.id for secret in asked.requests])
+            if taken is None:
+                return enclave_pb2.VaultAnswer(call_id=call.call_id, error=NOT_ITS_OWN)
             payload.Pack(asked)
             request = self._request(VAULT, GET_SECRETS, payload, reference_id="")
             answer = self._registry.get_executable(VAULT).execute(request, timeout_s=min(timeout_s, VAULT_TIMEOUT_S))
@@ -54,6 +70,9 @@ class Relay:
         except DecodeError:
             return enclave_pb2.VaultAnswer(call_id=call.call_id, error="a vault message is not readable")
         except StrongroomError as error:
+            # Not released, so the enclave does not have them; asked for again they are counted again, there and here.
+            with self._counting:
+                self._asked.difference_update(taken or ())
             return enclave_pb2.VaultAnswer(call_id=call.call_id, error=format_error(error_of(error)))
         return enclave_pb2.VaultAnswer(call_id=call.call_id, response=answer.payload.value)
 
@@ -64,7 +83,9 @@ class Relay:
         if (refusal := refusal_of(call.id, call.method)) is not None:
             return sdk_pb2.CapabilityResponse(error=refusal)
         with self._counting:
-            denied = self._ledger.take_call(call)
+            denied = self._quotas.call_refusal(call) or self._ledger.take_call(call)
+            if not denied:
+                self._quotas.take_call(call)
         if denied:
             error = CapabilityError("Public", "User", "LimitExceeded", denied)
             return sdk_pb2.CapabilityResponse(error=format_error(error))
@@ -81,12 +102,23 @@ class Relay:
             return sdk_pb2.CapabilityResponse(error=format_error(error_of(error)))
         return sdk_pb2.CapabilityResponse(payload=answer.payload)
 
-    def _may_be_released(self, secret: vault_pb2.SecretIdentifier) -> bool:
-        """Whether the request names that secret, or names none, and its restrictions let it through at all."""
-        name = NamedSecret(secret.namespace or DEFAULT_NAMESPACE, secret.key)
-        named = not self._execution.secrets or name in self._execution.secrets
-        fresh = Ledger(self._execution.restrictions or sdk_pb2.Restrictions())
-        return named and fresh.allows(name.namespace, name.key)
+    def _take_secrets(self, asked: Sequence[vault_pb2.SecretIdentifier]) -> list[NamedSecret] | None:
+        """Those that were not counted before; nothing unless the request names them all, or names none, and its
+        restrictions leave them."""
+        if len(asked) > SECRETS_PER_VAULT_CALL:
+            return None
+        names = {NamedSecret(secret.namespace or DEFAULT_NAMESPACE, secret.key) for secret in asked}
+        if self._execution.secrets and not names <= set(self._execution.secrets):
+            return None
+        with self._counting:
+            fresh = sorted(names - self._asked)
+            if self._vault_calls >= VAULT_CALLS_MAX or len(self._asked) + len(fresh) > SECRETS_FETCHED_MAX:
+                return None
+            if not self._ledger.take_secrets([(name.namespace, name.key) for name in fresh]):
+                return None
+            self._vault_calls += 1
+            self._asked.update(fresh)
+        return fresh
 
     def _request(
         self, capability_id: str, method: str, payload: any_pb2.Any, *, reference_id: str

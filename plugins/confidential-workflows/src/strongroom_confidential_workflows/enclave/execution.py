@@ -71,6 +71,8 @@ def execute(start: enclave_pb2.Start, link: Link, run_guest: RunGuest) -> enclav
             raise TimedOut("SR-ENCL-001", "the execution used up its time before the guest started")
         helper = EnclaveHelper(execution, released, link, timeout_ms=left_ms)
         result = run_guest(wasm, execution.execute_request, _restricted(helper, execution), limits=limits)
+        if released.failure is not None:
+            raise released.failure
         link.check_cancelled()  # what a guest says because its calls were cut off is not its result
         finished = enclave_pb2.Finished(outcome=enclave_pb2.OUTCOME_RESULT, result=_checked_result(result))
     except CapabilityError as error:

@@ -1,7 +1,8 @@
 """The secrets of one execution: asked for sealed to its own key, opened here, dropped with the process.
 
 With a list in the request exactly those are fetched, before the guest starts. With an empty list each is fetched when
-the guest asks for it, which is how later hosts of the network do it.
+the guest asks for it, which is how later hosts of the network do it; and so it is when restrictions count secrets,
+because what was never asked for must not be counted, nor leave the vault.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -10,9 +11,8 @@ from typing import Final
 
 from strongroom.crypto.box import BoxKey
 from strongroom.guest.ids import normal_owner, owner_checksum
-from strongroom.modules.restrictions import Ledger
 from strongroom.modules.vault_reads import NOT_LISTED
-from strongroom.plugin import InvalidInput, Tampered
+from strongroom.plugin import CapabilityError, InvalidInput, Tampered
 from strongroom.plugin.messages import sdk_pb2, vault_pb2
 from strongroom_confidential_workflows.limits import (
     SECRETS_BYTES_MAX,
@@ -45,31 +45,45 @@ class ReleasedSecrets:
         self._key = key
         self._ask_vault = ask_vault
         self._outcomes: dict[NamedSecret, _Outcome] = {}
+        self.failure: CapabilityError | None = None
+        """What must fail the run although the guest may go on."""
 
     def fetch_named(self) -> None:
         """Fetch what the request names. In a run each must be there; during subscribe the guest is told instead.
 
         Raises ``CapabilityError`` naming the first secret that is missing, or when the vault cannot be asked.
         """
-        # What its restrictions deny for good is not even fetched.
-        rules = Ledger(self._execution.restrictions or sdk_pb2.Restrictions())
-        names = [name for name in self._execution.secrets if rules.allows(name.namespace, name.key)]
-        self._fetch(names)
-        if self._execution.subscribing:
+        if self._is_counted():
             return
-        for name in names:
-            error = self._outcomes[name].error
-            if error == NOT_FOUND:
-                raise refused("NotFound", f"{NOT_FOUND}: {name}")
-            if error:
-                raise refused("FailedPrecondition", f"the vault does not release {name}: {error}")
+        self._fetch(self._execution.secrets)
+        if not self._execution.subscribing:
+            self._check(self._execution.secrets)
 
     def answer(self, request: sdk_pb2.GetSecretsRequest) -> sdk_pb2.SecretResponses:
         """One response for each request of the guest, in order. Raises ``CapabilityError`` as ``fetch_named``."""
         names = [NamedSecret(asked.namespace or DEFAULT_NAMESPACE, asked.id) for asked in request.requests]
-        if not self._execution.secrets:
-            self._fetch(name for name in dict.fromkeys(names) if name not in self._outcomes)
+        named = self._execution.secrets
+        if not named or self._is_counted():
+            wanted = [name for name in dict.fromkeys(names) if not named or name in named]
+            self._fetch(name for name in wanted if name not in self._outcomes)
+            if named:
+                self._check(wanted)
         return sdk_pb2.SecretResponses(responses=[self._response(name) for name in names])
+
+    def _is_counted(self) -> bool:
+        return self._execution.restrictions is not None and self._execution.restrictions.HasField("secrets")
+
+    def _check(self, names: Iterable[NamedSecret]) -> None:
+        """A secret that the request names is there, or the run fails."""
+        for name in names:
+            error = self._outcomes[name].error
+            if not error:
+                continue
+            if error == NOT_FOUND:
+                self.failure = refused("NotFound", f"{NOT_FOUND}: {name}")
+            else:
+                self.failure = refused("FailedPrecondition", f"the vault does not release {name}: {error}")
+            raise self.failure
 
     def _response(self, name: NamedSecret) -> sdk_pb2.SecretResponse:
         outcome = self._outcomes.get(name, _Outcome(error=NOT_LISTED))
