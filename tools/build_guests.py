@@ -5,6 +5,7 @@ sees relative paths only, and nothing of debug information is left in.
 Rule 2: every build shares one compiler cache, because building the C library the first time takes ten seconds.
 """
 
+import argparse
 import hashlib
 import importlib.util
 import os
@@ -209,9 +210,14 @@ def build_go(target: Path, *, root: Path = ROOT, tags: str = "") -> None:
 
 
 def main() -> None:
-    """Write every committed guest."""
-    for place, name in COMMITTED.items():
-        build(GUESTS[name], ROOT / place)
+    """Write every committed guest, or those that are named."""
+    parser = argparse.ArgumentParser(description="Build the committed sample guests anew, and write over them.")
+    parser.add_argument("place", nargs="*", help="Committed file to build; all of them if none is named.")
+    places = parser.parse_args().place
+    if unknown := [place for place in places if place not in COMMITTED]:
+        parser.error(f"{unknown[0]} is not a committed guest; they are {', '.join(COMMITTED)}")
+    for place in places or COMMITTED:
+        build(GUESTS[COMMITTED[place]], ROOT / place)
         print(f"{place}: {(ROOT / place).stat().st_size} bytes")
 
 
