@@ -7,7 +7,6 @@ whatever became of its workflow meanwhile; an event of a trigger is remembered f
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
 
 from google.protobuf import any_pb2
 
@@ -15,9 +14,10 @@ from strongroom.engine.execution import draw_entropy, draw_seed
 from strongroom.engine.handles import RunHandle
 from strongroom.engine.host import EngineHost
 from strongroom.engine.journal import JournalEvent, now_ms
+from strongroom.engine.lifecycle import FINAL
 from strongroom.engine.recorded import Recorded
 from strongroom.engine.run_journal import RunJournal
-from strongroom.engine.runids import PREFIX, check_run_id, new_run_id
+from strongroom.engine.runids import PREFIX, check_event_id, check_run_id, new_run_id
 from strongroom.engine.running import Dispatcher
 from strongroom.engine.specs import ACTIVE, Spec
 from strongroom.engine.standing import taken
@@ -31,9 +31,6 @@ from strongroom.storage import seen_events
 from strongroom.storage.runs import RunRow
 
 __all__ = ["Admission", "Start"]
-
-EVENT_ID_BYTES_MAX: Final = 256
-"""An event id is a time, a request id or a hash; it is stored in the clear and indexed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,9 +53,14 @@ class Start:
 
 
 class Admission:
-    """Accepts runs, and gives each of them to ``dispatcher``."""
+    """Accepts runs, and gives each of them to ``dispatcher``.
 
-    def __init__(self, host: EngineHost, dispatcher: Dispatcher) -> None:
+    A run that stands although this host does not execute it, since storing it was told to have failed, is handed to
+    ``take_up`` before anybody hears of it.
+    """
+
+    def __init__(self, host: EngineHost, dispatcher: Dispatcher, take_up: Callable[[str], None]) -> None:
+        self._take_up = take_up
         self._host = host
         self._limits = host.limits
         self._dispatcher = dispatcher
@@ -67,7 +69,7 @@ class Admission:
         """The header of the run and whether it is new; it is on disk when this returns."""
         try:
             run_id = check_run_id(wish.run_id) if wish.run_id else new_run_id()
-            event_id = _checked_event_id(wish.event_id) or run_id
+            event_id = check_event_id(wish.event_id) or run_id
             spec = self._host.specs.to_start(wish.owner, wish.workflow)
             payload = self._payload(spec, wish)
             header = self._header(spec, run_id, wish.trigger_index, event_id, wish.asked())
@@ -76,7 +78,7 @@ class Admission:
             # What was accepted before stays accepted, whatever speaks against it now, or cannot be asked now.
             found = self._found(wish)
             if found is not None and self._is_same(found, wish):
-                return found, False
+                return self._going_on(found), False
             raise
         created = self._created(wish.trigger_index, payload)
 
@@ -93,7 +95,7 @@ class Admission:
 
         The event's id alone tells whether it was there before, also when its run is gone; then only its id is known.
         """
-        _checked_event_id(event_id)
+        check_event_id(event_id)
         self._check_trigger(spec, trigger_index)
         self._check_payload(payload)
         self._startable(spec)
@@ -148,23 +150,34 @@ class Admission:
         handle = RunHandle(header.run_id, header.module, header.workflow_id, journal, spec=spec)
         if not steps:
             handle.recorded = Recorded(created)
-        while (known := self._dispatcher.reserve(handle)) is not handle:
-            # Somebody else starts the same run: once that is stored or refused, it stands or the place is free.
-            known.stored.wait()
-            if self._host.journals.get(header.run_id) is not None:
-                return standing(), False
+        try:
+            while (known := self._dispatcher.reserve(handle)) is not handle:
+                # Somebody else starts the same run: once that is stored or refused, it stands or the place is free.
+                known.stored.wait()
+                if self._host.journals.get(header.run_id) is not None:
+                    return self._going_on(standing()), False
+        except Unavailable:
+            # No room for one more, but what stands already has its own.
+            if self._host.journals.get(header.run_id) is None and self._of_event(header) is None:
+                raise
+            return self._going_on(standing()), False
         more = [(each.row.event_type, each.row.correlation_id, each.content or b"") for each in steps]
         try:
             journal.begin(created.SerializeToString(), spec.row.mac, more, once=once).result()
         except Conflict:
             self._dispatcher.release(handle)
-            return standing(), False
+            return self._going_on(standing()), False
         except BaseException:
             self._dispatcher.release(handle)
             raise
         accepted = journal.header
         self._dispatcher.submit(handle)
         return accepted, True
+
+    def _going_on(self, found: RunRow) -> RunRow:
+        if found.status and found.status not in FINAL:
+            self._take_up(found.run_id)
+        return found
 
     def _header(self, spec: Spec, run_id: str, trigger_index: int, event_id: str, asked: bytes) -> RunRow:
         header = RunRow(
@@ -276,16 +289,3 @@ class Admission:
             and found.event_id == (wish.event_id or wish.run_id)
             and self._digest(found, wish.asked()) == found.request_digest
         )
-
-
-def _checked_event_id(untrusted_id: str) -> str:
-    if len(untrusted_id.encode()) > EVENT_ID_BYTES_MAX:
-        raise LimitExceeded(
-            "SR-RUN-016",
-            f"the event id is longer than {EVENT_ID_BYTES_MAX} bytes",
-            fix="use a hash of it",
-            size=len(untrusted_id.encode()),
-            limit=EVENT_ID_BYTES_MAX,
-            setting="event_id_bytes_max",
-        )
-    return untrusted_id

@@ -50,7 +50,7 @@ class Engine:
             queued_max=host.limits.runs_queued_max,
             waiting_max=host.limits.runs_waiting_max,
         )
-        self.admission = Admission(host, self.dispatcher)
+        self.admission = Admission(host, self.dispatcher, self._take_up)
         self.uptime = Uptime(host.journals.database)
 
     def start(self, wish: Start) -> tuple[RunRow, bool]:
@@ -143,8 +143,7 @@ class Engine:
                 except (Tampered, KeyMissing):
                     log.error("a run failed authentication and is not resumed", extra={"run_id": row.run_id})
                     continue
-                used_ms = self.uptime.up_since_ms(header.started_at)
-                self.dispatcher.take_up(header, wake_in_s=self._wake_in_s(header), used_ms=used_ms)
+                self._taken_in(header)
                 resumed += 1
             after = page[-1].created_at, page[-1].run_id
         return resumed
@@ -158,6 +157,18 @@ class Engine:
             return header.wake_at
         begun = header.started_at
         return min(header.wake_at, begun + self.uptime.down_since_ms(begun) + self._host.limits.run_timeout_ms)
+
+    def _take_up(self, run_id: str) -> None:
+        """Have an unfinished run executed that this host does not execute."""
+        if run_id not in self.dispatcher:
+            # Read after that: who executes a run has its end on disk before it lets go of it.
+            header = self._host.journals.get(run_id)
+            if header is not None and header.status not in FINAL:
+                self._taken_in(header)
+
+    def _taken_in(self, header: RunRow) -> None:
+        used_ms = self.uptime.up_since_ms(header.started_at)
+        self.dispatcher.take_up(header, wake_in_s=self._wake_in_s(header), used_ms=used_ms)
 
     def _unfinished(self, after: tuple[int, str] | None) -> list[RunRow]:
         return self._host.journals.database.read(lambda c: rows.unfinished_page(c, after=after, limit=HEADERS))

@@ -127,6 +127,15 @@ class RunHandle:
     stored: threading.Event = field(default_factory=threading.Event)
     loading: threading.RLock = field(default_factory=threading.RLock)
 
+    @classmethod
+    def woken(cls, run_id: str, asleep: Asleep) -> "RunHandle":
+        """The handle of a run that sleeps."""
+        handle = cls(run_id, asleep.module, asleep.workflow_id)
+        handle.token, handle.due_s, handle.is_unstarted = asleep.token, asleep.due_s, asleep.is_unstarted
+        handle.since_s, handle.is_late, handle.used_ms = asleep.since_s, asleep.is_late, asleep.used_ms
+        handle.stored.set()
+        return handle
+
     def opened(self, journals: Journals) -> RunJournal:
         """The journal for appending; there is never more than one. Raises ``NotFound``, ``Tampered``."""
         with self.loading:
@@ -182,9 +191,10 @@ class RunHandle:
         """The header as of the last append."""
         return self.held_journal().header
 
-    def is_given_up(self) -> bool:
-        """Whether no worker comes for it any more, since the host stops."""
-        return self.queued is not None and self.queued.cancelled()
+    def is_busy(self) -> bool:
+        """Whether it is executed or has calls under way, or is still to be executed before the host stops."""
+        is_given_up = self.queued is not None and self.queued.cancelled()
+        return len(self.calls) > 0 or (self.place is not Place.PARKED and not is_given_up)
 
     def spent_ms(self) -> int:
         """The time that the run has used, executing and waiting."""

@@ -12,7 +12,7 @@ from typing import Final
 from strongroom.crypto.srn1 import Place, key_version_of, tag_of
 from strongroom.engine.event_types import CREATED, FIELDS, STEP_COMPLETED, STEP_CREATED
 from strongroom.engine.streams import Streams
-from strongroom.errors import KeyMissing, Tampered
+from strongroom.errors import KeyMissing, StorageFault, Tampered
 from strongroom.keyring.records import RecordKeys
 from strongroom.keyring.run_keys import RunKeys
 from strongroom.storage import runs as rows
@@ -51,6 +51,11 @@ class Journals:
         What was appended before is stored as ever.
         """
         self.stopped = True
+
+    def check_stopped(self) -> None:
+        """Raise ``StorageFault`` once no run may go on in its journal."""
+        if self.stopped:
+            raise StorageFault("SR-RUN-063", "this host stops", fix="nothing: its runs go on at the next start")
 
     def get(self, run_id: str) -> RunRow | None:
         """The header of a run, by run id or execution id. Raises ``Tampered``."""

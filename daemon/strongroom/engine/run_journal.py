@@ -171,10 +171,7 @@ class RunJournal:
             self._closed = True
 
     def _check_open(self) -> None:
-        if self._journals.stopped:
-            raise StorageFault(
-                "SR-RUN-063", "this host stops", fix="the run goes on at the next start, from its journal"
-            )
+        self._journals.check_stopped()
         if self._closed:
             raise StorageFault(
                 "SR-RUN-019", "the journal of a run was not written", why="an append before this one was lost"

@@ -1,4 +1,4 @@
-"""Run ids: ``wrun_`` and a ULID, made by whoever seals the first byte of a run.
+"""Run ids: ``wrun_`` and a ULID, made by whoever seals the first byte of a run; and ids of events that start runs.
 
 Source: contracts, "run-encryption" section 7.
 """
@@ -8,15 +8,18 @@ from typing import Final
 
 from ulid import ULID
 
-from strongroom.errors import InvalidInput
+from strongroom.errors import InvalidInput, LimitExceeded
 
-__all__ = ["PREFIX", "check_run_id", "new_run_id"]
+__all__ = ["PREFIX", "check_event_id", "check_run_id", "new_run_id"]
 
 PREFIX: Final = "wrun_"
 AGE_MS_MAX: Final = 24 * 3_600_000
 """A client may hold an id for a day, across an outage of its host."""
 AHEAD_MS_MAX: Final = 5 * 60_000
 """Clocks of clients are seldom worse than this."""
+
+EVENT_ID_BYTES_MAX: Final = 256
+"""An event id is a time, a request id or a hash; it is stored in the clear and indexed."""
 
 
 def new_run_id() -> str:
@@ -37,6 +40,20 @@ def check_run_id(untrusted_id: str, *, now_ms: int | None = None) -> str:
     now = int(time.time() * 1000) if now_ms is None else now_ms
     if not now - AGE_MS_MAX <= made_ms <= now + AHEAD_MS_MAX:
         raise _refused(untrusted_id, "carries a time outside the last 24 hours")
+    return untrusted_id
+
+
+def check_event_id(untrusted_id: str) -> str:
+    """``untrusted_id`` when it is short enough. Raises ``LimitExceeded``."""
+    if len(untrusted_id.encode()) > EVENT_ID_BYTES_MAX:
+        raise LimitExceeded(
+            "SR-RUN-016",
+            f"the event id is longer than {EVENT_ID_BYTES_MAX} bytes",
+            fix="use a hash of it",
+            size=len(untrusted_id.encode()),
+            limit=EVENT_ID_BYTES_MAX,
+            setting="event_id_bytes_max",
+        )
     return untrusted_id
 
 

@@ -27,8 +27,6 @@ __all__ = ["Dispatcher", "End", "Outcome", "RunHandle", "Waits"]
 
 RETRY_S: Final = 1.0
 """How soon a run is tried again whose journal could not be written."""
-NOBODY: Final = ("nobody",)
-"""Waiting for a step that no run has is waiting for the alarm."""
 LOOK_S: Final = 0.25
 """How soon a host that stops sees that nobody waits for a run any more."""
 WOKEN_AHEAD: Final = 4
@@ -68,6 +66,11 @@ class Dispatcher:
         """Accepted runs that have not ended."""
         return len(self._handles) + len(self._asleep)
 
+    def __contains__(self, run_id: object) -> bool:
+        """Whether that run has its place here."""
+        with self._lock:
+            return run_id in self._handles or run_id in self._asleep
+
     @property
     def waiting(self) -> int:
         """Runs that wait for something outside."""
@@ -80,16 +83,12 @@ class Dispatcher:
     def get(self, run_id: str) -> RunHandle | None:
         """The handle of a run that has not ended here; one that sleeps gets one."""
         with self._lock:
-            known = self._handles.get(run_id)
-            if known is None and run_id in self._asleep:
-                known = self._with_handle(run_id)
-            return known
+            return self._with_handle(run_id) if run_id in self else None
 
     def waiter(self, run_id: str) -> contextlib.AbstractContextManager[Waiter | None]:
         """Told when the run ends; nothing when it has ended, or is not of this host."""
         with self._lock:
-            is_here = run_id in self._handles or run_id in self._asleep
-            return self._waiters.join(run_id) if is_here else contextlib.nullcontext()
+            return self._waiters.join(run_id) if run_id in self else contextlib.nullcontext()
 
     def reserve(self, handle: RunHandle) -> RunHandle:
         """Make room for a run before it is stored, so that from then on everybody finds it; or the handle that stands
@@ -121,6 +120,8 @@ class Dispatcher:
     def take_up(self, header: RunRow, *, wake_in_s: float, used_ms: int) -> None:
         """Take in a run from before this host started, which has used ``used_ms``, to be executed in ``wake_in_s``."""
         with self._lock:
+            if header.run_id in self:
+                return
             now_s, token, is_new = time.monotonic(), next(self._tokens), header.status == RunState.PENDING
             # Waiting uses up time of the run; standing in a queue does not.
             since_s, due_s = now_s if header.status == RunState.WAITING else None, now_s + max(wake_in_s, 0)
@@ -165,9 +166,8 @@ class Dispatcher:
         """Stop the workers; what they execute stays unfinished in its journal and goes on at the next start."""
         with self._lock:
             self._draining = True
-            handles = list(self._handles.values())
-        for handle in handles:
-            handle.cancel.leave()
+            for handle in self._handles.values():
+                handle.cancel.leave()
         for alarms in self._alarms.values():
             alarms.close()
         for workers in self._workers.values():
@@ -187,8 +187,7 @@ class Dispatcher:
 
     def _is_busy(self, deadline_s: float) -> bool:
         """Whether something is worth to be waited for until ``deadline_s``. The lock is held."""
-        here = self._handles.values()
-        if any(len(h.calls) or (h.place is not Place.PARKED and not h.is_given_up()) for h in here):
+        if any(handle.is_busy() for handle in self._handles.values()):
             return True
         waited_for = ((self._handles.get(run_id) or self._asleep.get(run_id)) for run_id in self._waiters)
         return any(each is not None and each.due_s < deadline_s for each in waited_for)
@@ -209,12 +208,7 @@ class Dispatcher:
         """The handle of a run that has its place here. The lock is held."""
         if run_id in self._handles:
             return self._handles[run_id]
-        asleep = self._asleep.pop(run_id)
-        handle = RunHandle(run_id, asleep.module, asleep.workflow_id)
-        handle.token, handle.due_s, handle.is_unstarted = asleep.token, asleep.due_s, asleep.is_unstarted
-        handle.since_s, handle.is_late, handle.used_ms = asleep.since_s, asleep.is_late, asleep.used_ms
-        handle.stored.set()
-        self._handles[run_id] = handle
+        handle = self._handles[run_id] = RunHandle.woken(run_id, self._asleep.pop(run_id))
         self._place(handle, Place.PARKED)
         return handle
 
