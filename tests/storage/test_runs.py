@@ -107,13 +107,13 @@ def test_a_run_is_replaced_only_after_the_event_that_the_writer_knows(database):
     add(database, run_row(1, head_index=4))
     changed = run_row(1, head_index=5, status="running")
     with pytest.raises(Conflict) as caught:
-        database.write(lambda conn: runs.replace(conn, changed, expected_head=3)).result()
+        database.write(lambda conn: runs.replace(conn, changed, after=run_row(1, head_index=3))).result()
     assert (caught.value.code, caught.value.details["head_index"]) == ("SR-STORE-026", 4)
     assert database.read(lambda conn: runs.get(conn, changed.run_id)).head_index == 4
-    database.write(lambda conn: runs.replace(conn, changed, expected_head=4)).result()
+    database.write(lambda conn: runs.replace(conn, changed, after=run_row(1, head_index=4))).result()
     assert database.read(lambda conn: runs.get(conn, changed.run_id)) == changed
     with pytest.raises(NotFound):
-        database.write(lambda conn: runs.replace(conn, run_row(2), expected_head=0)).result()
+        database.write(lambda conn: runs.replace(conn, run_row(2), after=run_row(2))).result()
 
 
 STATUSES = ["pending", "running", "waiting", "completed", "failed", "cancelled", "timed_out"]
@@ -169,6 +169,18 @@ def test_events_come_in_order_from_where_they_are_asked(database):
     assert database.read(lambda conn: runs.events(conn, row.run_id, start=2, limit=2)) == journal[2:4]
     assert database.read(lambda conn: runs.events(conn, row.run_id, start=5, limit=2)) == []
     assert database.read(lambda conn: runs.events(conn, "wrun_x", start=0, limit=2)) == []
+
+
+def test_large_events_are_read_a_few_at_a_time_and_one_at_least(database):
+    row = run_row(1)
+    sizes = [1_500_000, 1_500_000, 1_500_000, 9_000_000, 10, 10]
+    journal = [dataclasses.replace(event_row(row, n), sealed=b"s" * size) for n, size in enumerate(sizes)]
+    for event in journal:
+        database.write(lambda conn, event=event: runs.append(conn, event)).result()
+    for start, end in ((0, 2), (1, 3), (2, 3), (3, 4), (4, 6)):
+        page = database.read(lambda conn, start=start: runs.events(conn, row.run_id, start=start, limit=10))
+        assert page == journal[start:end]
+    assert [database.read(lambda conn, n=n: runs.exists(conn, row.run_id, n)) for n in (0, 5, 6)] == [True, True, False]
 
 
 def test_an_index_is_appended_once(database):
