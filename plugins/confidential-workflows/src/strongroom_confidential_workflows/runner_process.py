@@ -23,6 +23,8 @@ __all__ = ["RunnerProcess"]
 MODULE: Final = "strongroom_confidential_workflows.enclave"
 STDERR_BYTES_MAX: Final = 2_000
 _REAP_S: Final = 5.0
+STALL_S: Final = 10.0
+"""A thread of a sound runner does nothing but read; one that reads nothing for this long must not hold the plugin."""
 
 
 class RunnerProcess:
@@ -40,7 +42,7 @@ class RunnerProcess:
                 env={"LC_ALL": "C.UTF-8"},
                 cwd="/",
             )
-        self.frames = Frames(ours, frame_bytes_max=FRAME_BYTES_MAX)
+        self.frames = Frames(ours, frame_bytes_max=FRAME_BYTES_MAX, stall_s=STALL_S)
 
     @property
     def pid(self) -> int:
