@@ -160,6 +160,56 @@ def test_a_host_takes_no_more_workflows_than_its_limit(database):
     assert not host.register(name="one").created, "what is registered stays reachable"
 
 
+def test_an_owner_takes_no_more_workflows_than_its_limit(database):
+    host = WorkflowHost(database, limits=EngineLimits(workflows_per_owner_max=1))
+    host.registration._owners = Owners(OWNER, frozenset({"22" * 20}))
+    host.register(name="one")
+    with pytest.raises(LimitExceeded, match=f"1 workflows of owner {OWNER} are registered") as caught:
+        host.register(name="two")
+    assert caught.value.details["setting"] == "limits.workflows_per_owner_max"
+    assert host.register(name="two", owner="22" * 20).created, "another owner has its own room"
+    assert not host.register(name="one").created, "what is registered stays reachable"
+
+
+def test_the_limit_of_an_owner_holds_when_two_register_at_once(database):
+    host = WorkflowHost(database, limits=EngineLimits(workflows_per_owner_max=1))
+    subscribe = host.module.on_subscribe
+
+    def meanwhile(request, helper):
+        host.module.on_subscribe = subscribe
+        host.register(name="other")
+        return subscribe(request, helper)
+
+    host.module.on_subscribe = meanwhile
+    with pytest.raises(LimitExceeded, match="1 workflows of owner"):
+        host.register(name="one")
+    assert host.host.specs.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("identifier", "method"),
+    [("a secret value", "M"), ("x" * 129, "M"), ("a@1.0.0", "x" * 129), ("a@1.0.0", "a\nline"), ("", "M")],
+)
+def test_an_id_or_method_that_cannot_be_one_is_refused_and_not_quoted(host, identifier, method):
+    answer = subscriptions("a@1.0.0")
+    answer.trigger_subscriptions.subscriptions[0].id = identifier
+    answer.trigger_subscriptions.subscriptions[0].method = method
+    host.module.on_subscribe = lambda request, helper: answer
+    with pytest.raises(GuestFault) as caught:
+        host.register()
+    assert caught.value.code == "SR-WF-015"
+    assert "a secret value" not in str(caught.value)
+    assert "xxx" not in str(caught.value)
+    assert host.host.specs.count() == 0
+
+
+def test_what_a_confidential_guest_says_instead_of_its_triggers_stays_in_its_enclave(host):
+    host.module.on_subscribe = lambda request, helper: sdk_pb2.ExecutionResult(error="a secret value")
+    with pytest.raises(GuestFault, match="stay in the enclave") as caught:
+        host.register(attributes=b'{"confidential": true}')
+    assert "a secret value" not in str(caught.value)
+
+
 def test_owners_are_the_own_one_and_those_allowed():
     owners = Owners(OWNER, frozenset({"22" * 20}))
     assert owners.checked("") == OWNER

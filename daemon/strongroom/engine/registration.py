@@ -123,7 +123,7 @@ class Registration:
         standing = self._host.specs.get(identity)
         if standing is not None:
             return Registered(_unchanged(standing, attributes, wish.tag), created=False, warnings=warnings)
-        self._check_count()
+        self._check_count(owner)
         warnings += self._others(owner, wish.name)
         info = self._compiler.compile(binary.wasm()).info
         row = self._row(wish, owner, identity, binary, info.sdk_label)
@@ -145,7 +145,13 @@ class Registration:
         warnings: list[str],
     ) -> Registered:
         try:
-            spec = self._host.specs.add(draft.row, draft.config, subscriptions, binary.data)
+            spec = self._host.specs.add(
+                draft.row,
+                draft.config,
+                subscriptions,
+                binary.data,
+                owner_max=self._limits.workflows_per_owner_max,
+            )
         except Conflict:
             module.close()
             # Another caller registered the same workflow in the meantime.
@@ -201,7 +207,7 @@ class Registration:
                 setting="limits.config_bytes_max",
             )
 
-    def _check_count(self) -> None:
+    def _check_count(self, owner: str) -> None:
         count = self._host.specs.count()
         if count >= self._limits.workflows_max:
             raise LimitExceeded(
@@ -212,6 +218,7 @@ class Registration:
                 limit=self._limits.workflows_max,
                 setting="limits.workflows_max",
             )
+        self._host.specs.check_owner(owner, self._limits.workflows_per_owner_max)
 
     def _row(self, wish: Wish, owner: str, identity: str, binary: StoredBinary, sdk_label: str) -> SpecRow:
         at = now_ms()

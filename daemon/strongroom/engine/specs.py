@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from strongroom.errors import Conflict, KeyMissing, NotFound, Tampered, WrongState
+from strongroom.errors import Conflict, KeyMissing, LimitExceeded, NotFound, Tampered, WrongState
 from strongroom.keyring.records import RecordKeys
 from strongroom.keyring.root import WORKFLOWS
 from strongroom.modules.attributes import Attributes, parse_attributes
@@ -129,10 +129,23 @@ class Specs:
         """How many records there are."""
         return self._database.read(rows.count)
 
+    def check_owner(self, owner: str, owner_max: int) -> None:
+        """Raises ``LimitExceeded`` when ``owner`` has as many records as one may."""
+        self._database.read(lambda connection: _check_owner(connection, owner, owner_max))
+
     def add(
-        self, row: SpecRow, config: bytes, subscriptions: sdk_pb2.TriggerSubscriptionRequest, binary: bytes
+        self,
+        row: SpecRow,
+        config: bytes,
+        subscriptions: sdk_pb2.TriggerSubscriptionRequest,
+        binary: bytes,
+        *,
+        owner_max: int,
     ) -> Spec:
-        """Seal, authenticate and store a new record with its binary; returns after the disk has it."""
+        """Seal, authenticate and store a new record with its binary; returns after the disk has it.
+
+        Raises ``Conflict`` when it is there, ``LimitExceeded`` when its owner has as many as one may.
+        """
         sealed = replace(
             row,
             config=self._keys.seal(WORKFLOWS, (row.workflow_id, "config"), config),
@@ -144,6 +157,9 @@ class Specs:
         authentic = self._authenticated(sealed)
 
         def job(connection: Connection) -> None:
+            # Here again, where nobody else's registration comes in between.
+            if rows.get_mac(connection, authentic.workflow_id) is None:
+                _check_owner(connection, authentic.workflow_owner, owner_max)
             rows.put_binary(connection, authentic.binary_sha256, binary)
             rows.insert(connection, authentic)
 
@@ -220,6 +236,19 @@ class Specs:
             return self._verified(row)
         except (Tampered, KeyMissing):
             return TamperedSpec(row.workflow_id, row.workflow_name, (row.created_at, row.workflow_id))
+
+
+def _check_owner(connection: Connection, owner: str, owner_max: int) -> None:
+    count = rows.count_of_owner(connection, owner)
+    if count >= owner_max:
+        raise LimitExceeded(
+            "SR-WF-016",
+            f"{count} workflows of owner {owner} are registered",
+            fix="delete some, or raise the limit",
+            size=count,
+            limit=owner_max,
+            setting="limits.workflows_per_owner_max",
+        )
 
 
 def _no_workflow(name_or_id: str, owner: str = "") -> NotFound:

@@ -1,16 +1,21 @@
 """Asking a workflow which triggers it subscribes to, before one byte of it is stored."""
 
 from dataclasses import replace
+from typing import Final
 
 from strongroom.engine.execution import SubscribeHelper, missing_secret
 from strongroom.engine.host import EngineHost
 from strongroom.engine.restrictions import new_decisions, restricted
 from strongroom.engine.specs import Spec
-from strongroom.errors import GuestFault, LimitExceeded, TimedOut
+from strongroom.errors import GuestFault, InvalidInput, LimitExceeded, TimedOut
 from strongroom.modules.module import Module
 from strongroom.pb.sdk.v1alpha import sdk_pb2
+from strongroom.registry.ids import validate_id
 
 __all__ = ["subscriptions_of"]
+
+METHOD_CHARACTERS_MAX: Final = 128
+"""As long as a capability id may be."""
 
 
 def subscriptions_of(
@@ -49,7 +54,7 @@ def subscriptions_of(
         raise GuestFault(
             "SR-WF-012",
             "the workflow did not name its triggers",
-            why=result.error or f"it answered subscribe with {result.WhichOneof('result') or 'an empty result'}",
+            why=_why(result, draft),
             fix="answer a subscribe request with trigger subscriptions",
         )
     count = len(result.trigger_subscriptions.subscriptions)
@@ -62,8 +67,34 @@ def subscriptions_of(
             limit=limits.subscriptions_max,
             setting="limits.subscriptions_max",
         )
+    for subscription in result.trigger_subscriptions.subscriptions:
+        _check_texts(subscription)
     draft = replace(draft, subscriptions=result.trigger_subscriptions.subscriptions)
     warnings += filter(None, (host.selection.place(draft, index)[1] for index in range(count)))
     if count == 0:
         warnings.append("the workflow subscribes to no trigger, so no run can be started")
     return result.trigger_subscriptions
+
+
+def _why(result: sdk_pb2.ExecutionResult, draft: Spec) -> str:
+    if result.error and draft.attributes.confidential:
+        # What it says may hold what only its enclave may know.
+        return "it answered with an error, whose words stay in the enclave"
+    return result.error or f"it answered subscribe with {result.WhichOneof('result') or 'an empty result'}"
+
+
+def _check_texts(subscription: sdk_pb2.TriggerSubscription) -> None:
+    """They are shown in lists and logs, so nothing may be hidden in them; a refusal does not quote them."""
+    try:
+        validate_id(subscription.id)
+        is_shown = len(subscription.method) <= METHOD_CHARACTERS_MAX and subscription.method.isprintable()
+    except InvalidInput:
+        is_shown = False
+    if not is_shown:
+        raise GuestFault(
+            "SR-WF-015",
+            "the workflow subscribes to something that is no trigger",
+            why="the id of one is not a capability id, or its method is longer than"
+            f" {METHOD_CHARACTERS_MAX} characters or holds some that cannot be printed",
+            fix="subscribe to an id such as cron-trigger@1.0.0",
+        )

@@ -20,7 +20,7 @@ from strongroom.engine.subscription_states import SubscriptionEvent
 from strongroom.engine.triggers import only_by_hand
 from strongroom.errors import CapabilityError, StrongroomError
 from strongroom.pb.capabilities.v1 import capabilities_pb2
-from strongroom.plugin.error_text import error_of, readable
+from strongroom.plugin.error_text import error_of
 from strongroom.registry.workers import Workers
 from strongroom.storage import trigger_runs
 from strongroom.telemetry import logs
@@ -191,9 +191,10 @@ class TriggerDesk:
                 subscription.move(SubscriptionEvent.REFUSED, why, final=final)
             elif error is not None:
                 subscription.move(SubscriptionEvent.REFUSED, refusal(error), final=final)
+                # Without the words of whoever refused it, which may quote what the guest asked for.
                 log.warning(
                     "a trigger was not registered",
-                    extra={"workflow_id": spec.workflow_id, "trigger_index": index, "why": readable(error)},
+                    extra={"workflow_id": spec.workflow_id, "trigger_index": index, "why": error.name},
                 )
         if not final:
             enrolment.attempts += 1
@@ -234,7 +235,7 @@ class TriggerDesk:
         except StrongroomError as error:
             log.info(
                 "a trigger could not be told to stop",
-                extra={"workflow_id": spec.workflow_id, "trigger_index": index, "why": str(error)},
+                extra={"workflow_id": spec.workflow_id, "trigger_index": index, "why": error_of(error).name},
             )
 
     def _request(self, spec: Spec, index: int) -> capabilities_pb2.TriggerRegistrationRequest:

@@ -15,6 +15,7 @@ from strongroom.storage.statements import Statement, insert_new, upsert
 __all__ = [
     "SpecRow",
     "count",
+    "count_of_owner",
     "delete",
     "delete_binary_if_unused",
     "find",
@@ -157,6 +158,12 @@ def delete(conn: Connection, workflow_id: str) -> None:
 def count(conn: Connection) -> int:
     """How many workflows are registered."""
     return int(conn.execute(select(func.count()).select_from(WORKFLOW_SPECS)).scalar_one())
+
+
+def count_of_owner(conn: Connection, owner: str) -> int:
+    """How many workflows are registered of ``owner``."""
+    query = select(func.count()).select_from(WORKFLOW_SPECS).where(WORKFLOW_SPECS.c.workflow_owner == owner)
+    return int(conn.execute(query).scalar_one())
 
 
 def put_binary(conn: Connection, sha256: str, data: bytes) -> None:
