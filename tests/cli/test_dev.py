@@ -8,20 +8,21 @@ import pytest
 
 from strongroom.cli import main
 from strongroom.errors import Misconfigured
+from strongroom.registry.states import Lifecycle, PluginState
 from tests.fakes.terminal import strongroom
 
 
 @pytest.fixture
 def application(monkeypatch):
     """The application as the command line sees it; ``seen`` is what it was called with."""
-    seen = types.SimpleNamespace(calls=[], answer=0, error=None, existed=None)
+    seen = types.SimpleNamespace(calls=[], down=[], answer=0, error=None, existed=None)
 
     def run_daemon(settings, *, mode, ready=None, warnings=()):
         seen.calls.append((settings, mode, tuple(warnings)))
         seen.existed = settings.state_dir.exists()
         if seen.error is not None:
             raise seen.error
-        ready()
+        ready(seen.down)
         return seen.answer
 
     def run_demo(*, as_json):
@@ -48,6 +49,21 @@ def test_dev_says_exactly_what_to_type_next(application, tmp_path):
     shown = strongroom("dev", "--state-dir", str(tmp_path / "my state")).out
     assert f"export STRONGROOM_STATE_DIR='{tmp_path}/my state'" in shown
     assert "strongroom workflow register" in shown
+
+
+def test_dev_says_which_plugins_are_not_there(application):
+    assert "strongroom is ready\n" in strongroom("dev").out
+    application.down = [PluginState("feed", "process", Lifecycle.FAILED, last_error="config.ulr: no such key")]
+    assert (
+        "strongroom is ready, but 1 plugin is not:\n  feed: failed · config.ulr: no such key\n" in strongroom("dev").out
+    )
+    application.down.append(PluginState("other", "in-process", Lifecycle.RESTARTING))
+    assert "strongroom is ready, but 2 plugins are not:\n" in strongroom("dev").out
+    for verb in (("dev",), ("serve", "--state-dir", "state")):
+        assert strongroom(*verb, "--json").document["plugins_down"] == [
+            {"name": "feed", "error": "config.ulr: no such key"},
+            {"name": "other", "error": ""},
+        ]
 
 
 def test_dev_with_another_socket_names_the_socket(application, tmp_path):

@@ -151,3 +151,66 @@ def test_every_plugin_that_ships_is_found():
     ended = strongroom("plugin", "check", str(ROOT / "plugins.yaml"), "--json")
     assert [p for p in ended.document["plugins"] if p["problem"]] == []
     assert ended.code == 0
+
+
+PLUGIN = """
+from dataclasses import dataclass, field, KW_ONLY
+from typing import ClassVar
+raise SystemExit("a plugin ran")
+
+@dataclass(slots=True)
+class Feed:
+    _: KW_ONLY
+    known: ClassVar[int] = 1
+    url: str
+    every_s: float = 1
+    count: int | None = None
+    hosts: tuple[str, ...] = ()
+    odd: "anything" = 1
+    names: list[str] = field(default_factory=list)
+    _state: object = field(default=None, init=False)
+
+class Plain:
+    pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("config", "problem"),
+    [
+        ("{url: x}", None),
+        ("{url: x, every_s: 2, count: null, hosts: [a], odd: [], names: []}", None),
+        ("{url: '${state_dir}/x'}", None),
+        ("{}", "config.url: it is required"),
+        ("{ulr: x}", "config.ulr: no such key; did you mean url?"),
+        ("{url: x, _state: 1}", "config._state: no such key"),
+        ("{url: x, known: 1}", "config.known: no such key"),
+        ("{url: 7}", "config.url: it must be str, it is int"),
+        ("{url: x, count: true}", "config.count: it must be int | None, it is bool"),
+        ("{url: x, hosts: a}", "config.hosts: it must be tuple[str, ...], it is str"),
+        ("{url: '${home}/x'}", "config.url: ${home} is not known; known are ${keys_dir}"),
+    ],
+)
+@pytest.mark.parametrize("how", ["factory: 'feed.plugin:Feed'", "factory: 'feed:Feed'", "command: [python, -m, feed]"])
+def test_a_config_is_checked_against_the_class_without_running_it(
+    manifest, tmp_path, monkeypatch, how, config, problem
+):
+    package = tmp_path / "feed"
+    package.mkdir()
+    (package / "__init__.py").write_text("from feed.plugin import Feed\n")
+    (package / "plugin.py").write_text(PLUGIN)
+    (package / "__main__.py").write_text("from feed.plugin import Feed as It\nserve(It)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    manifest.write_text(f"version: 1\nplugins:\n  - name: feed\n    {how}\n    config: {config}\n")
+    ended = strongroom("plugin", "check", str(manifest), "--json")
+    (shown,) = ended.document["plugins"]
+    assert ended.code == (1 if problem else 0)
+    assert shown["problem"].startswith(problem) if problem else not shown["problem"]
+    assert "no plugin code ran: `provides` and the values in `config` are judged at the start" in ended.err
+
+
+def test_a_class_that_is_no_dataclass_is_left_to_the_start(manifest, tmp_path, monkeypatch):
+    (tmp_path / "plain.py").write_text(PLUGIN)
+    monkeypatch.syspath_prepend(tmp_path)
+    manifest.write_text("version: 1\nplugins:\n  - name: p\n    factory: 'plain:Plain'\n    config: {any: 1}\n")
+    assert strongroom("plugin", "check", str(manifest)).code == 0

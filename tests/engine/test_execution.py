@@ -80,7 +80,7 @@ def test_a_failed_call_is_an_answer_with_its_error(host, answer, text):
 def test_a_capability_that_is_not_there_is_an_answer_too(host):
     answers = []
     run(host, lambda request, helper: answers.append(helper.call_capability(CALL)) or value("ok"))
-    assert "action capability not found" in answers[0].error
+    assert "NotFound:action capability not found: " in answers[0].error
 
 
 @pytest.mark.parametrize(

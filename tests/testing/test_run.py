@@ -184,7 +184,7 @@ async def awaited_failure(_request):
             lambda _: None,
             f"Private:System:Internal:the function of {ACTION} returned NoneType, not a CapabilityResponse",
         ),
-        (None, f"Public:System:NotFound:action capability not found: {ACTION}"),
+        (None, f"Public:System:NotFound:action capability not found: no compatible capability found for id {ACTION}"),
     ],
     ids=["a capability error", "any other error", "an error of a coroutine", "no response", "no function"],
 )

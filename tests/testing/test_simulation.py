@@ -212,7 +212,10 @@ def test_secrets_have_namespaces_quotes_and_comments():
     [
         ("a: 1", "it has no mapping `limits`"),
         ("limits: 1", "it has no mapping `limits`"),
-        ("limits: {no_such_limit: 1}", "no_such_limit"),
+        ("limits: {no_such_thing: 1}", "there is no limit no_such_thing; none is near it"),
+        ("limits: {step_max: 1}", "there is no limit step_max; did you mean steps_max?"),
+        ("limits: {run_timeout: 1}", "there is no limit run_timeout; did you mean run_timeout_ms?"),
+        ("limits: {7: 1}", "there is no limit 7"),
         ("limits: {steps_max: 0}", "steps_max: Input should be greater than or equal to 1"),
         ("limits: {steps_max: many}", "steps_max: Input should be a valid integer"),
     ],

@@ -24,7 +24,7 @@ from strongroom.pb.strongroom.v1 import (
     status_pb2_grpc,
     workflow_pb2_grpc,
 )
-from strongroom.registry.states import PluginState
+from strongroom.registry.states import Lifecycle, PluginState
 from strongroom.services.capabilities import CapabilityService
 from strongroom.services.places import waiting
 from strongroom.services.plugins import PluginService
@@ -55,6 +55,11 @@ class Daemon:
         self._plugin_directories: PluginDirectories | None = None
         self._parts: Parts | None = None
         self._pulse: Pulse | None = None
+
+    def plugins_down(self) -> list[PluginState]:
+        """Enabled plugins that do not offer anything now."""
+        up = {Lifecycle.READY, Lifecycle.DISABLED}
+        return [] if self._parts is None else [each for each in self._parts.plugins.states() if each.state not in up]
 
     def start(self) -> None:
         """Open the state, start plugins and runners, resume what was cut off, and serve."""
@@ -163,9 +168,15 @@ class Daemon:
 
 
 def run_daemon(
-    settings: Settings, *, mode: Mode, ready: Callable[[], None] | None = None, warnings: Sequence[str] = ()
+    settings: Settings,
+    *,
+    mode: Mode,
+    ready: Callable[[Sequence[PluginState]], None] | None = None,
+    warnings: Sequence[str] = (),
 ) -> int:
     """Run until SIGTERM or SIGINT; a second one ends the wait for running work. Returns the exit code 0.
+
+    ``ready`` is told of the plugins that are not.
 
     Raises a ``StrongroomError`` when the daemon cannot start.
     """
@@ -186,7 +197,7 @@ def run_daemon(
     daemon = Daemon(settings, mode=mode)
     daemon.start()
     if ready is not None:
-        ready()
+        ready(daemon.plugins_down())
     asked_to_stop.wait()
     hurry = threading.Thread(target=_end_when_hurried, args=(in_a_hurry,), daemon=True)
     hurry.start()

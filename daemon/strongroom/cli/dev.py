@@ -4,6 +4,7 @@ import os
 import shlex
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,7 @@ import typer
 from strongroom.cli.caller import Caller, facts
 from strongroom.cli.chosen import Set, chosen_flags
 from strongroom.cli.verbs import verb
+from strongroom.registry.states import PluginState
 
 __all__ = ["Format", "Level", "Manifest", "SocketPath", "add_to"]
 
@@ -56,7 +58,7 @@ def dev(
     settings = loaded.settings
     state = settings.state_dir
 
-    def ready() -> None:
+    def ready(down: Sequence[PluginState]) -> None:
         if settings.socket == state / "strongroom.sock":
             tell = f"STRONGROOM_STATE_DIR={shlex.quote(str(state))}"
         else:
@@ -66,6 +68,7 @@ def dev(
             "state_dir": str(state),
             "temporary": temporary is not None,
             "pid": os.getpid(),
+            "plugins_down": [{"name": each.name, "error": each.last_error} for each in down],
         }
         state_shown = f"{state} (removed at the end)" if temporary else str(state)
         text = facts([("socket", settings.socket), ("state", state_shown), ("stop", "Ctrl-C")])
@@ -76,13 +79,21 @@ def dev(
             """strongroom run execute hello --payload '{"who": "x"}'""",
         ]
         hint = "\n".join(f"  {line}" for line in first)
-        caller.emit("ready", document, f"strongroom is ready\n\n{text}\n\nin another shell:\n{hint}")
+        but = f", but {_down(down)}" if down else ""
+        caller.emit("ready", document, f"strongroom is ready{but}\n\n{text}\n\nin another shell:\n{hint}")
 
     try:
         return run_daemon(settings, mode="dev", ready=ready, warnings=loaded.warnings)
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _down(down: Sequence[PluginState]) -> str:
+    """How many plugins are not there, and what is known of each."""
+    count = "1 plugin is" if len(down) == 1 else f"{len(down)} plugins are"
+    lines = [f"  {each.name}: {each.state}" + (f" · {each.last_error}" if each.last_error else "") for each in down]
+    return "\n".join([f"{count} not:", *lines])
 
 
 def add_to(app: typer.Typer) -> None:

@@ -62,9 +62,10 @@ def list_plugins(caller: Caller) -> None:
 
 @verb(app, "check", example="strongroom plugin check plugins.yaml", online=False)
 def check(caller: Caller, file: _File = None, file_option: _FileOption = None) -> int | None:
-    """Read the manifest as the host would, and see that every plugin can be found. No plugin code runs.
+    """Read the manifest as the host would; see that plugins can be found and that their config has keys they know.
 
-    The exit code is 1 when an enabled plugin cannot be found.
+    No plugin code runs: what a plugin makes of its values, and whether `provides` names what it offers, shows at the
+    start. The exit code is 1 when something is wrong with an enabled plugin.
     """
     path = _manifest(_one(file, file_option))
     entries = load_manifest(path)
@@ -86,6 +87,7 @@ def check(caller: Caller, file: _File = None, file_option: _FileOption = None) -
         {"file": str(path), "plugins": documents, "ok": not wrong},
         table(["PLUGIN", "KIND", "ENABLED", "FOUND"], rows) if rows else "",
     )
+    caller.note("no plugin code ran: `provides` and the values in `config` are judged at the start of the host")
     return Exit.RUN_FAILED if wrong else None
 
 

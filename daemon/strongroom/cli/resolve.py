@@ -1,4 +1,4 @@
-"""Whether the code of a plugin can be found, without running any of it: looking must not be trusting."""
+"""Whether a plugin can be found and its config fits, without running any of its code: looking must not be trusting."""
 
 import ast
 import importlib.machinery
@@ -7,24 +7,61 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from strongroom.cli.plugin_config import SOURCE_BYTES_MAX, config_problem, served_class
 from strongroom.settings.manifest import PluginEntry
 
 __all__ = ["problem_of"]
 
-SOURCE_BYTES_MAX: Final = 4_000_000
+IMPORTS_FOLLOWED_MAX: Final = 3
 
 
 def problem_of(entry: PluginEntry) -> str:
-    """Why the factory or command of ``entry`` cannot be started; empty when it can be found."""
+    """Why the host could not start ``entry`` as the manifest has it; empty when nothing is known to be wrong."""
+    module, name = "", ""
     if entry.factory is not None:
         module, _, name = entry.factory.partition(":")
-        return _module_problem(module, name)
-    command = entry.command or ()
-    if command[0] != "python":
-        return "" if shutil.which(command[0]) else f"no program {command[0]} is on the path or has that name"
-    if len(command) > 2 and command[1] == "-m":
-        return _module_problem(command[2], "")
-    return ""
+        problem = _module_problem(module, name)
+    else:
+        command = entry.command or ()
+        if command[0] != "python":
+            problem = "" if shutil.which(command[0]) else f"no program {command[0]} is on the path or has that name"
+        elif len(command) > 2 and command[1] == "-m":
+            problem = _module_problem(command[2], "")
+            module = "" if problem else command[2]
+        else:
+            problem = ""
+    return problem or (_config_problem(entry, module, name) if module else "")
+
+
+def _config_problem(entry: PluginEntry, module: str, name: str) -> str:
+    try:
+        if not name:
+            path = _source_of(f"{module}.__main__")
+            module, name = served_class(path) if path is not None and path.suffix == ".py" else ("", "")
+        plugin = _class_of(module, name)
+    except (OSError, SyntaxError, ValueError):
+        return ""
+    return "" if plugin is None else config_problem(entry, plugin)
+
+
+def _class_of(module: str, name: str) -> ast.ClassDef | None:
+    """The class, also where a package passes on what one of its modules defines."""
+    for _ in range(IMPORTS_FOLLOWED_MAX):
+        path = _source_of(module) if module else None
+        if path is None or path.suffix != ".py":
+            return None
+        passed_on = None
+        for node in ast.parse(path.read_bytes()[:SOURCE_BYTES_MAX]).body:
+            if isinstance(node, ast.ClassDef) and node.name == name:
+                return node
+            if isinstance(node, ast.ImportFrom) and not node.level:
+                named = {alias.asname or alias.name: alias.name for alias in node.names}
+                if name in named:
+                    passed_on = node.module or "", named[name]
+        if passed_on is None:
+            return None
+        module, name = passed_on
+    return None
 
 
 def _module_problem(module: str, name: str) -> str:

@@ -1,6 +1,7 @@
 """``strongroom serve``, which is ``strongroomd``: a host under a service manager."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ from strongroom.cli.caller import Caller
 from strongroom.cli.chosen import Set, chosen_flags
 from strongroom.cli.dev import Format, Level, Manifest, SocketPath
 from strongroom.cli.verbs import verb
+from strongroom.registry.states import PluginState
 
 __all__ = ["add_to"]
 
@@ -43,12 +45,13 @@ def serve(
     loaded = load("serve", chosen_flags(assignments, named), Path.cwd(), os.environ)
     settings = loaded.settings
 
-    def ready() -> None:
+    def ready(down: Sequence[PluginState]) -> None:
         document = {
             "socket": str(settings.socket),
             "state_dir": str(settings.state_dir),
             "temporary": False,
             "pid": os.getpid(),
+            "plugins_down": [{"name": each.name, "error": each.last_error} for each in down],
         }
         # A service has no reader on stdout; its log says that it is ready.
         if caller.json:

@@ -8,7 +8,17 @@ from typing import Final
 
 from strongroom.errors import InvalidInput
 
-__all__ = ["ID_CHARS_MAX", "CapabilityId", "Version", "chain_selector", "choose", "make_id", "parse_id", "validate_id"]
+__all__ = [
+    "ID_CHARS_MAX",
+    "CapabilityId",
+    "Version",
+    "chain_selector",
+    "choose",
+    "make_id",
+    "nothing_for",
+    "parse_id",
+    "validate_id",
+]
 
 ID_CHARS_MAX: Final = 128
 # Semantic versioning 2.0, its own suggested expression.
@@ -106,6 +116,11 @@ def chain_selector(capability_id: CapabilityId) -> int | None:
     return None
 
 
+def nothing_for(requested: str) -> str:
+    """What is said where no offered id answers ``requested``; guests compare it."""
+    return f"no compatible capability found for id {requested}"
+
+
 def choose(requested: str, offered: Iterable[str]) -> str:
     """The offered id that answers ``requested``: itself, or the smallest later version of the same major one.
 
@@ -135,5 +150,5 @@ def choose(requested: str, offered: Iterable[str]) -> str:
         if best is None or (version, candidate) < best:
             best = (version, candidate)
     if best is None:
-        raise LookupError(f"no compatible capability found for id {requested}")
+        raise LookupError(nothing_for(requested))
     return best[1]

@@ -17,6 +17,7 @@ from strongroom.modules.attributes import DEFAULT_NAMESPACE
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.strongroom.runner.v1 import runner_pb2
 from strongroom.plugin.error_text import format_error
+from strongroom.registry.ids import nothing_for
 from strongroom.telemetry import logs
 from strongroom.testing.async_calls import AsyncCalls
 
@@ -103,7 +104,7 @@ class AuthorsHost:
             return sdk_pb2.CapabilityResponse(error=NO_CALLS)
         function = self._function_of(request.id)
         if function is None:
-            return _failed("Public", "NotFound", f"{NO_CAPABILITY}: {request.id}")
+            return _failed("Public", "NotFound", f"{NO_CAPABILITY}: {nothing_for(request.id)}")
         try:
             answer: object = function(request)
             if inspect.isawaitable(answer):

@@ -18,6 +18,7 @@ from typing import Any, Final
 from strongroom.errors import CapabilityError, InvalidInput, Misconfigured
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.plugin.error_text import format_error
+from strongroom.registry.ids import nothing_for
 from strongroom.settings.yaml_file import Document, read_document
 from strongroom.testing.messages import answer_type, message_of, type_named
 from strongroom.testing.observer import CONSENSUS, observe
@@ -95,7 +96,7 @@ class MocksOfOneRun:
                 return observe(request)
             self.missing.append(request)
             if listed is None:
-                return _failed("NotFound", f"action capability not found: {request.id}")
+                return _failed("NotFound", f"action capability not found: {nothing_for(request.id)}")
             return _failed("ResourceExhausted", f"the mock of {' '.join(method)} has {len(listed)} answers")
         time.sleep(min(mock.delay_ms, self._call_timeout_ms) / 1000)
         if mock.delay_ms > self._call_timeout_ms:

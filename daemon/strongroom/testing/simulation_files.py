@@ -8,6 +8,7 @@ from typing import Any, Final
 from strongroom.errors import InvalidInput, Misconfigured
 from strongroom.modules.attributes import DEFAULT_NAMESPACE
 from strongroom.settings.limits import LimitSettings
+from strongroom.settings.refusals import nearest
 from strongroom.settings.yaml_file import read_document
 
 __all__ = ["limits_of", "secrets_of"]
@@ -34,8 +35,15 @@ def limits_of(choice: str) -> LimitSettings:
         found = read_document(Path(choice)).data.get("limits")
     except Misconfigured as error:
         raise _wrong_limits(str(error)) from error
+    named = _named(found)
+    for name in named:
+        if name not in LimitSettings.model_fields:
+            near = nearest(name, LimitSettings.model_fields)
+            raise _wrong_limits(
+                f"there is no limit {name[:100]}; {f'did you mean {near}?' if near else 'none is near it'}"
+            )
     try:
-        return LimitSettings.model_validate(_named(found))
+        return LimitSettings.model_validate(named)
     except ValueError as error:
         # The first line counts the problems; the name and the reason of the first problem follow.
         _, name, reason = [*str(error).splitlines(), "", "", ""][:3]
@@ -75,7 +83,7 @@ def _named(found: Any) -> dict[str, Any]:  # Any: YAML
         found = {str(item["name"]): item["value"] for item in found}
     if not isinstance(found, dict):
         raise _wrong_limits("it has no mapping `limits`")
-    return {name.removeprefix(PREFIX): value for name, value in found.items()}
+    return {str(name).removeprefix(PREFIX): value for name, value in found.items()}
 
 
 def _wrong_limits(why: str) -> InvalidInput:
