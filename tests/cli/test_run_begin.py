@@ -95,8 +95,8 @@ def test_bytes_are_told_from_text(host):
     assert (document["result"], document["result_kind"]) == ("AP8=", "bytes")
 
 
-@pytest.mark.parametrize("verb", ["start", "execute"])
-def test_a_repetition_that_is_cut_names_its_run_too(host, verb):
+@pytest.mark.parametrize("arguments", [("start", "hello"), ("execute", "hello"), ("retry", "wrun_0")], ids=" ".join)
+def test_whatever_begins_a_run_names_it_when_the_host_is_not_ready(host, arguments):
     host.fail = lambda: RefusedError(grpc.StatusCode.UNAVAILABLE, "SR-API-009", "starting")
-    ended = strongroom("run", verb, "hello", "--run-id", "wrun_1")
+    ended = strongroom("run", *arguments, "--run-id", "wrun_1")
     assert "strongroom run get wrun_1" in ended.err

@@ -146,6 +146,16 @@ def test_a_drain_that_is_cut_says_that_the_workflow_may_be_paused(host, wasm):
     assert "may be paused now: strongroom workflow activate hello" in ended.err
 
 
+def test_a_drain_that_is_interrupted_says_that_the_workflow_may_be_paused(host, wasm, monkeypatch):
+    def interrupted(*_arguments, **_options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("strongroom.cli.channel.Host.call", interrupted)
+    ended = strongroom("workflow", "delete", "hello", "--drain", "--yes")
+    assert ended.code == 130
+    assert "may be paused now: strongroom workflow activate hello" in ended.err
+
+
 def test_the_rehearsal_of_a_drain_says_how_many_runs_it_would_wait_for(host, wasm):
     strongroom("workflow", "register", str(wasm))
     ended = strongroom("workflow", "delete", "hello", "--drain", "--dry-run", "--json")
