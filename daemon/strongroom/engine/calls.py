@@ -5,11 +5,12 @@ again to where it was finds them here instead of sending them a second time.
 
 Rule 1: a step is entered once and left once; whoever asks for it meanwhile waits for the one that entered it.
 Rule 2: an answer that came after the guest was dropped is kept until the journal is read again.
-Rule 3: once closed, nothing is entered any more; what is under way ends without anybody listening.
+Rule 3: an answer that could not be journalled is kept as well, and journalled once the journal is open again.
+Rule 4: once closed, nothing is entered any more; what is under way ends without anybody listening.
 """
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 
 from strongroom.errors import Cancelled, StrongroomError
 from strongroom.pb.strongroom.journal.v1 import journal_pb2
@@ -20,7 +21,7 @@ __all__ = ["Call", "Calls", "stopped"]
 class Call:
     """One step under way. ``done`` is set when it is answered or failed."""
 
-    __slots__ = ("answer", "asked", "done", "error", "name", "round")
+    __slots__ = ("answer", "asked", "done", "error", "name", "round", "unwritten")
 
     def __init__(self, name: str, asked: bytes, number: int) -> None:
         self.name = name
@@ -28,6 +29,7 @@ class Call:
         self.round = number
         self.done = threading.Event()
         self.answer: journal_pb2.StepCompleted | None = None
+        self.unwritten: journal_pb2.StepCompleted | None = None
         self.error: StrongroomError | None = None
 
     def result(self) -> journal_pb2.StepCompleted:
@@ -45,6 +47,8 @@ class Calls:
         self._changed = threading.Condition(threading.Lock())
         self._open: dict[str, Call] = {}
         self._late: dict[str, Call] = {}
+        self._kept: dict[str, Call] = {}
+        self._oldest = 0
         self._left: set[str] = set()
         self._round = 0
         self._closed = False
@@ -58,10 +62,13 @@ class Calls:
     def enter(self, name: str, asked: bytes, number: int) -> tuple[Call, bool]:
         """The call of a step that guest ``number`` asks for, and whether the caller is the one who makes it.
 
-        It may come after that guest was dropped, from a thread that was busy. Raises ``Cancelled`` once closed.
+        It may come after that guest was dropped, from a thread that was busy. Raises ``Cancelled`` once closed, and for
+        a guest from before the journal was lost.
         """
         with self._changed:
-            known = self._open.get(name) or self._late.get(name)
+            if number < self._oldest:
+                raise stopped()
+            known = self._open.get(name) or self._late.get(name) or self._kept.get(name)
             if known is not None:
                 return known, False
             if self._closed:
@@ -70,12 +77,22 @@ class Calls:
             self._open[name] = call
             return call, True
 
-    def leave(self, call: Call, answer: journal_pb2.StepCompleted | None, error: StrongroomError | None = None) -> None:
-        """The call has its answer in the journal, or failed."""
+    def leave(
+        self,
+        call: Call,
+        answer: journal_pb2.StepCompleted | None,
+        error: StrongroomError | None = None,
+        *,
+        unwritten: journal_pb2.StepCompleted | None = None,
+    ) -> None:
+        """The call has its answer in the journal, or failed, or has an answer that the journal did not take."""
         with self._changed:
-            call.answer, call.error = answer, error
-            self._open.pop(call.name, None)
+            call.answer, call.error, call.unwritten = answer, error, unwritten
+            if self._open.get(call.name) is call:
+                del self._open[call.name]
             self._left.add(call.name)
+            if unwritten is not None:
+                self._kept[call.name] = call
             if call.round != self._round and answer is not None:
                 self._late[call.name] = call
             call.done.set()
@@ -96,6 +113,31 @@ class Calls:
             self._left.clear()
             self._told = None
 
+    def begin_anew(self) -> None:
+        """The journal was lost, and the guest with it: its calls go on, and it enters no more."""
+        with self._changed:
+            self._round += 1
+            self._oldest = self._round
+            self._closed = False
+            self._told = None
+
+    def kept(self) -> list[tuple[Call, journal_pb2.StepCompleted]]:
+        """Answers that the journal did not take, with their calls."""
+        with self._changed:
+            return [(call, call.unwritten) for call in self._kept.values() if call.unwritten is not None]
+
+    def written(self, call: Call) -> None:
+        """The journal has the answer of a call that was kept, or has no place for it."""
+        with self._changed:
+            if self._kept.get(call.name) is call:
+                del self._kept[call.name]
+
+    def keep_only(self, names: Container[str]) -> None:
+        """Of the calls of guests from before the journal was lost only those of ``names`` are known any more."""
+        with self._changed:
+            for name in [n for n, c in self._open.items() if c.round < self._oldest and n not in names]:
+                del self._open[name]
+
     def tell(self, told: Callable[[], None]) -> None:
         """Call ``told`` after every answer, from the thread that brings it, until the guest is run again."""
         with self._changed:
@@ -115,10 +157,15 @@ class Calls:
         """Calls under way."""
         return len(self._open)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no call is under way, and no answer waits for the journal."""
+        return not self._open and not self._kept
+
     def close_if_idle(self) -> bool:
-        """Close unless a call is under way; whether it is closed now."""
+        """Close unless a call is under way or an answer waits for the journal; whether it is closed now."""
         with self._changed:
-            self._closed = self._closed or not self._open
+            self._closed = self._closed or self.is_idle
             return self._closed
 
     def close(self) -> None:

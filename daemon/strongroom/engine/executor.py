@@ -13,17 +13,20 @@ from strongroom.engine.lifecycle import FINAL, NO_SUCH_WAY, RunEvent, RunState
 from strongroom.engine.pre_hook import GuestRun
 from strongroom.engine.recorded import TRIGGER, Recorded, entropy_of
 from strongroom.engine.retrying import Caller, is_retried
+from strongroom.engine.selection import CANNOT_BE_ASKED
 from strongroom.engine.specs import Spec
 from strongroom.engine.steps import Steps
-from strongroom.engine.suspension import suspend, suspension_refusal
+from strongroom.engine.suspension import suspend, suspension_refusal, until_asked
 from strongroom.errors import (
     CapabilityError,
     GuestSuspended,
     Internal,
+    KeyMissing,
     NotFound,
     Refused,
     StorageFault,
     StrongroomError,
+    Tampered,
     Unavailable,
     WrongState,
 )
@@ -92,6 +95,8 @@ class Executor:
             if error.code == NO_SUCH_WAY:
                 # Somebody ends the run, or tried to: the disk knows.
                 raise
+            if error.code == CANNOT_BE_ASKED and handle.cancel.reason is None:
+                return until_asked(handle, error, self._limits)
             end = failed(error)
         except Exception:
             # The last line of defence: a bug here must end one run, not the worker or the host.

@@ -9,13 +9,14 @@ from typing import Any
 
 from strongroom.engine.calls import Calls
 from strongroom.engine.cancel_signal import CancelSignal
+from strongroom.engine.event_types import STEP_COMPLETED
 from strongroom.engine.journal import Journals
 from strongroom.engine.lifecycle import RunEvent
 from strongroom.engine.recorded import Recorded, recorded
 from strongroom.engine.restrictions import Counted
 from strongroom.engine.run_journal import Event, RunJournal
 from strongroom.engine.specs import Spec
-from strongroom.errors import Internal, NotFound
+from strongroom.errors import Internal, NotFound, StorageFault, Unavailable
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.strongroom.journal.v1 import journal_pb2
 from strongroom.storage.runs import RunRow
@@ -100,7 +101,9 @@ class RunHandle:
 
     ``journal`` and ``recorded`` are read when they are needed; ``spec`` is the record that the run was accepted under,
     ``marks`` what the header says of the backend that executes it, ``end`` how it ended when only the write is missing,
-    ``began_s`` (monotonic) when its guest was executed last.
+    ``began_s`` (monotonic) when its guest was executed last. ``held`` is the journal that the guest was executed on:
+    whoever executes goes back to the disk when that is lost, also after somebody else opened the next one, and ``lost``
+    are its times and log lines that the disk does not have. ``retired``: no journal is opened by this handle any more.
     """
 
     run_id: str
@@ -126,6 +129,9 @@ class RunHandle:
     queued: "Future[None] | None" = None
     stored: threading.Event = field(default_factory=threading.Event)
     loading: threading.RLock = field(default_factory=threading.RLock)
+    held: RunJournal | None = None
+    retired: bool = False
+    lost: list[Event] = field(default_factory=list)
 
     @classmethod
     def woken(cls, run_id: str, asleep: Asleep) -> "RunHandle":
@@ -137,23 +143,33 @@ class RunHandle:
         return handle
 
     def opened(self, journals: Journals) -> RunJournal:
-        """The journal for appending; there is never more than one. Raises ``NotFound``, ``Tampered``."""
+        """The journal for appending, opened anew from the disk when the one before was lost. One is open at a time.
+
+        Raises ``NotFound``, ``Tampered``, ``Unavailable``, and ``StorageFault``, also for a handle that is retired.
+        """
         with self.loading:
+            if self.retired:
+                raise StorageFault("SR-RUN-019", "the journal of a run was not written", why="its handle is retired")
+            if (self.journal is None or self.journal.closed) and self._open(journals) is None:
+                raise NotFound("SR-RUN-001", f"there is no run {self.run_id!r}", fix="it was deleted")
             if self.journal is None:
-                header = journals.get(self.run_id)
-                if header is None:
-                    raise NotFound("SR-RUN-001", f"there is no run {self.run_id!r}", fix="it was deleted")
-                self.journal = RunJournal(journals, header)
+                raise Internal("SR-INT-004", f"the journal of run {self.run_id!r} was not opened")
             return self.journal
 
     def read(self, journals: Journals) -> Recorded:
         """What the journal says, read unless it is known. Raises ``Tampered``, ``KeyMissing``, ``StorageFault``."""
         with self.loading:
-            journal = self.opened(journals)
+            journal = self.held = self.opened(journals)
             if self.recorded is None:
                 # In this order: an answer that comes now is kept, or is on the disk already, or both.
                 self.calls.begin_again()
-                self.recorded = recorded(journal.read_back())
+                known = recorded(journal.read_back())
+                if self._write_kept(journal, known):
+                    known = recorded(journal.read_back())
+                # The guest is run again, so it asks again for what is not on the disk.
+                self.calls.keep_only(known.steps)
+                self.recorded = known
+                self.lost.clear()
             if self.recorded.cancel_reason is not None:
                 self.cancel.set(self.recorded.cancel_reason)
             if self.since_s is None or self.is_late:
@@ -168,23 +184,71 @@ class RunHandle:
         with self.loading:
             if self.journal is not None:
                 self.journal.close()
-            self.calls.close()
-            # What was handed over before has succeeded or failed once this has.
-            journals.database.write(lambda _connection: None).result()
-            header = journals.get(self.run_id)
-            # A guest that has ended is not executed again, so what it saw must not be missing before its end.
-            owed: list[Event] = []
-            if self.journal is not None and header is not None and self.end is not None:
-                owed = self.journal.lost_after(header.head_index)
-            self.journal = RunJournal(journals, header, owed) if header else None
-            self.recorded, self.spec, self.calls = None, None, Calls()
+            self.calls.begin_anew()
+            header = self._open(journals)
+            self.held, self.spec = self.journal, None
             return header
 
+    def fall_asleep(self) -> bool:
+        """Retire, unless something is under way or somebody is busy with the journal; whether it is retired now.
+
+        Who holds this handle finds its journal closed and goes to the one that stands for the run by then.
+        """
+        if not self.loading.acquire(blocking=False):
+            return False
+        try:
+            if self.calls.is_idle and (self.journal is None or self.journal.close_if_at_rest()):
+                self.retired = self.calls.close_if_idle()
+            return self.retired
+        finally:
+            self.loading.release()
+
+    def retire(self) -> None:
+        """The run has ended, or is left to the next start: nothing is appended through this handle any more."""
+        self.retired = True
+        if self.journal is not None:
+            self.journal.close()
+
+    def _open(self, journals: Journals) -> RunRow | None:
+        """Open the journal as the disk has it, after another one that was closed; nothing when the run is gone."""
+        before = self.journal
+        if before is not None:
+            try:
+                # What was handed over before has succeeded or failed once this has.
+                journals.database.write(lambda _connection: None).result()
+            except Unavailable as error:
+                raise StorageFault("SR-RUN-019", "the journal of a run was not written", why=str(error)) from error
+        header = journals.get(self.run_id)
+        if header is None:
+            self.journal = None
+            return None
+        if before is not None:
+            self.lost += before.lost_after(header.head_index)
+        owed: list[Event] = []
+        if self.end is not None:
+            # A guest that has ended is not executed again, so what it saw must not be missing before its end.
+            owed, self.lost = self.lost, owed
+        self.journal, self.recorded = RunJournal(journals, header, owed), None
+        if self.retired:
+            self.journal.close()
+        return header
+
+    def _write_kept(self, journal: RunJournal, known: Recorded) -> bool:
+        """Journal the answers that came while the journal took nothing; whether there were any."""
+        kept = self.calls.kept()
+        for call, answer in kept:
+            step = known.steps.get(call.name)
+            if step is not None and step.completed is None and step.asked_for(call.asked):
+                journal.settle(journal.note(STEP_COMPLETED, call.name, answer.SerializeToString()))
+            self.calls.written(call)
+        return bool(kept)
+
     def held_journal(self) -> RunJournal:
-        """The journal, which has been opened."""
-        if self.journal is None:
+        """The journal that the guest is executed on, which has been opened."""
+        held = self.held or self.journal
+        if held is None:
             raise Internal("SR-INT-004", f"the journal of run {self.run_id!r} was not opened")
-        return self.journal
+        return held
 
     @property
     def header(self) -> RunRow:

@@ -12,7 +12,7 @@ from typing import Final
 from strongroom.crypto.srn1 import Place, key_version_of, tag_of
 from strongroom.engine.event_types import CREATED, FIELDS, STEP_COMPLETED, STEP_CREATED
 from strongroom.engine.streams import Streams
-from strongroom.errors import KeyMissing, StorageFault, Tampered
+from strongroom.errors import KeyMissing, NotFound, StorageFault, Tampered
 from strongroom.keyring.records import RecordKeys
 from strongroom.keyring.run_keys import RunKeys
 from strongroom.storage import runs as rows
@@ -98,17 +98,24 @@ class Journals:
     def read(self, header: RunRow) -> list[JournalEvent]:
         """The journal up to what ``header`` names as its last event, each authentic and none missing.
 
-        Raises ``Tampered``. What was appended after the header was read is left out.
+        Raises ``Tampered``, and ``NotFound`` when the run was deleted meanwhile. What was appended after the header was
+        read is left out.
         """
         journal: list[JournalEvent] = []
         while len(journal) <= header.head_index:
             page = self.page(header, len(journal), min(PAGE, header.head_index + 1 - len(journal)))
             if not page or any(event.content is None for event in page):
-                raise Tampered(f"journal of run {header.run_id}", run_id=header.run_id)
+                raise self.fault(header)
             journal += page
         if tag_of(journal[-1].row.sealed) != header.head_tag:
-            raise Tampered(f"journal of run {header.run_id}", run_id=header.run_id)
+            raise self.fault(header)
         return journal
+
+    def fault(self, header: RunRow) -> NotFound | Tampered:
+        """Why the journal is not what ``header`` says: the run was deleted since that was read, or it was changed."""
+        if self.database.read(lambda connection: rows.get(connection, header.run_id)) is None:
+            return NotFound("SR-RUN-001", f"there is no run {header.run_id!r}", fix="it was deleted")
+        return Tampered(f"journal of run {header.run_id}", run_id=header.run_id)
 
     def _opened(self, row: EventRow, previous: EventRow | None) -> JournalEvent:
         """``row`` with its content, if it follows ``previous`` and nothing was changed."""

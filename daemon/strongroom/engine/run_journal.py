@@ -8,6 +8,7 @@ and shares its commit; ``settle_times`` is called before anything leaves that ma
 import threading
 from collections.abc import Sequence
 from concurrent.futures import CancelledError, Future
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -15,7 +16,7 @@ from strongroom.crypto.srn1 import tag_of
 from strongroom.engine.event_types import CREATED, LOG_WRITTEN, STEP_COMPLETED, STEP_CREATED, TIME_READ
 from strongroom.engine.journal import JournalEvent, Journals, now_ms, place_of
 from strongroom.engine.lifecycle import FINAL, RunEvent, RunState, step
-from strongroom.errors import Conflict, LimitExceeded, NotFound, StorageFault, StrongroomError, Unavailable, WrongState
+from strongroom.errors import Conflict, LimitExceeded, NotFound, StorageFault, Unavailable, WrongState
 from strongroom.storage import runs as rows
 from strongroom.storage import seen_events, specs
 from strongroom.storage.database import Connection
@@ -143,13 +144,12 @@ class RunJournal:
     def settle_times(self) -> None:
         """Wait until every time that was read is on disk. Raises ``StorageFault``."""
         while (stored := self._times) is not None:
-            try:
-                self.settle(stored)
-            except CancelledError:
-                # Another append took it along, and its future stands here by now.
-                continue
+            with suppress(Exception):
+                stored.result()
             with self._appending:
+                # Another append may have taken it along, whose future stands here by now unless it was refused.
                 if self._times is stored:
+                    self.settle(stored)
                     self._times = None
 
     def read_back(self) -> list[JournalEvent]:
@@ -165,10 +165,22 @@ class RunJournal:
         """Times and log lines that were handed over and that a journal with this head does not have."""
         return [event for index, event in self._unsure if index > head_index] + list(self._owed)
 
+    @property
+    def closed(self) -> bool:
+        """Whether it takes no more appends, since one was lost or whoever had it is done with it."""
+        return self._closed
+
     def close(self) -> None:
         """Take no more appends: those under way succeed or fail, and whoever comes later finds a closed journal."""
         with self._appending:
             self._closed = True
+
+    def close_if_at_rest(self) -> bool:
+        """Close unless something is on its way to the disk, or the run has ended; whether it is closed now."""
+        with self._appending:
+            is_at_rest = self._last is None or (self._last.done() and not self._last.cancelled())
+            self._closed = self._closed or (is_at_rest and self.header.status not in FINAL)
+            return self._closed and is_at_rest
 
     def _check_open(self) -> None:
         self._journals.check_stopped()
@@ -194,7 +206,9 @@ class RunJournal:
         self, event_type: str, correlation_id: str, content: bytes, *, may_wait: bool = False, **changes: Any
     ) -> "Future[None]":
         before = self.header
-        if self._unsure and self._last is not None and _is_stored(self._last):
+        if self._last is not None and self._last.done():
+            self._closed = self._closed or not _is_stored(self._last)
+            self._check_open()
             self._unsure.clear()
         added: list[EventRow] = []
         index, tag = before.head_index, before.head_tag
@@ -222,7 +236,7 @@ class RunJournal:
             # A header that waits is most often overtaken by the next, so it gets its MAC only when it is stored.
             authentic = self._journals.authenticated(header) if may_wait else header
             # The old head in the condition keeps a chain whose last append failed from growing past the gap.
-            rows.replace(connection, authentic, expected_head=after.head_index)
+            rows.replace(connection, authentic, after=after)
             for event in events:
                 rows.append(connection, event)
 
@@ -234,7 +248,7 @@ class RunJournal:
             if not self._closed and event_type in MAY_WAIT:
                 self._unsure.pop()
             raise _not_written(error) from error
-        stored.add_done_callback(lambda _stored: self._journals.streams.ring(header.run_id))
+        stored.add_done_callback(self._resolved)
         self.header, self._last = header, stored
         self._bytes += sum(len(event.sealed) for event in added)
         if has_times:
@@ -243,12 +257,18 @@ class RunJournal:
             self._waiting = _Waiting(stored, events, after, has_times)
         return stored
 
+    def _resolved(self, stored: "Future[None]") -> None:
+        """An append succeeded, failed, or was taken along by the next. One that nobody waits for may fail unheard."""
+        if not stored.cancelled() and stored.exception() is not None:
+            self._closed = True
+        self._journals.streams.ring(self.header.run_id)
+
     @staticmethod
     def settle(stored: "Future[None]") -> None:
         """Wait until ``stored`` is on disk. Raises ``StorageFault``, whatever kept it from getting there."""
         try:
             stored.result()
-        except (Unavailable, Conflict, NotFound) as error:
+        except (Unavailable, Conflict, NotFound, CancelledError) as error:
             raise _not_written(error) from error
 
     def _sealed(
@@ -270,7 +290,10 @@ def _is_stored(stored: "Future[None]") -> bool:
     return stored.done() and not stored.cancelled() and stored.exception() is None
 
 
-def _not_written(error: StrongroomError) -> StorageFault:
+def _not_written(error: Exception) -> StorageFault:
     return StorageFault(
-        "SR-RUN-019", "the journal of a run was not written", why=str(error), fix="it is tried again by itself"
+        "SR-RUN-019",
+        "the journal of a run was not written",
+        why=str(error) or "it was taken back for an append that was refused",
+        fix="it is tried again by itself",
     )

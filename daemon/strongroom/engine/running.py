@@ -31,6 +31,7 @@ LOOK_S: Final = 0.25
 """How soon a host that stops sees that nobody waits for a run any more."""
 WOKEN_AHEAD: Final = 4
 """Runs that are woken and queued for each worker; the others that are due stay the few bytes that they are."""
+log = logs.get("engine")
 
 
 class Dispatcher:
@@ -148,8 +149,13 @@ class Dispatcher:
     def hasten(self, handle: RunHandle) -> None:
         """Bring a run that is to stop to its end: what waits is woken, what waits for a worker ends here and now."""
         self.wake(handle.run_id)
-        # With calls under way its end takes a while, which is a worker's time and not the caller's.
-        if handle.queued is not None and not len(handle.calls) and handle.queued.cancel():
+        with self._lock:
+            # With calls under way its end takes a while, which is a worker's time and not the caller's.
+            is_taken = handle.queued is not None and not len(handle.calls) and handle.queued.cancel()
+            if is_taken:
+                # From the pool, by one caller only.
+                handle.queued = None
+        if is_taken:
             self._work(handle)
 
     def drain(self, timeout_s: float) -> bool:
@@ -184,6 +190,7 @@ class Dispatcher:
             self._idle.notify_all()
             header = handle.journal.header if handle.journal is not None else None
             self._waiters.tell(handle.run_id, header, handle.outcome)
+        handle.retire()
 
     def _is_busy(self, deadline_s: float) -> bool:
         """Whether something is worth to be waited for until ``deadline_s``. The lock is held."""
@@ -236,9 +243,14 @@ class Dispatcher:
         with self._lock:
             self._started(handle)
             self._place(handle, Place.EXECUTING)
-        verdict: bool | Waits = True
+        verdict: bool | Waits = False
         try:
             verdict = self._execute(handle)
+        except Exception:
+            # A bug here must not lose a run: it is tried again from what the disk has.
+            log.exception("executing a run failed unexpectedly; it is tried again", extra={"run_id": handle.run_id})
+            if handle.journal is not None:
+                handle.journal.close()
         finally:
             if isinstance(verdict, Waits):
                 self._park(handle, verdict)
@@ -278,7 +290,7 @@ class Dispatcher:
             self._wake_at(handle, token, waits.not_before_s)
         with self._lock:
             is_parked = handle.place is Place.PARKED and handle.token == token
-            if is_parked and (waits.sleeps or self._draining) and handle.calls.close_if_idle():
+            if is_parked and (waits.sleeps or self._draining) and handle.fall_asleep():
                 del self._handles[handle.run_id]
                 self._place(handle, Place.NEW)
                 since_s = handle.since_s or time.monotonic()

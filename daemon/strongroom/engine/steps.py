@@ -16,7 +16,7 @@ from strongroom.engine.cancel_signal import CancelSignal
 from strongroom.engine.event_types import STEP_COMPLETED, STEP_CREATED, TIME_READ
 from strongroom.engine.recorded import Recorded
 from strongroom.engine.run_journal import RunJournal
-from strongroom.errors import GuestFault, LimitExceeded, NondeterministicGuest, StrongroomError
+from strongroom.errors import GuestFault, LimitExceeded, NondeterministicGuest, StorageFault, StrongroomError
 from strongroom.pb.strongroom.journal.v1 import journal_pb2
 
 __all__ = ["Send", "Steps"]
@@ -69,6 +69,7 @@ class Steps:
     def _made(
         self, call: Call, created: journal_pb2.StepCreated, *, was_sent: bool, once: bool, send: Send
     ) -> journal_pb2.StepCompleted:
+        completed: journal_pb2.StepCompleted | None = None
         try:
             if not was_sent:
                 self._begin(call.name, created, once=once)
@@ -78,7 +79,7 @@ class Steps:
             completed.answered_unix_ns = self.now_unix_ns()
             self.journal.settle(self.journal.note(STEP_COMPLETED, call.name, completed.SerializeToString()))
         except StrongroomError as error:
-            self.calls.leave(call, None, error)
+            self.calls.leave(call, None, error, unwritten=completed if isinstance(error, StorageFault) else None)
             raise
         except BaseException:
             self.calls.leave(call, None)

@@ -94,6 +94,7 @@ _IDENTITY: Final = (
     "event_id",
     "created_at",
 )
+_identity: Final = attrgetter(*_IDENTITY)
 
 
 def _select_by(*names: str) -> Statement:
@@ -110,7 +111,14 @@ _CHANGES: Final[dict[str, Any]] = {name: bindparam(name) for name in _NAMES if n
 _REPLACE: Final = Statement(lambda _dialect: update_rows(RUNS).where(*_THIS_RUN).values(_CHANGES))
 _REPLACE_AFTER: Final = Statement(
     lambda _dialect: (
-        update_rows(RUNS).where(*_THIS_RUN, RUNS.c.head_index == bindparam("expected_head")).values(_CHANGES)
+        update_rows(RUNS)
+        .where(
+            *_THIS_RUN,
+            RUNS.c.head_index == bindparam("expected_head"),
+            RUNS.c.head_tag == bindparam("expected_tag"),
+            RUNS.c.status.in_([literal_column(f"'{status}'") for status in UNFINISHED]),
+        )
+        .values(_CHANGES)
     )
 )
 
@@ -144,24 +152,27 @@ def get_by_event(conn: Connection, workflow_id: str, trigger_index: int, event_i
     return _first(_GET_BY_EVENT, conn, values)
 
 
-def replace(conn: Connection, row: RunRow, *, expected_head: int | None = None) -> None:
+def replace(conn: Connection, row: RunRow, *, after: RunRow | None = None) -> None:
     """Write every column that may change.
 
-    With ``expected_head`` only where that is the run's last event: a writer whose last append was lost must not leave a
-    gap in the journal. Raises ``NotFound`` when no run has ``row``'s ids, event and creation time, ``Conflict`` when
-    the head is another one.
+    With ``after`` only where that header's last event is the run's last one, by index and tag, and the run has not
+    ended: a writer whose last append was lost, or that is not the only one, must leave neither a gap nor a second
+    chain. Raises ``NotFound`` when no run has ``row``'s ids, event and creation time, ``Conflict`` when the head is
+    another one or the run has ended.
     """
-    if expected_head is None:
+    if after is None:
         changed = _REPLACE.run(conn, _values(row)).rowcount
     else:
-        changed = _REPLACE_AFTER.run(conn, _values(row) | {"expected_head": expected_head}).rowcount
+        expected = {"expected_head": after.head_index, "expected_tag": after.head_tag}
+        changed = _REPLACE_AFTER.run(conn, _values(row) | expected).rowcount
     if changed:
         return
     found = get(conn, row.run_id)
-    if expected_head is not None and found is not None and found.head_index != expected_head:
+    if after is not None and found is not None and _identity(found) == _identity(row):
         raise Conflict(
             "SR-STORE-026",
-            f"the journal of run {row.run_id} ends at event {found.head_index}, not {expected_head}",
+            f"the journal of run {row.run_id}, which is {found.status}, ends at event {found.head_index} otherwise"
+            f" than its writer knows, who has {after.head_index} events before this one",
             why="an append was lost, or another writer has the run",
             fix="read the journal again and go on from there",
             run_id=row.run_id,
