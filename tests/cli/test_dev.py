@@ -53,11 +53,13 @@ def test_dev_says_exactly_what_to_type_next(application, tmp_path):
 
 def test_dev_says_which_plugins_are_not_there(application):
     assert "strongroom is ready\n" in strongroom("dev").out
-    application.down = [PluginState("feed", "process", Lifecycle.FAILED, last_error="config.ulr: no such key")]
+    application.down = [
+        PluginState(name="feed", kind="process", state=Lifecycle.FAILED, last_error="config.ulr: no such key")
+    ]
     assert (
         "strongroom is ready, but 1 plugin is not:\n  feed: failed · config.ulr: no such key\n" in strongroom("dev").out
     )
-    application.down.append(PluginState("other", "in-process", Lifecycle.RESTARTING))
+    application.down.append(PluginState(name="other", kind="in-process", state=Lifecycle.RESTARTING))
     assert "strongroom is ready, but 2 plugins are not:\n" in strongroom("dev").out
     for verb in (("dev",), ("serve", "--state-dir", "state")):
         assert strongroom(*verb, "--json").document["plugins_down"] == [

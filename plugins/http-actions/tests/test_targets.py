@@ -120,6 +120,13 @@ SPELLINGS = {
 }
 
 
+def test_another_scheme_is_refused_with_those_that_there_are():
+    with pytest.raises(
+        CapabilityError, match="begin with https://, or with http:// for an origin that allow_hosts lists"
+    ):
+        target_of("ftp://good.example/")
+
+
 @pytest.mark.parametrize("spelling", SPELLINGS.values(), ids=SPELLINGS)
 def test_a_url_that_can_be_read_in_two_ways_is_refused(rig, spelling):
     made = rig()

@@ -58,7 +58,7 @@ def target_of(untrusted_url: str) -> Target:
         raise invalid("url holds control characters")
     found = _URL.fullmatch(url)
     if found is None or (scheme := found["scheme"].lower()) not in DEFAULT_PORTS:
-        raise invalid("url must begin with https://")
+        raise invalid("url must begin with https://, or with http:// for an origin that allow_hosts lists so")
     if "@" in found["authority"]:
         raise invalid("url may not carry a user or a password: use a header")
     authority = _AUTHORITY.fullmatch(found["authority"])
