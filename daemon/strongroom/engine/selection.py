@@ -18,9 +18,11 @@ from strongroom.modules.route import CONFIDENTIAL, LOCAL
 from strongroom.modules.tees import ProvidedTees
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 
-__all__ = ["Selection", "terms_of"]
+__all__ = ["CANNOT_BE_ASKED", "Selection", "terms_of"]
 
 NOWHERE: Final = "cannot find a runner that can satisfy the requirements for trigger"
+CANNOT_BE_ASKED: Final = "SR-RUN-053"
+"""The code of the refusal that may be over in a moment."""
 
 
 class Selection:
@@ -63,7 +65,7 @@ class Selection:
             return are_satisfied(requirements, self._tees.now())
         except Unavailable as error:
             raise Unavailable(
-                "SR-RUN-053",
+                CANNOT_BE_ASKED,
                 f"{NOWHERE} {trigger_index} now",
                 why=error.why or str(error),
                 fix="try again in a moment; it is not run anywhere else",

@@ -7,14 +7,16 @@ from strongroom.engine.handles import RunHandle, Waits
 from strongroom.engine.lifecycle import RunEvent
 from strongroom.engine.limits import EngineLimits
 from strongroom.engine.recorded import Recorded
-from strongroom.errors import GuestSuspended, LimitExceeded
+from strongroom.errors import GuestSuspended, LimitExceeded, StrongroomError
 from strongroom.pb.strongroom.journal.v1 import journal_pb2
+from strongroom.telemetry import logs
 
-__all__ = ["suspend", "suspension_refusal"]
+__all__ = ["suspend", "suspension_refusal", "until_asked"]
 
 NS_PER_MS: Final = 1_000_000
 LOOK_S: Final = 1.0
 """How soon a run is woken that waits for a call which nobody has begun; with threads to spare there is no such call."""
+log = logs.get("engine")
 
 
 def suspension_refusal(recorded: Recorded, suspensions_max: int) -> LimitExceeded | None:
@@ -67,3 +69,13 @@ def suspend(handle: RunHandle, suspended: GuestSuspended, limits: EngineLimits) 
     if not all(map(handle.calls.is_known, open_names)):
         due_s = min(due_s, now_s + LOOK_S)
     return Waits(due_s=due_s, not_before_s=not_before_s, awaiting=open_names)
+
+
+def until_asked(handle: RunHandle, error: StrongroomError, limits: EngineLimits) -> Waits:
+    """What a run waits for whose enclave cannot be asked now: a moment, for as long as its time allows."""
+    log.warning(
+        "the enclave of a run cannot be asked; the run waits", extra={"run_id": handle.run_id, "why": error.why}
+    )
+    left_ms = max(limits.run_timeout_ms - handle.spent_ms(), 0)
+    due_s = time.monotonic() + min(int(error.details.get("retry_ms", 1000)), left_ms) / 1000
+    return Waits(due_s=due_s, awaiting=(handle.run_id,))
