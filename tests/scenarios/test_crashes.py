@@ -150,6 +150,32 @@ def test_a_second_host_on_the_same_socket_is_refused_and_the_first_is_still_reac
     assert daemon("status").code == 0
 
 
+def test_a_run_that_sleeps_shows_the_end_of_its_time_and_has_no_more_of_it_after_a_restart(daemon):
+    daemon.options = ("--set", "limits.run_timeout_ms=100000")
+    daemon.start()
+    daemon("secret", "set", "Foo", stdin=b"sesame")
+    with daemon.channel() as api:
+        api.register(guest("everything"), "sleeps", config=b"600000")
+        run_id = api.runs.Start(run_pb2.StartRequest(workflow="sleeps", json=b"{}"), timeout=30).run.run_id
+
+    def shown():
+        with daemon.channel() as api:
+            return api.runs.Get(run_pb2.RunServiceGetRequest(run_id=run_id), timeout=30).run
+
+    wait_for(lambda: shown().status == run_pb2.RUN_STATUS_WAITING, "a sleep")
+    before = shown()
+    assert before.wake_time.ToMilliseconds() == before.start_time.ToMilliseconds() + 100_000
+    for end in (daemon.stop, daemon.kill):
+        ended_ms = time.time() * 1000
+        end()
+        daemon.start()
+        down_ms = time.time() * 1000 - ended_ms
+        later_ms = shown().wake_time.ToMilliseconds() - before.wake_time.ToMilliseconds()
+        # A host that is killed was seen alive at its start for the last time, which is a moment before.
+        assert 0 < later_ms < down_ms + 10_000, "only the time without a host is added"
+        before = shown()
+
+
 def test_a_socket_path_that_is_too_long_names_the_limit(state):
     deep = state / ("d" * 60) / ("e" * 60)
     deep.mkdir(parents=True)

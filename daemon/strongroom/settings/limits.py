@@ -74,7 +74,7 @@ class LimitSettings(BaseModel):
     )
     run_timeout_ms: Milliseconds = Field(
         default=300_000,
-        description="Time of one run from its start, executing and waiting, across restarts; time without a host is free.",
+        description="Time of one run, executing and waiting, across restarts; the time without a host is not counted.",
     )
     response_bytes_max: Bytes = Field(
         default=100_000,
