@@ -66,7 +66,7 @@ def append(conn: Connection, event: EventRow) -> None:
 
 
 def events(conn: Connection, run_id: str, *, start: int, limit: int) -> list[EventRow]:
-    """Up to ``limit`` events of a run from index ``start`` on, in order; fewer where they are large, but one at least."""
+    """Up to ``limit`` events of a run from index ``start`` on, in order; fewer if they are large, but one at least."""
     if limit > 1:
         limit = _fitting(size for (size,) in _SIZES.run(conn, {"of_run": run_id, "start": start, "rows_max": limit}))
     found = _EVENTS.run(conn, {"of_run": run_id, "start": start, "rows_max": limit})
