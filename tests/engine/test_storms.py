@@ -109,7 +109,7 @@ def failing_writer(monkeypatch, seed):
 
 @pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize("disk", ["a sound disk", "a failing disk"])
-def test_runs_end_once_whatever_comes_over_them(database, monkeypatch, disk, seed):
+def test_runs_end_once_whatever_comes_over_them(database, monkeypatch, open_journals, disk, seed):
     host = WorkflowHost(database, limits=EngineLimits(cancel_grace_ms=50))
     capability = host.capabilities.found[ACTION] = Slow(seed)
     host.module.on_trigger = on_trigger
@@ -128,6 +128,7 @@ def test_runs_end_once_whatever_comes_over_them(database, monkeypatch, disk, see
     assert dispatcher.waiting == 0
     assert not any(dispatcher._backlog.values())
     assert not dispatcher._unstarted
+    assert open_journals == [], "a run has one open journal at a time"
     host.close()
 
 

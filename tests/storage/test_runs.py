@@ -116,6 +116,18 @@ def test_a_run_is_replaced_only_after_the_event_that_the_writer_knows(database):
         database.write(lambda conn: runs.replace(conn, run_row(2), after=run_row(2))).result()
 
 
+def test_a_run_is_replaced_only_by_the_writer_of_its_last_event_and_not_after_its_end(database):
+    mine = run_row(1, head_index=4, head_tag=b"m" * 16)
+    add(database, mine, run_row(2, status="cancelled"))
+    for before in (run_row(1, head_index=4, head_tag=b"o" * 16), run_row(2, status="cancelled")):
+        changed = dataclasses.replace(before, head_index=before.head_index + 1, status="completed")
+        with pytest.raises(Conflict) as caught:
+            database.write(lambda conn, row=changed, after=before: runs.replace(conn, row, after=after)).result()
+        assert caught.value.code == "SR-STORE-026"
+    assert database.read(lambda conn: runs.get(conn, mine.run_id)) == mine
+    assert database.read(lambda conn: runs.get(conn, run_row(2).run_id)).status == "cancelled"
+
+
 STATUSES = ["pending", "running", "waiting", "completed", "failed", "cancelled", "timed_out"]
 
 
