@@ -3,9 +3,11 @@
 Source: contracts/cre-guest.md sections 6, 7, 8 and 19.
 """
 
+import threading
+
 import pytest
 
-from strongroom.errors import GuestFault, Unavailable
+from strongroom.errors import GuestFault, Internal, Unavailable
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from tests.guest.one_call import Host, awaited, capability, run
 from tests.guest.program import MEMORY_BYTES, Program
@@ -186,3 +188,47 @@ def test_an_empty_answer_at_the_very_end_of_memory_is_no_failure():
     request = program.message(awaited())
     calls = [program.env(f"await_{kind}", *request, MEMORY_BYTES, 0) for kind in ("capabilities", "secrets")]
     assert [run(program).results[at] for at in calls] == [0, 0]
+
+
+@pytest.mark.parametrize("first", [1, 2])
+def test_answers_that_come_together_can_be_taken_one_after_the_other(first):
+    program, there = Program(), threading.Event()
+    error, big = program.buffer(64), MEMORY_BYTES * 2 // 3
+    for call_id in (1, 2):
+        program.env("call_capability", *program.message(capability(call_id)), error, 64)
+    awaits = [
+        program.env("await_capabilities", *program.message(awaited(n)), 80_000, MEMORY_BYTES - 80_000) for n in (1, 2)
+    ]
+
+    def answer(request):
+        if request.callback_id != first:
+            there.wait(10)
+        else:
+            there.set()
+        return sdk_pb2.CapabilityResponse(error="x" * big)
+
+    reply = run(program, Host(answer), memory_bytes_max=MEMORY_BYTES)
+    assert all(reply.results[at] > big for at in awaits), "both fit, one at a time"
+
+
+def test_a_run_whose_unawaited_answers_fill_the_runner_ends_as_no_fault_of_its_guest(monkeypatch):
+    monkeypatch.setattr("strongroom.guest.runner.calls.RESPONSE_BYTES_MAX", 1)
+    program = Program()
+    error, size = program.buffer(64), MEMORY_BYTES // 2
+    for call_id in range(3):
+        program.env("call_capability", *program.message(capability(call_id)), error, 64)
+    for call_id in (2, 1, 0):
+        program.env("await_capabilities", *program.message(awaited(call_id)), 100_000, MEMORY_BYTES - 100_000)
+    host = Host(lambda request: sdk_pb2.CapabilityResponse(error="x" * size))
+    with pytest.raises(Internal, match="left no room for that of call"):
+        run(program, host, memory_bytes_max=MEMORY_BYTES, calls_in_flight_max=1)
+
+
+@pytest.mark.parametrize(("room", "text"), [(1, "?"), (2, "é"), (3, "éa"), (4, "éa"), (5, "éaé")])
+def test_an_error_text_is_cut_between_characters_and_is_never_nothing(monkeypatch, room, text):
+    program = Program()
+    error = program.buffer(64)
+    call = program.env("await_secrets", *program.message(sdk_pb2.AwaitSecretsRequest(ids=[1])), error, room)
+    # Every text of ours begins with letters of one byte, those of helpers come after them.
+    monkeypatch.setattr("strongroom.guest.runner.env_imports._AwaitError.__str__", lambda _: "éaé", raising=False)
+    assert run(program).text(call, error) == text

@@ -31,13 +31,30 @@ def test_an_answer_is_kept_once_and_an_unexpected_one_is_dropped(calls):
     assert calls.missing(Kind.CAPABILITY, [1]) == 1
 
 
-def test_answers_that_together_are_larger_than_the_guest_are_too_large(calls):
-    for call_id in (1, 2):
+def opened(calls, *ids):
+    for call_id in ids:
         calls.open(Kind.CAPABILITY, call_id)
-    calls.complete(Kind.CAPABILITY, 1, Answer(b"x" * 60))
-    calls.complete(Kind.CAPABILITY, 2, Answer(b"x" * 41))
-    assert calls.answer(Kind.CAPABILITY, 2) == Answer(oversize=True)
+
+
+@pytest.mark.parametrize("order", [(1, 2, 3), (3, 2, 1), (2, 3, 1)])
+def test_what_becomes_of_an_answer_does_not_depend_on_which_came_first(order):
+    calls = Calls(3, bytes_max=100)
+    opened(calls, 1, 2, 3)
+    sizes = {1: 60, 2: 100, 3: 101}
+    for call_id in order:
+        assert calls.complete(Kind.CAPABILITY, call_id, Answer(b"x" * sizes[call_id]))
+    assert calls.answer(Kind.CAPABILITY, 1) == Answer(b"x" * 60)
+    assert calls.answer(Kind.CAPABILITY, 2) == Answer(b"x" * 100)
+    assert calls.answer(Kind.CAPABILITY, 3) == Answer(oversize=True), "no guest of this size can hold it"
+
+
+def test_answers_that_nobody_awaits_do_not_fill_the_runner(monkeypatch):
+    monkeypatch.setattr("strongroom.guest.runner.calls.RESPONSE_BYTES_MAX", 100)
+    calls = Calls(2, bytes_max=150)
+    opened(calls, 1, 2, 3)
+    assert calls.complete(Kind.CAPABILITY, 1, Answer(b"x" * 100))
+    assert calls.complete(Kind.CAPABILITY, 2, Answer(b"x" * 101))
+    assert calls.answer(Kind.CAPABILITY, 2) == Answer(dropped=True)
     calls.take(Kind.CAPABILITY, [1, 2])
-    calls.open(Kind.CAPABILITY, 3)
-    calls.complete(Kind.CAPABILITY, 3, Answer(b"x" * 100))
-    assert calls.answer(Kind.CAPABILITY, 3) == Answer(b"x" * 100)
+    assert calls.complete(Kind.CAPABILITY, 3, Answer(b"x" * 150))
+    assert calls.answer(Kind.CAPABILITY, 3) == Answer(b"x" * 150), "there is room again"

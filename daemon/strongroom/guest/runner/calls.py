@@ -3,6 +3,7 @@
 Rule 1: capability calls and secret fetches have name spaces of their own and share the slots.
 Rule 2: a slot is free again when its call has ended, awaited or not.
 Rule 3: an id never becomes free again.
+Rule 4: what becomes of an answer does not depend on the order in which answers come, which no journal knows.
 
 Source: contracts/cre-guest.md section 7.
 """
@@ -11,8 +12,12 @@ import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import Enum
+from typing import Final
 
 __all__ = ["Answer", "Calls", "Kind"]
+
+RESPONSE_BYTES_MAX: Final = 16 * 1024 * 1024
+"""As much as a capability may answer; so much is kept for every call that may be under way."""
 
 
 class Kind(Enum):
@@ -29,6 +34,8 @@ class Answer:
     response: bytes = b""
     error: str = ""
     oversize: bool = False
+    dropped: bool = False
+    """There was no room for it beside those that the guest has not awaited: the run ends when it asks for it."""
     answered_unix_ns: int = 0
     """When it was there; the guest's clock moves on to it."""
 
@@ -41,6 +48,7 @@ class Calls:
         self._in_flight_max = in_flight_max
         self._in_flight = 0
         self._bytes_max = bytes_max
+        self._kept_bytes_max = max(bytes_max, in_flight_max * RESPONSE_BYTES_MAX)
         self._bytes = 0
         self._used: set[tuple[Kind, int]] = set()
         self._open: dict[tuple[Kind, int], Answer | None] = {}
@@ -67,13 +75,15 @@ class Calls:
     def complete(self, kind: Kind, call_id: int, answer: Answer) -> bool:
         """Keep ``answer`` until it is awaited. False when no such call is pending; the answer is dropped then.
 
-        Answers that together exceed the guest's memory are kept as too large: it could not take them all anyway.
+        One that is larger than the guest's memory is too large, whatever else has come.
         """
         with self._lock:
             if (kind, call_id) not in self._open or self._open[kind, call_id] is not None:
                 return False
-            if self._bytes + len(answer.response) > self._bytes_max:
+            if len(answer.response) > self._bytes_max:
                 answer = replace(answer, response=b"", oversize=True)
+            elif self._bytes + len(answer.response) > self._kept_bytes_max:
+                answer = replace(answer, response=b"", dropped=True)
             self._bytes += len(answer.response)
             self._open[kind, call_id] = answer
             self._in_flight -= 1

@@ -239,6 +239,10 @@ def _await(run: Execution, kind: Kind, ids: list[int], out_max: int) -> list[byt
         if answer is None or answer.error:
             reason = answer.error if answer else run.over_reason()
             raise _AwaitError(f"failed to get secrets for call {call_id}: {reason}")
+        if answer.dropped:
+            # Whether there was room depends on what came first, which a replay does not repeat: no guest may see it.
+            run.host_fault = f"the answers that the guest has not awaited left no room for that of call {call_id}"
+            raise HostError(run.host_fault)
         answers.append(answer)
     # Answers that cannot fit are not put together first: together they may be larger than the runner.
     if any(answer.oversize for answer in answers) or sum(len(answer.response) for answer in answers) > max(out_max, 0):
@@ -260,8 +264,9 @@ def _deliver(run: Execution, kind: Kind, ids: list[int], data: bytes, out: int, 
 def _fail(run: Execution, text: str, out: int, out_max: int) -> int:
     """Deliver ``text`` cut to the buffer and to the end of memory; its size, negative."""
     room = min(out_max, run.memory.size() - out) if out >= 0 else 0
-    data = text.encode()[: max(room, 0)]
-    if not data:
+    if room <= 0 or not text:
         raise HostError(f"the guest gave no memory for an error text: {text}")
+    # Cut between characters: a guest may take text for granted. What it gets is never nothing, which is no failure.
+    data = text.encode()[:room].decode(errors="ignore").encode() or b"?"
     run.memory.write(data, out)
     return -len(data)
