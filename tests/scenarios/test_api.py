@@ -187,9 +187,10 @@ def test_capabilities_are_listed_and_called(shared):
         answer = api.capabilities.Execute(request, timeout=10)
         assert answer.plugin == "basic-test"
         assert b"adaptedThing" in answer.json
-        request.capability_id = "nothing@1.0.0"
         request.json = b"{"
         assert failing(api.capabilities.Execute, request).code() == grpc.StatusCode.INVALID_ARGUMENT
+        request.capability_id = "nothing@1.0.0"
+        assert failing(api.capabilities.Execute, request).code() == grpc.StatusCode.NOT_FOUND
 
 
 def test_status_says_what_a_reviewer_asks(shared):
