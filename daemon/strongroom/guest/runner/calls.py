@@ -34,10 +34,10 @@ class Answer:
     response: bytes = b""
     error: str = ""
     oversize: bool = False
-    dropped: bool = False
-    """There was no room for it beside those that the guest has not awaited: the run ends when it asks for it."""
     answered_unix_ns: int = 0
     """When it was there; the guest's clock moves on to it."""
+    dropped: bool = False
+    """There was no room for it beside those that the guest has not awaited: the run ends when it asks for it."""
 
 
 class Calls:
