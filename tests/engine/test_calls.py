@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from strongroom.engine.calls import Calls
+from strongroom.engine.calls import Calls, GuestDropped
 from strongroom.errors import Cancelled, StorageFault
 from strongroom.pb.strongroom.journal.v1 import journal_pb2
 
@@ -17,7 +17,7 @@ def test_whoever_asks_for_a_call_that_is_under_way_gets_its_answer():
     again, is_mine_too = calls.enter("1", b"asked", calls.round)
     assert (is_mine, is_mine_too, again is call) == (True, False, True)
     got = []
-    waiting = threading.Thread(target=lambda: got.append(again.result()))
+    waiting = threading.Thread(target=lambda: got.append(calls.joined(again, calls.round)))
     waiting.start()
     calls.leave(call, ANSWER)
     waiting.join(10)
@@ -32,6 +32,7 @@ def test_an_answer_for_a_guest_that_was_dropped_is_kept_until_the_journal_is_rea
     calls.leave(call, ANSWER)
     again, is_mine = calls.enter("1", b"asked", calls.round)
     assert (is_mine, again.result()) == (False, ANSWER)
+    assert calls.joined(again, calls.round) is ANSWER
     calls.drop_guest()
     calls.begin_again()
     assert calls.enter("1", b"asked", calls.round)[1], "whoever reads the journal finds it there"
@@ -45,6 +46,54 @@ def test_a_call_that_a_busy_thread_begins_after_its_guest_was_dropped_is_not_mad
     call, _ = calls.enter("1", b"asked", number)
     calls.leave(call, ANSWER)
     assert not calls.enter("1", b"asked", calls.round)[1]
+
+
+def test_a_step_that_was_answered_is_not_made_again_by_a_late_thread_of_a_guest_that_was_dropped():
+    calls = Calls()
+    late = calls.round
+    calls.drop_guest()
+    calls.begin_again()
+    call, _ = calls.enter("1", b"asked", calls.round)
+    calls.leave(call, ANSWER)
+    with pytest.raises(GuestDropped):
+        calls.enter("1", b"asked", late)
+    calls.drop_guest()
+    calls.begin_again()
+    with pytest.raises(GuestDropped):
+        calls.enter("1", b"asked", late)
+
+
+def test_nor_when_its_answer_got_into_the_journal_later():
+    calls = Calls()
+    late = calls.round
+    calls.drop_guest()
+    call, _ = calls.enter("1", b"asked", calls.round)
+    calls.leave(call, None, StorageFault("SR-RUN-019", "full"), unwritten=ANSWER)
+    calls.begin_again()
+    calls.written(call)
+    with pytest.raises(GuestDropped):
+        calls.enter("1", b"asked", late)
+
+
+@pytest.mark.parametrize("gone", [Calls.drop_guest, Calls.close, Calls.begin_anew, lambda calls: calls.wait_idle(0)])
+def test_who_waits_for_a_call_of_another_is_released_when_its_guest_is_gone(gone):
+    calls = Calls()
+    call, _ = calls.enter("1", b"asked", calls.round)
+    calls.drop_guest()
+    number, raised = calls.round, []
+
+    def join():
+        try:
+            calls.joined(call, number)
+        except GuestDropped as dropped:
+            raised.append(dropped)
+
+    waiting = threading.Thread(target=join, daemon=True)
+    waiting.start()
+    gone(calls)
+    waiting.join(10)
+    assert len(raised) == 1, "the call itself is under way for hours"
+    assert not call.done
 
 
 def test_an_answer_that_its_own_guest_took_is_not_kept():

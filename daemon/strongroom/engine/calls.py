@@ -3,10 +3,12 @@
 A guest that was dropped while it waited leaves its calls behind: they go on on their threads, and the guest that is run
 again to where it was finds them here instead of sending them a second time.
 
-Rule 1: a step is entered once and left once; whoever asks for it meanwhile waits for the one that entered it.
+Rule 1: a step is entered once and left once; whoever asks for it meanwhile waits for the one that entered it, for as
+long as its guest lives: otherwise each guest would leave a waiting thread for each call behind.
 Rule 2: an answer that came after the guest was dropped is kept until the journal is read again.
 Rule 3: an answer that could not be journalled is kept as well, and journalled once the journal is open again.
 Rule 4: once closed, nothing is entered any more; what is under way ends without anybody listening.
+Rule 5: a thread of a guest that was dropped makes no call that has been answered since.
 """
 
 import threading
@@ -15,11 +17,15 @@ from collections.abc import Callable, Container, Iterable
 from strongroom.errors import Cancelled, StrongroomError
 from strongroom.pb.strongroom.journal.v1 import journal_pb2
 
-__all__ = ["Call", "Calls", "stopped"]
+__all__ = ["Call", "Calls", "GuestDropped", "stopped"]
+
+
+class GuestDropped(Cancelled):
+    """The guest that asks is gone, and so is whoever would hear of the answer."""
 
 
 class Call:
-    """One step under way. ``done`` is set when it is answered or failed."""
+    """One step under way. ``done`` once it is answered or failed."""
 
     __slots__ = ("answer", "asked", "done", "error", "name", "round", "unwritten")
 
@@ -27,14 +33,13 @@ class Call:
         self.name = name
         self.asked = asked
         self.round = number
-        self.done = threading.Event()
+        self.done = False
         self.answer: journal_pb2.StepCompleted | None = None
         self.unwritten: journal_pb2.StepCompleted | None = None
         self.error: StrongroomError | None = None
 
     def result(self) -> journal_pb2.StepCompleted:
-        """The answer, waited for. Raises what kept it from getting into the journal."""
-        self.done.wait()
+        """The answer of a call that is done. Raises what kept it from getting into the journal."""
         if self.answer is None:
             raise self.error or stopped()
         return self.answer
@@ -50,6 +55,7 @@ class Calls:
         self._kept: dict[str, Call] = {}
         self._oldest = 0
         self._left: set[str] = set()
+        self._answered: set[str] = set()
         self._round = 0
         self._closed = False
         self._told: Callable[[], None] | None = None
@@ -62,8 +68,8 @@ class Calls:
     def enter(self, name: str, asked: bytes, number: int) -> tuple[Call, bool]:
         """The call of a step that guest ``number`` asks for, and whether the caller is the one who makes it.
 
-        It may come after that guest was dropped, from a thread that was busy. Raises ``Cancelled`` once closed, and for
-        a guest from before the journal was lost.
+        It may come after that guest was dropped, from a thread that was busy. Raises ``Cancelled`` once closed, for a
+        guest from before the journal was lost, and for one that was dropped when its step has been answered since.
         """
         with self._changed:
             if number < self._oldest:
@@ -73,9 +79,22 @@ class Calls:
                 return known, False
             if self._closed:
                 raise stopped()
+            if number != self._round and name in self._answered:
+                raise _dropped()
             call = Call(name, asked, number)
             self._open[name] = call
             return call, True
+
+    def joined(self, call: Call, number: int) -> journal_pb2.StepCompleted:
+        """The answer of a call that somebody else makes, waited for by guest ``number`` until it is dropped.
+
+        Raises what kept the answer from getting into the journal, and ``GuestDropped``.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: call.done or self._closed or number != self._round)
+            if not call.done:
+                raise _dropped()
+        return call.result()
 
     def leave(
         self,
@@ -91,11 +110,13 @@ class Calls:
             if self._open.get(call.name) is call:
                 del self._open[call.name]
             self._left.add(call.name)
+            if answer is not None:
+                self._answered.add(call.name)
             if unwritten is not None:
                 self._kept[call.name] = call
             if call.round != self._round and answer is not None:
                 self._late[call.name] = call
-            call.done.set()
+            call.done = True
             self._changed.notify_all()
             told = self._told
         if told is not None:
@@ -105,6 +126,7 @@ class Calls:
         """The guest is gone; answers that come from now on are kept for the next one."""
         with self._changed:
             self._round += 1
+            self._changed.notify_all()
 
     def begin_again(self) -> None:
         """The journal is about to be read, with every answer that was kept."""
@@ -120,6 +142,7 @@ class Calls:
             self._oldest = self._round
             self._closed = False
             self._told = None
+            self._changed.notify_all()
 
     def kept(self) -> list[tuple[Call, journal_pb2.StepCompleted]]:
         """Answers that the journal did not take, with their calls."""
@@ -131,6 +154,7 @@ class Calls:
         with self._changed:
             if self._kept.get(call.name) is call:
                 del self._kept[call.name]
+                self._answered.add(call.name)
 
     def keep_only(self, names: Container[str]) -> None:
         """Of the calls of guests from before the journal was lost only those of ``names`` are known any more."""
@@ -173,14 +197,20 @@ class Calls:
         with self._changed:
             self._closed = True
             self._told = None
+            self._changed.notify_all()
 
     def wait_idle(self, timeout_s: float) -> bool:
         """Enter nothing any more, and wait until no call is under way; whether that came in time."""
         with self._changed:
             self._closed = True
+            self._changed.notify_all()
             return self._changed.wait_for(lambda: not self._open, timeout_s)
 
 
 def stopped() -> Cancelled:
     """What a guest gets that wants to send something although its run is being stopped, or goes on elsewhere."""
     return Cancelled("SR-RUN-028", "the run is being stopped")
+
+
+def _dropped() -> GuestDropped:
+    return GuestDropped("SR-RUN-028", "the guest that asked is gone")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from strongroom.engine.asked import asked_for, is_large, recorded_call, recorded_fetch
+from strongroom.engine.calls import GuestDropped
 from strongroom.engine.guest_log import GuestLog
 from strongroom.engine.retrying import OUTCOME_UNKNOWN, Caller, failed_call, is_retried
 from strongroom.engine.run_journal import JOURNAL_FULL
@@ -220,7 +221,7 @@ class RunHelper:
                 )
 
     def _stop(self, error: StrongroomError) -> None:
-        if self.steps.cancel.reason is None:
+        if self.steps.cancel.reason is None and not isinstance(error, GuestDropped):
             self.failure = self.failure or error
             for stop in self._stops:
                 stop(CANNOT_GO_ON, grace_ms=0)

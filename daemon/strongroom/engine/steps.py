@@ -63,7 +63,7 @@ class Steps:
         if not is_mine:
             # Sent for the guest that was dropped; nobody sends it twice.
             _check_same(name, call.asked == asked)
-            return self._noted(name, call.result())
+            return self._noted(name, self.calls.joined(call, self._round))
         return self._noted(name, self._made(call, created, was_sent=known is not None, once=once, send=send))
 
     def _made(
