@@ -3,6 +3,8 @@
 import pytest
 
 from strongroom.engine.run_journal import RunJournal
+from strongroom.errors import StorageFault, Unavailable
+from strongroom.storage.writer import Writer
 from tests.fakes.workflow_host import WorkflowHost
 
 
@@ -27,3 +29,27 @@ def open_journals(monkeypatch):
 
     monkeypatch.setattr(RunJournal, "__init__", opening)
     return twice
+
+
+@pytest.fixture
+def disk(monkeypatch):
+    """Break the disk for a while: every write fails, or is refused at once."""
+    submit = Writer.submit
+
+    def fails(self, job, *, may_wait=False):
+        def fault(connection):
+            raise StorageFault("SR-STORE-001", "the disk is full")
+
+        return submit(self, fault, may_wait=may_wait)
+
+    def refuses(self, job, *, may_wait=False):
+        raise Unavailable("SR-STORE-007", "the database cannot keep up")
+
+    def broken(function, how="fails"):
+        with monkeypatch.context() as patched:
+            patched.setattr(Writer, "submit", {"fails": fails, "refuses": refuses}[how])
+            with pytest.raises(StorageFault) as caught:
+                function()
+        return caught.value
+
+    return broken

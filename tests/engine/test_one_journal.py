@@ -1,20 +1,17 @@
 """A run has one open journal at a time, whoever holds it; one that was lost is opened anew by who needs it."""
 
-import logging
 import threading
 
 import pytest
 
 from strongroom.engine.admission import Start
-from strongroom.engine.event_types import STEP_CREATED, TIME_READ
+from strongroom.engine.event_types import TIME_READ
 from strongroom.engine.handles import RunHandle
 from strongroom.engine.limits import EngineLimits
 from strongroom.engine.run_journal import RunJournal
-from strongroom.errors import NotFound, StorageFault, Unavailable
-from strongroom.pb.strongroom.journal.v1 import journal_pb2
+from strongroom.errors import NotFound, StorageFault
 from strongroom.storage import journal as events
 from strongroom.storage import runs as rows
-from strongroom.storage.writer import Writer
 from tests.fakes.scripted_guest import ACTION, WAIT_S, Guest, Holding, one_step, sleeper, types, until, waits
 from tests.fakes.workflow_host import OWNER, Gate, WorkflowHost, value
 
@@ -48,30 +45,6 @@ def executing(host):
     run_id = start(host, host.gate)
     assert host.gate.entered.wait(WAIT_S)
     return run_id
-
-
-@pytest.fixture
-def disk(monkeypatch):
-    """Break the disk for a while: every write fails, or is refused at once."""
-    submit = Writer.submit
-
-    def fails(self, job, *, may_wait=False):
-        def fault(connection):
-            raise StorageFault("SR-STORE-001", "the disk is full")
-
-        return submit(self, fault, may_wait=may_wait)
-
-    def refuses(self, job, *, may_wait=False):
-        raise Unavailable("SR-STORE-007", "the database cannot keep up")
-
-    def broken(function, how="fails"):
-        with monkeypatch.context() as patched:
-            patched.setattr(Writer, "submit", {"fails": fails, "refuses": refuses}[how])
-            with pytest.raises(StorageFault) as caught:
-                function()
-        return caught.value
-
-    return broken
 
 
 @pytest.mark.parametrize("verb", STOPS)
@@ -174,74 +147,6 @@ def test_an_answer_whose_write_fails_is_kept_and_not_asked_for_again(host, monke
     assert failed
     assert (header.status, outcome.result) == ("completed", value("answer 1"))
     assert holding.references == ["1"]
-
-
-@pytest.fixture
-def busy(host):
-    """Keep the database's writer busy, so that what may wait is not written yet."""
-    begun, release = threading.Event(), threading.Event()
-
-    def begin():
-        host.database.write(lambda connection: (begun.set(), release.wait(WAIT_S)))
-        assert begun.wait(WAIT_S)
-
-    begin.release = release
-    yield begin
-    release.set()
-
-
-def test_a_time_that_was_taken_back_for_a_refused_append_is_lost_and_nobody_waits_for_it(host, disk, busy):
-    run_id = executing(host)
-    journal = host.engine.dispatcher.get(run_id).held_journal()
-    host.database.write(lambda connection: None).result()
-    busy()
-    journal.note(TIME_READ, "t0", journal_pb2.TimeRead(unix_ns=1).SerializeToString(), may_wait=True)
-    disk(lambda: journal.note(STEP_CREATED, "2", b""), "refuses")
-    with pytest.raises(StorageFault, match="the journal of a run was not written"):
-        journal.settle_times()
-    with pytest.raises(StorageFault, match="the journal of a run was not written"):
-        journal.read_back()
-    busy.release.set()
-    host.gate.release.set()
-    assert host.engine.wait(run_id, WAIT_S)[0].status == "completed"
-
-
-def test_nothing_builds_on_an_append_that_nobody_waited_for_and_that_failed(host, monkeypatch):
-    run_id = executing(host)
-    journal = host.engine.dispatcher.get(run_id).held_journal()
-
-    def fault(*args, **rest):
-        raise StorageFault("SR-STORE-001", "the disk is full")
-
-    with monkeypatch.context() as broken:
-        broken.setattr("strongroom.engine.run_journal.rows.replace", fault)
-        stored = journal.note(TIME_READ, "t0", b"", may_wait=True)
-        assert stored.exception(WAIT_S) is not None
-        until(lambda: journal.closed)
-    with pytest.raises(StorageFault, match="the journal of a run was not written"):
-        journal.note(STEP_CREATED, "2", b"")
-    host.gate.release.set()
-    assert host.engine.wait(run_id, WAIT_S)[0].status == "completed"
-
-
-@pytest.mark.parametrize("place", ["read", "_store"])
-def test_a_failure_that_nobody_thought_of_is_logged_and_the_run_is_tried_again(host, monkeypatch, caplog, place):
-    owner = RunHandle if place == "read" else host.engine._executor
-    real, failed = getattr(owner, place), []
-
-    def failing(*args):
-        if not failed:
-            failed.append(place)
-            raise RuntimeError("nobody thought of this")
-        return real(*args)
-
-    monkeypatch.setattr(owner, place, failing)
-    monkeypatch.setattr("strongroom.engine.running.RETRY_S", 0.01)
-    with caplog.at_level(logging.ERROR):
-        run_id = start(host, lambda request, helper: value("done"))
-        assert host.engine.wait(run_id, WAIT_S)[0].status == "completed"
-    assert failed == [place]
-    assert any("failed unexpectedly" in record.getMessage() for record in caplog.records)
 
 
 def test_a_run_that_is_deleted_while_its_end_is_read_is_not_there(host):

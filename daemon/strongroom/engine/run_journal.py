@@ -1,4 +1,4 @@
-"""Appending to the journal of one run: by one object at a time, which whoever executes the run holds.
+"""Appending to the journal of one run: by one object at a time, which whoever executes or stops the run holds.
 
 Rule 1: nothing is appended after something that is lost. A writer that is done is closed before another one is opened.
 Rule 2: what changes nothing for a run that is cut off now (``run_started``, times, log lines) waits for the next append
@@ -47,7 +47,7 @@ class _Waiting:
 
 
 class RunJournal:
-    """One run's journal, held for appending by whoever executes the run.
+    """One run's journal, held for appending by whoever executes or stops the run.
 
     ``owed`` are events that were lost with a writer before; they go in front of whatever is appended first.
     ``bytes_max`` is set by whoever executes the run: what its guest makes it write beyond that is refused, and ``full``

@@ -38,7 +38,7 @@ class Dispatcher:
     """Takes accepted runs and has ``execute`` called for each of them, by ``workers_max`` threads for each module.
 
     Confidential runs wait for enclaves; with threads of their own they keep no local run waiting. ``execute`` returns
-    True when the run has ended, False when it is to be tried again, or what it waits for.
+    True when the run has ended, False when it is to be tried again, as it is when it raises, or what it waits for.
     """
 
     def __init__(
