@@ -1,4 +1,4 @@
-"""A start that was stored and told to have failed stands: it is executed once it is repeated, and needs no more room."""
+"""A start that was stored and told to have failed stands: it is executed when it is repeated, and needs no room."""
 
 from concurrent.futures import Future
 
