@@ -89,7 +89,7 @@ def test_an_answer_that_comes_to_a_host_that_lost_the_run_changes_nothing(host):
     after.close()
 
 
-def test_time_that_a_run_used_before_a_restart_counts_and_time_without_a_host_does_not(host):
+def test_time_without_a_host_does_not_count_for_a_run_that_sleeps(host):
     run_id = start(host, sleeper(0.2))
     waits(host, run_id)
     after = restarted(host, sleeper(0.2))
