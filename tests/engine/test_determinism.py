@@ -16,7 +16,7 @@ from strongroom.pb.strongroom.journal.v1 import journal_pb2
 from strongroom.storage import writer
 from tests.engine.test_execution import vault
 from tests.fakes.capabilities import ScriptedCapability
-from tests.fakes.scripted_guest import ACTION, METHOD, WAIT_S, adapted, call
+from tests.fakes.scripted_guest import ACTION, METHOD, WAIT_S, Guest, adapted, call
 from tests.fakes.workflow_host import OWNER, WorkflowHost, value
 
 DON, NODE = 1, 2
@@ -272,17 +272,21 @@ def test_a_callback_id_is_good_for_one_step(host):
     assert len(host.capabilities.found[ACTION].calls) == 1
 
 
-def test_steps_have_a_limit_and_the_one_too_many_is_an_error_to_the_guest(database):
+@pytest.mark.parametrize("together", [False, True])
+def test_a_run_that_makes_a_step_too_many_fails_whichever_step_that_is(database, together):
     host = WorkflowHost(database, limits=EngineLimits(steps_max=2))
     host.capabilities.found[ACTION] = ScriptedCapability({METHOD: adapted("done")})
 
     def three(request, helper):
-        errors = [helper.call_capability(call(number)).error for number in range(3)]
-        again()(helper)
-        return value(str(errors))
+        guest = Guest(helper, patience_s=WAIT_S)
+        if together:
+            for number in range(3):
+                guest.call(call(number))
+            return value(str(guest.answer(0, 1, 2)))
+        return value(str([guest.step(number) for number in range(3)]))
 
-    _, outcome = run(host, three)
-    text = outcome.result.value.string_value
-    assert text.startswith("['', '', 'Public:User:LimitExceeded:the run has made 2 steps")
+    header, outcome = run(host, three)
+    assert (header.status, header.error_code) == ("failed", "SR-RUN-026"), "no guest may go on knowing which it was"
+    assert "the run has made 2 steps" in outcome.failure.error
     assert len(host.capabilities.found[ACTION].calls) == 2
     host.close()

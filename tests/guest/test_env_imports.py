@@ -147,3 +147,24 @@ def test_a_module_that_is_not_admitted_is_the_callers_fault():
     with pytest.raises(InvalidInput, match="not a WebAssembly module"):
         run_guest(b"hello", REQUEST, PretendedHost(), limits=GuestLimits())
     assert issubclass(InvalidInput, StrongroomError)
+
+
+class Accepted(PretendedHost):
+    """The host of a run that was accepted under limits of its own."""
+
+    response_bytes_max, log_lines_max, log_line_bytes_max = 77_777, 2, 4
+
+
+def test_limits_that_a_run_was_accepted_with_stand_for_those_of_the_day():
+    host, program = Accepted(), Program()
+    sizes, texts = program.buffer(16), program.buffer(512)
+    program.wasi("args_get", "ii", sizes, texts)
+    program.wasi("args_sizes_get", "ii", sizes, sizes + 4)
+    program.env("switch_modes", DON)
+    for line in (b"longer", b"b", b"c"):
+        program.env("log", *program.put(line))
+    reply = run(program, host, response_bytes_max=100, log_lines_max=50, log_line_bytes_max=50)
+    told = sdk_pb2.ExecuteRequest.FromString(base64.b64decode(reply.buffer(texts, 512).split(b"\0")[1]))
+    assert told.max_response_size == 77_777
+    assert [line for _, line in host.lines[:2]] == ["long ...(truncated)", "b"]
+    assert "the limit is 2 " in host.lines[2][1]

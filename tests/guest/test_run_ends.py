@@ -206,3 +206,13 @@ PRODUCTION = {
 @pytest.mark.parametrize(("name", "number"), PRODUCTION.items(), ids=PRODUCTION)
 def test_the_defaults_are_those_of_production(name, number):
     assert getattr(GuestLimits(), name) == number
+
+
+def test_a_run_in_a_runner_has_the_limits_that_it_was_accepted_with(make_pool):
+    class Accepted(PretendedHost):
+        log_lines_max, response_bytes_max = 40, 50_000
+
+    host = Accepted()
+    pool = make_pool(log_lines_max=1, response_bytes_max=10)
+    assert execute(pool, "log-flood", host=host).WhichOneof("result") == "value"
+    assert len(host.lines) == 41, "and one that says that the others are dropped"

@@ -15,7 +15,7 @@ from strongroom.engine.handles import RunHandle
 from strongroom.engine.host import EngineHost
 from strongroom.engine.journal import JournalEvent, now_ms
 from strongroom.engine.lifecycle import FINAL
-from strongroom.engine.recorded import Recorded
+from strongroom.engine.recorded import Recorded, limits_now
 from strongroom.engine.run_journal import RunJournal
 from strongroom.engine.runids import PREFIX, check_event_id, check_run_id, new_run_id
 from strongroom.engine.running import Dispatcher
@@ -208,15 +208,13 @@ class Admission:
         )
         return replace(header, request_digest=self._digest(header, asked))
 
-    @staticmethod
-    def _created(trigger_index: int, payload: any_pb2.Any) -> journal_pb2.RunCreated:
+    def _created(self, trigger_index: int, payload: any_pb2.Any) -> journal_pb2.RunCreated:
         trigger = sdk_pb2.Trigger(id=trigger_index, payload=payload)
-        return journal_pb2.RunCreated(
-            trigger=trigger.SerializeToString(deterministic=True),
-            node_seed=draw_seed(),
-            entropy=draw_entropy(),
-            accepted_unix_ns=time.time_ns(),
-        )
+        created = limits_now(self._host.limits)
+        created.trigger = trigger.SerializeToString(deterministic=True)
+        created.node_seed, created.entropy = draw_seed(), draw_entropy()
+        created.accepted_unix_ns = time.time_ns()
+        return created
 
     def _startable(self, spec: Spec) -> None:
         if spec.row.status != ACTIVE:

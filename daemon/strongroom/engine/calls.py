@@ -213,4 +213,5 @@ def stopped() -> Cancelled:
 
 
 def _dropped() -> GuestDropped:
-    return GuestDropped("SR-RUN-028", "the guest that asked is gone")
+    # The guest hears of nothing any more, so this is read by nobody.
+    return GuestDropped("SR-RUN-028", "the run is being stopped")

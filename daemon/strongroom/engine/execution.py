@@ -14,10 +14,9 @@ from strongroom.engine.asked import asked_for, is_large, recorded_call, recorded
 from strongroom.engine.calls import GuestDropped
 from strongroom.engine.guest_log import GuestLog
 from strongroom.engine.retrying import OUTCOME_UNKNOWN, Caller, failed_call, is_retried
-from strongroom.engine.run_journal import JOURNAL_FULL
 from strongroom.engine.secrets import NOT_FOUND, SecretReader
 from strongroom.engine.steps import Send, Steps
-from strongroom.errors import LimitExceeded, NotFound, StrongroomError, Unavailable
+from strongroom.errors import NotFound, StrongroomError, Unavailable
 from strongroom.guest.cancellation import Stop
 from strongroom.modules.attributes import SecretName
 from strongroom.modules.quotas import SecretBytes
@@ -25,7 +24,7 @@ from strongroom.modules.vault_reads import NOT_LISTED
 from strongroom.pb.capabilities.v1 import capabilities_pb2
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.strongroom.journal.v1 import journal_pb2
-from strongroom.plugin.error_text import error_of, format_error
+from strongroom.plugin.error_text import error_of
 
 __all__ = ["RunHelper", "SubscribeHelper", "draw_entropy", "draw_seed"]
 
@@ -117,6 +116,9 @@ class RunHelper:
     secret_bytes: SecretBytes
     timeout_setting: str = "limits.run_timeout_ms"
     timeout_limit_ms: int = 0
+    response_bytes_max: int = 0
+    log_lines_max: int = 0
+    log_line_bytes_max: int = 0
     _stops: list[Stop] = field(default_factory=list)
     failure: StrongroomError | None = None
     """What must fail the run although the guest may go on: it is looked at when the guest has ended."""
@@ -147,8 +149,7 @@ class RunHelper:
             self.guest_log.flush()
             completed = self.steps.answer(name, asked, created, once=once, send=send)
         except StrongroomError as error:
-            if isinstance(error, LimitExceeded) and error.code != JOURNAL_FULL:
-                return sdk_pb2.CapabilityResponse(error=format_error(error_of(error)))
+            # Also for a step too many: which one that is depends on threads, so no guest may go on knowing it.
             self._stop(error)
             completed = failed_call("Aborted", CANNOT_GO_ON)
         return sdk_pb2.CapabilityResponse.FromString(completed.response)
@@ -179,8 +180,7 @@ class RunHelper:
             self.guest_log.flush()
             completed = self.steps.answer(name, asked, created, once=False, send=send)
         except StrongroomError as error:
-            if not isinstance(error, LimitExceeded) or error.code == JOURNAL_FULL:
-                self._stop(error)
+            self._stop(error)
             raise
         if completed.secrets_error:
             raise Unavailable("SR-SECRET-005", completed.secrets_error)

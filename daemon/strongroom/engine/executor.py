@@ -217,7 +217,7 @@ class Executor:
             calls=handle.calls,
             cancel=handle.cancel,
             steps_max=self._limits.steps_max,
-            time_reads_max=self._limits.time_reads_max,
+            time_reads_max=recorded.created.time_reads_max or self._limits.time_reads_max,
         )
 
     def _helper(self, handle: RunHandle, spec: Spec, recorded: Recorded, steps: Steps, phase: str) -> RunHelper:
@@ -243,6 +243,9 @@ class Executor:
             execution_id=created.seen_execution_id or header.execution_id,
             timeout_ms=max(self._limits.run_timeout_ms - handle.spent_ms(), 1),
             timeout_limit_ms=self._limits.run_timeout_ms,
+            response_bytes_max=created.response_bytes_max,
+            log_lines_max=created.log_lines_max,
+            log_line_bytes_max=created.log_line_bytes_max,
             node_seed=created.node_seed,
             entropy=entropy_of(created, header.run_id, phase),
             # Journals from before have no such moment; that of the header is as good, and as lasting.

@@ -102,7 +102,7 @@ class GuestRun:
             config=self.spec.config,
             trigger=trigger,
             pre_hook=pre_hook,
-            max_response_size=self.host.limits.response_bytes_max,
+            max_response_size=self.recorded.created.response_bytes_max or self.host.limits.response_bytes_max,
         )
 
 

@@ -17,9 +17,10 @@ from strongroom.engine.event_types import (
 )
 from strongroom.engine.journal import JournalEvent
 from strongroom.engine.lifecycle import RunEvent
+from strongroom.engine.limits import EngineLimits
 from strongroom.pb.strongroom.journal.v1 import journal_pb2
 
-__all__ = ["PRE_HOOK", "TRIGGER", "Recorded", "RecordedStep", "entropy_of", "phase_of", "recorded"]
+__all__ = ["PRE_HOOK", "TRIGGER", "Recorded", "RecordedStep", "entropy_of", "limits_now", "phase_of", "recorded"]
 
 TRIGGER: Final = ""
 PRE_HOOK: Final = "p:"
@@ -75,6 +76,16 @@ def entropy_of(created: journal_pb2.RunCreated, run_id: str, phase: str) -> byte
     """32 bytes for one phase; for a journal from before, which has none, what never changes for it."""
     drawn = created.entropy or f"{run_id} {created.node_seed}".encode()
     return drawn if len(drawn) == 32 and phase == TRIGGER else hashlib.sha256(phase.encode() + drawn).digest()
+
+
+def limits_now(limits: EngineLimits) -> journal_pb2.RunCreated:
+    """Limits that a guest can see, or that its journal shows: those of its acceptance stand for the whole run."""
+    return journal_pb2.RunCreated(
+        response_bytes_max=limits.response_bytes_max,
+        log_lines_max=limits.guest.log_lines_max,
+        log_line_bytes_max=limits.guest.log_line_bytes_max,
+        time_reads_max=limits.time_reads_max,
+    )
 
 
 def recorded(events: Iterable[JournalEvent]) -> Recorded:

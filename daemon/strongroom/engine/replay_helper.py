@@ -31,6 +31,9 @@ class ReplayHelper:
     node_seed: int = 0
     entropy: bytes = b""
     clock_unix_ns: int = 0
+    response_bytes_max: int = 0
+    log_lines_max: int = 0
+    log_line_bytes_max: int = 0
     sleeps_done: int = ALL_SLEEPS
     suspend_after_ms: int = STUCK_MS
     _stops: list[Stop] = field(default_factory=list)
@@ -42,6 +45,8 @@ class ReplayHelper:
         # A journal without entropy is not replayed, so the id that stands in for it does not matter.
         self.entropy = entropy_of(created, "", self.phase)
         self.clock_unix_ns = created.accepted_unix_ns
+        self.response_bytes_max = created.response_bytes_max
+        self.log_lines_max, self.log_line_bytes_max = created.log_lines_max, created.log_line_bytes_max
 
     def call_capability(self, request: sdk_pb2.CapabilityRequest) -> sdk_pb2.CapabilityResponse:
         """The recorded answer. One that is not there never comes."""

@@ -13,6 +13,7 @@ from strongroom.engine.host import EngineHost
 from strongroom.engine.journal import JournalEvent
 from strongroom.engine.lifecycle import FINAL
 from strongroom.engine.opened import asks_for_secrets
+from strongroom.engine.recorded import limits_now
 from strongroom.engine.runids import check_run_id, new_run_id
 from strongroom.engine.standing import standing_workflow
 from strongroom.errors import InvalidInput, WrongState
@@ -79,13 +80,10 @@ class Retries:
         before = journal_pb2.RunCreated.FromString(first.content or b"")
         if not from_step:
             # A new run in all but its input: it has a time and randomness of its own.
-            created = journal_pb2.RunCreated(
-                trigger=before.trigger,
-                node_seed=draw_seed(),
-                entropy=draw_entropy(),
-                accepted_unix_ns=time.time_ns(),
-                parent_run_id=parent.run_id,
-            )
+            created = limits_now(self._host.limits)
+            created.trigger, created.parent_run_id = before.trigger, parent.run_id
+            created.node_seed, created.entropy = draw_seed(), draw_entropy()
+            created.accepted_unix_ns = time.time_ns()
             return created, []
         created = journal_pb2.RunCreated()
         created.CopyFrom(before)

@@ -126,13 +126,13 @@ class Steps:
     def read_time(self, phase: str) -> int | None:
         """The next answer to the question for the agreed time, Unix nanoseconds; nothing when there were too many.
 
-        It is on disk before anything leaves that may depend on it.
+        It is on disk before anything leaves that may depend on it. One that is recorded is given whatever the limit is.
         """
         number = self._times_read.get(phase, 0)
-        if number >= self.time_reads_max:
+        before = self.recorded.times.get(phase, ())
+        if number >= max(self.time_reads_max, len(before)):
             return None
         self._times_read[phase] = number + 1
-        before = self.recorded.times.get(phase, ())
         if number < len(before):
             return before[number]
         moment = self.now_unix_ns()

@@ -2,7 +2,9 @@
 
 The engine implements it for local runs, the enclave runner for confidential ones. For the error of a run that used up
 its time, a helper may also have the attributes ``timeout_setting``, the name of the setting that ``timeout_ms`` comes
-from, and ``timeout_limit_ms``, its value, of which ``timeout_ms`` is what is left.
+from, and ``timeout_limit_ms``, its value, of which ``timeout_ms`` is what is left. Its
+attributes ``response_bytes_max``, ``log_lines_max`` and ``log_line_bytes_max`` stand in for the limits of that name
+unless they are 0: a run that is executed again sees those that it was accepted with.
 """
 
 from typing import Protocol, runtime_checkable

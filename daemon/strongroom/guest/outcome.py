@@ -1,5 +1,6 @@
 """What the end of a run means to its host: a result, or the error that says who is at fault."""
 
+from dataclasses import replace
 from typing import Final
 
 from strongroom.errors import (
@@ -18,6 +19,7 @@ from strongroom.pb.strongroom.runner.v1 import runner_pb2
 __all__ = [
     "check_memory",
     "execute_order",
+    "limits_for",
     "not_admitted",
     "result_of",
     "text_for_guest",
@@ -44,6 +46,12 @@ def execute_order(
         suspend_after_ms=helper.suspend_after_ms,
         limits=wire_limits(limits, timeout_ms=timeout_ms),
     )
+
+
+def limits_for(helper: ExecutionHelper, limits: GuestLimits) -> GuestLimits:
+    """``limits``, but for those that the run of ``helper`` was accepted with."""
+    own = {name: getattr(helper, name, 0) for name in ("response_bytes_max", "log_lines_max", "log_line_bytes_max")}
+    return replace(limits, **{name: value for name, value in own.items() if value})
 
 
 def time_of(helper: ExecutionHelper, limits: GuestLimits) -> tuple[int, tuple[int, str]]:

@@ -18,7 +18,7 @@ from strongroom.guest.execution_helper import ExecutionHelper
 from strongroom.guest.fleet import Fleet
 from strongroom.guest.hosted_run import HostedRun
 from strongroom.guest.limits import ERROR_CHARS_MAX, GuestLimits
-from strongroom.guest.outcome import check_memory, execute_order, not_admitted, time_of
+from strongroom.guest.outcome import check_memory, execute_order, limits_for, not_admitted, time_of
 from strongroom.guest.runner_process import RunnerDeathError
 from strongroom.guest.spawner import Spawner
 from strongroom.guest.watchdog import Watchdog
@@ -125,7 +125,7 @@ class RunnerPool:
             raise InvalidInput("SR-GUEST-016", "invalid request: can't be nil", fix="send an ExecuteRequest")
         if helper is None:
             raise InvalidInput("SR-GUEST-017", "invalid capability executor: can't be nil", fix="pass a helper")
-        limits = limits or self._limits
+        limits = limits_for(helper, limits or self._limits)
         limit_ms, allowed = time_of(helper, limits)
         began_s = time.monotonic()
         cancellation = Cancellation(limits.cancel_grace_ms)

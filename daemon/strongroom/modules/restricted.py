@@ -50,6 +50,10 @@ class RestrictedHelper:
         self.suspend_after_ms = inner.suspend_after_ms
         self.timeout_setting: str = getattr(inner, "timeout_setting", "limits.run_timeout_ms")
         self.timeout_limit_ms: int = getattr(inner, "timeout_limit_ms", 0) or inner.timeout_ms
+        # What the run was accepted with, where the host says so; 0 stands for the limit of the day.
+        self.response_bytes_max: int = getattr(inner, "response_bytes_max", 0)
+        self.log_lines_max: int = getattr(inner, "log_lines_max", 0)
+        self.log_line_bytes_max: int = getattr(inner, "log_line_bytes_max", 0)
         self.inner = inner
         self._owner = owner
         self._decisions = decisions

@@ -11,7 +11,15 @@ from collections.abc import Callable
 from strongroom.guest.cancellation import Cancellation
 from strongroom.guest.execution_helper import CountsCalls, ExecutionHelper
 from strongroom.guest.limits import GuestLimits
-from strongroom.guest.outcome import check_memory, execute_order, not_admitted, result_of, text_for_guest, time_of
+from strongroom.guest.outcome import (
+    check_memory,
+    execute_order,
+    limits_for,
+    not_admitted,
+    result_of,
+    text_for_guest,
+    time_of,
+)
 from strongroom.guest.runner.calls import Answer, Kind
 from strongroom.guest.runner.engine import AdmissionError, Engine
 from strongroom.guest.runner.execution import Execution
@@ -37,6 +45,7 @@ def run_guest(wasm: bytes, request: bytes, helper: ExecutionHelper, *, limits: G
     ``GuestFault`` when the guest broke its contract, ``TimedOut``, ``Cancelled``, and ``GuestSuspended`` for a guest
     that waits for longer than ``helper.suspend_after_ms``.
     """
+    limits = limits_for(helper, limits)
     timeout_ms, allowed = time_of(helper, limits)
     cancellation = Cancellation(limits.cancel_grace_ms)
     engine = Engine()

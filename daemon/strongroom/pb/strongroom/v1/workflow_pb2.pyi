@@ -95,7 +95,8 @@ class Subscription(_message.Message):
     """Optional. Method of the capability."""
     available: _builtins.bool
     """Required. False when no plugin of this host offers the capability, or its trigger refused for good; runs can still be
-    started by hand."""
+    started by hand.
+    """
     reason: _builtins.str
     """Optional. Why it is not available, or why no event starts it."""
     state: _builtins.str

@@ -32,6 +32,10 @@ class RunCreated(_message.Message):
     PARENT_RUN_ID_FIELD_NUMBER: _builtins.int
     FROM_STEP_FIELD_NUMBER: _builtins.int
     SEEN_EXECUTION_ID_FIELD_NUMBER: _builtins.int
+    RESPONSE_BYTES_MAX_FIELD_NUMBER: _builtins.int
+    LOG_LINES_MAX_FIELD_NUMBER: _builtins.int
+    LOG_LINE_BYTES_MAX_FIELD_NUMBER: _builtins.int
+    TIME_READS_MAX_FIELD_NUMBER: _builtins.int
     trigger: _builtins.bytes
     """Required. Serialized sdk.v1alpha.Trigger."""
     node_seed: _builtins.int
@@ -48,6 +52,14 @@ class RunCreated(_message.Message):
     """Optional. Execution id that the guest's own randomness comes from, where it is not that of the run: a run that takes
     over steps of another must draw what that one drew.
     """
+    response_bytes_max: _builtins.int
+    """Optional. limits.response_bytes_max when the run was accepted, which its guest is told. 0: that of the day."""
+    log_lines_max: _builtins.int
+    """Optional. The same of limits.log_lines_max: which lines the journal has depends on it."""
+    log_line_bytes_max: _builtins.int
+    """Optional. The same of limits.log_line_bytes_max."""
+    time_reads_max: _builtins.int
+    """Optional. The same of limits.time_reads_max: whoever asks for the time once more is refused it."""
     def __init__(
         self,
         *,
@@ -58,10 +70,14 @@ class RunCreated(_message.Message):
         parent_run_id: _builtins.str = ...,
         from_step: _builtins.str = ...,
         seen_execution_id: _builtins.str = ...,
+        response_bytes_max: _builtins.int = ...,
+        log_lines_max: _builtins.int = ...,
+        log_line_bytes_max: _builtins.int = ...,
+        time_reads_max: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_unix_ns", b"accepted_unix_ns", "entropy", b"entropy", "from_step", b"from_step", "node_seed", b"node_seed", "parent_run_id", b"parent_run_id", "seen_execution_id", b"seen_execution_id", "trigger", b"trigger"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_unix_ns", b"accepted_unix_ns", "entropy", b"entropy", "from_step", b"from_step", "log_line_bytes_max", b"log_line_bytes_max", "log_lines_max", b"log_lines_max", "node_seed", b"node_seed", "parent_run_id", b"parent_run_id", "response_bytes_max", b"response_bytes_max", "seen_execution_id", b"seen_execution_id", "time_reads_max", b"time_reads_max", "trigger", b"trigger"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
