@@ -232,3 +232,16 @@ def test_an_error_text_is_cut_between_characters_and_is_never_nothing(monkeypatc
     # Every text of ours begins with letters of one byte, those of helpers come after them.
     monkeypatch.setattr("strongroom.guest.runner.env_imports._AwaitError.__str__", lambda _: "éaé", raising=False)
     assert run(program).text(call, error) == text
+
+
+@pytest.mark.parametrize("name", ["await_capabilities", "await_secrets"])
+def test_a_buffer_that_leaves_memory_is_refused_although_the_answer_is_short(name):
+    program = Program()
+    error, out = program.buffer(64), MEMORY_BYTES - 128
+    program.env("call_capability", *program.message(capability(1)), error, 64)
+    program.env("get_secrets", *program.message(sdk_pb2.GetSecretsRequest(callback_id=1)), error, 64)
+    call = program.env(name, *program.message(awaited(1)), out, 129)
+    there = program.env(name, *program.message(awaited(1)), out, 128)
+    reply = run(program, Host())
+    assert reply.results[call] == -len("out of bounds memory access"), "all of the buffer must exist"
+    assert reply.results[there] > 0, "and nothing was consumed"

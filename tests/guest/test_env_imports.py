@@ -168,3 +168,15 @@ def test_limits_that_a_run_was_accepted_with_stand_for_those_of_the_day():
     assert told.max_response_size == 77_777
     assert [line for _, line in host.lines[:2]] == ["long ...(truncated)", "b"]
     assert "the limit is 2 " in host.lines[2][1]
+
+
+def test_the_last_response_that_is_whole_counts():
+    program = Program()
+    sent = [
+        program.env("send_response", *program.message(sdk_pb2.ExecutionResult(error=text))) for text in ("one", "two")
+    ]
+    program.env("send_response", *program.put(b"\xff"))
+    program.raw("return")
+    answer = run_guest(program.wasm(), REQUEST, PretendedHost(), limits=GuestLimits())
+    assert sdk_pb2.ExecutionResult.FromString(answer).error == "two"
+    assert len(sent) == 2

@@ -9,6 +9,7 @@ import pytest
 
 from strongroom.errors import TimedOut
 from strongroom.guest.limits import GuestLimits
+from strongroom.guest.runner.clock import STEP_NS
 from strongroom.guest.runner.guest_run import run_guest
 from strongroom.guest.runner.imports import WASI
 from strongroom.pb.sdk.v1alpha import sdk_pb2
@@ -207,3 +208,30 @@ def test_a_sleep_longer_than_the_run_ends_with_it(timeout):
     program.raw("(loop (br 0))")
     with pytest.raises(TimedOut, match="context deadline exceeded"):
         run(program, PretendedHost(timeout_ms=60))
+
+
+def between_two_readings(program, poll):
+    """How far the guest's clock moves around one call of ``poll_oneoff``, without the step of the first reading."""
+    moments = [program.buffer(8) for _ in range(2)]
+    program.wasi("clock_time_get", "iqi", 1, 0, moments[0])
+    call = program.wasi("poll_oneoff", "iiii", *poll)
+    program.wasi("clock_time_get", "iqi", 1, 0, moments[1])
+    reply = run(program)
+    first, second = (int.from_bytes(reply.buffer(at, 8), "little") for at in moments)
+    return second - first - STEP_NS, reply.results[call]
+
+
+@pytest.mark.parametrize("order", [(1, 3, 2), (3, 1, 2), (1, 2, 3)])
+def test_a_poll_sleeps_once_for_the_largest_of_its_timeouts(order):
+    program = Program()
+    wanted = [subscription(each, 0, timeout=each * 1_000) for each in order]
+    place, _ = program.put(b"".join([*wanted, subscription(9, 0, timeout=10**18, flags=1)]))
+    poll = (place, program.buffer(4 * 32), 4, program.buffer(4))
+    assert between_two_readings(program, poll) == (3_000, 0)
+
+
+@pytest.mark.parametrize(("events", "count"), [(END - 31, 1024), (1024, END - 3)], ids=["events", "count"])
+def test_a_poll_that_cannot_report_does_not_sleep_first(events, count):
+    program = Program()
+    place, _ = program.put(subscription(1, 0, timeout=10**18))
+    assert between_two_readings(program, (place, events, 1, count)) == (0, EFAULT)
