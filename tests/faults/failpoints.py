@@ -2,7 +2,8 @@
 
 The shipped code knows nothing of them: this program wraps methods of it before it starts the command line, so there is
 nothing that an environment could switch on in production. ``STRONGROOM_FAILPOINT=name:action:count`` chooses: ``kill``
-ends the process as a power cut does, ``error`` raises an I/O error; ``count`` is which passage, from 1.
+ends the process as a power cut does, ``error`` raises an I/O error; ``count`` is which passage, from 1. Passages count
+from when the file named by ``STRONGROOM_FAILPOINT_ARMED`` is there, or from the beginning when none is named.
 """
 
 import importlib
@@ -12,6 +13,7 @@ import sys
 import threading
 from concurrent.futures import Future
 from dataclasses import dataclass
+from pathlib import Path
 
 __all__ = ["POINTS", "PROGRAM", "Point"]
 
@@ -71,7 +73,7 @@ POINTS = {
 }
 
 
-def _install(name, action, count):
+def _install(name, action, count, armed):
     point = POINTS[name]
     module, _, path = point.target.partition(":")
     owner_name, _, method = path.partition(".")
@@ -81,6 +83,8 @@ def _install(name, action, count):
     lock = threading.Lock()
 
     def passed():
+        if armed and not Path(armed).exists():
+            return
         with lock:
             left[0] -= 1
             if left[0] != 0:
@@ -108,10 +112,10 @@ def _install(name, action, count):
 
 def main():
     """The command line of strongroom, with the failpoint that the environment names."""
-    wish = os.environ.pop("STRONGROOM_FAILPOINT", "")
+    wish, armed = os.environ.pop("STRONGROOM_FAILPOINT", ""), os.environ.pop("STRONGROOM_FAILPOINT_ARMED", "")
     if wish:
         name, action, count = wish.split(":")
-        _install(name, action, int(count))
+        _install(name, action, int(count), armed)
     from strongroom.cli.main import main as command_line  # after the wrapping, and as late as the shipped program does
 
     return command_line()

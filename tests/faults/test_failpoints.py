@@ -80,8 +80,11 @@ def load(storm, names):
 @pytest.mark.parametrize("name", POINTS)
 def test_kill_9_at(storm, name, passage):
     storm.daemon.program = PROGRAM
+    armed = storm.daemon.state / "armed"
     storm.daemon.variables["STRONGROOM_FAILPOINT"] = f"{name}:kill:{passage}"
+    storm.daemon.variables["STRONGROOM_FAILPOINT_ARMED"] = str(armed)
     storm.daemon.start()
+    armed.touch()
     client = threading.Thread(target=load, args=(storm, [*GUESTS, *GUESTS]))
     client.start()
     assert storm.daemon.process.wait(DIES_S) == -9, f"{name} was never passed"
