@@ -1,14 +1,17 @@
-"""``python -m bench [--json FILE]``: measure everything, print one table. Exit status 0 whatever the figures are."""
+"""``python -m bench [--json FILE] [PART…]``: measure, print one table. Exit status 0 whatever the figures are."""
 
 import argparse
 import json
 import os
 import platform
+import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Final
 
-from bench import calls, guests, hostile, runs, sealing, starts
+from bench import calls, guests, hostile, modules, runs, sealing, starts, steps, waiting
 from bench.figures import BLOCK, Row, table
 
 NOTES = (
@@ -17,26 +20,41 @@ NOTES = (
 )
 
 
-def measure(directory: Path) -> list[Row]:
-    """All rows, in the order of the table. Sockets are made below ``directory``, so its path must be short."""
-    rows = runs.measure(directory)
-    run = rows[0].samples
-    assert run is not None
-    rows += guests.measure(directory)
-    rows += hostile.measure(directory)
-    rows += calls.measure(directory)
-    rows += starts.measure(directory)
-    return rows + sealing.measure(directory, run)
+PARTS: Final[Mapping[str, Callable[[Path], list[Row]]]] = {
+    "runs": runs.measure,
+    "steps": steps.measure,
+    "guests": guests.measure,
+    "hostile": hostile.measure,
+    "calls": calls.measure,
+    "starts": starts.measure,
+    "waiting": waiting.measure,
+    "modules": modules.measure,
+    "sealing": sealing.measure,
+}
+"""What can be measured, in the order of the table."""
+
+
+def measure(parts: Iterable[str]) -> list[Row]:
+    """The rows of ``parts``. Each has a directory of its own, which must be short: sockets are made below it."""
+    rows: list[Row] = []
+    for part in parts:
+        began = time.monotonic()
+        with tempfile.TemporaryDirectory(prefix="bench-") as directory:
+            rows += PARTS[part](Path(directory))
+        print(f"{part}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+    return rows
 
 
 def main() -> None:
     """Measure, print, and write the raw numbers where they are wanted."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every sample there, in seconds")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"only these of: {', '.join(PARTS)}")
     arguments = parser.parse_args()
+    if unknown := set(arguments.parts) - set(PARTS):
+        parser.error(f"no such part: {', '.join(sorted(unknown))}")
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="bench-") as directory:
-        rows = measure(Path(directory))
+    rows = measure(part for part in PARTS if part in arguments.parts or not arguments.parts)
     print(table(rows))
     print()
     for note in NOTES:

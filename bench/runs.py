@@ -12,7 +12,7 @@ from bench.figures import Row, Samples, in_turns
 from bench.worker import ROOT, Worker
 from strongroom.pb.strongroom.v1 import run_pb2
 from tests.fakes.live_daemon import Api, LiveDaemon
-from tests.fakes.postgres import PostgresServer, wheel
+from tests.fakes.postgres import running_postgres, wheel
 
 __all__ = ["GUEST", "daemon_in", "measure", "one_run"]
 
@@ -30,12 +30,9 @@ RATE_AIM: Final = 1000
 
 def measure(directory: Path) -> list[Row]:
     """Rows of the run, of others beside it, and of many clients at once."""
-    (directory / "postgres").mkdir()
     (directory / "peer").mkdir()
     with ExitStack() as stack:
-        postgres = PostgresServer(directory / "postgres", wheel(), durable=True)
-        postgres.start()
-        stack.callback(postgres.stop)
+        postgres = stack.enter_context(running_postgres(wheel(), durable=True))
         peers = {
             "DBOS on SQLite, one step, in process": ("bench.dbos_worker", f"sqlite:///{directory}/dbos.sqlite"),
             "DBOS on PostgreSQL, one step, in process": ("bench.dbos_worker", postgres.create_database()),

@@ -137,11 +137,11 @@ class PostgresServer:
 
 
 @contextmanager
-def running_postgres(installation: Path) -> Iterator[PostgresServer]:
+def running_postgres(installation: Path, *, durable: bool = False) -> Iterator[PostgresServer]:
     """A started server, removed afterwards. Its directory is short: a socket path has 107 bytes."""
     directory = Path(tempfile.mkdtemp(prefix="srpg"))
     try:
-        server = PostgresServer(directory, installation)
+        server = PostgresServer(directory, installation, durable=durable)
         try:
             server.start()
             yield server
