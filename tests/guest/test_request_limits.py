@@ -84,6 +84,21 @@ def test_a_fetch_names_only_so_many_secrets(execute, count):
         assert len(host.asked_secrets[0].requests) == SECRETS_PER_FETCH_MAX
 
 
+@pytest.mark.parametrize("name", ["await_capabilities", "await_secrets"])
+def test_an_await_has_the_same_limit_because_an_id_takes_one_byte_here_and_twenty_where_it_is_parsed(execute, name):
+    program, host = Program(), PretendedHost()
+    error = program.buffer(256)
+    ids = sdk_pb2.AwaitCapabilitiesRequest(ids=[1] * (LIMIT - 3))
+    at_limit = program.env(name, *program.message(ids), error, 256)
+    beyond = program.env(name, *program.put(ids.SerializeToString() + b"\x08\x01"), error + 256, 256)
+    program.buffer(256)
+    reply = execute(program, host, capability_request_bytes_max=LIMIT)
+    assert ids.ByteSize() == LIMIT
+    assert reply.text(at_limit, error) == "failed to get call from store : 1"
+    reason = too_large("", LIMIT + 2).partition(": ")[2]
+    assert reply.text(beyond, error + 256) == f"error reading from wasm {reason}"
+
+
 def test_the_old_form_writes_the_reason_over_the_request():
     program = Program(form=1)
     place = program.buffer(1024)

@@ -51,7 +51,7 @@ class GuestLimits:
     calls_in_flight_max: int = 30
     """Calls open at once: each holds a thread of the host and a connection of a plugin."""
     capability_request_bytes_max: int = 1_000_000
-    """Size of one request of a guest: each call is sealed into the journal of its run."""
+    """Size of one request of a guest: a call is sealed into the journal of its run, an await becomes a list of ids."""
     poll_subscriptions_max: int = 128
     """Subscriptions of one ``poll_oneoff``: the host works once through each of them."""
     metric_bytes_max: int = 0

@@ -94,7 +94,7 @@ class LimitSettings(BaseModel):
     )
     capability_request_bytes_max: Bytes = Field(
         default=1_000_000,
-        description="Size of the request of one call; each is sealed into the journal of its run.",
+        description="Size of one request of a guest: a call, sealed into the journal of its run, or an await.",
     )
     capability_call_timeout_ms: Milliseconds = Field(
         default=180_000,

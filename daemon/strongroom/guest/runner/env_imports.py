@@ -93,7 +93,7 @@ def get_secrets(run: Execution, pointer: int, size: int, out: int, out_max: int)
 def await_capabilities(run: Execution, pointer: int, size: int, out: int, out_max: int) -> int:
     """Wait for capability calls: size of the ``AwaitCapabilitiesResponse``, or the negative size of an error text."""
     try:
-        ids = list(sdk_pb2.AwaitCapabilitiesRequest.FromString(run.memory.read(pointer, size)).ids)
+        ids = list(sdk_pb2.AwaitCapabilitiesRequest.FromString(_awaited(run, pointer, size)).ids)
         raw = _await(run, Kind.CAPABILITY, ids, out_max)
         response = sdk_pb2.AwaitCapabilitiesResponse()
         for call_id, data in zip(ids, raw, strict=True):
@@ -108,7 +108,7 @@ def await_capabilities(run: Execution, pointer: int, size: int, out: int, out_ma
 def await_secrets(run: Execution, pointer: int, size: int, out: int, out_max: int) -> int:
     """Wait for secrets fetches: size of the ``AwaitSecretsResponse``, or the negative size of an error text."""
     try:
-        ids = list(sdk_pb2.AwaitSecretsRequest.FromString(run.memory.read(pointer, size)).ids)
+        ids = list(sdk_pb2.AwaitSecretsRequest.FromString(_awaited(run, pointer, size)).ids)
         raw = _await(run, Kind.SECRETS, ids, out_max)
         response = sdk_pb2.AwaitSecretsResponse()
         for call_id, data in zip(ids, raw, strict=True):
@@ -223,6 +223,14 @@ def _waits_for_slot(run: Execution) -> runner_pb2.Waits:
 def _waits_for(run: Execution, kind: Kind, ids: list[int]) -> runner_pb2.Waits:
     left = [call_id for call_id in ids if run.calls.answer(kind, call_id) is None]
     return runner_pb2.Waits(capabilities=left) if kind is Kind.CAPABILITY else runner_pb2.Waits(secrets=left)
+
+
+def _awaited(run: Execution, pointer: int, size: int) -> bytes:
+    """The bytes of a request that awaits. An id takes one byte there, and some twenty once it is parsed."""
+    run.memory.check(pointer, size)
+    if size > run.limits.capability_request_bytes_max:
+        raise _AwaitError(f"error reading from wasm {_too_large(run, size)}")
+    return run.memory.read(pointer, size)
 
 
 def _await(run: Execution, kind: Kind, ids: list[int], out_max: int) -> list[bytes]:
