@@ -4,6 +4,7 @@ How late each of them ends is measured by the benchmarks; here only that it ends
 """
 
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -31,7 +32,12 @@ TRAPPED = {
     "no-room": "no memory for an error text",
     "too-much": "limits.response_bytes_max",
 }
-ANSWERED = ["log-flood", "gigabyte-answer", "same-call", "pending-calls", "leaves-calls", "bad-pointers", "twice"]
+ANSWERED = [
+    "log-flood", "million-lines", "gigabyte-answer", "same-call", "pending-calls", "many-ids", "leaves-calls",
+    "bad-pointers", "twice",
+]  # fmt: skip
+RUNNER_BYTES_MAX = GuestLimits().memory_bytes_max + 100_000_000
+"""What a runner takes with the largest guest in it: the guest, its code, and what its host function works on."""
 
 
 class Beside(threading.Thread):
@@ -83,7 +89,11 @@ def busy_pool(tmp_path_factory):
 
 
 def healthy(pool):
-    """The pool serves the hostile owner too, right afterwards."""
+    """The pool serves the hostile owner too, right afterwards, and no runner has ever been larger than it may be."""
+    with pool._fleet._changed:
+        statuses = [Path(f"/proc/{runner.pid}/status").read_text() for runner in pool._fleet._idle]
+    peaks = [int(status.partition("VmHWM:")[2].split()[0]) * 1024 for status in statuses]
+    assert [peak for peak in peaks if peak > RUNNER_BYTES_MAX] == [], "the bound of memory holds for its runner too"
     return run(pool, "config").value.bytes_value == b"config"
 
 
