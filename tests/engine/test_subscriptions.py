@@ -115,8 +115,8 @@ def test_a_delivery_that_waits_goes_away_with_its_event_unconfirmed(desk, how):
     firing.start()
     assert desk.runs.asked.acquire(timeout=WAIT_S)
     {
-        "pause": desk.desk.pause,
-        "forget": lambda s: desk.desk.forget(s.workflow_id),
+        "pause": lambda s: desk.catalog.pause(OWNER, s.workflow_id),
+        "forget": lambda s: desk.catalog.delete(OWNER, s.workflow_id, validate_only=False),
         "close": lambda s: desk.desk.close(),
     }[how](spec)
     firing.join(WAIT_S)

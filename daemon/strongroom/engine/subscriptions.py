@@ -7,7 +7,8 @@ said that the subscription itself is wrong. Source: contracts, "cre-guest" secti
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Final
 
@@ -18,7 +19,7 @@ from strongroom.engine.specs import ACTIVE, Spec, TamperedSpec
 from strongroom.engine.subscription import Acceptance, Subscription, SubscriptionReport
 from strongroom.engine.subscription_states import SubscriptionEvent
 from strongroom.engine.triggers import only_by_hand
-from strongroom.errors import CapabilityError, StrongroomError
+from strongroom.errors import CapabilityError, KeyMissing, StrongroomError, Tampered
 from strongroom.pb.capabilities.v1 import capabilities_pb2
 from strongroom.plugin.error_text import error_of
 from strongroom.registry.workers import Workers
@@ -63,25 +64,34 @@ class TriggerDesk:
 
         Returns after at most ``limits.trigger_registrations_timeout_ms`` and a little.
         """
-        enrolment = self._enrolment(spec)
-        with enrolment.lock:
-            enrolment.spec, enrolment.wanted, enrolment.attempts = spec, True, 0
-            enrolment.epoch += 1
-            self._register_all(enrolment)
+        with self._held(spec) as (enrolment, record):
+            if record is not None and record.row.status == ACTIVE:
+                self._register_anew(enrolment, record)
 
     def pause(self, spec: Spec) -> None:
         """Take no more events of a workflow. Its triggers keep what they have until ``enrol``."""
-        enrolment = self._enrolment(spec)
-        self._end(enrolment, lambda trigger, request: trigger.pause(request), SubscriptionEvent.PAUSED)
+        self._hush(spec.workflow_id)
+        with self._held(spec) as (enrolment, record):
+            if record is not None and record.row.status == ACTIVE:
+                # Activated since; its subscriptions were told to take nothing more a moment ago.
+                self._register_anew(enrolment, record)
+            elif record is not None or enrolment.epoch:
+                self._end(enrolment, lambda trigger, request: trigger.pause(request), SubscriptionEvent.PAUSED)
 
     def forget(self, workflow_id: str, spec: Spec | None = None) -> None:
         """The workflow is gone: its triggers forget it too. ``spec`` helps where this desk has not met it yet."""
-        enrolment = self._enrolments.get(workflow_id) if spec is None else self._enrolment(spec)
-        if enrolment is None:
+        known = self._enrolments.get(workflow_id)
+        spec = spec or (known.spec if known is not None else None)
+        if spec is None:
             return
-        self._end(enrolment, lambda trigger, request: trigger.unregister(request), SubscriptionEvent.FORGOTTEN)
-        with self._lock:
-            self._enrolments.pop(workflow_id, None)
+        self._hush(workflow_id)
+        with self._held(spec) as (enrolment, record):
+            self._end(enrolment, lambda trigger, request: trigger.unregister(request), SubscriptionEvent.FORGOTTEN)
+            with self._lock:
+                self._enrolments.pop(workflow_id, None)
+        if record is not None:
+            # Registered again since, perhaps with other triggers.
+            self.enrol(record)
 
     def report(self, workflow_id: str) -> list[SubscriptionReport]:
         """How the subscriptions of a workflow stand, in the guest's order; empty for one that is not known here."""
@@ -110,15 +120,13 @@ class TriggerDesk:
 
     def _found(self, spec: Spec) -> None:
         """A workflow of before the start; unless somebody was here with news of it."""
-        enrolment = self._enrolment(spec)
-        with enrolment.lock:
-            if enrolment.epoch or self._closed:
+        with self._held(spec) as (enrolment, record):
+            if enrolment.epoch or self._closed or record is None:
                 return
-            enrolment.epoch = 1
-            if spec.row.status == ACTIVE:
-                enrolment.wanted = True
-                self._register_all(enrolment)
+            if record.row.status == ACTIVE:
+                self._register_anew(enrolment, record)
             else:
+                enrolment.epoch = 1
                 for subscription in enrolment.subscriptions:
                     subscription.move(SubscriptionEvent.PAUSED)
 
@@ -129,6 +137,48 @@ class TriggerDesk:
                 known = self._enrolments[spec.workflow_id] = Enrolment(spec)
                 known.subscriptions = [self._subscription(spec, index) for index in range(len(spec.subscriptions))]
             return known
+
+    @contextmanager
+    def _held(self, spec: Spec) -> Iterator[tuple[Enrolment, Spec | None]]:
+        """The enrolment of a workflow with its lock, and the workflow's record as it stands now.
+
+        Whoever changes a record comes here afterwards, in any order; so the record decides, and not who comes last.
+        """
+        while True:
+            enrolment = self._enrolment(spec)
+            with enrolment.lock:
+                if self._enrolments.get(spec.workflow_id) is not enrolment:
+                    continue  # forgotten while its lock was waited for
+                try:
+                    yield enrolment, self._standing(spec)
+                finally:
+                    if not enrolment.epoch:
+                        # Nobody registered it, and it may be gone; who comes next makes it again.
+                        with self._lock:
+                            self._enrolments.pop(spec.workflow_id, None)
+                return
+
+    def _standing(self, spec: Spec) -> Spec | None:
+        """The record of a workflow now; nothing when it is gone, or cannot be believed."""
+        try:
+            return self._host.specs.get(spec.workflow_id)
+        except (Tampered, KeyMissing):
+            return None
+        except StrongroomError:
+            # The database does not say: what it said last holds.
+            return spec
+
+    def _hush(self, workflow_id: str) -> None:
+        """Before its lock is waited for: whoever waits to deliver goes away, however long a registration takes."""
+        known = self._enrolments.get(workflow_id)
+        for subscription in known.subscriptions if known is not None else ():
+            subscription.stop()
+
+    def _register_anew(self, enrolment: Enrolment, record: Spec) -> None:
+        """Register under ``record``, whatever was tried before. Called with the enrolment's lock."""
+        enrolment.spec, enrolment.wanted, enrolment.attempts = record, True, 0
+        enrolment.epoch += 1
+        self._register_all(enrolment)
 
     def _subscription(self, spec: Spec, index: int) -> Subscription:
         wish = spec.subscriptions[index]
@@ -213,16 +263,13 @@ class TriggerDesk:
         how: Callable[[Trigger, capabilities_pb2.TriggerRegistrationRequest], None],
         event: SubscriptionEvent,
     ) -> None:
-        # Before the lock: whoever waits to deliver goes away at once, however long a registration still takes.
-        for subscription in enrolment.subscriptions:
+        """Called with the enrolment's lock."""
+        enrolment.wanted = False
+        enrolment.epoch += 1
+        for index, subscription in enumerate(enrolment.subscriptions):
             subscription.stop()
-        with enrolment.lock:
-            enrolment.wanted = False
-            enrolment.epoch += 1
-            for index, subscription in enumerate(enrolment.subscriptions):
-                subscription.stop()
-                self._quietly(enrolment.spec, index, how)
-                subscription.move(event)
+            self._quietly(enrolment.spec, index, how)
+            subscription.move(event)
 
     def _quietly(
         self, spec: Spec, index: int, how: Callable[[Trigger, capabilities_pb2.TriggerRegistrationRequest], None]
