@@ -2,9 +2,11 @@
 
 import json
 import os
+import queue
 import signal
 import socket
 import sys
+import threading
 import time
 
 import pytest
@@ -17,7 +19,7 @@ from tests.fakes.web_site import Authority, Site, says
 from tools.build_guests import Guest, build
 
 CALLER = Caller(b"scenario")
-SLOW_S = 0.2
+PLUGINS = ("http-trigger", "http-actions")
 
 
 @pytest.fixture(scope="module")
@@ -29,16 +31,20 @@ def webhook(tmp_path_factory):
 
 @pytest.fixture
 def site(tmp_path):
-    """Answers with what it got, and keeps it."""
+    """Answers with what it got while its ``door`` is open; ``arrived`` has the input of each request before that."""
     authority = Authority(tmp_path)
+    door, arrived = threading.Event(), queue.SimpleQueue()
+    door.set()
 
     def answer(seen):
-        time.sleep(SLOW_S)  # so that every kill finds requests that are under way
+        arrived.put(json.loads(seen.body))
+        door.wait(DEADLINE_S)
         yield says(200, b"got " + seen.body)
 
     made = Site(answer, certificate=authority.file("localhost"))
-    made.authority = authority.path
+    made.authority, made.door, made.arrived = authority.path, door, arrived
     yield made
+    door.set()
     made.close()
 
 
@@ -109,25 +115,56 @@ def test_a_signed_request_starts_a_run_that_sends_one(host, webhook, site):
     assert len(site.seen) == 1
 
 
+def kill(host, cycle):
+    """Kill the host, or its plugins, and return when all of them are there again."""
+    if cycle % 2 == 0:
+        host.kill()
+        host.start()
+        return
+    with host.channel() as api:
+        before = {name: api.plugin(name) for name in PLUGINS}
+        for plugin in before.values():
+            os.kill(plugin.pid, signal.SIGKILL)
+        end = time.monotonic() + DEADLINE_S
+        while not all(is_back(api.plugin(name), plugin) for name, plugin in before.items()):
+            assert time.monotonic() < end, [api.plugin(name) for name in PLUGINS]
+            time.sleep(0.05)
+
+
+def is_back(plugin, before):
+    return plugin.restarts > before.restarts and plugin.state == "ready"
+
+
 def test_whatever_is_killed_each_request_is_one_run_and_goes_out_at_most_once(host, webhook, site):
     workflow, ids = register(host, webhook, site), {}
+    answered, held = set(), set()  # the answer was there before the kill; the request was, and could not be answered
+
+    def ask_for(kind, cycle):
+        names = {f"{kind}-{cycle}-{number}" for number in range(3)}
+        ids.update({name: ask(host, workflow, name) for name in names})
+        return names
+
     for cycle in range(4):
-        for number in range(6):
-            name = f"order-{cycle}-{number}"
-            ids[name] = ask(host, workflow, name)
-        if cycle % 2:
-            with host.channel() as api:
-                for plugin in ("http-trigger", "http-actions"):
-                    os.kill(api.plugin(plugin).pid, signal.SIGKILL)
-        else:
-            host.kill()
-            host.start()
+        asked = ask_for("answered", cycle)
+        assert {ended(host, name).run.status for name in asked} == {run_pb2.RUN_STATUS_COMPLETED}
+        answered |= asked
+        site.door.clear()
+        asked = ask_for("held", cycle)
+        arrived = set()
+        while not asked <= arrived:
+            arrived.add(site.arrived.get(timeout=DEADLINE_S))
+        held |= asked
+        ask_for("hurried", cycle)  # the kill may find these anywhere
+        kill(host, cycle)
+        site.door.set()
     assert {name: ask(host, workflow, name) for name in ids} == ids
     runs = {name: ended(host, name) for name in ids}
     assert {name: run.run.execution_id for name, run in runs.items()} == ids
     sent = sorted(json.loads(seen.body) for seen in site.seen)
     assert sent == sorted(set(sent)), "nothing went out twice"
-    unknown = [run for run in runs.values() if run.run.status != run_pb2.RUN_STATUS_COMPLETED]
-    assert all("OUTCOME_UNKNOWN" in run.error or "Unavailable" in run.error for run in unknown), unknown
-    assert len(sent) + len(unknown) >= len(ids)
-    assert sent, "some of them went out before anything was killed"
+    said = {name: run.error for name, run in runs.items() if run.run.status != run_pb2.RUN_STATUS_COMPLETED}
+    assert answered | said.keys() | set(sent) == ids.keys()
+    assert not answered & said.keys(), "an answer that was there is not lost"
+    assert held <= set(sent)
+    assert {name for name in held if "OUTCOME_UNKNOWN" in said.get(name, "")} == held, said
+    assert all("OUTCOME_UNKNOWN" in error or "Unavailable" in error for error in said.values()), said
