@@ -20,6 +20,8 @@ from tests.faults.scale import SCALE
 
 SAMPLES = Path(__file__).resolve().parents[2] / "daemon" / "strongroom" / "app" / "samples"
 RECOVERY_S = 20
+OPERATIONS_OF_A_START = 40
+"""About as many as a start makes on the disk; one that is to fail after that many may find the start done."""
 TYPED = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.DEADLINE_EXCEEDED}
 
 
@@ -106,8 +108,10 @@ def test_whichever_operation_fails_nothing_is_acknowledged_that_is_not_kept(stat
         api.register(SAMPLES / "greet.wasm", "greet")
         for after in range(SCALE.disk_operations):
             run_id = new_run_id()
-            # Every other time the disk stays bad until the answer is there, as a full one does.
-            disk.fail(error, after=after, once=after % 2 == 0)
+            # Every other time the disk stays bad until the answer is there, as a full one does; and in each round
+            # over the operations the other way round.
+            round_number, operation = divmod(after, OPERATIONS_OF_A_START)
+            disk.fail(error, after=operation, once=(operation + round_number) % 2 == 0)
             refusal = start(api, run_id)
             if refusal is None:
                 acknowledged.append(run_id)
