@@ -113,17 +113,15 @@ class Admission:
         return self._accepted(spec, header, self._created(trigger_index, payload), (), standing, once=True)
 
     def repeat(
-        self, header: RunRow, created: journal_pb2.RunCreated, steps: Sequence[JournalEvent], *, run_id: str
+        self, spec: Spec, header: RunRow, created: journal_pb2.RunCreated, steps: Sequence[JournalEvent], *, run_id: str
     ) -> tuple[RunRow, bool]:
         """A new run of what ``header`` ran, begun with ``created``, whose journal holds the events ``steps`` already.
 
-        The header of the run and whether it is new; it is on disk when this returns.
+        ``spec`` is the workflow's record that was compared with ``header``. The header of the run and whether it is
+        new; it is on disk when this returns.
         """
-        spec = self._host.specs.get(header.workflow_id)
-        if spec is None:
-            raise NotFound("SR-WF-003", f"workflow {header.workflow_id} was deleted", fix="register it again")
         self._startable(spec)
-        asked = f"repeat|{header.run_id}|{created.from_step}".encode()
+        asked = _asked_again(header.run_id, created.from_step)
         new = self._header(spec, run_id, header.trigger_index, run_id, asked)
         new = replace(new, parent_run_id=header.run_id)
 
@@ -134,6 +132,13 @@ class Admission:
             return found
 
         return self._accepted(spec, new, created, steps, standing)
+
+    def repeated(self, parent_id: str, from_step: str, run_id: str) -> RunRow | None:
+        """The run ``run_id`` when it repeats run ``parent_id`` from that step, which may be gone by now."""
+        found = self._host.journals.get(run_id) if run_id.startswith(PREFIX) else None
+        if found is None or found.request_digest != self._digest(found, _asked_again(parent_id, from_step)):
+            return None
+        return self._going_on(found)
 
     def _accepted(
         self,
@@ -287,3 +292,8 @@ class Admission:
             and found.event_id == (wish.event_id or wish.run_id)
             and self._digest(found, wish.asked()) == found.request_digest
         )
+
+
+def _asked_again(parent_id: str, from_step: str) -> bytes:
+    """What a caller wants who has a run repeated."""
+    return f"repeat|{parent_id}|{from_step}".encode()

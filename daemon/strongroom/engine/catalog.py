@@ -5,14 +5,16 @@ import time
 from typing import Final, Protocol
 
 from strongroom.engine.host import EngineHost
-from strongroom.engine.specs import ACTIVE, ID_CHARACTERS, PAUSED, Spec, TamperedSpec
-from strongroom.errors import KeyMissing, Tampered, TimedOut
+from strongroom.engine.specs import ACTIVE, CHANGED, ID_CHARACTERS, PAUSED, Spec, TamperedSpec
+from strongroom.errors import Conflict, KeyMissing, Tampered, TimedOut
 from strongroom.storage import runs
 
 __all__ = ["Catalog", "Desk"]
 
 DRAIN_LOOK_S: Final = 0.1
 """How often a deletion that waits looks whether the last run has ended."""
+ATTEMPTS: Final = 5
+"""How often a record is read again that others change in the same moment."""
 
 
 class Desk(Protocol):
@@ -124,5 +126,13 @@ class Catalog:
         return self._host.journals.database.read(lambda connection: runs.count_unfinished(connection, workflow_id))
 
     def _with_status(self, owner: str, name_or_id: str, status: str) -> Spec:
-        spec = self._host.specs.only(owner, name_or_id)
-        return spec if spec.row.status == status else self._host.specs.set_status(spec, status)
+        for attempt in range(1, ATTEMPTS + 1):
+            spec = self._host.specs.only(owner, name_or_id)
+            if spec.row.status == status:
+                break
+            try:
+                return self._host.specs.set_status(spec, status)
+            except Conflict as error:
+                if error.code != CHANGED or attempt == ATTEMPTS:
+                    raise
+        return spec

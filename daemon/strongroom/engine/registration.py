@@ -122,7 +122,7 @@ class Registration:
         warnings = list(attributes.warnings)
         standing = self._host.specs.get(identity)
         if standing is not None:
-            return Registered(_unchanged(standing, attributes, wish.tag), created=False, warnings=warnings)
+            return Registered(_unchanged(standing, attributes, wish, binary), created=False, warnings=warnings)
         self._check_count(owner)
         warnings += self._others(owner, wish.name)
         info = self._compiler.compile(binary.wasm()).info
@@ -134,11 +134,12 @@ class Registration:
             if wish.validate_only:
                 module.close()
                 return Registered(replace(draft, subscriptions=subscriptions.subscriptions), False, warnings)
-            return self._store(draft, binary, module, subscriptions, warnings)
+            return self._store(draft, wish, binary, module, subscriptions, warnings)
 
     def _store(
         self,
         draft: Spec,
+        wish: Wish,
         binary: StoredBinary,
         module: Module,
         subscriptions: sdk_pb2.TriggerSubscriptionRequest,
@@ -158,7 +159,7 @@ class Registration:
             standing = self._host.specs.get(draft.workflow_id)
             if standing is None:
                 raise
-            return Registered(_unchanged(standing, draft.attributes, draft.row.workflow_tag), False, warnings)
+            return Registered(_unchanged(standing, draft.attributes, wish, binary), False, warnings)
         self._host.keep_module(spec, module)
         self._registered(spec)
         return Registered(spec, True, warnings)
@@ -253,11 +254,21 @@ def _hides(text: str) -> bool:
     return any(unicodedata.category(character) in HIDDEN for character in text)
 
 
-def _unchanged(standing: Spec, attributes: Attributes, tag: str) -> Spec:
+def _unchanged(standing: Spec, attributes: Attributes, wish: Wish, binary: StoredBinary) -> Spec:
     """``standing`` when the registration says the same of it."""
+    row = standing.row
+    if (row.workflow_name, row.binary_sha256, standing.config) != (wish.name, binary.sha256, wish.config):
+        # The id is a hash of all three, one behind the other, so the end of one may be the beginning of the next.
+        raise Conflict(
+            "SR-WF-022",
+            f"workflow {standing.workflow_id} is registered with another name, binary or config",
+            why="the id does not tell them apart: put together, they are the same bytes",
+            fix="change the config so that the workflow gets another id",
+            workflow_id=standing.workflow_id,
+        )
     changes = difference(standing.attributes, attributes)
-    if standing.row.workflow_tag != tag:
-        changes.append(f"tag: {standing.row.workflow_tag!r} -> {tag!r}")
+    if standing.row.workflow_tag != wish.tag:
+        changes.append(f"tag: {standing.row.workflow_tag!r} -> {wish.tag!r}")
     if changes:
         raise Conflict(
             "SR-WF-010",

@@ -3,10 +3,11 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Final
 
 from strongroom.engine.admission import Admission
-from strongroom.engine.event_types import RESTRICTIONS_SET, STEP_COMPLETED, STEP_CREATED, TIME_READ
+from strongroom.engine.event_types import CREATED, RESTRICTIONS_SET, STEP_COMPLETED, STEP_CREATED, TIME_READ
 from strongroom.engine.execution import draw_entropy, draw_seed
 from strongroom.engine.history import History
 from strongroom.engine.host import EngineHost
@@ -16,7 +17,7 @@ from strongroom.engine.opened import asks_for_secrets
 from strongroom.engine.recorded import limits_now
 from strongroom.engine.runids import check_run_id, new_run_id
 from strongroom.engine.standing import standing_workflow
-from strongroom.errors import InvalidInput, WrongState
+from strongroom.errors import InvalidInput, Refused, Unavailable, WrongState
 from strongroom.modules.route import LOCAL
 from strongroom.pb.strongroom.journal.v1 import journal_pb2
 from strongroom.storage.runs import RunRow
@@ -25,6 +26,8 @@ __all__ = ["Retried", "Retries"]
 
 SEEN_BEFORE: Final = frozenset({TIME_READ, RESTRICTIONS_SET})
 """Beside the steps, what a guest saw that its next request may depend on."""
+TAKEN_OVER: Final = SEEN_BEFORE | {CREATED, STEP_CREATED, STEP_COMPLETED}
+"""What the journal of a repeated run begins with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,16 @@ class Retries:
         same randomness, and the recorded answers of the steps before. The same ``new_id`` again finds the run that it
         stands for. Raises ``WrongState``, ``InvalidInput``, and what a start raises.
         """
+        try:
+            return self._begun(run_id, from_step, new_id)
+        except (Refused, Unavailable):
+            # What was accepted before stays accepted, whatever became of its workflow or of the run that it repeats.
+            found = self._admission.repeated(run_id, from_step, new_id)
+            if found is None:
+                raise
+            return Retried(found, False, self._kept_by(found))
+
+    def _begun(self, run_id: str, from_step: str, new_id: str) -> Retried:
         parent = self._history.header(run_id)
         if parent.status not in FINAL:
             raise WrongState(
@@ -67,12 +80,17 @@ class Retries:
                 fix="repeat it from its start: leave the step out",
                 run_id=parent.run_id,
             )
-        standing_workflow(self._host, parent)
+        spec = standing_workflow(self._host, parent)
         created, kept = self._taken_over(parent, from_step)
         answers = sum(event.row.event_type == STEP_COMPLETED for event in kept)
         target = check_run_id(new_id) if new_id else new_run_id()
-        header, is_new = self._admission.repeat(parent, created, kept, run_id=target)
+        header, is_new = self._admission.repeat(spec, parent, created, kept, run_id=target)
         return Retried(header, is_new, answers)
+
+    def _kept_by(self, header: RunRow) -> int:
+        """How many answers a run took over: those that its journal held before it was started."""
+        begun = takewhile(lambda event: event.row.event_type in TAKEN_OVER, self._history.stored(header))
+        return sum(event.row.event_type == STEP_COMPLETED for event in begun)
 
     def _taken_over(self, parent: RunRow, from_step: str) -> tuple[journal_pb2.RunCreated, list[JournalEvent]]:
         stored = self._history.stored(parent)

@@ -20,7 +20,7 @@ from strongroom.storage import specs as rows
 from strongroom.storage.database import Connection, Database
 from strongroom.storage.specs import SpecRow
 
-__all__ = ["ACTIVE", "PAUSED", "Spec", "Specs", "TamperedSpec"]
+__all__ = ["ACTIVE", "CHANGED", "PAUSED", "Spec", "Specs", "TamperedSpec"]
 
 ACTIVE: Final = "active"
 PAUSED: Final = "paused"
@@ -28,6 +28,8 @@ TABLE: Final = "workflow_specs"
 ID_CHARACTERS: Final = 64
 SHOWN_MAX: Final = 10
 """Ids that an error names: enough to choose from, and not a screenful."""
+CHANGED: Final = "SR-WF-021"
+"""The code of a record that is not the one any more that was read."""
 KNOWN_MAX: Final = 128
 """Records that are kept opened: a busy host starts runs of a few workflows, each of them many times."""
 
@@ -167,9 +169,25 @@ class Specs:
         return self._verified(authentic)
 
     def set_status(self, spec: Spec, status: str) -> Spec:
-        """``spec`` with another status; returns after the disk has it."""
+        """``spec`` with another status; returns after the disk has it.
+
+        Raises ``Conflict`` when the record is not ``spec`` any more: what was registered since, perhaps to run in an
+        enclave, must not become again what it was.
+        """
         changed = self._authenticated(replace(spec.row, status=status, updated_at=int(time.time() * 1000)))
-        self._database.write(lambda connection: rows.replace(connection, changed)).result()
+
+        def job(connection: Connection) -> None:
+            if rows.get_mac(connection, changed.workflow_id) != spec.row.mac:
+                raise Conflict(
+                    CHANGED,
+                    f"workflow {changed.workflow_id} was changed meanwhile",
+                    why="somebody else paused, activated, deleted or registered it in the same moment",
+                    fix="look at it, and try again",
+                    workflow_id=changed.workflow_id,
+                )
+            rows.replace(connection, changed)
+
+        self._database.write(job).result()
         return self._verified(changed)
 
     def remove(self, workflow_id: str, *, validate_only: bool) -> None:
