@@ -7,8 +7,9 @@ Rule 1: a step is entered once and left once; whoever asks for it meanwhile wait
 long as its guest lives: otherwise each guest would leave a waiting thread for each call behind.
 Rule 2: an answer that came after the guest was dropped is kept until the journal is read again.
 Rule 3: an answer that could not be journalled is kept as well, and journalled once the journal is open again.
-Rule 4: once closed, nothing is entered any more; what is under way ends without anybody listening.
-Rule 5: a thread of a guest that was dropped makes no call that has been answered since.
+Rule 4: once closed, nothing is entered any more.
+Rule 5: what nobody will ask for any more, because the run has ended, is hung up.
+Rule 6: a thread of a guest that was dropped makes no call that has been answered since.
 """
 
 import threading
@@ -16,6 +17,7 @@ from collections.abc import Callable, Container, Iterable
 
 from strongroom.errors import Cancelled, StrongroomError
 from strongroom.pb.strongroom.journal.v1 import journal_pb2
+from strongroom.plugin.hang_up import HangUp
 
 __all__ = ["Call", "Calls", "GuestDropped", "stopped"]
 
@@ -27,7 +29,7 @@ class GuestDropped(Cancelled):
 class Call:
     """One step under way. ``done`` once it is answered or failed."""
 
-    __slots__ = ("answer", "asked", "done", "error", "name", "round", "unwritten")
+    __slots__ = ("answer", "asked", "done", "error", "hang_up", "name", "round", "unwritten")
 
     def __init__(self, name: str, asked: bytes, number: int) -> None:
         self.name = name
@@ -37,6 +39,7 @@ class Call:
         self.answer: journal_pb2.StepCompleted | None = None
         self.unwritten: journal_pb2.StepCompleted | None = None
         self.error: StrongroomError | None = None
+        self.hang_up = HangUp()
 
     def result(self) -> journal_pb2.StepCompleted:
         """The answer of a call that is done. Raises what kept it from getting into the journal."""
@@ -193,11 +196,14 @@ class Calls:
             return self._closed
 
     def close(self) -> None:
-        """Enter nothing any more."""
+        """Enter nothing any more, and hang up what is under way: the run has ended, and nobody will ask for it."""
         with self._changed:
             self._closed = True
             self._told = None
+            under_way = list(self._open.values())
             self._changed.notify_all()
+        for call in under_way:
+            call.hang_up.set()
 
     def wait_idle(self, timeout_s: float) -> bool:
         """Enter nothing any more, and wait until no call is under way; whether that came in time."""

@@ -18,6 +18,7 @@ from strongroom.pb.capabilities.v1 import capabilities_pb2
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.strongroom.journal.v1 import journal_pb2
 from strongroom.plugin.error_text import error_of, format_error
+from strongroom.plugin.hang_up import hung_up
 
 __all__ = ["OUTCOME_UNKNOWN", "Caller", "failed_call", "is_retried"]
 
@@ -56,7 +57,8 @@ class Caller:
                 answer.attempts = attempts
                 return answer
             wait_s = self.policy.wait_ms(attempts) / 1000
-            again = not once and attempts < self.policy.attempts_max and is_retried(answer, self.policy)
+            may_help = is_retried(answer, self.policy) and hung_up() is None
+            again = not once and attempts < self.policy.attempts_max and may_help
             if not again or time.monotonic() + wait_s >= deadline_s or self.cancel.wait(wait_s):
                 failed = sdk_pb2.CapabilityResponse(error=format_error(answer))
                 return journal_pb2.StepCompleted(response=failed.SerializeToString(), attempts=attempts)

@@ -75,7 +75,8 @@ class Steps:
                 self._begin(call.name, created, once=once)
             if self.cancel.reason is not None:
                 raise stopped()
-            completed = send(was_sent)
+            with call.hang_up.during():
+                completed = send(was_sent)
             completed.answered_unix_ns = self.now_unix_ns()
             self.journal.settle(self.journal.note(STEP_COMPLETED, call.name, completed.SerializeToString()))
         except StrongroomError as error:

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from strongroom.errors import CapabilityError
 from strongroom.pb.capabilities.v1 import capabilities_pb2
+from strongroom.plugin.hang_up import ended_by, hung_up
 from strongroom.registry.limits import CallLimits
 
 __all__ = ["BoundedExecutable", "ExecutableBackend", "Gate"]
@@ -29,13 +30,17 @@ class Gate:
 
     def enter(self, timeout_s: float) -> bool:
         """Count one more open call, waiting for its turn; false when that did not come in time."""
-        with self._changed:
+        with ended_by(self._look_again), self._changed:
             if self._open >= self.limits.concurrency_max and not self._changed.wait_for(
-                lambda: self._open < self.limits.concurrency_max, timeout_s
+                lambda: self._open < self.limits.concurrency_max or hung_up() is not None, timeout_s
             ):
                 return False
             self._open += 1
             return True
+
+    def _look_again(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
 
     def leave(self) -> None:
         """One call is over."""
@@ -76,6 +81,8 @@ class BoundedExecutable:
                 f"{limits.concurrency_max} calls of this plugin are open, the limit (concurrency_max), and none ended",
             )
         try:
+            if (left := hung_up()) is not None:
+                raise left
             response = self._backend.execute(request, timeout_s=timeout_s)
         finally:
             self._gate.leave()

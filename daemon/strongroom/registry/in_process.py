@@ -12,6 +12,7 @@ from strongroom.plugin.build import Hooks, build_plugin
 from strongroom.plugin.capability import Capability
 from strongroom.plugin.dispatch import TriggerBook, TriggerSink, invoke
 from strongroom.plugin.error_text import error_of
+from strongroom.plugin.hang_up import ended_by, hung_up
 from strongroom.plugin.host import Artifacts, Host, Store
 from strongroom.registry.limits import CallLimits, Supervision
 from strongroom.registry.offers import Offers
@@ -35,11 +36,16 @@ class _Runs:
     def run(self, work: Callable[[], Any], timeout_s: float) -> Any:
         """What ``work`` returns. Raises ``CapabilityError``. Any: each method has its own answer."""
         future = self._workers.submit(work)
-        try:
-            raised = future.exception(timeout_s)
-        except TimeoutError:
+        over = threading.Event()
+        future.add_done_callback(lambda _: over.set())
+        with ended_by(over.set):
+            over.wait(timeout_s)
+        if not future.done():
             future.cancel()
-            raise CapabilityError("Public", "System", "DeadlineExceeded", f"no answer within {timeout_s:g} s") from None
+            raise hung_up() or CapabilityError(
+                "Public", "System", "DeadlineExceeded", f"no answer within {timeout_s:g} s"
+            )
+        raised = future.exception()
         if raised is not None:
             raise error_of(raised) from raised
         return future.result()

@@ -13,6 +13,7 @@ from strongroom.errors import CapabilityError
 from strongroom.pb.capabilities.v1 import capabilities_pb2
 from strongroom.plugin.dispatch import TriggerSink
 from strongroom.plugin.error_text import format_error, parse_error
+from strongroom.plugin.hang_up import current, ended_by, hung_up
 from strongroom.plugin.serve.wire import CHANNEL_OPTIONS, SIDE_CALL_TIMEOUT_S
 
 __all__ = ["RemoteExecutable", "RemoteTrigger", "new_channel"]
@@ -34,8 +35,8 @@ class RemoteExecutable:
     """A capability on the far side of a channel.
 
     ``plain`` when the far side is known to answer ``Execute`` with one message and then end (our own processes do): it
-    is then read as a plain answer, which on the wire is the same thing. From anybody else one message is read from
-    the stream and the rest is dropped.
+    is then read as a plain answer, which on the wire is the same thing. From anybody else, and where the caller may
+    hang up, one message is read from the stream and the rest is dropped.
     """
 
     def __init__(self, channel: grpc.Channel, metadata: Metadata, *, plain: bool) -> None:
@@ -51,12 +52,13 @@ class RemoteExecutable:
         """The answer. Raises ``CapabilityError`` for a failed call and for trouble on the way."""
         response: capabilities_pb2.CapabilityResponse
         try:
-            if self._plain is not None:
+            # A plain call cannot be ended while it waits.
+            if self._plain is not None and current() is None:
                 response = self._plain(request, timeout=timeout_s, metadata=self._metadata)
             else:
                 response = self._first(request, timeout_s)
         except grpc.RpcError as error:
-            raise _transport_error(error) from error
+            raise hung_up() or _transport_error(error) from error
         except ValueError as error:  # what grpc raises for a channel that was closed
             raise CapabilityError(
                 "Public", "System", "Unavailable", f"error executing capability request: {error}"
@@ -72,7 +74,8 @@ class RemoteExecutable:
         answer: capabilities_pb2.CapabilityResponse
         call: Any = self._stream(request, timeout=timeout_s, metadata=self._metadata)  # Any: grpc's own call object
         try:
-            answer = next(call)
+            with ended_by(call.cancel):
+                answer = next(call)
             return answer
         except StopIteration:
             raise CapabilityError(
