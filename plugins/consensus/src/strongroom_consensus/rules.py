@@ -29,7 +29,7 @@ def median(observations: Sequence[Value], threshold: int) -> Value:
     if not enough:
         raise insufficient()
     if len(enough) > 1:
-        raise failed("multiple types with f+1 occurrences")
+        raise failed("observations of more than one type reach the threshold")
     if enough[0] not in NUMBERS:
         raise failed("unsupported type for median aggregation")
     values = in_order(enough[0], kinds[enough[0]])
