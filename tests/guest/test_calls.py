@@ -158,6 +158,21 @@ def test_a_failure_that_cannot_be_told_ends_the_run(name, out, out_max):
         run(program)
 
 
+@pytest.mark.parametrize(("pointer", "size"), [(-1, 4), (4, -1), (MEMORY_BYTES, 4), (100, 0)])
+def test_the_first_form_has_no_room_for_an_error_where_there_is_no_request(pointer, size):
+    program = Program(form=1)
+    program.env("call_capability", 100, 0)  # the empty request is one, with the id 0
+    program.env("call_capability", pointer, size)
+    with pytest.raises(GuestFault, match="no memory for an error text"):
+        run(program, Host())
+
+
+def test_the_first_form_reads_no_more_memory_than_there_is_and_says_so_in_what_there_is():
+    program = Program(form=1)
+    call = program.env("call_capability", MEMORY_BYTES - 8, 9)
+    assert run(program, Host()).results[call] == -8
+
+
 def test_a_fetch_that_fails_as_a_whole_is_told_at_the_await():
     class Closed(Host):
         def get_secrets(self, request):

@@ -138,6 +138,16 @@ def test_without_a_begin_each_reading_is_asked_of_the_host_as_the_time_of_the_no
     assert host.asked_modes == [NODE] * 3
 
 
+def test_without_a_begin_an_answer_moves_no_clock():
+    program = Program()
+    message = sdk_pb2.CapabilityRequest(id="x@1.0.0", callback_id=1)
+    program.env("call_capability", *program.message(message), program.buffer(64), 64)
+    call = program.env(
+        "await_capabilities", *program.message(sdk_pb2.AwaitCapabilitiesRequest(ids=[1])), program.buffer(64), 64
+    )
+    assert run(program, Host(BEGIN_NS + 10**9, clock_unix_ns=0)).results[call] > 0
+
+
 def test_a_host_that_refuses_the_time_is_an_error_number():
     program = Program()
     program.env("switch_modes", DON)

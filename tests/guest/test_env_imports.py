@@ -44,6 +44,14 @@ def test_lines_are_counted_for_each_mode_and_cut_at_their_limit():
     ]
 
 
+def test_a_line_of_exactly_the_limit_is_whole():
+    host, program = PretendedHost(), Program()
+    program.env("switch_modes", DON)
+    program.env("log", *program.put(b"twenty bytes exactly"))
+    run(program, host, log_line_bytes_max=20)
+    assert host.lines == [(DON, "twenty bytes exactly")]
+
+
 def test_a_line_is_cut_between_characters_and_never_fails():
     host = PretendedHost()
     program = Program()
@@ -82,6 +90,16 @@ def test_metrics_within_their_limits_are_taken_and_others_refused():
         program.env("emit_metric", *place)
     assert run(program, host, metric_bytes_max=4096, metric_name_bytes_max=15).results == [0] * 4 + [-1] * len(bad)
     assert host.metrics == [metric().SerializeToString()] * 4
+
+
+def test_a_metric_at_every_limit_is_taken():
+    host, program = PretendedHost(), Program()
+    largest = metric("n" * 15, {f"{number}": "v" * 256 for number in range(10)})
+    program.env("emit_metric", *program.message(largest))
+    limits = {"metric_bytes_max": largest.ByteSize(), "metric_name_bytes_max": 15}
+    assert run(program, host, **limits).results == [0]
+    limits["metric_bytes_max"] -= 1
+    assert run(program, PretendedHost(), **limits).results == [-1]
 
 
 def test_seeds_depend_on_the_mode_that_is_asked_for():
@@ -127,6 +145,20 @@ def test_a_response_that_is_too_large_names_the_limit():
     program = Program()
     with pytest.raises(GuestFault, match=r"larger than the limit of 1000 bytes \(limits.response_bytes_max\)"):
         run(program, response_bytes_max=1000)
+
+
+@pytest.mark.parametrize("then", ["return", "unreachable"])
+def test_a_response_that_was_too_large_is_forgotten_once_one_fits(then):
+    program = Program()
+    program.env("send_response", *program.put(bytes(1001)))
+    program.env("send_response", *program.message(sdk_pb2.ExecutionResult(error="small")))
+    program.raw(then)
+    if then == "return":
+        answer = run_guest(program.wasm(), REQUEST, PretendedHost(), limits=GuestLimits(response_bytes_max=1000))
+        assert sdk_pb2.ExecutionResult.FromString(answer).error == "small"
+    else:
+        with pytest.raises(GuestFault, match="unreachable"):
+            run(program, response_bytes_max=1000)
 
 
 def test_the_guest_is_told_the_limit_of_its_response():

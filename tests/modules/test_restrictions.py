@@ -214,6 +214,19 @@ def test_a_read_of_the_vault_is_under_the_same_rules():
     assert granted(ledger(of_secrets=secrets(1, exact("k"))), read, read) == [True, False]
 
 
+def test_what_was_granted_before_counts_although_it_is_not_asked_for_again():
+    book = ledger(
+        capabilities=calls(9, (*M, 1), (HTTP, "SendRequest", 9)), of_secrets=secrets(9, prefix("a", 1), prefix("b", 1))
+    )
+    book.charge_call(call())
+    assert granted(book, call()) == [False], "its method is used up"
+    book.charge_call(http(("a1", "")))
+    assert released(book, ("a2", ""), ("b1", "")) == [False, True], "and so is the prefix of the secret that it carried"
+    one = ledger(of_secrets=secrets(1, prefix("a", 9)))
+    one.charge_secret(sdk_pb2.SecretRequest(id="a1"))
+    assert released(one, ("a2", "")) == [False]
+
+
 def test_looking_takes_nothing():
     book = ledger(of_secrets=secrets(1, exact("k")))
     assert [book.allows("", "k"), book.allows("main", "k"), book.allows("main", "z")] == [True, True, False]
