@@ -13,19 +13,28 @@ from tests.fakes.scripted_guest import WAIT_S, sleeper, waits
 from tests.fakes.workflow_host import OWNER, Gate, WorkflowHost, value
 
 LIMIT_MS = 300_000
+DAY_S = 86_400
 
 
 class Clock:
     """Milliseconds that pass when a test says so."""
 
     def __init__(self):
+        self.steady_ms = 77
         # Guests reckon the end of a sleep from the clock of this machine.
         self.now = int(time.time() * 1000)
 
     def __call__(self):
         return self.now
 
+    def steady(self):
+        return self.steady_ms
+
     def passes(self, seconds):
+        self.now += seconds * 1000
+        self.steady_ms += max(seconds, 0) * 1000
+
+    def jumps(self, seconds):
         self.now += seconds * 1000
 
 
@@ -37,14 +46,14 @@ def clock(monkeypatch):
 
 
 def begun(database, clock):
-    made = Uptime(database, clock)
+    made = Uptime(database, clock, clock.steady)
     made.begin()
     return made
 
 
 def host_on(database, clock, on_trigger):
     host = WorkflowHost(database, limits=EngineLimits(run_timeout_ms=LIMIT_MS))
-    host.engine.uptime = Uptime(database, clock)
+    host.engine.uptime = Uptime(database, clock, clock.steady)
     host.module.on_trigger = on_trigger
     return host
 
@@ -84,7 +93,7 @@ def test_a_host_that_has_not_begun_leaves_no_sign_of_life(database, clock):
     begun(database, clock)
     since = clock()
     clock.passes(1000)
-    Uptime(database, clock).beat()
+    Uptime(database, clock, clock.steady).beat()
     assert begun(database, clock).up_since_ms(since) == 0
 
 
@@ -123,6 +132,64 @@ def test_a_clock_that_was_set_back_charges_nothing_and_breaks_nothing(database, 
     host.beat()
     clock.passes(-200)
     assert begun(database, clock).up_since_ms(since) == 0
+
+
+@pytest.mark.parametrize("days", [400, -400])
+def test_a_clock_that_jumps_charges_what_was_before_and_what_comes_after(database, clock, days):
+    host = begun(database, clock)
+    since = clock()
+    clock.passes(100)
+    clock.jumps(days * DAY_S)
+    host.beat()
+    after = clock()
+    clock.passes(50)
+    host.beat()
+    assert host.up_since_ms(since) == (150_000 if days > 0 else 0), "nobody knows by how much it was set back"
+    assert host.up_since_ms(after) == 50_000
+    assert begun(database, clock).up_since_ms(after) == 50_000, "it outlives a restart"
+
+
+def test_a_clock_that_was_wrong_for_a_while_charges_what_comes_after(database, clock):
+    host = begun(database, clock)
+    clock.jumps(400 * DAY_S)
+    host.beat()
+    clock.jumps(-400 * DAY_S)
+    host.beat()
+    since = clock()
+    clock.passes(50)
+    host.beat()
+    assert host.up_since_ms(since) == 50_000
+    assert begun(database, clock).up_since_ms(since) == 50_000
+
+
+def test_small_differences_of_clocks_are_no_jump(database, clock):
+    host = begun(database, clock)
+    since = clock()
+    for _ in range(10):
+        clock.passes(10)
+        clock.jumps(1)
+        host.beat()
+    assert host.up_since_ms(since) == 110_000
+    assert len(host._gaps) == 1
+
+
+@pytest.mark.parametrize("days", [400, -400])
+def test_a_run_survives_a_clock_that_jumped_before_its_host_was_cut_off(database, clock, days):
+    host = host_on(database, clock, sleeper(1_000_000))
+    run_id = start(host)
+    waits(host, run_id)
+    clock.passes(10)
+    clock.jumps(days * DAY_S)
+    host.engine.uptime.beat()
+    host.cut_off()
+    host = host_on(database, clock, sleeper(1_000_000))
+    host.engine.resume()
+    asleep = host.engine.dispatcher._asleep.get(run_id)
+    if days > 0:
+        assert asleep is None or asleep.used_ms == 10_000, "a jump uses up no time of a run"
+    else:
+        assert asleep.due_s - time.monotonic() <= LIMIT_MS / 1000, "no sleep is longer than the time of a run"
+    host.close()
 
 
 def test_a_sleeping_run_runs_out_of_time_across_restarts_and_not_while_no_host_is_up(database, clock):

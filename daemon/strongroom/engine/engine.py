@@ -19,7 +19,7 @@ from strongroom.engine.run_journal import RunJournal
 from strongroom.engine.running import Dispatcher
 from strongroom.engine.specs import Spec
 from strongroom.engine.uptime import Uptime
-from strongroom.errors import KeyMissing, NotFound, StorageFault, Tampered, TimedOut, WrongState
+from strongroom.errors import KeyMissing, NotFound, StorageFault, Tampered, TimedOut, Unavailable, WrongState
 from strongroom.pb.strongroom.journal.v1 import journal_pb2
 from strongroom.storage import runs as rows
 from strongroom.storage.runs import RunRow
@@ -66,7 +66,8 @@ class Engine:
         return self.dispatcher.unstarted(workflow_id)
 
     def wait(self, run_id: str, timeout_s: float) -> tuple[RunRow, Outcome]:
-        """How the run ended. Raises ``TimedOut`` when it has not after ``timeout_s``; it goes on all the same."""
+        """How the run ended. Raises ``TimedOut`` when it has not after ``timeout_s``, and ``Unavailable`` when the host
+        stops; it goes on all the same."""
         with self.dispatcher.waiter(run_id) as waiter:
             if waiter is not None:
                 if not waiter.done.wait(timeout_s):
@@ -82,6 +83,10 @@ class Engine:
         if header.run_id != run_id:
             # Asked for by its execution id.
             return self.wait(header.run_id, timeout_s)
+        if header.status not in FINAL and waiter is not None:
+            raise Unavailable(
+                "SR-RUN-006", "this host is stopping", fix=f"ask for run {run_id} again in a moment: it goes on"
+            )
         if header.status not in FINAL:
             raise TimedOut("SR-RUN-009", f"run {run_id} is {header.status} and not executing on this host now")
         return header, self._outcome(header)
@@ -177,7 +182,8 @@ class Engine:
         """When a run is to be executed: at once, or, when it sleeps, when it has slept or has used up its time."""
         if header.status != RunState.WAITING or (wakes_at := self.wakes_at(header)) is None:
             return 0.0
-        return (wakes_at - self.uptime.clock_ms()) / 1000
+        # By a clock that was set back it would sleep for longer than it has.
+        return min(wakes_at - self.uptime.clock_ms(), self._host.limits.run_timeout_ms) / 1000
 
     def _ended(self, run_id: str, timeout_s: float) -> RunRow:
         """The header of a run that has ended, or whose end is being written."""
