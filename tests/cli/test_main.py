@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 from strongroom import errors
 from strongroom.cli import main
 from strongroom.cli.exits import MEANINGS, Exit, exit_for
-from tests.fakes.daemon import RefusedError, running
+from tests.fakes.daemon import RefusedError
 from tests.fakes.terminal import strongroom
 
 BINARY = str(Path(sys.executable).with_name("strongroom"))
@@ -82,52 +81,6 @@ def test_an_exception_in_the_host_is_our_bug_and_shows_nothing_of_it(host):
     assert ended.code == 70
     assert "SR-GRPC-002" in ended.err
     assert "canary" not in ended.err
-
-
-@pytest.mark.parametrize("kind", ["missing", "a-file", "nobody-listens", "not-a-host"])
-def test_a_host_that_is_not_there_ends_with_69_and_says_how_to_start_one(tmp_path, kind):
-    path = tmp_path / "s.sock"
-    listener = socket.socket(socket.AF_UNIX)
-    if kind == "a-file":
-        path.write_text("")
-    elif kind == "nobody-listens":
-        listener.bind(str(path))
-    elif kind == "not-a-host":
-        listener.bind(str(path))
-        listener.listen()
-    ended = strongroom("status", "--socket", str(path), "--timeout", "1")
-    listener.close()
-    assert ended.out == ""
-    if kind == "not-a-host":
-        assert ended.code in {69, 75}
-    else:
-        assert ended.code == 69
-        assert f"no host at {path}" in ended.err
-        assert f"strongroom dev --state-dir {tmp_path}" in ended.err
-
-
-def test_the_socket_comes_from_the_flag_before_the_environment_and_the_settings(tmp_path, monkeypatch):
-    def asked(*arguments: str) -> str:
-        return strongroom("status", *arguments).err
-
-    (tmp_path / "strongroom.yaml").write_text("socket: from-file.sock\n")
-    assert f"{tmp_path}/from-file.sock" in asked()
-    monkeypatch.setenv("STRONGROOM_STATE_DIR", "/nowhere/state")
-    assert "/nowhere/state/strongroom.sock" in asked()
-    monkeypatch.setenv("STRONGROOM_SOCKET", "/nowhere/env.sock")
-    assert "/nowhere/env.sock" in asked()
-    assert "/nowhere/flag/strongroom.sock" in asked("--state-dir", "/nowhere/flag")
-    assert "/nowhere/flag.sock" in asked("--socket", "/nowhere/flag.sock", "--state-dir", "/nowhere/flag")
-
-
-ODD_NAMES = ["a b", "100%41", "q?x=1", "h#x", "é", "a:b", "-x"]
-
-
-@pytest.mark.parametrize("name", ODD_NAMES, ids=["blank", "percent", "query", "fragment", "letter", "colon", "dash"])
-def test_a_directory_may_have_any_name(tmp_path, name):
-    (tmp_path / name).mkdir()
-    with running(tmp_path / name / "strongroom.sock"):
-        assert strongroom("status", "--state-dir", f"./{name}").code == 0
 
 
 USAGE = {

@@ -44,7 +44,7 @@ def test_the_next_three_commands_are_said(tmp_path):
     assert lines[0] == "next:"
     assert f"cd {tmp_path}/feed && " in lines[1]
     assert lines[2].endswith("-m pytest")
-    assert lines[3].strip() == "strongroom dev --plugins-file plugins.yaml"
+    assert lines[3].strip() == "strongroom dev --state-dir ~/feed-try --plugins-file plugins.yaml"
     assert str(tmp_path / "feed" / "README.md") in ended.out
 
 

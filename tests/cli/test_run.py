@@ -74,6 +74,18 @@ def test_a_payload_that_is_not_json_is_refused_before_anything_is_sent(host, pay
     assert not host.asked
 
 
+@pytest.mark.parametrize(
+    ("payload", "why"),
+    [(b'"\xff"', "byte 1 is not UTF-8"), (b"[" * 100_000, "nested too deeply"), (b"{,", "line 1, column 2")],
+    ids=["not-text", "deep", "syntax"],
+)
+def test_it_is_said_why_a_payload_is_no_json(host, payload, why):
+    ended = strongroom("run", "start", "hello", "--payload", "-", stdin=payload)
+    assert ended.code == 65
+    assert why in ended.err
+    assert not host.asked
+
+
 def test_a_payload_file_that_is_missing_is_named(host):
     ended = strongroom("run", "execute", "hello", "--payload", "@nowhere.json")
     assert ended.code == 65

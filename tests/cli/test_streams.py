@@ -77,3 +77,21 @@ def test_a_reader_that_has_enough_is_no_error(host, tmp_path):
     message = process.stderr.read()
     assert process.wait(60) == 0
     assert message == b""
+
+
+def test_a_note_that_nobody_reads_does_not_change_the_exit_code(host, tmp_path):
+    environment = {"PATH": os.environ["PATH"], "STRONGROOM_STATE_DIR": str(tmp_path)}
+    process = subprocess.Popen(
+        [BINARY, "secret", "set", "KEY"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+    )
+    process.stderr.close()
+    # The line end is what the first note is about.
+    process.stdin.write(b"value\n")
+    process.stdin.close()
+    assert process.stdout.read() == b"main/KEY\n"
+    assert process.wait(60) == 0
+    assert host.secrets == {("main", "KEY"): b"value\n"}

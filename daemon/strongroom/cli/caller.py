@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from strongroom.cli.exits import Exit
 from strongroom.cli.failure import bad_data
+from strongroom.cli.streams import dropped
 from strongroom.telemetry.redaction import UNSAFE, printable
 
 __all__ = ["Caller", "ReaderGone", "facts", "json_text", "limited", "read_file", "table"]
@@ -69,8 +70,13 @@ class Caller:
 
     def note(self, message: str) -> None:
         """Say something to the person, on stderr, unless silence was asked for."""
-        if not self.quiet:
+        if self.quiet:
+            return
+        try:
             sys.stderr.write(printable(message) + "\n")
+        except OSError:
+            # Nobody hears it, which is no fault of what was asked for.
+            dropped(sys.stderr)
 
     def confirm(self, question: str, *, yes: bool) -> None:
         """Go on only when the person agreed, by ``--yes`` or at the prompt of a terminal."""
@@ -78,7 +84,11 @@ class Caller:
             return
         if self.no_input or not sys.stdin.isatty():
             raise bad_data(
-                "SR-CLI-002", "this needs your agreement", fix="add --yes, or --dry-run to see", exit_code=Exit.USAGE
+                "SR-CLI-002",
+                "this needs your agreement",
+                why="it cannot be undone, and stdin is no terminal to ask at",
+                fix="add --yes, or --dry-run to see",
+                exit_code=Exit.USAGE,
             )
         sys.stderr.write(f"{printable(question)} [y/N] ")
         sys.stderr.flush()
@@ -97,7 +107,11 @@ class Caller:
         """Everything on stdin, which only one option can have."""
         if self._stdin_taken:
             raise bad_data(
-                "SR-CLI-004", f"{option} cannot read stdin too", why="another one took it", exit_code=Exit.USAGE
+                "SR-CLI-004",
+                f"{option} cannot read stdin too",
+                why="another one took it",
+                fix="give one of them as a file",
+                exit_code=Exit.USAGE,
             )
         self._stdin_taken = True
         return limited(option, sys.stdin.buffer.read(bytes_max + 1), bytes_max)
@@ -128,8 +142,11 @@ def _constant(name: str) -> object:
 def _why_no_json(error: Exception) -> str:
     if isinstance(error, _NoConstantError):
         return str(error)
-    where = f"line {error.lineno}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else "it"
-    return f"{where} cannot be read"
+    if isinstance(error, json.JSONDecodeError):
+        return f"line {error.lineno}, column {error.colno} cannot be read"
+    if isinstance(error, UnicodeDecodeError):
+        return f"byte {error.start} is not UTF-8"
+    return "lists and objects in it are nested too deeply" if isinstance(error, RecursionError) else "it cannot be read"
 
 
 def json_text(document: Mapping[str, Any], *, indent: int | None = 2) -> str:  # Any: JSON values
@@ -146,7 +163,11 @@ def read_file(option: str, path: Path, *, bytes_max: int = INPUT_BYTES_MAX) -> b
             return limited(option, file.read(bytes_max + 1), bytes_max)
     except PermissionError as error:
         raise bad_data(
-            "SR-CLI-006", f"{path} may not be read", why=str(error.strerror), exit_code=Exit.PERMISSION
+            "SR-CLI-006",
+            f"{path} may not be read",
+            why=str(error.strerror),
+            fix=f"give {option} a file that you may read",
+            exit_code=Exit.PERMISSION,
         ) from error
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not a file name"
@@ -154,13 +175,24 @@ def read_file(option: str, path: Path, *, bytes_max: int = INPUT_BYTES_MAX) -> b
             "SR-CLI-007", f"{path} cannot be read", why=str(why), fix=f"give {option} a file that exists"
         ) from error
     except OSError as error:
-        raise bad_data("SR-CLI-008", f"{path} cannot be read", why=str(error.strerror), exit_code=Exit.IO) from error
+        raise bad_data(
+            "SR-CLI-008",
+            f"{path} cannot be read",
+            why=str(error.strerror),
+            fix="the system says so: look at the disk and the path",
+            exit_code=Exit.IO,
+        ) from error
 
 
 def limited(option: str, raw: bytes, bytes_max: int) -> bytes:
     """``raw``, which has at most ``bytes_max`` bytes."""
     if len(raw) > bytes_max:
-        raise bad_data("SR-CLI-009", f"{option} is too large", why=f"it has more than {bytes_max} bytes")
+        raise bad_data(
+            "SR-CLI-009",
+            f"{option} is too large",
+            why=f"it has more than {bytes_max} bytes",
+            fix="give a smaller one, or look whether it is the file that was meant",
+        )
     return raw
 
 

@@ -4,6 +4,7 @@ gRPC costs a third of the time a short command may take, so it is imported when 
 """
 
 import os
+import shlex
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +23,10 @@ __all__ = ["Host", "connect", "find_socket"]
 MESSAGE_BYTES_MAX: Final = 128_000_000
 # So gRPC says that a request never left. Anything else is taken for a cut, since then it may have arrived.
 NEVER_CONNECTED: Final = "failed to connect"
+SOCKET_NAME: Final = "strongroom.sock"
+# What Linux has room for in `sockaddr_un`, without the byte that ends it.
+SOCKET_BYTES_MAX: Final = 107
+USE_ANOTHER: Final = "to use one that runs, export the line that it showed at its start, or name its --socket"
 DETAILS_KEY: Final = "grpc-status-details-bin"
 DOMAIN: Final = "strongroom"
 Answer = TypeVar("Answer")
@@ -32,11 +37,11 @@ def find_socket(caller: Caller) -> Path:
     if caller.socket is not None:
         return caller.socket.absolute()
     if caller.state_dir is not None:
-        return caller.state_dir.absolute() / "strongroom.sock"
+        return caller.state_dir.absolute() / SOCKET_NAME
     if named := os.environ.get("STRONGROOM_SOCKET"):
         return Path(named).absolute()
     if state_dir := os.environ.get("STRONGROOM_STATE_DIR"):
-        return Path(state_dir).absolute() / "strongroom.sock"
+        return Path(state_dir).absolute() / SOCKET_NAME
     from strongroom.settings.layers import load
 
     return load("client", {}, Path.cwd(), os.environ).settings.socket
@@ -140,6 +145,11 @@ def connect(caller: Caller) -> Iterator[Host]:
 
 
 def _check_socket(socket: Path) -> None:
+    size = len(os.fsencode(socket))
+    if size > SOCKET_BYTES_MAX:
+        raise _never_there(
+            socket, f"the path of a Unix socket has at most {SOCKET_BYTES_MAX} bytes, this one has {size}"
+        )
     try:
         mode = socket.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
@@ -147,7 +157,7 @@ def _check_socket(socket: Path) -> None:
     except OSError as error:
         raise _not_there(socket, error.strerror or type(error).__name__) from None
     if not stat.S_ISSOCK(mode):
-        raise _not_there(socket, "that is not a socket")
+        raise _never_there(socket, "that is not a socket")
     if not os.access(socket, os.W_OK):
         raise Failure(
             StrongroomError(
@@ -161,12 +171,16 @@ def _check_socket(socket: Path) -> None:
 
 
 def _not_there(socket: Path, why: str) -> Failure:
-    return unavailable(
-        "SR-CLI-020",
-        f"no host at {socket}",
-        why=why,
-        fix=f"start it with: strongroom dev --state-dir {socket.parent}, or name another one with --socket",
-    )
+    if socket.name == SOCKET_NAME:
+        start = f"strongroom dev --state-dir {shlex.quote(str(socket.parent))}"
+    else:
+        start = f"strongroom dev --socket {shlex.quote(str(socket))}"
+    return unavailable("SR-CLI-020", f"no host at {socket}", why=why, fix=f"start it with: {start}; {USE_ANOTHER}")
+
+
+def _never_there(socket: Path, why: str) -> Failure:
+    """No host can be at this path, so nobody is told to start one there."""
+    return unavailable("SR-CLI-020", f"no host at {socket}", why=why, fix=USE_ANOTHER)
 
 
 def _details(error: Any) -> tuple[str, dict[str, str]]:  # Any: as above

@@ -12,17 +12,20 @@ import typer
 
 from strongroom.cli.caller import Caller, facts
 from strongroom.cli.chosen import Set, chosen_flags
-from strongroom.cli.verbs import verb
+from strongroom.cli.verbs import a_path, verb
 from strongroom.registry.states import PluginState
 
 __all__ = ["Format", "Level", "Manifest", "SocketPath", "add_to"]
 
-SocketPath = Annotated[Path | None, typer.Option("--socket", help="Socket of the API.", metavar="PATH")]
-Manifest = Annotated[Path | None, typer.Option("--plugins-file", help="Manifest of plugins.", metavar="FILE")]
+SocketPath = Annotated[Path | None, typer.Option("--socket", help="Socket of the API.", metavar="PATH", parser=a_path)]
+Manifest = Annotated[
+    Path | None, typer.Option("--plugins-file", help="Manifest of plugins.", metavar="FILE", parser=a_path)
+]
 Level = Annotated[str | None, typer.Option("--log-level", help="debug, info, warning or error.", metavar="LEVEL")]
 Format = Annotated[str | None, typer.Option("--log-format", help="text or json.", metavar="FORMAT")]
 _StateDir = Annotated[
-    Path | None, typer.Option("--state-dir", help="Where everything is kept; temporary if not given.", metavar="DIR")
+    Path | None,
+    typer.Option("--state-dir", help="Where everything is kept; temporary if not given.", metavar="DIR", parser=a_path),
 ]
 
 

@@ -69,7 +69,13 @@ def _replace(path: Path, text: str, wanted: list[PluginEntry], *, dry_run: bool)
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     except OSError as error:
         code = Exit.PERMISSION if isinstance(error, PermissionError) else Exit.CANNOT_CREATE
-        raise bad_data("SR-CLI-041", f"{path} cannot be changed", why=str(error.strerror), exit_code=code) from error
+        raise bad_data(
+            "SR-CLI-041",
+            f"{path} cannot be changed",
+            why=f"its directory takes no file: {error.strerror}",
+            fix="copy the manifest to where you may write, and name the copy with --file",
+            exit_code=code,
+        ) from error
     temporary = Path(name)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:

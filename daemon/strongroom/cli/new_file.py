@@ -26,7 +26,13 @@ def new_file(path: Path) -> Iterator[Callable[[bytes], object]]:
         ) from None
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not a file name"
-        raise bad_data("SR-CLI-015", f"{path} cannot be made", why=str(why), exit_code=Exit.CANNOT_CREATE) from error
+        raise bad_data(
+            "SR-CLI-015",
+            f"{path} cannot be made",
+            why=str(why),
+            fix="give --output a place in a directory that is there and that you may write to",
+            exit_code=Exit.CANNOT_CREATE,
+        ) from error
     try:
         with os.fdopen(descriptor, "wb") as file:
             yield file.write
@@ -34,6 +40,10 @@ def new_file(path: Path) -> Iterator[Callable[[bytes], object]]:
         path.unlink(missing_ok=True)
         if isinstance(error, OSError):
             raise bad_data(
-                "SR-CLI-016", f"{path} cannot be written", why=str(error.strerror), exit_code=Exit.IO
+                "SR-CLI-016",
+                f"{path} cannot be written",
+                why=str(error.strerror),
+                fix="nothing of it is left: make room, or give --output another place",
+                exit_code=Exit.IO,
             ) from error
         raise

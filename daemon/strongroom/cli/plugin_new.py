@@ -62,7 +62,7 @@ def new(
     commands = [
         f"cd {shlex.quote(str(target))} && {_python()} -m pip install --no-build-isolation -e '.[test]'",
         f"{_python()} -m pytest",
-        "strongroom dev --plugins-file plugins.yaml",
+        f"strongroom dev --state-dir ~/{name}-try --plugins-file plugins.yaml",
     ]
     document = {
         "name": name,

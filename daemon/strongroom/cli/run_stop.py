@@ -66,7 +66,12 @@ def kill(caller: Caller, run: Run, reason: Reason = "", yes: Yes = False, dry_ru
     elif dry_run:
         caller.note("nothing was changed")
     if left:
-        caller.note(f"{len(left)} calls were sent and have no answer: they may still take effect")
+        calls = (
+            "1 call was sent and has no answer: it"
+            if len(left) == 1
+            else f"{len(left)} calls were sent and have no answer: they"
+        )
+        caller.note(f"{calls} may still take effect")
 
 
 def _say_already(caller: Caller, header: run_pb2.Run) -> None:

@@ -158,7 +158,12 @@ def _identifiers(host: Host, namespace: str, owner: str) -> list[vault_pb2.Secre
     request = vault_pb2.ListSecretIdentifiersRequest(request_id=_request_id(), owner=owner, namespace=namespace)
     answer = _call(host, owner, "vault.secrets.list", request, vault_pb2.ListSecretIdentifiersResponse)
     if not answer.success:
-        raise bad_data("SR-CLI-034", "the vault does not list these secrets", why=answer.error)
+        raise bad_data(
+            "SR-CLI-034",
+            "the vault does not list these secrets",
+            why=answer.error,
+            fix="correct --owner or --namespace; without them it lists all of the host's own owner",
+        )
     return list(answer.identifiers)
 
 
@@ -175,7 +180,12 @@ def _call(host: Host, owner: str, method: str, message: Message, kind: type[Resp
     except DecodeError:
         fits = False
     if not fits:
-        raise unavailable("SR-CLI-035", f"{VAULT} gave an answer that is not one", why=answer.message.type_url)
+        raise unavailable(
+            "SR-CLI-035",
+            f"{VAULT} gave an answer that is not one",
+            why=answer.message.type_url,
+            fix="the plugin that offers it is no vault: `strongroom capability list` names it",
+        )
     return response
 
 
@@ -183,5 +193,10 @@ def _check(answer: Any, key: str) -> None:  # Any: three kinds of answers with t
     problems = [item.error or "no reason was given" for item in answer.responses if not item.success]
     if problems or len(answer.responses) != 1:
         why = problems[0] if problems else "its answer is about another secret"
-        error: Failure = bad_data("SR-CLI-036", f"the vault refused {key}", why=why)
+        error: Failure = bad_data(
+            "SR-CLI-036",
+            f"the vault refused {key}",
+            why=why,
+            fix="correct what it names; `strongroom secret list` shows what it holds",
+        )
         raise error

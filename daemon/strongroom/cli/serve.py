@@ -10,12 +10,12 @@ import typer
 from strongroom.cli.caller import Caller
 from strongroom.cli.chosen import Set, chosen_flags
 from strongroom.cli.dev import Format, Level, Manifest, SocketPath
-from strongroom.cli.verbs import verb
+from strongroom.cli.verbs import a_path, verb
 from strongroom.registry.states import PluginState
 
 __all__ = ["add_to"]
 
-_StateDir = Annotated[Path | None, typer.Option("--state-dir", help="Database and lock.", metavar="DIR")]
+_StateDir = Annotated[Path | None, typer.Option("--state-dir", help="Database and lock.", metavar="DIR", parser=a_path)]
 
 
 def serve(

@@ -12,11 +12,19 @@ import typer
 
 from strongroom.cli.caller import Caller
 
-__all__ = ["DryRun", "Function", "Owner", "Yes", "group", "verb"]
+__all__ = ["DryRun", "Function", "Owner", "Yes", "a_path", "group", "verb"]
 
 Function: TypeAlias = Callable[..., int | None]
 # A deadline of zero would never be met, and nothing here takes longer than a day.
 TIMEOUT_S_MAX: Final = 86_400.0
+
+
+def a_path(text: str) -> Path:
+    """``text`` as a path. An empty one would silently be the working directory, and is what an unset variable gives."""
+    if not text:
+        raise typer.BadParameter("it is empty; is a variable of your shell not set?")
+    return Path(text)
+
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Agree beforehand; scripts need it.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything, change nothing.")]
@@ -24,8 +32,10 @@ Owner = Annotated[str, typer.Option("--owner", help="Owner, 40 hex digits; the h
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON document with its schema.")]
 _Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing on stderr but errors.")]
 _NoInput = Annotated[bool, typer.Option("--no-input", "--non-interactive", help="Fail instead of asking.")]
-_Socket = Annotated[Path | None, typer.Option("--socket", help="Socket of the host.", metavar="PATH")]
-_StateDir = Annotated[Path | None, typer.Option("--state-dir", help="State directory of the host.", metavar="DIR")]
+_Socket = Annotated[Path | None, typer.Option("--socket", help="Socket of the host.", metavar="PATH", parser=a_path)]
+_StateDir = Annotated[
+    Path | None, typer.Option("--state-dir", help="State directory of the host.", metavar="DIR", parser=a_path)
+]
 _Timeout = Annotated[
     float, typer.Option("--timeout", help="Seconds to wait for the host.", min=0.001, max=TIMEOUT_S_MAX, metavar="S")
 ]

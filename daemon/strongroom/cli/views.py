@@ -98,7 +98,8 @@ def _trigger_line(item: workflow_pb2.Subscription) -> str:
         parts.append("unavailable")
     if item.pre_hook:
         parts.append("pre-hook")
-    counts = ((item.events_accepted, "events"), (item.events_repeated, "repeated"), (item.events_refused, "REFUSED"))
+    events = "event" if item.events_accepted == 1 else "events"
+    counts = ((item.events_accepted, events), (item.events_repeated, "repeated"), (item.events_refused, "REFUSED"))
     parts += [f"{count} {word}" for count, word in counts if count]
     if item.last_refusal:
         parts.append(f"last refusal: {item.last_refusal}")
