@@ -106,6 +106,40 @@ def test_a_command_that_is_written_wrongly_ends_with_2(host, arguments):
     assert not host.asked
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [["run", "get", "\udcff"], ["workflow", "get", "h", "--owner", "\udcff"], ["capability", "call", "\udcff", "Do"]],
+    ids=["argument", "option", "message"],
+)
+def test_a_word_that_is_no_text_is_named_by_its_place_and_is_no_fault_of_ours(host, arguments):
+    ended = strongroom(*arguments)
+    assert ended.code == 2
+    assert "SR-CLI-019" in ended.err
+    assert f"word {arguments.index(chr(0xDCFF)) + 1} after strongroom is not UTF-8" in ended.err
+    assert not host.asked
+
+
+def test_a_wrong_choice_is_said_in_the_words_of_a_person():
+    ended = strongroom("completion", "csh")
+    assert "'csh' is not one of 'bash', 'zsh', 'fish'" in ended.err
+    assert "Value error" not in ended.err
+
+
+def test_an_interrupt_while_the_program_is_read_ends_without_a_traceback():
+    probe = """
+import sys
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == "typer":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupting())
+from strongroom.cli.entry import main
+main()
+"""
+    ended = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
+
+
 def test_a_near_miss_is_recognised():
     assert "Did you mean 'execute'?" in strongroom("run", "exec").err
 

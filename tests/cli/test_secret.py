@@ -65,6 +65,8 @@ def test_the_limit_of_a_value_is_that_of_the_vault(host):
 def test_a_value_is_never_an_argument(host):
     ended = strongroom("secret", "set", "K", CANARY.decode())
     assert ended.code == 2
+    assert "SR-CLI-037" in ended.err
+    assert CANARY.decode() not in ended.out + ended.err
     assert not host.asked
 
 

@@ -34,6 +34,7 @@ def test_a_stdout_that_takes_nothing_is_named_and_ends_with_74(host, tmp_path, s
     assert ended.returncode == 74
     assert reason in ended.stderr
     assert "SR-CLI-060" in ended.stderr
+    assert "give stdout a terminal, a pipe or a file with room" in ended.stderr
     assert "Exception" not in ended.stderr
 
 
@@ -68,11 +69,10 @@ def test_a_terminal_without_unicode_is_no_error(host, tmp_path):
         assert ended.stdout.isascii()
 
 
-def test_a_reader_that_has_enough_is_no_error(host, tmp_path):
+@pytest.mark.parametrize("arguments", [["status", "--json"], ["--help"], ["run", "--help"]], ids=" ".join)
+def test_a_reader_that_has_enough_is_no_error(host, tmp_path, arguments):
     environment = {"PATH": os.environ["PATH"], "STRONGROOM_STATE_DIR": str(tmp_path)}
-    process = subprocess.Popen(
-        [BINARY, "status", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
-    )
+    process = subprocess.Popen([BINARY, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
     process.stdout.close()
     message = process.stderr.read()
     assert process.wait(60) == 0

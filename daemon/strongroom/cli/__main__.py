@@ -1,5 +1,5 @@
 """``python -m strongroom.cli`` is the same as ``strongroom``."""
 
-from strongroom.cli.main import main
+from strongroom.cli.entry import main
 
 main()

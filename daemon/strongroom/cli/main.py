@@ -98,15 +98,21 @@ def _invoke(arguments: Sequence[str]) -> int:
     words = [word for word in arguments if not word.startswith("-")]
     nouns = words[:1]
     if COMPLETE_VARIABLE in os.environ:
+    except UnicodeEncodeError as error:
+        return _say(_not_text(arguments) or _bug(error), as_json=as_json)
         # A shell that completes names its words in the environment, and may ask about any noun.
         nouns = list(NOUNS)
         _know_shells()
     command = typer.main.get_command(build(nouns))
-    result = command.main(
-        args=["version"] if list(arguments) == ["--version"] else list(arguments),
-        prog_name=PROGRAM,
-        standalone_mode=False,
-    )
+    try:
+        result = command.main(
+            args=["version"] if list(arguments) == ["--version"] else list(arguments),
+            prog_name=PROGRAM,
+            standalone_mode=False,
+        )
+    except SystemExit:
+        # So typer ends when nobody reads its help any more. Its code would mean that a run failed.
+        raise ReaderGone from None
     try:
         sys.stdout.flush()
     except BrokenPipeError:
@@ -127,7 +133,13 @@ def _refused_by_system(error: OSError, *, as_json: bool) -> int:
     name = error.filename or ("stdout" if stdout_lost else "input or output")
     code = Exit.PERMISSION if isinstance(error, PermissionError) else Exit.IO
     what = f"{name}: {error.strerror or type(error).__name__}"
-    return _say(bad_data("SR-CLI-060", what, exit_code=code), as_json=as_json)
+    why = "nothing can be printed" if stdout_lost else "the operating system refused it"
+    fix = (
+        "give stdout a terminal, a pipe or a file with room"
+        if stdout_lost
+        else "look at the path, its mode and the disk"
+    )
+    return _say(bad_data("SR-CLI-060", what, why=why, fix=fix, exit_code=code), as_json=as_json)
 
 
 def _say(failure: Failure, *, as_json: bool) -> int:
@@ -148,7 +160,25 @@ def _say_usage(error: typer.TyperException, *, as_json: bool) -> int:
         return Exit.USAGE
     fix = f"{context.command_path} --help shows how" if context is not None else "strongroom --help shows how"
     code = Exit.USAGE if error.exit_code == Exit.USAGE else Exit.IO
-    return _say(bad_data("SR-CLI-001", message.rstrip("."), fix=fix, exit_code=code), as_json=as_json)
+    # typer says of its own checks that they raised a ValueError.
+    message = message.replace(": Value error, ", ": ").rstrip(".")
+    return _say(bad_data("SR-CLI-001", message, fix=fix, exit_code=code), as_json=as_json)
+
+
+def _not_text(arguments: Sequence[str]) -> Failure | None:
+    """Which word of the command is no text. Paths may hold any bytes; everything else goes into messages."""
+    for number, word in enumerate(arguments, 1):
+        try:
+            word.encode()
+        except UnicodeEncodeError:
+            return bad_data(
+                "SR-CLI-019",
+                f"word {number} after {PROGRAM} is not UTF-8",
+                why="only paths of files may hold other bytes",
+                fix="write it in UTF-8",
+                exit_code=Exit.USAGE,
+            )
+    return None
 
 
 def _bug(error: Exception) -> Failure:

@@ -58,7 +58,7 @@ def new(
         )
     files = _files(name, module, kind, process=process)
     if not dry_run:
-        _write(target, files)
+        _make(target, files)
     commands = [
         f"cd {shlex.quote(str(target))} && {_python()} -m pip install --no-build-isolation -e '.[test]'",
         f"{_python()} -m pytest",
@@ -125,6 +125,19 @@ def _requirement(version: str) -> str:
     major, minor, *_ = version.split(".")
     below = f"0.{int(minor) + 1}" if major == "0" else str(int(major) + 1)
     return f"strongroom>={version},<{below}"
+
+
+def _make(target: Path, files: dict[str, str]) -> None:
+    try:
+        _write(target, files)
+    except OSError as error:
+        raise bad_data(
+            "SR-CLI-015",
+            f"{target} cannot be made",
+            why=str(error.strerror),
+            fix="give --dir a directory that you may write to",
+            exit_code=Exit.CANNOT_CREATE,
+        ) from error
 
 
 def _write(target: Path, files: dict[str, str]) -> None:

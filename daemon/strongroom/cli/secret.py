@@ -38,19 +38,30 @@ _Namespace = Annotated[str, typer.Option("--namespace", help="Namespace of the s
 app = group("Give secrets to the vault, list their names, delete them.")
 
 
-@verb(app, "set", example='printf %s "$VALUE" | strongroom secret set API_KEY')
-def set_secret(caller: Caller, key: _Key, namespace: _Namespace = DEFAULT_NAMESPACE, owner: Owner = "") -> None:
+@verb(app, "set", example='printf %s "$VALUE" | strongroom secret set API_KEY', more_words=True)
+def set_secret(
+    caller: Caller, context: typer.Context, key: _Key, namespace: _Namespace = DEFAULT_NAMESPACE, owner: Owner = ""
+) -> None:
     """Store a secret, or replace it. The value comes from stdin, or from a hidden prompt on a terminal.
 
     It is text of at most 1952 bytes, which is what the vault takes.
     """
-    value = _read_value(caller)
+    if context.args:
+        # What was typed is not repeated: it is most likely the secret.
+        raise bad_data(
+            "SR-CLI-037",
+            "a value is never an argument",
+            why="arguments are shown to other processes and kept by shells",
+            fix='pipe it in: printf %s "$VALUE" | strongroom secret set KEY; and change the one that was shown',
+            exit_code=Exit.USAGE,
+        )
+    plain = _read_value(caller)
     namespace = namespace or DEFAULT_NAMESPACE
     with connect(caller) as host:
         public = _call(
             host, owner, "vault.publicKey.get", vault_pb2.GetPublicKeyRequest(), vault_pb2.GetPublicKeyResponse
         )
-        sealed = seal_to(public.public_key, value).hex()
+        sealed = seal_to(public.public_key, plain).hex()
         entry = vault_pb2.EncryptedSecret(id=_identifier(key, namespace, owner), encrypted_value=sealed)
         there = key in _names(host, namespace, owner)
         answer: Any  # Any: create and update answer alike, in messages of different types

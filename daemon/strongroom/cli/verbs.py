@@ -63,8 +63,13 @@ def group(help_text: str) -> typer.Typer:
     )
 
 
-def verb(app: typer.Typer, name: str, *, example: str, online: bool = True) -> Callable[[Function], Function]:
-    """Add the decorated function to ``app``. ``online`` commands also take where the host is and how long to wait."""
+def verb(
+    app: typer.Typer, name: str, *, example: str, online: bool = True, more_words: bool = False
+) -> Callable[[Function], Function]:
+    """Add the decorated function to ``app``. ``online`` commands also take where the host is and how long to wait.
+
+    ``more_words`` leaves words that no argument takes to the function, in its ``typer.Context``.
+    """
     common = {**_LOCAL, **(_ONLINE if online else {})}
 
     def decorate(function: Function) -> Function:
@@ -83,7 +88,13 @@ def verb(app: typer.Typer, name: str, *, example: str, online: bool = True) -> C
         call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # typer reads the signature
         call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
         description = inspect.getdoc(function) or ""
-        app.command(name, help=f"\b\nExample: {example}\n\n{description}", short_help=description.split("\n")[0])(call)
+        add = app.command(
+            name,
+            help=f"\b\nExample: {example}\n\n{description}",
+            short_help=description.split("\n")[0],
+            context_settings={"allow_extra_args": more_words},
+        )
+        add(call)
         return function
 
     return decorate
