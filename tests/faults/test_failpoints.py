@@ -29,6 +29,8 @@ GUESTS = {
 CANCELLED = "loops"
 AFTER = ("steps", "time")
 """What is started after the restart: the host must not only live, but work."""
+ROUNDS = 2
+"""Each kind of run is started so often for each passage that a failpoint waits for."""
 RUN_TIMEOUT_MS = 1000
 DIES_S = 30
 
@@ -63,14 +65,16 @@ def storm(prepared):
 
 
 def load(storm, names):
-    """Start runs, and cancel the first that would not end by itself, until the daemon dies."""
+    """Start runs, and cancel every other one that would not end by itself, until the daemon dies."""
+    endless = 0
     with storm.daemon.channel() as api:
         try:
             for name in names:
                 run_id = new_run_id()
                 api.runs.Start(run_pb2.StartRequest(workflow=name, run_id=run_id, json=b"{}"), timeout=10)
                 storm.acknowledged.append(run_id)
-                if name == CANCELLED and len(storm.acknowledged) <= len(GUESTS):
+                endless += name == CANCELLED
+                if name == CANCELLED and endless % 2:
                     api.runs.Cancel(run_pb2.CancelRequest(run_id=run_id), timeout=10)
         except grpc.RpcError:
             return
@@ -85,7 +89,7 @@ def test_kill_9_at(storm, name, passage):
     storm.daemon.variables["STRONGROOM_FAILPOINT_ARMED"] = str(armed)
     storm.daemon.start()
     armed.touch()
-    client = threading.Thread(target=load, args=(storm, [*GUESTS, *GUESTS]))
+    client = threading.Thread(target=load, args=(storm, list(GUESTS) * ROUNDS * passage))
     client.start()
     assert storm.daemon.process.wait(DIES_S) == -9, f"{name} was never passed"
     client.join()
