@@ -136,6 +136,19 @@ def test_an_answer_that_is_too_big_for_the_buffer_can_be_taken_with_a_larger_one
     assert reply.results[large] > 500
 
 
+def test_a_buffer_that_holds_the_answer_and_not_the_message_around_it_is_too_small():
+    program, answer = Program(), sdk_pb2.CapabilityResponse(error="e" * 100)
+    whole = sdk_pb2.AwaitCapabilitiesResponse(responses={1: answer}).ByteSize()
+    error, out = program.buffer(64), program.buffer(256)
+    program.env("call_capability", *program.message(capability(1)), error, 64)
+    small = program.env("await_capabilities", *program.message(awaited(1)), out, whole - 1)
+    exact = program.env("await_capabilities", *program.message(awaited(1)), out, whole)
+    reply = run(program, Host(lambda request: answer))
+    assert answer.ByteSize() < whole
+    assert reply.results[small] == -len("response buffer too small")
+    assert reply.results[exact] == whole
+
+
 @pytest.mark.parametrize(("out", "out_max"), [(MEMORY_BYTES - 8, 9), (MEMORY_BYTES - 8, 2147483647)])
 def test_a_buffer_that_leaves_memory_gets_what_fits_of_the_error(out, out_max):
     program = Program()

@@ -13,6 +13,7 @@ from typing import Final
 from strongroom.engine.asked import asked_for, is_large, recorded_call, recorded_fetch
 from strongroom.engine.calls import GuestDropped
 from strongroom.engine.guest_log import GuestLog
+from strongroom.engine.metric_lines import line_of
 from strongroom.engine.retrying import OUTCOME_UNKNOWN, Caller, failed_call, is_retried
 from strongroom.engine.secrets import NOT_FOUND, SecretReader
 from strongroom.engine.steps import Send, Steps
@@ -80,7 +81,7 @@ class SubscribeHelper:
         """Dropped: a subscribe request has no run whose journal could take it."""
 
     def metric(self, untrusted_metric: bytes) -> None:
-        """Dropped: metrics are off."""
+        """Dropped, as log lines are."""
 
     def now_ns(self, mode: int) -> int | None:
         """The clock of this host."""
@@ -234,7 +235,9 @@ class RunHelper:
             self._stop(error)
 
     def metric(self, untrusted_metric: bytes) -> None:
-        """Dropped: metrics are off."""
+        """A line of the run's log."""
+        if line := line_of(untrusted_metric):
+            self.log(MODE_DON, line)
 
     def now_ns(self, mode: int) -> int | None:
         """In mode 1 the agreed time, journalled; in mode 2 the clock of this host, which no journalled run asks for."""

@@ -4,6 +4,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import Final
 
+from strongroom.engine.metric_lines import line_of
 from strongroom.engine.recorded import entropy_of
 from strongroom.engine.replay_script import Script
 from strongroom.errors import Unavailable
@@ -13,6 +14,7 @@ from strongroom.pb.strongroom.journal.v1 import journal_pb2
 
 __all__ = ["ReplayHelper"]
 
+MODE_DON: Final = 1
 ALL_SLEEPS: Final = 2**32 - 1
 """Nothing is slept again."""
 STUCK_MS: Final = 2_000
@@ -76,7 +78,9 @@ class ReplayHelper:
         self._stop_if_different()
 
     def metric(self, untrusted_metric: bytes) -> None:
-        """Dropped: it was counted when the run was executed."""
+        """A line of the run's log."""
+        if line := line_of(untrusted_metric):
+            self.log(MODE_DON, line)
 
     def now_ns(self, mode: int) -> int | None:
         """The next recorded reading; ``None`` where the guest was refused one, or has come further than before."""

@@ -22,8 +22,8 @@ ERROR_CHARS_MAX: Final = 4_000
 """A trap carries a backtrace as deep as the guest's stack; this much of it says where."""
 LOG_LINE_CUT: Final = " ...(truncated)"
 """What stands at the end of a line that was cut."""
-METRICS_MAX: Final = 100_000
-"""Metrics of one execution; further ones are dropped."""
+METRICS_MAX: Final = 1_000
+"""Metrics of one execution, each of which is a line of its log; further ones are refused."""
 REFUSALS_MAX: Final = 1_000
 """How often a runner asks its host for the time after it was refused; then it refuses the guest by itself."""
 SECRETS_PER_FETCH_MAX: Final = 100
@@ -57,9 +57,9 @@ class GuestLimits:
     metric_bytes_max: int = 0
     """Size of one user metric; 0 switches them off, as upstream does by default."""
     metric_name_bytes_max: int = 128
-    """Size of a metric's name: it becomes a series of the operator's metrics store."""
+    """Size of a metric's name."""
     metric_labels_max: int = 10
-    """Labels of one metric: each combination of values is a series of its own."""
+    """Labels of one metric."""
     metric_label_bytes_max: int = 256
     """Size of a label's value."""
     binary_compressed_bytes_max: int = 20_000_000

@@ -162,15 +162,15 @@ class LimitSettings(BaseModel):
     )
     metric_bytes_max: Annotated[int, Field(strict=True, ge=0, le=1_000_000)] = Field(
         default=0,
-        description="Size of one metric that a guest emits; 0 switches guests' metrics off.",
+        description="Size of one metric that a guest emits, a line of its run's log; 0 switches guests' metrics off.",
     )
     metric_name_bytes_max: Count = Field(
         default=128,
-        description="Size of a metric's name; it becomes a series of the operator's metrics store.",
+        description="Size of a metric's name.",
     )
     metric_labels_max: Count = Field(
         default=10,
-        description="Labels of one metric; each combination of values is a series of its own.",
+        description="Labels of one metric.",
     )
     metric_label_bytes_max: Count = Field(
         default=256,
