@@ -79,7 +79,7 @@ bench: dev
 
 # The promises at the scale of a release: hours.
 nightly: dev
-	STRONGROOM_TEST_SCALE=nightly $(BIN)/python -m pytest -q tests/faults tests/guests/test_random_modules.py
+	STRONGROOM_TEST_SCALE=nightly $(BIN)/python -m pytest -q -n 2 --dist loadfile tests/faults tests/guests/test_random_modules.py
 
 # Programs that the benchmarks run beside strongroom, where npm is there to bring them. Nothing of them is shipped.
 PEERS := .cache/bench-peers
