@@ -149,6 +149,14 @@ def test_a_buffer_that_holds_the_answer_and_not_the_message_around_it_is_too_sma
     assert reply.results[exact] == whole
 
 
+def test_an_answer_of_nothing_is_a_message_for_which_there_must_be_room():
+    program = Program()
+    program.env("call_capability", *program.message(capability(1)), program.buffer(64), 64)
+    program.env("await_capabilities", *program.message(awaited(1)), program.buffer(64), 0)
+    with pytest.raises(GuestFault, match="no memory for an error text: response buffer too small"):
+        run(program, Host(lambda request: sdk_pb2.CapabilityResponse()))
+
+
 @pytest.mark.parametrize(("out", "out_max"), [(MEMORY_BYTES - 8, 9), (MEMORY_BYTES - 8, 2147483647)])
 def test_a_buffer_that_leaves_memory_gets_what_fits_of_the_error(out, out_max):
     program = Program()

@@ -173,6 +173,11 @@ def test_entropy_differs_and_fills_exactly_its_place():
     assert first[32:] == second[32:] == bytes(8)
 
 
+def test_memory_begins_at_address_zero():
+    assert one("random_get", 0, 4) == 0
+    assert one("clock_time_get", 0, 0, 0) == 0
+
+
 def test_entropy_for_all_of_memory_does_not_stop_the_guest():
     assert one("random_get", END - 1024, 1024) == 0
 
