@@ -1,17 +1,15 @@
 """The life of the daemon: harden, lock, open, recover, serve, drain, stop."""
 
 import os
-import signal
-import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from types import FrameType
 from typing import Final
 
 from strongroom.app.build import Mode, Parts, build
 from strongroom.app.describe import describer
 from strongroom.app.directories import make_socket_parent, private_directory
+from strongroom.app.ending import STOP_S, Ending
 from strongroom.app.hardening import harden
 from strongroom.app.leftovers import PluginDirectories
 from strongroom.app.lock import StateLock, keep
@@ -55,6 +53,16 @@ class Daemon:
         self._plugin_directories: PluginDirectories | None = None
         self._parts: Parts | None = None
         self._pulse: Pulse | None = None
+        self._step = "start"
+
+    def still_open(self) -> dict[str, object]:
+        """Which step of its life the host is in, and which runs and plugins have not ended."""
+        parts = self._parts
+        if parts is None:
+            return {"step": self._step}
+        ended = {Lifecycle.STOPPED, Lifecycle.FAILED, Lifecycle.DISABLED}
+        plugins = [each.name for each in parts.plugins.states() if each.state not in ended]
+        return {"step": self._step, "runs": len(parts.engine.dispatcher), "plugins": plugins}
 
     def plugins_down(self) -> list[PluginState]:
         """Enabled plugins that do not offer anything now."""
@@ -103,6 +111,7 @@ class Daemon:
         """Accept nothing more, let runs end for ``drain_s`` seconds, then take everything down."""
         self._state = "draining"
         server, parts = self._server, self._parts
+        self._step = "runs are waited for"
         if parts is not None:
             parts.desk.close()
             parts.retention.close()
@@ -110,25 +119,33 @@ class Daemon:
             log.warning(
                 "runs are unfinished; they go on after the next start", extra={"runs": len(parts.engine.dispatcher)}
             )
+        self._step = "the API is closed"
         if server is not None:
             server.stop(GRACE_S)
         if parts is not None:
-            # Before what runs depend on is taken from them: none may end of that.
-            parts.host.journals.stop()
-            parts.engine.dispatcher.close()
-            parts.pool.close()
-            parts.plugins.stop()
-            parts.engine.dispatcher.drain(GRACE_S)
-            if self._pulse is not None:
-                self._pulse.close()
-            parts.engine.uptime.beat()
-            parts.database.close()
-            parts.host_lock.release()
+            self._close(parts)
         if self._plugin_directories is not None:
             self._plugin_directories.release()
         if self._lock is not None:
             self._lock.release()
+        self._step = "everything is closed"
         log.info("stopped")
+
+    def _close(self, parts: Parts) -> None:
+        # Before what runs depend on is taken from them: none may end of that.
+        parts.host.journals.stop()
+        self._step = "runners are ended"
+        parts.engine.dispatcher.close()
+        parts.pool.close()
+        self._step = "plugins are ended"
+        parts.plugins.stop()
+        parts.engine.dispatcher.drain(GRACE_S)
+        self._step = "the database is closed"
+        if self._pulse is not None:
+            self._pulse.close()
+        parts.engine.uptime.beat()
+        parts.database.close()
+        parts.host_lock.release()
 
     def _api(self, parts: Parts) -> ApiServer:
         settings = self._settings
@@ -176,7 +193,8 @@ def run_daemon(
 ) -> int:
     """Run until SIGTERM or SIGINT; a second one ends the wait for running work. Returns the exit code 0.
 
-    ``ready`` is told of the plugins that are not.
+    ``ready`` is told of the plugins that are not. A stop that takes longer than the drain and ``STOP_S`` ends the
+    process.
 
     Raises a ``StrongroomError`` when the daemon cannot start.
     """
@@ -185,28 +203,14 @@ def run_daemon(
     logs.configure(settings.log.level, settings.log.format)
     for warning in warnings:
         log.warning(warning)
-    asked_to_stop, in_a_hurry = threading.Event(), threading.Event()
-
-    def on_signal(number: int, frame: FrameType | None) -> None:
-        del number, frame
-        (in_a_hurry if asked_to_stop.is_set() else asked_to_stop).set()
-
-    # Handlers stand before anything can be lost: a signal during the start is a wish to stop, not a crash.
-    for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, on_signal)
+    drain_s = settings.limits.drain_timeout_ms / 1000
+    ending = Ending(drain_s + STOP_S)
+    ending.listen()
     daemon = Daemon(settings, mode=mode)
+    ending.still_open = daemon.still_open
     daemon.start()
     if ready is not None:
         ready(daemon.plugins_down())
-    asked_to_stop.wait()
-    hurry = threading.Thread(target=_end_when_hurried, args=(in_a_hurry,), daemon=True)
-    hurry.start()
-    daemon.stop(drain_s=settings.limits.drain_timeout_ms / 1000)
+    ending.asked.wait()
+    daemon.stop(drain_s=drain_s)
     return 0
-
-
-def _end_when_hurried(in_a_hurry: threading.Event) -> None:
-    """The second signal: end now. Accepted runs are on disk, so nothing acknowledged is lost."""
-    in_a_hurry.wait()
-    log.warning("ended at the second signal")
-    os._exit(0)

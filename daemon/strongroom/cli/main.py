@@ -57,14 +57,22 @@ def build(nouns: Sequence[str]) -> typer.Typer:
 def main() -> NoReturn:
     """Entry point ``strongroom``."""
     open_standard_streams()
-    sys.exit(run(sys.argv[1:]))
+    _end(run(sys.argv[1:]))
 
 
 def serve_main() -> NoReturn:
     """Entry point ``strongroomd``, which is ``strongroom serve``."""
     open_standard_streams()
     arguments = sys.argv[1:]
-    sys.exit(run(arguments if arguments == ["--version"] else ["serve", *arguments]))
+    _end(run(arguments if arguments == ["--version"] else ["serve", *arguments]))
+
+
+def _end(code: int) -> NoReturn:
+    """Exit; a host, which alone has loaded how it ends, does so without waiting for its threads."""
+    ending = sys.modules.get("strongroom.app.ending")
+    if ending is not None and ending.is_host():
+        ending.leave(code)
+    sys.exit(code)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -90,6 +98,8 @@ def run(arguments: Sequence[str]) -> int:
         return Exit.OK
     except OSError as error:
         return _refused_by_system(error, as_json=as_json)
+    except UnicodeEncodeError as error:
+        return _say(_not_text(arguments) or _bug(error), as_json=as_json)
     except Exception as error:  # the border of the program: nothing may end in a traceback
         return _say(_bug(error), as_json=as_json)
 
@@ -98,8 +108,6 @@ def _invoke(arguments: Sequence[str]) -> int:
     words = [word for word in arguments if not word.startswith("-")]
     nouns = words[:1]
     if COMPLETE_VARIABLE in os.environ:
-    except UnicodeEncodeError as error:
-        return _say(_not_text(arguments) or _bug(error), as_json=as_json)
         # A shell that completes names its words in the environment, and may ask about any noun.
         nouns = list(NOUNS)
         _know_shells()

@@ -135,9 +135,8 @@ class Dispatcher:
         """Queue a run that waits. With a token only if it still is the wait that the token is of."""
         with self._lock:
             standing = self._handles.get(run_id) or self._asleep.get(run_id)
-            if standing is None or (token is not None and standing.token != token):
-                return
-            if self._draining and run_id not in self._waiters:
+            is_stale = standing is None or (token is not None and standing.token != token)
+            if is_stale or (self._draining and run_id not in self._waiters):
                 return
             handle = self._with_handle(run_id)
             if handle.place is not Place.PARKED:
@@ -160,12 +159,13 @@ class Dispatcher:
 
     def drain(self, timeout_s: float) -> bool:
         """Accept nothing more, and wait for what runs, for calls under way, and for runs that somebody waits for and
-        that are due. Whether that ended in time. What else waits is not woken any more."""
+        that are due. Whether that ended in time. What else waits is not woken any more, and nobody waits for it."""
         deadline_s = time.monotonic() + timeout_s
         with self._lock:
             self._draining = True
             while (is_busy := self._is_busy(deadline_s)) and (left_s := deadline_s - time.monotonic()) > 0:
                 self._idle.wait(min(left_s, LOOK_S))
+            self._waiters.leave()
             return not is_busy
 
     def close(self) -> None:

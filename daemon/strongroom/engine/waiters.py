@@ -53,6 +53,11 @@ class Waiters:
             waiter.header, waiter.outcome = header, outcome
             waiter.done.set()
 
+    def leave(self) -> None:
+        """Nobody waits any longer: what has not ended goes on at the next start of this host."""
+        for run_id in self:
+            self.tell(run_id, None, None)
+
     @contextmanager
     def _joined(self, run_id: str, waiter: Waiter) -> Iterator[Waiter]:
         try:

@@ -33,6 +33,9 @@ TENURE_S = 0.5
 SHARED_MAX = 2
 """Of so few runners none is kept for others: that would halve what one workflow can do."""
 
+END_S = 5.0
+"""How long runs may take to find that their runner was killed; it takes no time on a machine that is not overloaded."""
+
 RUNS_MAX = 10_000
 """Runs after which a runner is recycled, whatever it may have leaked by then."""
 
@@ -122,6 +125,7 @@ class Fleet:
         """Kill all of them. Runs in progress fail."""
         with self._changed:
             self._closed = True
+            self._spawner.refuse()
             idle, self._idle = self._idle, []
             for runner in self._busy:
                 runner.kill()
@@ -131,7 +135,7 @@ class Fleet:
         for runner in idle:
             runner.bury()
         with self._changed:
-            self._changed.wait_for(lambda: not self._busy and not self._starting, timeout=10)
+            self._changed.wait_for(lambda: not self._busy and not self._starting, END_S)
 
     def _problem(
         self, waiter: "_Waiter", deadline_s: float, timeout_s: float, cancellation: Cancellation
@@ -250,7 +254,8 @@ class Fleet:
             self._failure = future.exception()
             if self._failure is not None:
                 self._failed_s = time.monotonic()
-                _LOG.error("a runner did not start", extra={"reason": str(self._failure)})
+                if not self._closed:
+                    _LOG.error("a runner did not start", extra={"reason": str(self._failure)})
             else:
                 runner = future.result()
                 if self.ready is None and runner.ready.missing:

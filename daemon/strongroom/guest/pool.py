@@ -170,7 +170,7 @@ class RunnerPool:
         return PoolReport(tuple(ready.protections), tuple(ready.missing), self._fleet.alive(), version)
 
     def close(self) -> None:
-        """End every runner. Runs in progress fail."""
+        """End every runner, also those that have begun to start. Runs in progress fail."""
         self._fleet.close()
         self._spawner.close()
         self._workers.close()

@@ -1,6 +1,7 @@
 """``PluginHost``: every plugin of plugins.yaml, started side by side, each one's failure its own."""
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -65,6 +66,14 @@ def _nobody(_state: PluginState) -> None:
     """Nobody asked to be told."""
 
 
+def _stop(plugin: _Running) -> None:
+    try:
+        plugin.stop()
+    except Exception:
+        # One that fails at its end keeps no other from its own.
+        log.exception("plugin %s failed at its end", plugin.state().name)
+
+
 class PluginHost:
     """The plugins of one daemon. ``start`` once, ``stop`` once."""
 
@@ -121,9 +130,28 @@ class PluginHost:
         return [plugin.state() for plugin in self._plugins]
 
     def stop(self) -> None:
-        """End all of them. In-process ones end first, since they may still want to call a process."""
-        for plugin in sorted(self._plugins, key=lambda p: p.state().kind != "in-process"):
-            plugin.stop()
+        """End all of them. In-process ones end first, since they may still want to call a process.
+
+        Those of a kind end side by side, so that several that hang take no longer than one. What has not ended after
+        ``Supervision.end_s`` is left behind and named in the log.
+        """
+        of_kind: dict[bool, list[_Running]] = {True: [], False: []}
+        for plugin in self._plugins:
+            of_kind[plugin.state().kind == "in-process"].append(plugin)
+        for plugins in of_kind.values():
+            self._end(plugins)
+
+    def _end(self, plugins: Sequence[_Running]) -> None:
+        until = time.monotonic() + self._supervision.end_s
+        ending = {
+            plugin.state().name: threading.Thread(target=_stop, args=(plugin,), daemon=True) for plugin in plugins
+        }
+        for thread in ending.values():
+            thread.start()
+        for thread in ending.values():
+            thread.join(max(0.0, until - time.monotonic()))
+        if left := [name for name, thread in ending.items() if thread.is_alive()]:
+            log.error("plugins did not end: %s", ", ".join(left))
 
     def _prepare(self, entry: PluginEntry) -> _Running:
         if not entry.enabled:

@@ -172,16 +172,23 @@ class InProcessPlugin:
     def stop(self) -> None:
         """Take its capabilities away and tell it. A plugin that does not come back from ``stop()`` is left behind."""
         self._offers.remove_all()
-        for trigger in self._triggers:
-            trigger.close()
         hooks, self._hooks = self._hooks, None
+        # What stops a registration is the plugin's code as well, and may hang or fail as anything of it.
+        self._try_to_end("stopping its triggers", self._close_triggers)
         if hooks is not None:
-            try:
-                _Runs(self._workers).run(hooks.stop, self._supervision.stop_s)
-            except CapabilityError as error:
-                self._log.error("plugin %s: stop() failed: %s", self._entry.name, error)
+            self._try_to_end("stop()", hooks.stop)
         self._workers.close()
         self._move(PluginEvent.STOP)
+
+    def _close_triggers(self) -> None:
+        for trigger in self._triggers:
+            trigger.close()
+
+    def _try_to_end(self, what: str, work: Callable[[], object]) -> None:
+        try:
+            _Runs(self._workers).run(work, self._supervision.stop_s)
+        except CapabilityError as error:
+            self._log.error("plugin %s: %s failed: %s", self._entry.name, what, error)
 
     def _start(self) -> None:
         try:

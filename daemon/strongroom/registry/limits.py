@@ -30,7 +30,8 @@ class Supervision:
     than its 1 s because a busy host is not a broken plugin. Restarts wait ``backoff_min_s`` doubled per crash up to
     ``backoff_max_s``, with jitter; ``crashes_max`` crashes within ``crash_window_s`` are a crash loop.
     ``stop_s`` is what a plugin gets to end by itself. ``optional_wait_s`` is how long a host waits, when it starts, for
-    plugins that it can live without: one that hangs must not keep the others from serving.
+    plugins that it can live without: one that hangs must not keep the others from serving. ``end_s`` is how long a host
+    that stops waits for all plugins of a kind together: each has ``stop_s`` twice, and is killed after that.
     """
 
     handshake_s: float = 60.0
@@ -43,4 +44,5 @@ class Supervision:
     crash_window_s: float = 300.0
     stop_s: float = 2.0
     optional_wait_s: float = 10.0
+    end_s: float = 6.0
     handshake_bytes_max: int = 4096

@@ -14,6 +14,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from strongroom.errors import Misconfigured
 from strongroom.pb.strongroom.v1 import capability_pb2, plugin_pb2, run_pb2, status_pb2, workflow_pb2
 from strongroom.services.interceptor import Guard
+from strongroom.telemetry import logs
 
 __all__ = ["SERVICES", "ApiServer"]
 
@@ -23,6 +24,8 @@ SOCKET_MODE: Final = 0o660
 """The owner, and the group that an operator gave the socket to."""
 THREADS: Final = 256
 """Calls at once; most of them wait for a run and cost no processor. Waiting calls may take ``WAITING_MAX`` of them."""
+END_S: Final = 2.0
+"""How long calls that were cancelled may take to be gone. It takes no time, and is the library's doing."""
 CONNECT_S: Final = 1.0
 """How long a host that may be at a socket is given to take a connection; the kernel does it for any that listens."""
 SERVICES: Final = tuple(
@@ -35,6 +38,7 @@ SERVICES: Final = tuple(
         (status_pb2, "StatusService"),
     )
 )
+log = logs.get("services")
 
 
 class ApiServer:
@@ -96,7 +100,8 @@ class ApiServer:
     def stop(self, grace_s: float) -> None:
         """Refuse new calls, let running ones end within ``grace_s``, and remove the socket."""
         self._health.enter_graceful_shutdown()
-        self._server.stop(grace_s).wait()
+        if not self._server.stop(grace_s).wait(grace_s + END_S):
+            log.warning("calls of clients did not end when they were told to")
         # What stands there by now may be another host's.
         if self._made is not None and _inode(self._socket) == self._made:
             self._socket.unlink(missing_ok=True)
