@@ -25,7 +25,8 @@ def document(output):
 
 
 def test_a_run_that_completes_ends_with_0_and_shows_what_it_used():
-    arguments = ("--payload", PAYLOAD, "--mock", PRICES / "mocks.yaml", "-e", "-", "--json")
+    listed = '{"vault_don_secrets": [{"key": "PRICES_KEY"}]}'
+    arguments = ("--payload", PAYLOAD, "--mock", PRICES / "mocks.yaml", "--attributes", listed, "-e", "-", "--json")
     code, output, said = simulate(*arguments, stdin="PRICES_KEY=k3y\n")
     shown = document(output)
     assert (code, said, shown["status"], shown["error"]) == (0, "", "completed", "")
@@ -45,6 +46,19 @@ def test_secrets_are_shown_nowhere_and_their_exposure_is_said(tmp_path):
     assert "a secret of mine" not in output + said
     assert document(output)["result"] == "***"
     assert "warning: the guest wrote the value of secret main/Foo into its result" in said
+
+
+@pytest.mark.parametrize("attributes", ["{}", '{"vault_don_secrets": [{"key": "prices_key"}]}'])
+def test_with_attributes_the_guest_gets_only_the_secrets_that_they_list(attributes):
+    code, output, _ = simulate("--payload", PAYLOAD, "-e", "-", "--attributes", attributes, stdin="PRICES_KEY=k3y\n")
+    assert code == 1
+    assert "main/PRICES_KEY is not listed in the workflow's attributes: register it with" in output
+
+
+def test_without_attributes_it_gets_them_all_and_it_is_said_that_a_host_would_refuse():
+    _, output, said = simulate("--payload", PAYLOAD, "-e", "-", stdin="PRICES_KEY=k3y\n")
+    assert "is not listed" not in output
+    assert "warning: secret main/PRICES_KEY is not in vault_don_secrets: a host refuses it to the guest" in said
 
 
 def test_a_secret_that_is_not_given_is_named():

@@ -6,7 +6,7 @@ from strongroom.engine.admission import Start
 from strongroom.engine.limits import EngineLimits
 from strongroom.errors import GuestSuspended, StrongroomError
 from strongroom.pb.sdk.v1alpha import sdk_pb2
-from tests.engine.test_gate import RealVault, fetch
+from tests.engine.test_gate import LISTED, RealVault, fetch
 from tests.engine.test_pre_hook import restrictions, with_pre_hook
 from tests.fakes.capabilities import ScriptedCapability
 from tests.fakes.scripted_guest import ACTION, METHOD, WAIT_S, adapted, call
@@ -35,10 +35,10 @@ def broken_out(ask, seen):
     return on_trigger
 
 
-def run(host, on_trigger, allowed=None):
+def run(host, on_trigger, allowed=None, attributes=b""):
     host.module.on_trigger = on_trigger
     if allowed is None:
-        host.register()
+        host.register(attributes=attributes)
     else:
         with_pre_hook(host, lambda request, helper: restrictions(allowed))
     header, _ = host.engine.start(Start(owner=OWNER, workflow="wf", json=b"1"))
@@ -71,7 +71,7 @@ def test_nor_the_secrets_that_a_run_may_have(database, tmp_path, limit):
     host.capabilities.found["vault@1.0.0"] = RealVault(tmp_path, A="aaa")
     seen = []
     asked = broken_out(lambda helper, number: helper.get_secrets(fetch(number, "A")).responses[0].secret.value, seen)
-    run(host, asked)
+    run(host, asked, attributes=LISTED)
     assert seen[0] == "aaa"
     assert all("in one run: 2 is more" in text or "secrets of one run: 6 bytes" in text for text in seen[1:])
     host.close()

@@ -22,9 +22,9 @@ from tests.fakes.workflow_host import OWNER, WorkflowHost, value
 DON, NODE = 1, 2
 
 
-def run(host, on_trigger, **wish):
+def run(host, on_trigger, *, attributes=b"", **wish):
     host.module.on_trigger = on_trigger
-    host.register()
+    host.register(attributes=attributes)
     header, _ = host.engine.start(Start(owner=OWNER, workflow="wf", json=b"1", **wish))
     return host.engine.wait(header.run_id, WAIT_S)
 
@@ -195,7 +195,7 @@ def test_secrets_are_what_they_were_when_the_run_first_asked(host):
         again()(helper)
         return value("done")
 
-    header, _ = run(host, on_trigger)
+    header, _ = run(host, on_trigger, attributes=b'{"vault_don_secrets": [{"key": "A"}]}')
     assert got == ["first", "first"]
     names = [(e.row.event_type, e.row.correlation_id) for e in host.host.journals.read(header)]
     assert ("step_completed", "s3") in names

@@ -1,5 +1,7 @@
 """A step is journalled before the guest sees its answer, and is never sent twice once it has one."""
 
+import json
+
 import pytest
 
 from strongroom.crypto.box import seal_to
@@ -8,6 +10,7 @@ from strongroom.engine.policy import refuse_system_only
 from strongroom.engine.recorded import RecordedStep
 from strongroom.errors import CapabilityError, Forbidden
 from strongroom.guest.ids import name_hash
+from strongroom.modules.vault_reads import not_listed
 from strongroom.pb.capabilities.internal.basicaction.v1 import basic_action_pb2
 from strongroom.pb.capabilities.v1 import capabilities_pb2
 from strongroom.pb.sdk.v1alpha import sdk_pb2
@@ -200,6 +203,11 @@ def vault(secrets):
     return ScriptedCapability({"vault.secrets.get": get, "vault.secrets.list": listed})
 
 
+def listing(*names):
+    entries = [{"key": name.split("/")[-1], "namespace": ["main", *name.split("/")][-2]} for name in names]
+    return json.dumps({"vault_don_secrets": entries}).encode()
+
+
 def fetch(host, *requests, attributes=b""):
     got = []
 
@@ -217,11 +225,11 @@ def fetch(host, *requests, attributes=b""):
 
 def test_secrets_come_in_request_order_with_checksummed_owner_and_default_namespace(host):
     host.capabilities.found["vault@1.0.0"] = vault({("main", "A"): b"aaa", ("other", "B"): b"bbb"})
-    got, header, _ = fetch(host, ("B", "other"), ("A", ""), ("B", ""))
+    got, header, _ = fetch(host, ("B", "other"), ("A", ""), ("C", "other"), attributes=listing("other/B", "A"))
     one, two, three = got[0].responses
     assert (one.secret.id, one.secret.namespace, one.secret.value) == ("B", "other", "bbb")
     assert (two.secret.id, two.secret.namespace, two.secret.value) == ("A", "main", "aaa")
-    assert (three.error.id, three.error.error) == ("B", "could not find secret")
+    assert (three.error.id, three.error.error) == ("C", not_listed("other", "C"))
     assert one.secret.owner == "0x" + OWNER
     assert header.status == "completed"
 
@@ -229,7 +237,8 @@ def test_secrets_come_in_request_order_with_checksummed_owner_and_default_namesp
 def test_more_secrets_than_one_vault_call_takes_are_asked_for_in_several(host):
     scripted = vault({("main", f"K{n}"): b"v%d" % n for n in range(25)})
     host.capabilities.found["vault@1.0.0"] = scripted
-    got, _, _ = fetch(host, *[(f"K{n}", "main") for n in range(25)])
+    names = [f"K{n}" for n in range(25)]
+    got, _, _ = fetch(host, *[(name, "main") for name in names], attributes=listing(*names))
     assert [r.secret.value for r in got[0].responses] == [f"v{n}" for n in range(25)]
     assert len(scripted.called("vault.secrets.get")) == 3
 
@@ -262,6 +271,7 @@ def test_a_vault_that_seals_to_another_key_gives_nothing(host):
         share.shares.append(seal_to(key, b"value").hex())
         return capabilities_pb2.CapabilityResponse(payload=packed(answer))
 
-    host.capabilities.found["vault@1.0.0"] = ScriptedCapability({"vault.secrets.get": get})
-    got, _, _ = fetch(host, ("A", ""))
+    scripted = host.capabilities.found["vault@1.0.0"] = vault({("main", "A"): b"value"})
+    scripted.answers["vault.secrets.get"] = get
+    got, _, _ = fetch(host, ("A", ""), attributes=listing("A"))
     assert got[0].responses[0].error.error == "the vault's answer is not sealed to this host"

@@ -7,6 +7,7 @@ import pytest
 from strongroom.engine.admission import Start
 from strongroom.engine.limits import EngineLimits
 from strongroom.errors import StrongroomError
+from strongroom.modules.vault_reads import not_listed
 from strongroom.pb.capabilities.v1 import capabilities_pb2
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.vault import vault_pb2
@@ -83,24 +84,18 @@ def test_a_workflow_that_lists_secrets_gets_those_and_the_vault_is_not_asked_for
     host.capabilities.found[VAULT] = RealVault(tmp_path, A="aaa", B="bbb")
     answers, header = run(host, lambda helper: helper.get_secrets(fetch(1, "B", "A")), LISTED)
     assert [answer.WhichOneof("response") for answer in answers.responses] == ["error", "secret"]
-    assert answers.responses[0].error.error == "not listed in the workflow's attributes"
+    assert answers.responses[0].error.error == not_listed("main", "B")
     assert answers.responses[1].secret.value == "aaa"
     assert header.status == "completed"
-
-
-def test_a_workflow_that_lists_none_gets_all_of_its_owner(host, tmp_path):
-    host.capabilities.found[VAULT] = RealVault(tmp_path, A="aaa", B="bbb")
-    answers, _ = run(host, lambda helper: helper.get_secrets(fetch(1, "B", "A")))
-    assert [answer.secret.value for answer in answers.responses] == ["bbb", "aaa"]
 
 
 def test_a_secret_that_is_not_listed_is_said_to_be_so_when_the_workflow_is_registered(host, tmp_path):
     host.capabilities.found[VAULT] = RealVault(tmp_path, A="aaa", B="bbb")
     subscribe = host.module.on_subscribe
     host.module.on_subscribe = lambda request, helper: helper.get_secrets(fetch(1, "B")) and subscribe(request, helper)
-    assert host.register(attributes=LISTED).warnings == [
-        "secret main/B is not listed in the workflow's attributes; runs do not get it"
-    ]
+    (warning,) = host.register(attributes=LISTED).warnings
+    assert warning.startswith("secret main/B is not listed in the workflow's attributes: register it with ")
+    assert warning.endswith("; runs do not get it")
 
 
 def test_subscribe_has_a_quota_too(database, tmp_path):
@@ -116,7 +111,7 @@ def test_subscribe_has_a_quota_too(database, tmp_path):
         return subscribe(request, helper)
 
     host.module.on_subscribe = asks_twice
-    assert host.register().created
+    assert host.register(attributes=LISTED).created
     assert failures == ["fetches of secrets in one run: 2 is more than 1 (limits.secrets_fetches_max)"]
     host.close()
 
@@ -175,7 +170,7 @@ def test_secrets_of_a_run_have_a_limit_of_bytes_and_the_fetch_that_exceeds_it_fa
         assert helper.get_secrets(fetch(1, "A")).responses[0].secret.value == "aaa"
         return helper.get_secrets(fetch(2, "B"))
 
-    text, _ = run(host, ask)
+    text, _ = run(host, ask, b'{"vault_don_secrets": [{"key": "A"}, {"key": "B"}]}')
     assert text == "secrets of one run: 6 bytes is more than 5 (limits.secrets_bytes_max)"
     host.close()
 

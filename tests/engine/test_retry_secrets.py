@@ -7,6 +7,7 @@ from strongroom.engine.admission import Start
 from strongroom.engine.history import History
 from strongroom.engine.recorded import recorded
 from strongroom.engine.retry import Retries
+from strongroom.modules.vault_reads import not_listed
 from strongroom.pb.vault import vault_pb2
 from tests.engine.test_gate import VAULT, RealVault, fetch, read
 from tests.fakes.capabilities import ScriptedCapability
@@ -92,7 +93,7 @@ def test_a_workflow_that_may_not_have_a_secret_any_more_does_not_get_it_by_repea
     assert host.register(attributes=ONLY_A).spec.workflow_id == parent.workflow_id
     header, _ = again(host, retries, parent)
     assert header.status == "completed"
-    assert guest.got[2:] == ["not listed in the workflow's attributes", "refused"]
+    assert guest.got[2:] == [not_listed("main", "B"), "refused"]
 
 
 def test_a_secret_that_is_gone_is_gone(host, retries, tmp_path):

@@ -159,5 +159,6 @@ def request_for(binary_sha256, execute_request, /, *, secrets=(), dialect="both"
 
 def missing_vault(call):
     """A vault that answers every request as foreign ones do when they fail."""
-    call.unpack(vault_pb2.GetSecretsRequest)
+    kinds = {"vault.secrets.readable": vault_pb2.ListSecretIdentifiersRequest}
+    call.unpack(kinds.get(call.method, vault_pb2.GetSecretsRequest))
     raise CapabilityError("Public", "System", "Unavailable", "the vault is being restarted")

@@ -4,8 +4,9 @@ import pytest
 from google.protobuf import any_pb2
 
 from strongroom.errors import CapabilityError
+from strongroom.modules.attributes import SecretName, parse_attributes
 from strongroom.modules.restrictions import VAULT_PAYLOAD_BYTES_MAX
-from strongroom.modules.vault_reads import GET_SECRETS, READABLE, check_vault_read, is_vault
+from strongroom.modules.vault_reads import GET_SECRETS, NOT_FOUND, READABLE, check_vault_read, is_vault, not_listed
 from strongroom.pb.capabilities.v1 import capabilities_pb2
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.vault import vault_pb2
@@ -68,12 +69,50 @@ def test_another_owner_in_the_payload_is_refused(owner):
     )
 
 
-@pytest.mark.parametrize("name", [("", "OTHER"), ("main", "SHARED"), ("team", "API_KEY")])
+@pytest.mark.parametrize(
+    "name",
+    [
+        ("", "OTHER"),
+        ("main", "SHARED"),
+        ("team", "API_KEY"),
+        ("", "api_key"),
+        ("Main", "API_KEY"),
+        (" main", "API_KEY"),
+        ("", "API_KEY "),
+        ("", "ＡＰＩ_KEY"),
+        ("", "main/API_KEY"),
+        ("", ""),
+        ("", "*"),
+    ],
+)
 def test_a_secret_that_is_not_listed_is_refused_even_beside_a_listed_one(name):
     text = refusal(read(("", "API_KEY"), name))
-    assert text == (
-        f"User:PermissionDenied:secret {name[0] or 'main'}/{name[1]} is not listed in the workflow's attributes"
+    assert text.startswith(
+        f"User:PermissionDenied:secret {name[0] or 'main'}/{name[1]} is not listed in the workflow's attributes: "
     )
+
+
+def test_a_workflow_for_which_nothing_is_listed_reads_nothing():
+    with pytest.raises(CapabilityError, match="secret main/API_KEY is not listed"):
+        check_vault_read(read(("", "API_KEY")), ScriptedCapability(), owner=OWNER, listed=[])
+
+
+@pytest.mark.parametrize(
+    ("name", "entry"),
+    [(("main", "A"), '{"key": "A"}'), (("team", 'A"'), r'{"key": "A\"", "namespace": "team"}')],
+    ids=["default namespace", "another namespace"],
+)
+def test_who_is_refused_a_secret_is_told_what_to_write_into_the_attributes(name, entry):
+    text = not_listed(*name)
+    assert text.startswith(f"{NOT_FOUND}: {name[0]}/{name[1]} is not listed in the workflow's attributes: ")
+    assert text.endswith(f"register it with {entry} in the attribute vault_don_secrets")
+    assert parse_attributes(f'{{"vault_don_secrets": [{entry}]}}'.encode()).vault_don_secrets == (
+        SecretName(name[1], name[0]),
+    )
+
+
+def test_of_a_name_that_no_secret_has_only_a_part_is_quoted():
+    assert len(not_listed("n" * 100_000, "k" * 100_000)) < 500
 
 
 def test_a_secret_that_the_vaults_configuration_opens_is_read():

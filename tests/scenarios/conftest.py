@@ -10,6 +10,7 @@ from tests.fakes.live_daemon import LiveDaemon
 from tests.guests.build import guest
 
 SECRET = "sesame-canary"
+LISTED = b'{"vault_don_secrets": [{"key": "Foo"}]}'
 
 
 def short_directory():
@@ -49,5 +50,5 @@ def everything(shared):
     """A run that has seen everything that a guest may see, with a sleep that outlasts its runner."""
     shared("secret", "set", "Foo", stdin=SECRET.encode())
     with shared.channel() as api:
-        api.register(guest("everything"), "everything", config=b"600")
+        api.register(guest("everything"), "everything", LISTED, config=b"600")
         return api.execute("everything", b"{}").run.run_id

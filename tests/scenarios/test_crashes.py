@@ -13,6 +13,7 @@ from strongroom.engine.runids import new_run_id
 from strongroom.pb.strongroom.v1 import run_pb2, status_pb2, workflow_pb2
 from tests.fakes.live_daemon import LiveDaemon, strongroom
 from tests.guests.build import guest
+from tests.scenarios.conftest import LISTED
 
 CONFIDENTIAL = b'{"confidential": true}'
 SAMPLES = Path(__file__).resolve().parents[2] / "daemon" / "strongroom" / "app" / "samples"
@@ -155,7 +156,7 @@ def test_a_run_that_sleeps_shows_the_end_of_its_time_and_has_no_more_of_it_after
     daemon.start()
     daemon("secret", "set", "Foo", stdin=b"sesame")
     with daemon.channel() as api:
-        api.register(guest("everything"), "sleeps", config=b"600000")
+        api.register(guest("everything"), "sleeps", LISTED, config=b"600000")
         run_id = api.runs.Start(run_pb2.StartRequest(workflow="sleeps", json=b"{}"), timeout=30).run.run_id
 
     def shown():

@@ -80,7 +80,7 @@ def test_calls_without_a_mock_are_listed_and_the_list_can_be_pasted(clone):
 def test_what_an_enclave_would_refuse_is_said(clone):
     done = run(clone, block("simulate").splitlines()[0], block("an enclave would refuse, exit 1"))
     assert done.returncode == 1
-    assert "secret is not named in the workflow's vault_don_secrets" in done.stdout
+    assert "main/PRICES_KEY is not listed in the workflow's attributes" in done.stdout
     assert "warning: secret main/PRICES_KEY is not in vault_don_secrets: the enclave refuses it" in done.stderr
 
 

@@ -5,6 +5,7 @@ import uuid
 import grpc
 import pytest
 
+from strongroom.modules.vault_reads import not_listed
 from strongroom.pb.strongroom.v1 import run_pb2, workflow_pb2
 from tests.guests.build import guest
 
@@ -51,8 +52,12 @@ def test_a_list_of_secrets_is_the_whole_of_what_a_workflow_gets_wherever_it_runs
     assert shared("secret", "set", "Other", stdin=b"another value").code == 0
     name = f"listed-{confidential}"
     with shared.channel() as api:
-        for key, expected in (("Foo", "the value"), ("Other", "not listed in the workflow's attributes")):
-            document = f'{{"confidential": {confidential}, "vault_don_secrets": [{{"key": "{key}"}}]}}'
+        for listed, expected in (
+            ('[{"key": "Foo"}]', "the value"),
+            ('[{"key": "Other"}]', not_listed("main", "Foo")),
+            ("[]", not_listed("main", "Foo")),
+        ):
+            document = f'{{"confidential": {confidential}, "vault_don_secrets": {listed}}}'
             api.register(guest("secrets"), name, document.encode(), config=uuid.uuid4().bytes)
             answer = api.execute(name, EVENT)
             assert (answer.result.string_value or answer.error) == expected

@@ -33,6 +33,7 @@ def wish(name="prices", **changes):
         name=name,
         config=b"",
         attributes=parse_attributes(b""),
+        has_attributes="attributes" in changes,
         trigger=0,
         payload=PAYLOAD if name == "prices" else b"",
         mocks=NO_MOCKS,
@@ -147,8 +148,9 @@ basic-test-node-action@1.0.0: {PerformAction: {answer: {outputThing: 555}}}
             {**KEY, ("main", "B"): "b"},
             "secret main/PRICES_KEY is not in vault_don_secrets: a host refuses it",
         ),
+        ("{}", KEY, "secret main/PRICES_KEY is not in vault_don_secrets: a host refuses it"),
     ],
-    ids=["unknown attribute", "named and not given", "not given", "not named", "not named, on a host"],
+    ids=["unknown attribute", "named and not given", "not given", "not named", "not named, on a host", "nothing named"],
 )
 def test_what_would_fail_elsewhere_is_said(attributes, secrets, warning):
     given = wish(attributes=parse_attributes(attributes.encode()), secrets=secrets)
@@ -156,11 +158,22 @@ def test_what_would_fail_elsewhere_is_said(attributes, secrets, warning):
     assert [line for line in found if line.startswith(warning)], found
 
 
+def test_attributes_that_list_nothing_give_nothing_and_without_attributes_a_simulation_gives_what_it_has():
+    for document in (b"{}", b'{"vault_don_secrets": []}', b'{"confidential": true}'):
+        strict = simulate(wish(attributes=parse_attributes(document)))
+        assert "main/PRICES_KEY is not listed in the workflow's attributes" in strict.failure
+    free = wish()
+    assert simulate(free).phases[-1].used.counts["secret bytes"] == 3
+    assert "secret main/PRICES_KEY is not in vault_don_secrets: a host refuses it to the guest" in str(
+        warnings_of(free, simulate(free))
+    )
+
+
 def test_limits_that_are_raised_here_do_not_reach_into_an_enclave():
     given = wish(attributes=parse_attributes(b'{"confidential": true}'), limits=LimitSettings(log_lines_max=2_000))
     found = warnings_of(given, simulate(given))
     assert "limits.log_lines_max is 2000 here; the limits of this host do not reach into an enclave (1000)" in found
-    plain = replace(given, attributes=parse_attributes(b""))
+    plain = replace(given, attributes=parse_attributes(b'{"vault_don_secrets": [{"key": "PRICES_KEY"}]}'))
     assert warnings_of(plain, simulate(plain)) == []
 
 

@@ -45,7 +45,8 @@ def simulate(
 ) -> int | None:
     """Run a workflow once without a host, in the same sandbox and under the same limits.
 
-    Capabilities answer from the mock file, secrets come from a file; nothing leaves this machine. What an enclave would
+    Capabilities answer from the mock file, secrets come from a file; nothing leaves this machine. With --attributes the
+    guest gets only the secrets that they list, as on a host; without, all of the file. What a host or an enclave would
     refuse is said. The exit code is 1 when the run failed.
     """
     from strongroom.cli.simulation_view import document, text
@@ -60,6 +61,7 @@ def simulate(
         name=file.name.split(".")[0],
         config=caller.read("--config", config),
         attributes=parse_attributes(caller.read("--attributes", attributes)),
+        has_attributes=bool(attributes),
         trigger=trigger,
         payload=b"" if payload is None else caller.read_json("--payload", payload),
         mocks=Mocks.of_file(mock),

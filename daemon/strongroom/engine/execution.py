@@ -15,13 +15,13 @@ from strongroom.engine.calls import GuestDropped
 from strongroom.engine.guest_log import GuestLog
 from strongroom.engine.metric_lines import line_of
 from strongroom.engine.retrying import OUTCOME_UNKNOWN, Caller, failed_call, is_retried
-from strongroom.engine.secrets import NOT_FOUND, SecretReader
+from strongroom.engine.secrets import SecretReader
 from strongroom.engine.steps import Send, Steps
 from strongroom.errors import NotFound, StrongroomError, Unavailable
 from strongroom.guest.cancellation import Stop
 from strongroom.modules.attributes import SecretName
 from strongroom.modules.quotas import SecretBytes
-from strongroom.modules.vault_reads import NOT_LISTED
+from strongroom.modules.vault_reads import NOT_FOUND, not_listed, unlisted
 from strongroom.pb.capabilities.v1 import capabilities_pb2
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.strongroom.journal.v1 import journal_pb2
@@ -71,8 +71,8 @@ class SubscribeHelper:
         answers = self.reader.fetch(self.metadata, request.requests, self.named_secrets)
         for error in (answer.error for answer in answers.responses if answer.HasField("error")):
             self.warnings.append(
-                f"secret {error.namespace}/{error.id} is {NOT_LISTED}; runs do not get it"
-                if error.error == NOT_LISTED
+                f"secret {unlisted(error.namespace, error.id)}; runs do not get it"
+                if error.error == not_listed(error.namespace, error.id)
                 else missing_secret(error.namespace, error.id)
             )
         return answers

@@ -4,7 +4,8 @@ The key exists only in this process's memory and only for its life. Source: cont
 "capability-wire" section 11.5.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,15 +17,14 @@ from strongroom.errors import CapabilityError, PluginFault, StrongroomError, Una
 from strongroom.guest.ids import owner_checksum
 from strongroom.modules.attributes import DEFAULT_NAMESPACE, SecretName
 from strongroom.modules.capabilities import Capabilities
-from strongroom.modules.vault_reads import NOT_LISTED
+from strongroom.modules.vault_reads import NOT_FOUND, Names, not_listed, opened_by
 from strongroom.pb.capabilities.v1 import capabilities_pb2
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.vault import vault_pb2
 
-__all__ = ["NOT_FOUND", "VAULT_ID", "SecretReader"]
+__all__ = ["VAULT_ID", "SecretReader"]
 
 VAULT_ID: Final = "vault@1.0.0"
-NOT_FOUND: Final = "could not find secret"
 REQUESTS_MAX: Final = 10
 """The vault takes this many in one call; longer lists are split."""
 TIMEOUT_S: Final = 30.0
@@ -52,21 +52,24 @@ class SecretReader:
     ) -> sdk_pb2.SecretResponses:
         """One answer for each request, in order. Raises ``Unavailable`` or ``PluginFault`` when the fetch fails.
 
-        A workflow whose attributes list secrets gets those and no others; the vault is not asked for others.
+        A workflow gets what its attributes list and what the vault's configuration opens to it, and nothing else; the
+        vault is asked for no other value.
         """
         owner = owner_checksum(metadata.workflow_owner)
         asked = [_Asked(key=r.id, namespace=r.namespace or DEFAULT_NAMESPACE) for r in requests]
         names = {(name.namespace, name.key) for name in listed}
-        given = [a for a in asked if not names or (a.namespace, a.key) in names]
+        if any((a.namespace, a.key) not in names for a in asked):
+            names |= self._opened(metadata, owner)
+        given = [a for a in dict.fromkeys(asked) if (a.namespace, a.key) in names]
         answers: dict[tuple[str, str], vault_pb2.SecretResponse] = {}
         for start in range(0, len(given), REQUESTS_MAX):
             for answer in self._ask(metadata, owner, given[start : start + REQUESTS_MAX]):
                 answers[answer.id.namespace or DEFAULT_NAMESPACE, answer.id.key] = answer
         return sdk_pb2.SecretResponses(
             responses=[
-                _error(owner, a, NOT_LISTED)
-                if names and (a.namespace, a.key) not in names
-                else self._response(owner, a, answers.get((a.namespace, a.key)))
+                self._response(owner, a, answers.get((a.namespace, a.key)))
+                if (a.namespace, a.key) in names
+                else _error(owner, a, not_listed(a.namespace, a.key))
                 for a in asked
             ]
         )
@@ -82,6 +85,10 @@ class SecretReader:
             self._call(metadata, "vault.secrets.list", question, listed)
             held |= {(identifier.namespace or DEFAULT_NAMESPACE, identifier.key) for identifier in listed.identifiers}
         return [f"{namespace}/{key}" for namespace, key in names if (namespace, key) not in held]
+
+    def _opened(self, metadata: capabilities_pb2.RequestMetadata, owner: str) -> Names:
+        with _faults_of_the_vault():
+            return opened_by(self._capabilities.get_executable(VAULT_ID), metadata, owner)
 
     def _ask(
         self, metadata: capabilities_pb2.RequestMetadata, owner: str, asked: Sequence[_Asked]
@@ -107,23 +114,8 @@ class SecretReader:
         request = capabilities_pb2.CapabilityRequest(
             metadata=metadata, payload=payload, method=method, capabilityId=VAULT_ID
         )
-        try:
+        with _faults_of_the_vault():
             response = self._capabilities.get_executable(VAULT_ID).execute(request, timeout_s=TIMEOUT_S)
-        except CapabilityError as error:
-            raise PluginFault(
-                "SR-SECRET-001",
-                "the vault refused the request",
-                why=error.message,
-                fix="strongroom plugin list shows the state of the vault",
-                plugin="vault",
-            ) from error
-        except StrongroomError as error:
-            raise Unavailable(
-                "SR-SECRET-002",
-                "the vault is not available",
-                why=str(error),
-                fix="enable the plugin vault in plugins.yaml; strongroom plugin list shows its state",
-            ) from error
         if not response.payload.Unpack(answer):
             raise PluginFault(
                 "SR-SECRET-003",
@@ -153,6 +145,27 @@ class SecretReader:
         return sdk_pb2.SecretResponse(
             secret=sdk_pb2.Secret(id=asked.key, namespace=asked.namespace, owner=owner, value=value)
         )
+
+
+@contextmanager
+def _faults_of_the_vault() -> Iterator[None]:
+    try:
+        yield
+    except CapabilityError as error:
+        raise PluginFault(
+            "SR-SECRET-001",
+            "the vault refused the request",
+            why=error.message,
+            fix="strongroom plugin list shows the state of the vault",
+            plugin="vault",
+        ) from error
+    except StrongroomError as error:
+        raise Unavailable(
+            "SR-SECRET-002",
+            "the vault is not available",
+            why=str(error),
+            fix="enable the plugin vault in plugins.yaml; strongroom plugin list shows its state",
+        ) from error
 
 
 def _error(owner: str, asked: _Asked, text: str) -> sdk_pb2.SecretResponse:

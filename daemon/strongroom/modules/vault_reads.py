@@ -1,9 +1,11 @@
-"""What a workflow may read of the vault by calling it: listed names of its own owner, sealed to keys that it names.
+"""Which secrets a workflow may have: listed names of its own owner, whether it imports them or calls the vault.
 
 The vault believes its host. So the host says whose secrets they are, and which: those that the workflow's attributes
-list, and those that the vault's own configuration opens to this workflow. An enclave's relay asks here as well.
+list, and those that the vault's own configuration opens to this workflow. A workflow for which nobody lists any has
+none. Local runs, enclaves and their relay all ask here.
 """
 
+import json
 from collections.abc import Iterable
 from typing import Final
 
@@ -17,13 +19,27 @@ from strongroom.modules.restrictions import NAMES_MAX, VAULT_PAYLOAD_BYTES_MAX
 from strongroom.pb.capabilities.v1 import capabilities_pb2
 from strongroom.pb.vault import vault_pb2
 
-__all__ = ["GET_SECRETS", "NOT_LISTED", "READABLE", "check_vault_read", "is_vault"]
+__all__ = [
+    "GET_SECRETS",
+    "NOT_FOUND",
+    "READABLE",
+    "Names",
+    "check_vault_read",
+    "is_vault",
+    "not_listed",
+    "opened_by",
+    "unlisted",
+]
 
 VAULT: Final = "vault"
 GET_SECRETS: Final = "vault.secrets.get"
 READABLE: Final = "vault.secrets.readable"
 """Ours: which secrets the vault's configuration opens to a workflow. A foreign vault does not know it."""
+NOT_FOUND: Final = "could not find secret"
+"""The whole text for a secret that does not exist. Source: contracts, "cre-guest" section 18, test 10b."""
 NOT_LISTED: Final = "not listed in the workflow's attributes"
+NAME_CHARS_MAX: Final = 64
+"""No name of a secret is longer; more of an untrusted one is not quoted."""
 QUESTION_TIMEOUT_S: Final = 5.0
 """The vault looks into its configuration and nowhere else."""
 
@@ -67,17 +83,24 @@ def check_vault_read(
         names.add((request.id.namespace, request.id.key))
     missing = names - set(listed)
     if missing:
-        missing -= _opened(vault, call.metadata, owner)
+        missing -= opened_by(vault, call.metadata, owner)
     if missing:
-        namespace, key = min(missing)
-        raise _refused("PermissionDenied", f"secret {namespace[:64]}/{key[:64]} is {NOT_LISTED}")
+        raise _refused("PermissionDenied", f"secret {unlisted(*min(missing))}")
     payload = any_pb2.Any()
     payload.Pack(asked, deterministic=True)
     call.payload.CopyFrom(payload)
 
 
-def _opened(vault: Executable, metadata: capabilities_pb2.RequestMetadata, owner: str) -> Names:
-    """What the vault's configuration opens to the workflow in ``metadata``."""
+def not_listed(namespace: str, key: str) -> str:
+    """What a guest is told of a secret that it may not have, whether it exists or not: what, and how to list it.
+
+    It begins as the text for one that does not exist, because to the guest it does not.
+    """
+    return f"{NOT_FOUND}: {unlisted(namespace, key)}"
+
+
+def opened_by(vault: Executable, metadata: capabilities_pb2.RequestMetadata, owner: str) -> Names:
+    """What the vault's configuration opens to the workflow in ``metadata``. Raises ``CapabilityError``."""
     question = capabilities_pb2.CapabilityRequest(metadata=metadata, method=READABLE, capabilityId="vault@1.0.0")
     question.payload.Pack(vault_pb2.ListSecretIdentifiersRequest(owner=owner))
     try:
@@ -94,6 +117,13 @@ def _opened(vault: Executable, metadata: capabilities_pb2.RequestMetadata, owner
     if not understood:
         return frozenset()
     return frozenset((name.namespace or DEFAULT_NAMESPACE, name.key) for name in opened.identifiers)
+
+
+def unlisted(untrusted_namespace: str, untrusted_key: str) -> str:
+    """A secret by its name, that it is not listed, and what lists it."""
+    namespace, key = untrusted_namespace[:NAME_CHARS_MAX], untrusted_key[:NAME_CHARS_MAX]
+    entry = {"key": key} if namespace == DEFAULT_NAMESPACE else {"key": key, "namespace": namespace}
+    return f"{namespace}/{key} is {NOT_LISTED}: register it with {json.dumps(entry)} in the attribute vault_don_secrets"
 
 
 def _digits(untrusted_owner: str) -> str:

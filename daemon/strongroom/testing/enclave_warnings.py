@@ -47,12 +47,12 @@ def _secrets(wish: Wish, done: Simulation) -> Iterator[str]:
         if name not in wish.secrets:
             yield f"secret {'/'.join(name)} is named in the attributes and not given: a run fails without it"
     for name in dict.fromkeys(name for phase in done.phases for name in phase.used.secrets):
-        if name not in wish.secrets and not named:
+        if name not in wish.secrets and name not in named:
             yield f"the guest asked for secret {'/'.join(name)}, which was not given: put it into the file of --env"
-    for name in (name for phase in done.phases for name in phase.used.secrets):
-        if named and name not in named:
+        if name not in named:
             where = "the enclave" if wish.attributes.confidential else "a host"
-            yield f"secret {'/'.join(name)} is not in vault_don_secrets: {where} refuses it to the guest"
+            but = ", unless workflow_reads of the vault opens it"
+            yield f"secret {'/'.join(name)} is not in vault_don_secrets: {where} refuses it to the guest{but}"
 
 
 def _shown(wish: Wish, done: Simulation) -> Iterator[str]:

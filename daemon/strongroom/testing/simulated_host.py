@@ -4,13 +4,12 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
 
 from strongroom.engine.policy import refuse_system_only
 from strongroom.errors import CapabilityError, LimitExceeded, StrongroomError
 from strongroom.modules.attributes import DEFAULT_NAMESPACE, Attributes
 from strongroom.modules.quotas import SecretBytes
-from strongroom.modules.vault_reads import NOT_LISTED, is_vault
+from strongroom.modules.vault_reads import is_vault, not_listed
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.plugin.error_text import format_error
 from strongroom.settings.limits import LimitSettings
@@ -18,9 +17,6 @@ from strongroom.testing.authors_host import OWNER, AuthorsHost, Begun
 from strongroom.testing.mocks import MocksOfOneRun
 
 __all__ = ["SimulatedHost", "Used"]
-
-NOT_NAMED: Final = "secret is not named in the workflow's vault_don_secrets"
-"""What an enclave answers for a secret that did not come with the request."""
 
 
 @dataclass(slots=True)
@@ -42,7 +38,7 @@ class SimulatedHost(AuthorsHost):
         *,
         mocks: MocksOfOneRun,
         secrets: Mapping[tuple[str, str], str],
-        attributes: Attributes,
+        attributes: Attributes | None,
         limits: LimitSettings,
         execution_id: str,
         timeout: tuple[int, str],
@@ -78,14 +74,18 @@ class SimulatedHost(AuthorsHost):
             )
 
     def get_secrets(self, request: sdk_pb2.GetSecretsRequest) -> sdk_pb2.SecretResponses:
-        """As a host answers: what the attributes name when they name any, and no more bytes than a run may have."""
-        named = {(secret.namespace, secret.key) for secret in self._attributes.vault_don_secrets}
+        """As a host answers: what the attributes list, and no more bytes than a run may have.
+
+        Without attributes there is nobody who could have listed any, and the guest gets what it asks for.
+        """
+        listed = self._attributes.vault_don_secrets if self._attributes is not None else ()
+        named = {(secret.namespace, secret.key) for secret in listed}
         answers = super().get_secrets(request)
         for asked, answer in zip(request.requests, answers.responses, strict=True):
             name = (asked.namespace or DEFAULT_NAMESPACE, asked.id)
             self.used.secrets.append(name)
-            if named and name not in named:
-                why = NOT_NAMED if self._attributes.confidential else NOT_LISTED
+            if self._attributes is not None and name not in named:
+                why = not_listed(*name)
                 refusal = sdk_pb2.SecretError(id=name[1], namespace=name[0], owner=OWNER, error=why)
                 answer.error.CopyFrom(refusal)
         if refusal_of_all := self._secret_bytes.refusal(str(request.callback_id), answers):

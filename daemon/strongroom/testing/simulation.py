@@ -37,12 +37,16 @@ EVENT_ID: Final = "simulated"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What is simulated; nothing of it is trusted. ``payload`` is JSON."""
+    """What is simulated; nothing of it is trusted. ``payload`` is JSON.
+
+    ``has_attributes`` says whether attributes were given, even empty ones: then they list what the guest may have.
+    """
 
     binary: bytes
     name: str
     config: bytes
     attributes: Attributes
+    has_attributes: bool
     trigger: int
     payload: bytes
     mocks: Mocks
@@ -180,7 +184,7 @@ class _Run:
         host = SimulatedHost(
             mocks=self._mocks,
             secrets=self._wish.secrets,
-            attributes=self._wish.attributes,
+            attributes=self._wish.attributes if self._wish.has_attributes else None,
             limits=self._limits,
             execution_id=run_id,
             timeout=timeout,

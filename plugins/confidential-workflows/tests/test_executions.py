@@ -6,11 +6,14 @@ import threading
 import pytest
 
 from strongroom.guest.ids import name_hash, owner_checksum
+from strongroom.modules.vault_reads import not_listed
 from strongroom.plugin import CapabilityError
 from strongroom.plugin.messages import basic_action_pb2, vault_pb2
 from strongroom_confidential_workflows import runner_process
+from strongroom_vault.plugin import VaultPlugin
 from tests.fakes.enclave_host import EXECUTION, EnclaveHost, missing_vault, request_for, subscribing, triggered
-from tests.fakes.vault_owner import ALICE, BOB
+from tests.fakes.plugin_host import memory_host
+from tests.fakes.vault_owner import ALICE, BOB, Owner
 from tests.guests.build import wasm
 
 CANARY = "canary-7b1e55aa"
@@ -28,7 +31,7 @@ def vault_requests(host):
     return [
         vault_pb2.GetSecretsRequest.FromString(call.payload.value)
         for call in host.registry.calls
-        if call.capabilityId == "vault@1.0.0"
+        if call.capabilityId == "vault@1.0.0" and call.method == "vault.secrets.get"
     ]
 
 
@@ -84,15 +87,35 @@ def test_a_list_is_the_whole_of_what_a_guest_may_have(host, owner, hello):
     assert [[item.id.key for item in asked.requests] for asked in vault_requests(host)] == [["API_KEY"]]
     secrets = host.artifacts.add(wasm("secrets"))
     result = host.run(request_for(secrets, triggered(), secrets=["API_KEY"]))
-    assert result.error == "not listed in the workflow's attributes"
+    assert result.error == not_listed("main", "Foo")
 
 
-def test_without_a_list_each_secret_is_fetched_when_the_guest_asks(host, owner):
+@pytest.mark.parametrize("request_", [triggered, subscribing], ids=["run", "subscribe"])
+def test_without_a_list_a_guest_gets_no_secret(host, owner, request_):
     owner.create("Foo", b"bar")
     secrets = host.artifacts.add(wasm("secrets"))
-    assert host.run(request_for(secrets, triggered())).value.string_value == "bar"
-    owner.delete("Foo")
-    assert host.run(request_for(secrets, triggered())).error == "could not find secret"
+    for_run = request_ is triggered
+    result = host.run(request_for(secrets, request_()))
+    assert not for_run or result.error == not_listed("main", "Foo")
+    assert "vault.secrets.get" not in [call.method for call in host.registry.calls]
+
+
+def test_what_the_vaults_configuration_opens_to_a_workflow_it_gets_in_the_enclave_too(tmp_path):
+    owner = Owner(tmp_path / "vault.key")
+    owner.create("Foo", b"bar")
+    entry = {"workflow": "billing", "owner": ALICE, "secrets": ["Foo"]}
+    plugin = VaultPlugin(key_file=str(tmp_path / "vault.key"), workflow_reads=[entry])
+    plugin.start(memory_host(store=owner.store, mode="dev", name="vault"))
+    (owner.capability,) = plugin.capabilities()
+    host = EnclaveHost(owner=owner)
+    try:
+        request = request_for(host.artifacts.add(wasm("secrets")), triggered())
+        assert host.run(request, decoded_workflow_name="billing").value.string_value == "bar"
+        assert host.run(request, decoded_workflow_name="other").error == not_listed("main", "Foo")
+        owner.delete("Foo")
+        assert host.run(request, decoded_workflow_name="billing").error == "could not find secret"
+    finally:
+        host.close()
 
 
 def test_an_owner_never_gets_the_secrets_of_another_one(host, owner, hello):
@@ -225,4 +248,4 @@ def test_executions_side_by_side_get_their_own_secrets_and_answers(owner):
         thread.join(60)
     host.close()
     assert [results[number] for number in (1, 3, 5)] == ["present, 1 bytes"] * 3
-    assert [results[number] for number in (0, 2, 4)] == ["not listed in the workflow's attributes"] * 3
+    assert [results[number] for number in (0, 2, 4)] == [not_listed("main", "Foo")] * 3

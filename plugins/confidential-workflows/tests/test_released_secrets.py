@@ -4,6 +4,7 @@ import pytest
 
 from strongroom.crypto.box import BoxKey, seal_to
 from strongroom.guest.ids import owner_checksum
+from strongroom.modules.vault_reads import not_listed
 from strongroom.plugin import CapabilityError
 from strongroom.plugin.messages import capabilities_pb2, sdk_pb2, vault_pb2
 from strongroom_confidential_workflows.enclave.released_secrets import ReleasedSecrets
@@ -15,14 +16,21 @@ METADATA = capabilities_pb2.RequestMetadata(workflow_owner=ALICE)
 
 
 class ScriptedVault:
-    """Holds ``values`` by key; ``change`` edits each answer before it leaves."""
+    """Holds ``values`` by key, opens those ``opened``; ``change`` edits each answer before it leaves."""
 
-    def __init__(self, values=None, change=lambda response: None):
+    def __init__(self, values=None, change=lambda response: None, opened=()):
         self.values = values or {}
         self.change = change
+        self.opened = opened
         self.asked = []
+        self.asked_for_opened = 0
 
-    def __call__(self, request):
+    def call_opened(self):
+        self.asked_for_opened += 1
+        identifiers = [vault_pb2.SecretIdentifier(key=key) for key in self.opened]
+        return vault_pb2.ListSecretIdentifiersResponse(identifiers=identifiers)
+
+    def call_vault(self, request):
         self.asked.append([(item.id.namespace, item.id.key) for item in request.requests])
         answer = vault_pb2.GetSecretsResponse()
         for item in request.requests:
@@ -116,12 +124,14 @@ def test_an_answer_that_does_not_fit_is_not_believed_and_fails_a_run(change, rea
         named.fetch_named()
     assert (caught.value.origin, caught.value.name) == ("User", "FailedPrecondition")
     assert caught.value.message == f"the vault does not release key 'K' in namespace 'main': {reason}"
-    assert answer(released(ScriptedVault({"K": b"v"}, change)), "K") == [reason]
+    assert answer(released(ScriptedVault({"K": b"v"}, change, opened=["K"])), "K") == [reason]
 
 
 def test_an_answer_without_a_namespace_is_for_main():
     vault = ScriptedVault({"K": b"v"}, lambda response: response.id.ClearField("namespace"))
-    assert answer(released(vault), "K") == ["v"]
+    named = released(vault, secrets=["K"])
+    named.fetch_named()
+    assert answer(named, "K") == ["v"]
 
 
 def test_named_secrets_are_fetched_once_in_batches_of_ten_and_answered_in_any_order():
@@ -140,18 +150,46 @@ def test_a_missing_secret_during_subscribe_is_told_to_the_guest_alone():
     assert answer(named, "A", "B", "C") == [
         "v",
         "could not find secret",
-        "not listed in the workflow's attributes",
+        not_listed("main", "C"),
     ]
 
 
-def test_without_a_list_a_secret_is_fetched_once():
-    vault = ScriptedVault({"A": b"v"})
-    pouch = released(vault)
+@pytest.mark.parametrize("secrets", [[], ["B"]], ids=["empty list", "another one"])
+def test_a_secret_that_is_not_listed_is_refused_in_the_enclave_and_the_vault_hears_no_name(secrets):
+    vault = ScriptedVault({"A": b"v", "B": b"w"})
+    pouch = released(vault, secrets=secrets)
     pouch.fetch_named()
-    assert vault.asked == []
-    assert answer(pouch, "A", "A", ("A", "other")) == ["v", "v", "v"]
-    assert answer(pouch, "A") == ["v"]
-    assert vault.asked == [[("main", "A"), ("other", "A")]]
+    del vault.asked[:]
+    assert answer(pouch, "A", "A", "a") == [not_listed("main", "A")] * 2 + [not_listed("main", "a")]
+    assert answer(pouch, "A") == [not_listed("main", "A")]
+    assert (vault.asked, vault.asked_for_opened) == ([], 1)
+
+
+def test_what_the_vaults_configuration_opens_is_fetched_once_and_when_the_guest_asks():
+    vault = ScriptedVault({"A": b"v", "B": b"w"}, opened=["A", "GONE"])
+    pouch = released(vault, secrets=["B"])
+    pouch.fetch_named()
+    assert (vault.asked, vault.asked_for_opened) == ([[("main", "B")]], 0)
+    assert answer(pouch, "A", "A", ("A", "other"), "B") == ["v", "v", not_listed("other", "A"), "w"]
+    assert answer(pouch, "A", "GONE") == ["v", "could not find secret"]
+    assert vault.asked == [[("main", "B")], [("main", "A")], [("main", "GONE")]]
+
+
+@pytest.mark.parametrize("name", ["a", "A ", "main/A", "", ("A", "Main"), ("A", " main"), ("A", "other")])
+def test_a_name_that_only_looks_like_a_listed_one_is_not_listed(name):
+    pouch = released(ScriptedVault({"A": b"v"}), secrets=["A", "A"])
+    pouch.fetch_named()
+    (text,) = answer(pouch, name)
+    assert "is not listed in the workflow's attributes" in text
+
+
+def test_names_that_are_not_listed_use_up_nothing():
+    names = [f"K{number}" for number in range(100)]
+    pouch = released(ScriptedVault(dict.fromkeys(names, b"v")), secrets=names)
+    pouch.fetch_named()
+    for start in range(5):
+        assert all("is not listed" in text for text in answer(pouch, *[f"x{start}/{n}" for n in range(100)]))
+    assert answer(pouch, "K99") == ["v"]
 
 
 def test_an_execution_holds_27000_bytes_of_secrets_and_no_more():
@@ -163,7 +201,7 @@ def test_an_execution_holds_27000_bytes_of_secrets_and_no_more():
 
 
 def test_a_guest_that_asks_for_ever_more_secrets_is_stopped():
-    pouch = released(ScriptedVault())
+    pouch = released(ScriptedVault(opened=[*[f"K{number}" for number in range(100)], "ONE_MORE"]))
     answer(pouch, *[f"K{number}" for number in range(100)])
     with pytest.raises(CapabilityError, match="secrets of one execution: 101 is more than 100"):
         answer(pouch, "ONE_MORE")

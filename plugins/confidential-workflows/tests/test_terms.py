@@ -17,6 +17,7 @@ from tests.fakes.enclave_host import (
     EXECUTION,
     WORKFLOW,
     RecordingRegistry,
+    missing_vault,
     packed,
     request_for,
     subscribing,
@@ -54,6 +55,8 @@ class Silent:
 
     def call_vault(self, request):
         pytest.fail("a secret was asked for")
+
+    call_opened = call_vault
 
     def check_cancelled(self):
         """Nobody cancels."""
@@ -93,9 +96,10 @@ def test_a_secret_that_restrictions_deny_is_denied_in_the_enclave(host, owner):
     owner.create("Foo", b"bar")
     guest = host.artifacts.add(wasm("secrets"))
     text = 'secret "Foo" in namespace "main" denied by user pre-hook restrictions'
-    assert host.run(request_for(guest, triggered(), restrictions=of_secrets("Other"))).error == text
+    assert host.run(request_for(guest, triggered(), secrets=["Foo"], restrictions=of_secrets("Other"))).error == text
     assert host.registry.calls == []
-    assert host.run(request_for(guest, triggered(), restrictions=of_secrets("Foo"))).value.string_value == "bar"
+    allowed = request_for(guest, triggered(), secrets=["Foo"], restrictions=of_secrets("Foo"))
+    assert host.run(allowed).value.string_value == "bar"
 
 
 def test_a_named_secret_that_restrictions_deny_is_not_even_fetched(host, owner):
@@ -124,7 +128,7 @@ def test_a_runner_that_lets_a_denied_call_through_is_not_believed():
 
 
 @pytest.mark.parametrize(
-    ("secrets", "restrictions"), [(["A"], None), ((), of_secrets("A"))], ids=["not named", "restricted"]
+    ("secrets", "restrictions"), [(["A"], None), (["A", "B"], of_secrets("A"))], ids=["not named", "restricted"]
 )
 def test_a_runner_that_asks_for_a_secret_that_is_not_its_to_have_is_not_believed(secrets, restrictions):
     registry = RecordingRegistry()
@@ -132,7 +136,34 @@ def test_a_runner_that_asks_for_a_secret_that_is_not_its_to_have_is_not_believed
     under_test = relay(registry, secrets=secrets, restrictions=restrictions)
     answers = [under_test.vault_call(vault_call(key), timeout_s=1) for key in ("A", "B")]
     assert [answer.error for answer in answers] == ["", "a secret is not this execution's to have"]
-    assert len(registry.calls) == 1
+    assert [call.method for call in registry.calls].count("vault.secrets.get") == 1
+
+
+def test_a_request_that_names_nothing_gives_a_runner_nothing_but_what_the_vaults_configuration_opens():
+    registry = RecordingRegistry()
+    opened = vault_pb2.ListSecretIdentifiersResponse(identifiers=[vault_pb2.SecretIdentifier(key="A")])
+    answers = {"vault.secrets.readable": opened, "vault.secrets.get": vault_pb2.GetSecretsResponse()}
+    registry.add("vault@1.0.0", lambda call: answers[call.method])
+    under_test = relay(registry)
+    asked = under_test.vault_call(enclave_pb2.VaultCall(call_id=1, opened=True), timeout_s=1)
+    names = vault_pb2.ListSecretIdentifiersResponse.FromString(asked.response).identifiers
+    assert [(name.namespace, name.key) for name in names] == [("main", "A")]
+    errors = [under_test.vault_call(vault_call(key), timeout_s=1).error for key in ("A", "B", "a", "A ")]
+    assert errors == [""] + ["a secret is not this execution's to have"] * 3
+    methods = [call.method for call in registry.calls]
+    assert methods == ["vault.secrets.readable", "vault.secrets.get"]
+    assert registry.calls[0].metadata.workflow_owner == ALICE
+
+
+def test_a_vault_that_cannot_say_what_it_opens_fails_the_fetch_and_is_asked_again():
+    registry = RecordingRegistry()
+    registry.add("vault@1.0.0", missing_vault)
+    under_test = relay(registry)
+    for _ in range(2):
+        answer = under_test.vault_call(enclave_pb2.VaultCall(call_id=1, opened=True), timeout_s=1)
+        assert "the vault is being restarted" in answer.error
+    assert "the vault is being restarted" in under_test.vault_call(vault_call("A"), timeout_s=1).error
+    assert len(registry.calls) == 3
 
 
 @pytest.mark.parametrize(("asked", "reference"), [(triggered(), "7"), (pre_hook(triggered()), "p:7")])

@@ -15,7 +15,7 @@ from google.protobuf.message import DecodeError
 from strongroom.guest.ids import owner_checksum
 from strongroom.modules.quotas import QuotaLimits, Quotas
 from strongroom.modules.restrictions import VAULT_PAYLOAD_BYTES_MAX, Ledger
-from strongroom.modules.vault_reads import check_vault_read, is_vault
+from strongroom.modules.vault_reads import GET_SECRETS, Names, check_vault_read, is_vault, opened_by
 from strongroom.plugin import CapabilityError, Registry, StrongroomError
 from strongroom.plugin.error_text import error_of, format_error
 from strongroom.plugin.messages import capabilities_pb2, enclave_pb2, sdk_pb2, vault_pb2
@@ -31,7 +31,6 @@ from strongroom_confidential_workflows.request import DEFAULT_NAMESPACE, Confide
 __all__ = ["VAULT", "Relay"]
 
 VAULT: Final = "vault@1.0.0"
-GET_SECRETS: Final = "vault.secrets.get"
 NOT_ITS_OWN: Final = "a secret is not this execution's to have"
 
 
@@ -45,13 +44,17 @@ class Relay:
         self._metadata = metadata
         self._execution = execution
         self._counting = threading.Lock()
+        self._asking = threading.Lock()
         self._ledger = Ledger(execution.restrictions or sdk_pb2.Restrictions())
         self._quotas = Quotas(QuotaLimits())
         self._asked: set[NamedSecret] = set()
+        self._opened: Names | None = None
         self._vault_calls = 0
 
     def vault_call(self, call: enclave_pb2.VaultCall, *, timeout_s: float) -> enclave_pb2.VaultAnswer:
         """Relay a secrets fetch. What comes back is sealed to the enclave's key; this process cannot open it."""
+        if call.opened:
+            return self._opened_call(call)
         payload = any_pb2.Any()
         taken: list[NamedSecret] | None = None
         if len(call.request) > VAULT_PAYLOAD_BYTES_MAX:
@@ -102,13 +105,32 @@ class Relay:
             return sdk_pb2.CapabilityResponse(error=format_error(error_of(error)))
         return sdk_pb2.CapabilityResponse(payload=answer.payload)
 
+    def _opened_call(self, call: enclave_pb2.VaultCall) -> enclave_pb2.VaultAnswer:
+        try:
+            names = self._opened_names()
+        except StrongroomError as error:
+            return enclave_pb2.VaultAnswer(call_id=call.call_id, error=format_error(error_of(error)))
+        answer = vault_pb2.ListSecretIdentifiersResponse(success=True)
+        for namespace, key in sorted(names):
+            answer.identifiers.add(namespace=namespace, key=key)
+        return enclave_pb2.VaultAnswer(call_id=call.call_id, response=answer.SerializeToString())
+
+    def _opened_names(self) -> Names:
+        """What the vault's configuration opens to the workflow; asked for until it is answered once."""
+        with self._asking:
+            if self._opened is None:
+                vault = self._registry.get_executable(VAULT)
+                self._opened = opened_by(vault, self._metadata, owner_checksum(self._execution.owner))
+            return self._opened
+
     def _take_secrets(self, asked: Sequence[vault_pb2.SecretIdentifier]) -> list[NamedSecret] | None:
-        """Those that were not counted before; nothing unless the request names them all, or names none, and its
-        restrictions leave them."""
+        """Those that were not counted before; nothing unless each is named by the request or opened by the vault's
+        configuration, and restrictions leave them."""
         if len(asked) > SECRETS_PER_VAULT_CALL:
             return None
         names = {NamedSecret(secret.namespace or DEFAULT_NAMESPACE, secret.key) for secret in asked}
-        if self._execution.secrets and not names <= set(self._execution.secrets):
+        unnamed = names - set(self._execution.secrets)
+        if unnamed and not {(name.namespace, name.key) for name in unnamed} <= self._opened_names():
             return None
         with self._counting:
             fresh = sorted(names - self._asked)

@@ -64,7 +64,7 @@ def execute(start: enclave_pb2.Start, link: Link, run_guest: RunGuest) -> enclav
         execution = _checked_execution(start)
         check_hash(start.binary, execution.binary_hash)
         wasm = decode_upload(start.binary, limits).wasm()
-        released = ReleasedSecrets(execution, BoxKey.generate(), link.call_vault)
+        released = ReleasedSecrets(execution, BoxKey.generate(), link)
         released.fetch_named()
         left_ms = int((link.deadline - time.monotonic()) * 1000)
         if left_ms <= 0:

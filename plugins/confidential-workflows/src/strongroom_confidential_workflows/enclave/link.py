@@ -67,19 +67,31 @@ class Link:
 
     def call_vault(self, request: vault_pb2.GetSecretsRequest) -> vault_pb2.GetSecretsResponse:
         """Relay ``vault.secrets.get``. Raises ``CapabilityError`` when the call as a whole fails."""
+        answered = self._asked_vault(request=request.SerializeToString())
+        try:
+            return vault_pb2.GetSecretsResponse.FromString(answered)
+        except DecodeError:
+            raise _another_answer() from None
+
+    def call_opened(self) -> vault_pb2.ListSecretIdentifiersResponse:
+        """What the vault's configuration opens to the workflow. Raises ``CapabilityError`` as ``call_vault``."""
+        answered = self._asked_vault(opened=True)
+        try:
+            return vault_pb2.ListSecretIdentifiersResponse.FromString(answered)
+        except DecodeError:
+            raise _another_answer() from None
+
+    def _asked_vault(self, *, request: bytes = b"", opened: bool = False) -> bytes:
         answer: Future[enclave_pb2.VaultAnswer] = Future()
         with self._lock:
             self.check_cancelled()
             call_id = len(self._vault_calls) + 1
             self._vault_calls[call_id] = answer
-        self.send(vault_call=enclave_pb2.VaultCall(call_id=call_id, request=request.SerializeToString()))
+        self.send(vault_call=enclave_pb2.VaultCall(call_id=call_id, request=request, opened=opened))
         answered = self._wait(answer)
         if answered.error:
             raise CapabilityError("Public", "System", "Unavailable", f"the vault could not be asked: {answered.error}")
-        try:
-            return vault_pb2.GetSecretsResponse.FromString(answered.response)
-        except DecodeError:
-            raise CapabilityError("Public", "System", "Internal", "the vault answered something else") from None
+        return answered.response
 
     def call_capability(self, request: sdk_pb2.CapabilityRequest) -> sdk_pb2.CapabilityResponse:
         """Relay a call of the guest. A failed call is an answer with ``error`` set."""
@@ -151,6 +163,10 @@ class Link:
         for call in waiting:
             if not call.done():
                 call.set_exception(_cancelled(self._cancelled))
+
+
+def _another_answer() -> CapabilityError:
+    return CapabilityError("Public", "System", "Internal", "the vault answered something else")
 
 
 def _cancelled(reason: str) -> Cancelled:

@@ -1,17 +1,17 @@
 """The secrets of one execution: asked for sealed to its own key, opened here, dropped with the process.
 
-With a list in the request exactly those are fetched, before the guest starts. With an empty list each is fetched when
-the guest asks for it, which is how later hosts of the network do it; and so it is when restrictions count secrets,
-because what was never asked for must not be counted, nor leave the vault.
+What the request names is fetched before the guest starts; when restrictions count secrets, as the guest asks, because
+what was never asked for must not be counted, nor leave the vault. What the vault's configuration opens to the workflow
+is fetched as the guest asks too. Nothing else leaves the vault: a request that names nothing gives nothing.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 from strongroom.crypto.box import BoxKey
 from strongroom.guest.ids import normal_owner, owner_checksum
-from strongroom.modules.vault_reads import NOT_LISTED
+from strongroom.modules.vault_reads import NOT_FOUND, not_listed
 from strongroom.plugin import CapabilityError, InvalidInput, Tampered
 from strongroom.plugin.messages import sdk_pb2, vault_pb2
 from strongroom_confidential_workflows.limits import (
@@ -23,10 +23,17 @@ from strongroom_confidential_workflows.request import DEFAULT_NAMESPACE, Confide
 
 __all__ = ["ReleasedSecrets"]
 
-NOT_FOUND: Final = "could not find secret"
 _ERROR_CHARACTERS_MAX: Final = 200
 
-AskVault = Callable[[vault_pb2.GetSecretsRequest], vault_pb2.GetSecretsResponse]
+
+class RelayedVault(Protocol):
+    """The vault, by way of the plugin; ``enclave.link.Link`` has it. Both raise ``CapabilityError``."""
+
+    def call_vault(self, request: vault_pb2.GetSecretsRequest) -> vault_pb2.GetSecretsResponse:
+        """Secrets, each sealed to the keys that ``request`` names."""
+
+    def call_opened(self) -> vault_pb2.ListSecretIdentifiersResponse:
+        """The names that the vault's configuration opens to the workflow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +45,14 @@ class _Outcome:
 
 
 class ReleasedSecrets:
-    """Answers the guest. ``ask_vault`` relays one request; ``key`` belongs to this execution alone."""
+    """Answers the guest. ``key`` belongs to this execution alone."""
 
-    def __init__(self, execution: ConfidentialExecution, key: BoxKey, ask_vault: AskVault) -> None:
+    def __init__(self, execution: ConfidentialExecution, key: BoxKey, vault: RelayedVault) -> None:
         self._execution = execution
         self._key = key
-        self._ask_vault = ask_vault
+        self._vault = vault
         self._outcomes: dict[NamedSecret, _Outcome] = {}
+        self._opened: frozenset[NamedSecret] | None = None
         self.failure: CapabilityError | None = None
         """What must fail the run although the guest may go on."""
 
@@ -62,13 +70,19 @@ class ReleasedSecrets:
     def answer(self, request: sdk_pb2.GetSecretsRequest) -> sdk_pb2.SecretResponses:
         """One response for each request of the guest, in order. Raises ``CapabilityError`` as ``fetch_named``."""
         names = [NamedSecret(asked.namespace or DEFAULT_NAMESPACE, asked.id) for asked in request.requests]
-        named = self._execution.secrets
-        if not named or self._is_counted():
-            wanted = [name for name in dict.fromkeys(names) if not named or name in named]
-            self._fetch(name for name in wanted if name not in self._outcomes)
-            if named:
-                self._check(wanted)
+        named = frozenset(self._execution.secrets)
+        wanted = [name for name in dict.fromkeys(names) if name in named or self._is_opened(name)]
+        self._fetch(name for name in wanted if name not in self._outcomes)
+        if self._is_counted():
+            self._check(name for name in wanted if name in named)
         return sdk_pb2.SecretResponses(responses=[self._response(name) for name in names])
+
+    def _is_opened(self, name: NamedSecret) -> bool:
+        """Whether the vault's configuration opens it, which is asked for once, and only when something hangs on it."""
+        if self._opened is None:
+            opened = self._vault.call_opened().identifiers
+            self._opened = frozenset(NamedSecret(one.namespace or DEFAULT_NAMESPACE, one.key) for one in opened)
+        return name in self._opened
 
     def _is_counted(self) -> bool:
         return self._execution.restrictions is not None and self._execution.restrictions.HasField("secrets")
@@ -86,7 +100,7 @@ class ReleasedSecrets:
             raise self.failure
 
     def _response(self, name: NamedSecret) -> sdk_pb2.SecretResponse:
-        outcome = self._outcomes.get(name, _Outcome(error=NOT_LISTED))
+        outcome = self._outcomes.get(name) or _Outcome(error=not_listed(name.namespace, name.key))
         owner = owner_checksum(self._execution.owner)
         if outcome.error:
             error = sdk_pb2.SecretError(id=name.key, namespace=name.namespace, owner=owner, error=outcome.error)
@@ -111,7 +125,7 @@ class ReleasedSecrets:
         for name in names:
             identifier = vault_pb2.SecretIdentifier(key=name.key, namespace=name.namespace, owner=owner)
             request.requests.add(id=identifier, encryption_keys=[self._key.public_hex])
-        answers = {self._name_of(response.id): response for response in self._ask_vault(request).responses}
+        answers = {self._name_of(response.id): response for response in self._vault.call_vault(request).responses}
         for name in names:
             self._outcomes[name] = self._outcome(answers.get(name))
 

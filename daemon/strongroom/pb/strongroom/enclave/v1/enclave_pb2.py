@@ -25,15 +25,15 @@ _sym_db = _symbol_database.Default()
 from strongroom.pb.sdk.v1alpha import sdk_pb2 as sdk_dot_v1alpha_dot_sdk__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#strongroom/enclave/v1/enclave.proto\x12\x15strongroom.enclave.v1\x1a\x15sdk/v1alpha/sdk.proto\"\xf8\x01\n\tToEnclave\x12-\n\x05start\x18\x01 \x01(\x0b\x32\x1c.strongroom.enclave.v1.StartH\x00\x12:\n\x0cvault_answer\x18\x02 \x01(\x0b\x32\".strongroom.enclave.v1.VaultAnswerH\x00\x12\x44\n\x11\x63\x61pability_answer\x18\x03 \x01(\x0b\x32\'.strongroom.enclave.v1.CapabilityAnswerH\x00\x12/\n\x06\x63\x61ncel\x18\x04 \x01(\x0b\x32\x1d.strongroom.enclave.v1.CancelH\x00\x42\t\n\x07message\"\xef\x01\n\x0b\x46romEnclave\x12-\n\x05ready\x18\x01 \x01(\x0b\x32\x1c.strongroom.enclave.v1.ReadyH\x00\x12\x36\n\nvault_call\x18\x02 \x01(\x0b\x32 .strongroom.enclave.v1.VaultCallH\x00\x12\x39\n\x0f\x63\x61pability_call\x18\x03 \x01(\x0b\x32\x1e.sdk.v1alpha.CapabilityRequestH\x00\x12\x33\n\x08\x66inished\x18\x04 \x01(\x0b\x32\x1f.strongroom.enclave.v1.FinishedH\x00\x42\t\n\x07message\":\n\x05Ready\x12\x0b\n\x03pid\x18\x01 \x01(\r\x12\x13\n\x0bprotections\x18\x02 \x03(\t\x12\x0f\n\x07missing\x18\x03 \x03(\t\"a\n\x05Start\x12\x0f\n\x07request\x18\x01 \x01(\x0c\x12\x0e\n\x06\x62inary\x18\x02 \x01(\x0c\x12\r\n\x05owner\x18\x03 \x01(\t\x12\x12\n\ntimeout_ms\x18\x04 \x01(\x04\x12\x14\n\x0c\x65xecution_id\x18\x05 \x01(\t\"-\n\tVaultCall\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\r\x12\x0f\n\x07request\x18\x02 \x01(\x0c\"?\n\x0bVaultAnswer\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\r\x12\x10\n\x08response\x18\x02 \x01(\x0c\x12\r\n\x05\x65rror\x18\x03 \x01(\t\"9\n\x10\x43\x61pabilityAnswer\x12\x13\n\x0b\x63\x61llback_id\x18\x01 \x01(\x05\x12\x10\n\x08response\x18\x02 \x01(\x0c\"\x18\n\x06\x43\x61ncel\x12\x0e\n\x06reason\x18\x01 \x01(\t\"\x81\x01\n\x08\x46inished\x12/\n\x07outcome\x18\x01 \x01(\x0e\x32\x1e.strongroom.enclave.v1.Outcome\x12\x0e\n\x06result\x18\x02 \x01(\x0c\x12\r\n\x05\x65rror\x18\x03 \x01(\t\x12\x12\n\nerror_code\x18\x04 \x01(\t\x12\x11\n\tlog_lines\x18\x05 \x01(\x04*\xaa\x01\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x12\n\x0eOUTCOME_RESULT\x10\x01\x12\x13\n\x0fOUTCOME_REFUSED\x10\x02\x12\x17\n\x13OUTCOME_GUEST_FAULT\x10\x03\x12\x15\n\x11OUTCOME_TIMED_OUT\x10\x04\x12\x15\n\x11OUTCOME_CANCELLED\x10\x05\x12\x16\n\x12OUTCOME_HOST_FAULT\x10\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#strongroom/enclave/v1/enclave.proto\x12\x15strongroom.enclave.v1\x1a\x15sdk/v1alpha/sdk.proto\"\xf8\x01\n\tToEnclave\x12-\n\x05start\x18\x01 \x01(\x0b\x32\x1c.strongroom.enclave.v1.StartH\x00\x12:\n\x0cvault_answer\x18\x02 \x01(\x0b\x32\".strongroom.enclave.v1.VaultAnswerH\x00\x12\x44\n\x11\x63\x61pability_answer\x18\x03 \x01(\x0b\x32\'.strongroom.enclave.v1.CapabilityAnswerH\x00\x12/\n\x06\x63\x61ncel\x18\x04 \x01(\x0b\x32\x1d.strongroom.enclave.v1.CancelH\x00\x42\t\n\x07message\"\xef\x01\n\x0b\x46romEnclave\x12-\n\x05ready\x18\x01 \x01(\x0b\x32\x1c.strongroom.enclave.v1.ReadyH\x00\x12\x36\n\nvault_call\x18\x02 \x01(\x0b\x32 .strongroom.enclave.v1.VaultCallH\x00\x12\x39\n\x0f\x63\x61pability_call\x18\x03 \x01(\x0b\x32\x1e.sdk.v1alpha.CapabilityRequestH\x00\x12\x33\n\x08\x66inished\x18\x04 \x01(\x0b\x32\x1f.strongroom.enclave.v1.FinishedH\x00\x42\t\n\x07message\":\n\x05Ready\x12\x0b\n\x03pid\x18\x01 \x01(\r\x12\x13\n\x0bprotections\x18\x02 \x03(\t\x12\x0f\n\x07missing\x18\x03 \x03(\t\"a\n\x05Start\x12\x0f\n\x07request\x18\x01 \x01(\x0c\x12\x0e\n\x06\x62inary\x18\x02 \x01(\x0c\x12\r\n\x05owner\x18\x03 \x01(\t\x12\x12\n\ntimeout_ms\x18\x04 \x01(\x04\x12\x14\n\x0c\x65xecution_id\x18\x05 \x01(\t\"=\n\tVaultCall\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\r\x12\x0f\n\x07request\x18\x02 \x01(\x0c\x12\x0e\n\x06opened\x18\x03 \x01(\x08\"?\n\x0bVaultAnswer\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\r\x12\x10\n\x08response\x18\x02 \x01(\x0c\x12\r\n\x05\x65rror\x18\x03 \x01(\t\"9\n\x10\x43\x61pabilityAnswer\x12\x13\n\x0b\x63\x61llback_id\x18\x01 \x01(\x05\x12\x10\n\x08response\x18\x02 \x01(\x0c\"\x18\n\x06\x43\x61ncel\x12\x0e\n\x06reason\x18\x01 \x01(\t\"\x81\x01\n\x08\x46inished\x12/\n\x07outcome\x18\x01 \x01(\x0e\x32\x1e.strongroom.enclave.v1.Outcome\x12\x0e\n\x06result\x18\x02 \x01(\x0c\x12\r\n\x05\x65rror\x18\x03 \x01(\t\x12\x12\n\nerror_code\x18\x04 \x01(\t\x12\x11\n\tlog_lines\x18\x05 \x01(\x04*\xaa\x01\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x12\n\x0eOUTCOME_RESULT\x10\x01\x12\x13\n\x0fOUTCOME_REFUSED\x10\x02\x12\x17\n\x13OUTCOME_GUEST_FAULT\x10\x03\x12\x15\n\x11OUTCOME_TIMED_OUT\x10\x04\x12\x15\n\x11OUTCOME_CANCELLED\x10\x05\x12\x16\n\x12OUTCOME_HOST_FAULT\x10\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'strongroom.enclave.v1.enclave_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_OUTCOME']._serialized_start=1067
-  _globals['_OUTCOME']._serialized_end=1237
+  _globals['_OUTCOME']._serialized_start=1083
+  _globals['_OUTCOME']._serialized_end=1253
   _globals['_TOENCLAVE']._serialized_start=86
   _globals['_TOENCLAVE']._serialized_end=334
   _globals['_FROMENCLAVE']._serialized_start=337
@@ -43,13 +43,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_START']._serialized_start=638
   _globals['_START']._serialized_end=735
   _globals['_VAULTCALL']._serialized_start=737
-  _globals['_VAULTCALL']._serialized_end=782
-  _globals['_VAULTANSWER']._serialized_start=784
-  _globals['_VAULTANSWER']._serialized_end=847
-  _globals['_CAPABILITYANSWER']._serialized_start=849
-  _globals['_CAPABILITYANSWER']._serialized_end=906
-  _globals['_CANCEL']._serialized_start=908
-  _globals['_CANCEL']._serialized_end=932
-  _globals['_FINISHED']._serialized_start=935
-  _globals['_FINISHED']._serialized_end=1064
+  _globals['_VAULTCALL']._serialized_end=798
+  _globals['_VAULTANSWER']._serialized_start=800
+  _globals['_VAULTANSWER']._serialized_end=863
+  _globals['_CAPABILITYANSWER']._serialized_start=865
+  _globals['_CAPABILITYANSWER']._serialized_end=922
+  _globals['_CANCEL']._serialized_start=924
+  _globals['_CANCEL']._serialized_end=948
+  _globals['_FINISHED']._serialized_start=951
+  _globals['_FINISHED']._serialized_end=1080
 # @@protoc_insertion_point(module_scope)

@@ -223,25 +223,29 @@ Global___Start: _TypeAlias = Start  # noqa: Y015
 
 @_typing.final
 class VaultCall(_message.Message):
-    """A relayed `vault.secrets.get`."""
+    """A relayed question to the vault: `vault.secrets.get`, or what its configuration opens to the workflow."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     CALL_ID_FIELD_NUMBER: _builtins.int
     REQUEST_FIELD_NUMBER: _builtins.int
+    OPENED_FIELD_NUMBER: _builtins.int
     call_id: _builtins.int
     """Required. Number of this call, for its answer."""
     request: _builtins.bytes
-    """Required. Serialized vault.GetSecretsRequest."""
+    """Optional. Serialized vault.GetSecretsRequest; empty when opened is set."""
+    opened: _builtins.bool
+    """Optional. Asks for the names that the vault's configuration opens to the workflow, and for no secret."""
     def __init__(
         self,
         *,
         call_id: _builtins.int = ...,
         request: _builtins.bytes = ...,
+        opened: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["call_id", b"call_id", "request", b"request"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["call_id", b"call_id", "opened", b"opened", "request", b"request"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -259,7 +263,7 @@ class VaultAnswer(_message.Message):
     call_id: _builtins.int
     """Required. Number of the call."""
     response: _builtins.bytes
-    """Optional. Serialized vault.GetSecretsResponse."""
+    """Optional. Serialized vault.GetSecretsResponse; vault.ListSecretIdentifiersResponse when names were asked for."""
     error: _builtins.str
     """Optional. Why the call as a whole failed; the response is empty then."""
     def __init__(
