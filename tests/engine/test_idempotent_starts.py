@@ -4,7 +4,9 @@ import pytest
 
 from strongroom.engine.admission import Start
 from strongroom.engine.catalog import Catalog
+from strongroom.engine.history import History
 from strongroom.engine.recorded import recorded
+from strongroom.engine.retry import Retries
 from strongroom.engine.runids import new_run_id
 from strongroom.errors import Conflict, InvalidInput, LimitExceeded, NotFound, WrongState
 from strongroom.pb.strongroom.journal.v1 import journal_pb2
@@ -160,27 +162,28 @@ def test_a_repeated_run_takes_over_steps_and_has_keys_of_its_own(host):
     kept = [each for each in events if each.row.correlation_id == "1"]
     capability.answers[METHOD] = adapted("second")
     run_id = new_run_id()
-    header, is_new = host.engine.admission.repeat(parent, created, kept, run_id=run_id)
+    spec = host.host.specs.get(parent.workflow_id)
+    header, is_new = host.engine.admission.repeat(spec, parent, created, kept, run_id=run_id)
     assert (is_new, header.parent_run_id, header.head_index) == (True, parent.run_id, 2)
     header, outcome = host.engine.wait(run_id, WAIT_S)
     assert outcome.result == value("first second")
     assert header.execution_id != parent.execution_id
     again = recorded(host.host.journals.read(header))
     assert again.created.parent_run_id == parent.run_id
-    assert host.engine.admission.repeat(parent, created, kept, run_id=run_id) == (header, False)
+    assert host.engine.admission.repeat(spec, parent, created, kept, run_id=run_id) == (header, False)
     created.from_step = "1"
     with pytest.raises(Conflict):
-        host.engine.admission.repeat(parent, created, [], run_id=run_id)
+        host.engine.admission.repeat(spec, parent, created, [], run_id=run_id)
 
 
 def test_a_run_of_a_workflow_that_is_gone_or_paused_is_not_repeated(host):
     spec = host.register().spec
     parent, _ = start(host)
     parent, _ = host.engine.wait(parent.run_id, WAIT_S)
-    created = journal_pb2.RunCreated.FromString(host.host.journals.read(parent)[0].content)
+    retries = Retries(host.host, History(host.host.journals), host.engine.admission)
     paused(host, spec)
     with pytest.raises(WrongState, match="is paused"):
-        host.engine.admission.repeat(parent, created, [], run_id=new_run_id())
+        retries.retry(parent.run_id, "", new_run_id())
     deleted(host, spec)
     with pytest.raises(NotFound, match="was deleted"):
-        host.engine.admission.repeat(parent, created, [], run_id=new_run_id())
+        retries.retry(parent.run_id, "", new_run_id())

@@ -22,6 +22,7 @@ from strongroom.engine.running import Dispatcher
 from strongroom.engine.specs import ACTIVE, Spec
 from strongroom.engine.standing import taken
 from strongroom.engine.triggers import wrap
+from strongroom.engine.unsure import Unsure
 from strongroom.errors import Conflict, InvalidInput, LimitExceeded, NotFound, Refused, Unavailable, WrongState
 from strongroom.guest.ids import execution_id
 from strongroom.keyring.root import RUN_REQUESTS
@@ -61,6 +62,7 @@ class Admission:
 
     def __init__(self, host: EngineHost, dispatcher: Dispatcher, take_up: Callable[[str], None]) -> None:
         self._take_up = take_up
+        self._unsure = Unsure(take_up, lambda: host.journals.stopped)
         self._host = host
         self._limits = host.limits
         self._dispatcher = dispatcher
@@ -97,7 +99,7 @@ class Admission:
         """
         check_event_id(event_id)
         self._check_trigger(spec, trigger_index)
-        self._check_payload(payload)
+        self._check_payload_size(payload.ByteSize())
         self._startable(spec)
         wish = Start(owner=spec.row.workflow_owner, workflow=spec.workflow_id, message=payload)
         header = self._header(spec, new_run_id(), trigger_index, event_id, wish.asked())
@@ -172,8 +174,9 @@ class Admission:
         except Conflict:
             self._dispatcher.release(handle)
             return self._going_on(standing()), False
-        except BaseException:
+        except BaseException as error:
             self._dispatcher.release(handle)
+            self._unsure.note(header.run_id, error)
             raise
         accepted = journal.header
         self._dispatcher.submit(handle)
@@ -236,7 +239,7 @@ class Admission:
         # Before it is parsed: what JSON becomes in memory is many times its text.
         self._check_payload_size(len(wish.json))
         payload = wish.message or wrap(subscription.id, subscription.method, wish.json)
-        self._check_payload(payload)
+        self._check_payload_size(payload.ByteSize())
         return payload
 
     @staticmethod
@@ -249,9 +252,6 @@ class Admission:
                 fix="strongroom workflow get lists them",
                 field="trigger_index",
             )
-
-    def _check_payload(self, payload: any_pb2.Any) -> None:
-        self._check_payload_size(payload.ByteSize())
 
     def _check_payload_size(self, size: int) -> None:
         if size > self._limits.payload_bytes_max:

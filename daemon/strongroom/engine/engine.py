@@ -33,6 +33,8 @@ END_S: Final = 1.0
 """How long a kill waits for an end that is being written when it comes."""
 ATTEMPTS: Final = 3
 """How often a wish to stop is written down when the disk does not take it, or takes it after something that is lost."""
+STOPPED_IN_S: Final = 5.0
+"""Longer than it takes to write down that a run is to stop."""
 LOOKS: Final = 20
 """How often the handle of a run is looked for that falls asleep and is woken meanwhile."""
 log = logs.get("engine")
@@ -171,9 +173,9 @@ class Engine:
             if header is not None and header.status not in FINAL:
                 self._taken_in(header)
 
-    def _taken_in(self, header: RunRow) -> None:
+    def _taken_in(self, header: RunRow, *, in_s: float = 0.0) -> None:
         used_ms = self.uptime.up_since_ms(header.started_at)
-        self.dispatcher.take_up(header, wake_in_s=self._wake_in_s(header), used_ms=used_ms)
+        self.dispatcher.take_up(header, wake_in_s=max(self._wake_in_s(header), in_s), used_ms=used_ms)
 
     def _unfinished(self, after: tuple[int, str] | None) -> list[RunRow]:
         return self._host.journals.database.read(lambda c: rows.unfinished_page(c, after=after, limit=HEADERS))
@@ -198,8 +200,7 @@ class Engine:
         """The handle of an unfinished run whose journal has on disk what ``write`` appended, and the header with that.
 
         With ``once`` it is not written for a run that somebody asked to stop already. Nothing when the run is final.
-        Raises ``NotFound``, ``WrongState`` when it is unfinished and not of this host, ``StorageFault``,
-        ``Unavailable``.
+        Raises ``NotFound``, ``StorageFault``, ``Unavailable``, ``Tampered``.
         """
         faults = 0
         for _ in range(LOOKS):
@@ -209,7 +210,9 @@ class Engine:
                 if header.status in FINAL:
                     return None, None
                 if header.run_id == run_id:
-                    raise WrongState("SR-RUN-010", f"run {run_id} is {header.status} and not executing on this host")
+                    # Stored although its caller was told otherwise, or let go of since its journal cannot be read. It
+                    # is not executed before it has been stopped.
+                    self._taken_in(header, in_s=STOPPED_IN_S)
                 run_id = header.run_id
                 continue
             handle.stored.wait()
