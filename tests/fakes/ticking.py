@@ -24,20 +24,21 @@ def ticking_daemon(state, kind="in process"):
     return LiveDaemon(state, ("--plugins-file", str(path)))
 
 
-def events(api):
-    """The times of all runs that have completed, in order."""
+def events(api, workflow_id=""):
+    """The times of all runs that have completed, in order; of one workflow if it is named."""
     found, token = [], ""
     while True:
-        page = api.runs.List(run_pb2.RunServiceListRequest(page_size=500, page_token=token), timeout=20)
+        request = run_pb2.RunServiceListRequest(page_size=500, page_token=token, workflow_id=workflow_id)
+        page = api.runs.List(request, timeout=20)
         found += [run for run in page.runs if run.status == run_pb2.RUN_STATUS_COMPLETED]
         token = page.next_page_token
         if not token:
             return sorted(int(datetime.fromisoformat(run.event_id).timestamp()) for run in found)
 
 
-def wait_for_events(api, count):
+def wait_for_events(api, count, workflow_id=""):
     end = time.monotonic() + 60
-    while len(found := events(api)) < count:
+    while len(found := events(api, workflow_id)) < count:
         assert time.monotonic() < end, f"{len(found)} of {count} events became runs"
         time.sleep(0.05)
     return found
