@@ -64,17 +64,18 @@ def test_an_exit_code_is_told_in_the_words_of_the_contract(code, answers, text):
     assert caught.value.why == text
 
 
-def test_a_host_function_that_fails_ends_the_run_as_a_panic_and_the_host_survives():
+@pytest.mark.parametrize("kind", [RuntimeError, KeyboardInterrupt, SystemExit, MemoryError])
+def test_a_host_function_that_fails_ends_the_run_as_a_panic_and_the_host_survives(kind):
     class Broken(PretendedHost):
         def log(self, mode, line):
-            raise RuntimeError("s3cret")
+            raise kind("s3cret")
 
     program = Program()
     program.env("switch_modes", 1)
     program.env("log", *program.put(b"a line"))
     with pytest.raises(Internal) as caught:
         run(program, Broken())
-    assert caught.value.why == "panic during wasm execution: RuntimeError"
+    assert caught.value.why == f"panic during wasm execution: {kind.__name__}"
     assert run(Program())
 
 

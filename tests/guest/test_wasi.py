@@ -133,6 +133,62 @@ def test_three_descriptors_exist_and_no_files(name, errnos):
     assert run(program).results == errnos
 
 
+NO_FILES = [name for name in PREVIEW1 if name.startswith(("path_", "fd_filestat_set_", "fd_fdstat_set_"))]
+NO_FILES += ["fd_readdir", "fd_allocate", "fd_advise", "fd_sync", "fd_datasync", "fd_renumber", "fd_prestat_get"]
+
+
+@pytest.mark.parametrize(
+    ("name", "errnos"),
+    [
+        *((name, [EBADF] * 5) for name in NO_FILES),
+        *((f"sock_{name}", [57, 57, 57, EBADF, EBADF]) for name in ("accept", "recv", "send", "shutdown")),
+        ("fd_filestat_get", [0, 0, 0, EBADF, EBADF]),
+        ("fd_read", [0, EBADF, EBADF, EBADF, EBADF]),
+    ],
+)
+def test_whatever_wants_a_file_or_a_socket_finds_none(name, errnos):
+    program, parameters = Program(), PREVIEW1[name]
+    for descriptor in (0, 1, 2, 3, -1):
+        program.wasi(name, parameters, descriptor, *[8] * (len(parameters) - 1))
+    assert run(program).results == errnos
+
+
+@pytest.mark.parametrize(("descriptor", "rights"), [(0, 0x02), (1, 0x40), (2, 0x40)])
+def test_what_is_said_of_a_descriptor_is_all_of_its_bytes_and_no_more(descriptor, rights):
+    program = Program()
+    stat, status = program.buffer(32), program.buffer(72)
+    for at, size in ((stat, 32), (status, 72)):
+        program.raw(f"(memory.fill (i32.const {at}) (i32.const 255) (i32.const {size}))")
+    program.wasi("fd_fdstat_get", "ii", descriptor, stat)
+    program.wasi("fd_filestat_get", "ii", descriptor, status)
+    reply = run(program)
+    told = reply.buffer(stat, 32)
+    kind, flags, base, inheriting = struct.unpack("<BxHxxxxQQ", told[:24])
+    assert (kind, flags, base, inheriting) == (2, 0, rights, 0)
+    assert told[24:] == b"\xff" * 8
+    assert reply.buffer(status, 72) == bytes(64) + b"\xff" * 8
+
+
+@pytest.mark.parametrize("clock", [0, 1])
+def test_every_clock_that_there_is_tells_nanoseconds(clock):
+    program = Program()
+    at = program.buffer(8)
+    program.wasi("clock_res_get", "ii", clock, at)
+    assert int.from_bytes(run(program).buffer(at, 8), "little") == 1
+
+
+def test_there_is_no_environment_and_its_place_stays_as_it_was():
+    program = Program()
+    sizes, place = program.buffer(12), program.buffer(16)
+    for at, size in ((sizes, 12), (place, 16)):
+        program.raw(f"(memory.fill (i32.const {at}) (i32.const 255) (i32.const {size}))")
+    program.wasi("environ_sizes_get", "ii", sizes, sizes + 4)
+    program.wasi("environ_get", "ii", place, place + 8)
+    reply = run(program)
+    assert reply.results == [0, 0]
+    assert (reply.buffer(sizes, 12), reply.buffer(place, 16)) == (bytes(8) + b"\xff" * 4, b"\xff" * 16)
+
+
 def test_a_closed_descriptor_stays_closed():
     program = Program()
     vectors, _ = program.put(struct.pack("<II", 8, 4))
