@@ -184,3 +184,13 @@ def test_json_shows_letters_and_escapes_what_a_terminal_would_obey(host):
     ended = strongroom("run", "execute", "hello", "--json")
     assert "é \\u009b31m \\u202e \\u001b" in ended.out
     assert ended.document["result"] == "é \x9b31m \u202e \x1b"
+
+
+def test_an_empty_list_says_so_to_people_and_is_a_document_for_programs(host):
+    for words in (("run", "list"), ("workflow", "list"), ("secret", "list")):
+        shown, document = strongroom(*words), strongroom(*words, "--json")
+        assert (shown.code, shown.out) == (0, "")
+        assert shown.err.startswith("no "), words
+        assert (document.code, document.err) == (0, "")
+        assert [] in document.document.values()
+        assert strongroom(*words, "--quiet").err == ""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from strongroom.pb.strongroom.v1 import run_pb2
+from strongroom.pb.strongroom.v1 import run_pb2, workflow_pb2
 from tests.fakes.terminal import strongroom
 
 
@@ -56,3 +56,11 @@ def test_runs_of_a_workflow_that_is_gone_are_found_by_its_name(host):
     nobody = strongroom("run", "list", "--workflow", "nobody")
     assert (nobody.code, nobody.out) == (65, "")
     assert "SR-CLI-017" in nobody.err
+
+
+def test_an_empty_list_names_the_workflow_that_its_name_stands_for(host):
+    host.workflows["x"] = workflow_pb2.Workflow(workflow_id="a" * 64, name="hello")
+    shown = strongroom("run", "list", "--workflow", "hello", "--status", "failed")
+    assert (shown.code, shown.out) == (0, "")
+    assert shown.err == f"no runs of workflow {'a' * 64}, the newest that is called hello with status failed\n"
+    assert strongroom("run", "list", "--workflow", "b" * 64).err == f"no runs of workflow {'b' * 64}\n"

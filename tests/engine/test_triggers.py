@@ -29,5 +29,12 @@ def test_what_is_not_json_is_refused(capability, payload, why):
     assert caught.value.code == "SR-RUN-005"
 
 
+def test_a_name_that_the_message_does_not_have_is_said_in_one_line():
+    with pytest.raises(InvalidInput, match='no field named "when"') as caught:
+        wrap("cron-trigger@1.0.0", "", b'{"when": 1}')
+    assert "\n" not in str(caught.value)
+    assert "scheduledExecutionTime" in str(caught.value)
+
+
 def test_json_is_handed_on_as_it_is():
     assert b'{"a": 1e3}' in wrap(HTTP, "", b'{"a": 1e3}').value

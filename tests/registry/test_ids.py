@@ -138,8 +138,11 @@ def test_no_compatible_version_is_none(requested):
 
 @pytest.mark.parametrize("requested", ["a", "a@1.0.0@2", ""])
 def test_a_request_without_exactly_one_version_is_malformed(requested):
-    with pytest.raises(InvalidInput, match="invalid capability id format"):
+    with pytest.raises(InvalidInput, match="invalid capability id format") as caught:
         choose(requested, OFFERED)
+    assert "name@1.2.3" in caught.value.fix
+    # Guests compare the text, so what to do is not in it.
+    assert str(caught.value) == f"invalid capability id format: {requested}"
 
 
 def test_a_request_with_a_bad_version_is_malformed():

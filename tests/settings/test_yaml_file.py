@@ -111,3 +111,13 @@ def test_a_file_that_was_cut_off_never_raises_anything_else(path, cut):
     # Some cuts leave a whole document; what matters is that no other error than ours comes out of the rest.
     with contextlib.suppress(Misconfigured):
         read_document(path)
+
+
+@pytest.mark.parametrize("text", ["a: [", "- a\n", None], ids=["syntax", "no mapping", "no file"])
+def test_what_cannot_be_read_says_what_to_do(path, text):
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(Misconfigured) as caught:
+        read_document(path)
+    assert caught.value.code == "SR-CONF-003"
+    assert caught.value.fix

@@ -43,6 +43,20 @@ class Caller:
         shown = self.text_of(noun, document, text)
         self._write(shown + "\n" if shown else "")
 
+    def emit_table(
+        self,
+        noun: str,
+        document: Mapping[str, Any],  # Any: JSON values
+        headings: Sequence[str],
+        rows: Sequence[Sequence[object]],
+        *,
+        nothing: str,
+    ) -> None:
+        """As ``emit``, a line for each row. Who gets none is told ``nothing``; a program sees an empty list."""
+        self.emit(noun, document, table(headings, rows) if rows else "")
+        if not rows and not self.json:
+            self.note(nothing)
+
     def text_of(self, noun: str, document: Mapping[str, Any], text: str) -> str:  # Any: JSON values
         """What ``emit`` prints, without the line end."""
         return json_text({"schema": f"strongroom.{noun}/v1", **document}) if self.json else text

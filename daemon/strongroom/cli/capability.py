@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from strongroom.cli.caller import Caller, table
+from strongroom.cli.caller import Caller
 from strongroom.cli.channel import connect
 from strongroom.cli.verbs import group, verb
 from strongroom.cli.workflow import Owner
@@ -35,10 +35,12 @@ def list_capabilities(caller: Caller) -> None:
         for item in found
     ]
     rows = [[d["id"], d["kind"], d["plugin"], "yes" if d["available"] else "NO", d["description"]] for d in documents]
-    caller.emit(
+    caller.emit_table(
         "capabilities",
         {"capabilities": documents},
-        table(["CAPABILITY", "KIND", "PLUGIN", "AVAILABLE", ""], rows) if rows else "",
+        ["CAPABILITY", "KIND", "PLUGIN", "AVAILABLE", ""],
+        rows,
+        nothing="no capabilities: no plugin of this host offers any",
     )
 
 

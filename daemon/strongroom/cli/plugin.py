@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from strongroom.cli.caller import Caller, table
+from strongroom.cli.caller import Caller
 from strongroom.cli.channel import connect
 from strongroom.cli.exits import Exit
 from strongroom.cli.failure import bad_data
@@ -53,10 +53,12 @@ def list_plugins(caller: Caller) -> None:
         [d["name"], d["kind"], d["state"], d["restarts"], ", ".join(item.capabilities), d["last_error"]]
         for d, item in zip(documents, found, strict=True)
     ]
-    caller.emit(
+    caller.emit_table(
         "plugins",
         {"plugins": documents},
-        table(["PLUGIN", "KIND", "STATE", "RESTARTS", "CAPABILITIES", "LAST ERROR"], rows) if rows else "",
+        ["PLUGIN", "KIND", "STATE", "RESTARTS", "CAPABILITIES", "LAST ERROR"],
+        rows,
+        nothing="no plugins: the manifest of this host names none",
     )
 
 
@@ -82,10 +84,12 @@ def check(caller: Caller, file: _File = None, file_option: _FileOption = None) -
     ]
     wrong = [d for d in documents if d["enabled"] and d["problem"]]
     rows = [[d["name"], d["kind"], "yes" if d["enabled"] else "no", d["problem"] or "ok"] for d in documents]
-    caller.emit(
+    caller.emit_table(
         "plugin-check",
         {"file": str(path), "plugins": documents, "ok": not wrong},
-        table(["PLUGIN", "KIND", "ENABLED", "FOUND"], rows) if rows else "",
+        ["PLUGIN", "KIND", "ENABLED", "FOUND"],
+        rows,
+        nothing="the manifest names no plugins",
     )
     caller.note("no plugin code ran: `provides` and the values in `config` are judged at the start of the host")
     return Exit.RUN_FAILED if wrong else None

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 import typer
 
 from strongroom.cli import run_again, run_begin, run_events, run_export, run_stop, views
-from strongroom.cli.caller import Caller, facts, table
+from strongroom.cli.caller import Caller, facts
 from strongroom.cli.channel import Host, connect
 from strongroom.cli.exits import Exit
 from strongroom.cli.failure import Failure, bad_data
@@ -54,10 +54,12 @@ def list_runs(
     documents = [views.run(header) for header in found[:limit]]
     columns = ("run_id", "status", "workflow_name", "module", "backend", "create_time")
     rows = [[d.get(column) or "" for column in columns] for d in documents]
-    caller.emit(
+    caller.emit_table(
         "runs",
         {"runs": documents, "more": more},
-        table(["RUN", "STATUS", "WORKFLOW", "MODULE", "BACKEND", "CREATED"], rows) if rows else "",
+        ["RUN", "STATUS", "WORKFLOW", "MODULE", "BACKEND", "CREATED"],
+        rows,
+        nothing=_nothing(workflow, request.workflow_id, status),
     )
     if more:
         caller.note(f"there are more than {limit}: raise --limit")
@@ -84,6 +86,13 @@ def _say_gone(caller: Caller, name: str, found: list[run_pb2.Run]) -> None:
         )
     ids = ", ".join(dict.fromkeys(header.workflow_id for header in found))
     caller.note(f"no workflow is called {name} now; these are runs of {ids}")
+
+
+def _nothing(workflow: str, workflow_id: str, status: list[str] | None) -> str:
+    """That there are no runs, and of what: older workflows of the same name may have some."""
+    of = f" of workflow {workflow_id}" if workflow_id else ""
+    of += f", the newest that is called {workflow}" if workflow not in ("", workflow_id) else ""
+    return f"no runs{of}" + (f" with status {' or '.join(status)}" if status else "")
 
 
 def _status(word: str) -> run_pb2.RunStatus.ValueType:

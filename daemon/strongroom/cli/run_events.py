@@ -112,7 +112,7 @@ def logs(
         "\n".join(_shown(line) for line in found),
     )
     if not found:
-        caller.note("its guest logged nothing")
+        caller.note(f"its guest logged nothing after event {start - 1}" if start else "its guest logged nothing")
     elif not why:
         caller.note('they are sealed: add --decrypt --reason "..." to read them')
 

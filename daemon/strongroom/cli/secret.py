@@ -13,7 +13,7 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message import DecodeError, Message
 from ulid import ULID
 
-from strongroom.cli.caller import Caller, limited, table
+from strongroom.cli.caller import Caller, limited
 from strongroom.cli.channel import Host, connect
 from strongroom.cli.exits import Exit
 from strongroom.cli.failure import Failure, bad_data, unavailable
@@ -88,7 +88,8 @@ def list_secrets(
         found = _identifiers(host, namespace, owner)
     documents = [{"key": item.key, "namespace": item.namespace, "owner": item.owner} for item in found]
     rows = [[d["namespace"], d["key"], d["owner"]] for d in documents]
-    caller.emit("secrets", {"secrets": documents}, table(["NAMESPACE", "KEY", "OWNER"], rows) if rows else "")
+    nothing = f"no secrets in namespace {namespace}" if namespace else "no secrets"
+    caller.emit_table("secrets", {"secrets": documents}, ["NAMESPACE", "KEY", "OWNER"], rows, nothing=nothing)
 
 
 @verb(app, "check", example="strongroom secret check API_KEY")

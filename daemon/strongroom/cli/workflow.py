@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from strongroom.cli import simulate, views, workflow_delete, workflow_limits
-from strongroom.cli.caller import Caller, facts, read_file, table
+from strongroom.cli.caller import Caller, facts, read_file
 from strongroom.cli.channel import Host, connect
 from strongroom.cli.exits import Exit
 from strongroom.cli.failure import bad_data
@@ -144,10 +144,12 @@ def list_workflows(
                 break
     documents = [views.workflow(record) for record in found[:limit]]
     rows = [[d["workflow_id"], d["name"], d["tag"], d["status"], d["module"], d["create_time"]] for d in documents]
-    caller.emit(
+    caller.emit_table(
         "workflows",
         {"workflows": documents, "more": bool(token)},
-        table(["WORKFLOW", "NAME", "TAG", "STATUS", "MODULE", "CREATED"], rows) if rows else "",
+        ["WORKFLOW", "NAME", "TAG", "STATUS", "MODULE", "CREATED"],
+        rows,
+        nothing="no workflows",
     )
     if token:
         caller.note(f"there are more than {limit}: raise --limit")

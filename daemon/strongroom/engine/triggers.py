@@ -86,7 +86,8 @@ def _as_message(empty: Message) -> Callable[[object, bytes], Message]:
             if value is not None:
                 json_format.ParseDict(value, message)  # type: ignore[arg-type]  # it refuses what is not an object itself
         except (json_format.ParseError, TypeError, AttributeError, ValueError) as error:
-            raise _refused(f"does not fit {empty.DESCRIPTOR.full_name}: {error}") from error
+            reason = " ".join(str(error).split())
+            raise _refused(f"does not fit {empty.DESCRIPTOR.full_name}: {reason}") from error
         return message
 
     return build

@@ -131,7 +131,13 @@ def choose(requested: str, offered: Iterable[str]) -> str:
         return requested
     head, _, version_text = requested.partition("@")
     if requested.count("@") != 1 or len(requested) > ID_CHARS_MAX:
-        raise InvalidInput("SR-CAPID-004", f"invalid capability id format: {requested[:200]}", field="id")
+        raise InvalidInput(
+            "SR-CAPID-004",
+            f"invalid capability id format: {requested[:200]}",
+            # Guests see what is wrong and compare it; this is for people.
+            fix="write it as name@1.2.3: strongroom capability list has them all",
+            field="id",
+        )
     wanted = Version.parse(version_text)
     if wanted is None:
         raise InvalidInput(

@@ -14,6 +14,8 @@ __all__ = ["duplicate_key", "missing_key", "nearest", "too_large", "unknown_key"
 
 # A list that does not fit on a screen helps nobody.
 KNOWN_SHOWN_MAX: Final = 30
+CORRECT: Final = "correct it there; docs/settings.md has every key with its kind, plugins.yaml those of plugins"
+CORRECT_FILE: Final = "correct the file, or its name; `strongroom config validate` reads settings and manifest alike"
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
@@ -46,12 +48,12 @@ def unknown_key(where: str, known: Iterable[str]) -> Misconfigured:
 
 def wrong_value(where: str, why: str, *, fix: str = "") -> Misconfigured:
     """The value at ``where`` has the wrong type, or is out of its range. ``why`` must not repeat the value."""
-    return Misconfigured("SR-CONF-002", f"{where} has a wrong value", why=why, fix=fix, where=where)
+    return Misconfigured("SR-CONF-002", f"{where} has a wrong value", why=why, fix=fix or CORRECT, where=where)
 
 
 def unreadable(where: str, why: str, *, fix: str = "") -> Misconfigured:
     """The file is not there, not a file, or not the YAML that is read here."""
-    return Misconfigured("SR-CONF-003", f"{where} cannot be read", why=why, fix=fix, where=where)
+    return Misconfigured("SR-CONF-003", f"{where} cannot be read", why=why, fix=fix or CORRECT_FILE, where=where)
 
 
 def too_large(where: str, *, size: int, limit: int) -> Misconfigured:
