@@ -3,7 +3,8 @@
 import pytest
 
 from strongroom.engine.admission import Start
-from strongroom.engine.recorded import PRE_HOOK, TRIGGER, phase_of, recorded
+from strongroom.engine.recorded import phase_of, recorded
+from strongroom.guest.ids import PRE_HOOK, TRIGGER
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from tests.fakes.capabilities import ScriptedCapability
 from tests.fakes.scripted_guest import ACTION, METHOD, WAIT_S, Guest, adapted, call, until

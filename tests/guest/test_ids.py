@@ -53,20 +53,6 @@ def test_a_name_is_ten_digits_of_its_hash(name, expected):
 
 
 @pytest.mark.parametrize(
-    ("prefix", "key", "expected"),
-    [
-        ("", "", "0x41305062a5e522A01B7D9460E6744C879113C5dB"),
-        ("x", "yz", "0xb2a39e39664A469bc1d1b5dB8592deda4E9410af"),
-        ("xy", "z", "0x561960c471b8B288284073457EB77175C49DA9cd"),
-        ("org_123456789", "cre-storage-service", "0x95b028290D5E2aC912f0bA8e9E35931B90740608"),
-    ],
-    ids=["empty", "short prefix", "shifted border", "as in production"],
-)
-def test_an_owner_without_a_chain(prefix, key, expected):
-    assert ids.owner_without_chain(prefix, key) == expected
-
-
-@pytest.mark.parametrize(
     ("execution", "seed"),
     [
         ("", -3750763034362895579),
@@ -79,12 +65,6 @@ def test_an_owner_without_a_chain(prefix, key, expected):
 )
 def test_the_don_seed_is_a_hash_of_the_execution_id(execution, seed):
     assert ids.don_seed(execution) == seed
-
-
-def test_a_secrets_request_is_named_after_its_phase_and_call():
-    phase = "b028eb767ee9460f7ceca41c8c612ec9d47b7812be0baf001c77c78be2c713d4"
-    expected = "ec71ad46a5f1d262b86d64539c7b4d6e1efbc2621f1ef9eb204a249aacd90506"
-    assert ids.secrets_request_id(phase, 1) == expected
 
 
 def test_triggers_are_named_after_their_place():

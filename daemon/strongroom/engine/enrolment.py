@@ -7,6 +7,7 @@ from typing import Final, Protocol
 from strongroom.engine.specs import Spec
 from strongroom.engine.subscription import Subscription
 from strongroom.errors import CapabilityError
+from strongroom.guest.ids import trigger_registration_id
 from strongroom.pb.capabilities.v1 import capabilities_pb2
 from strongroom.registry.registry import Entry
 from strongroom.registry.triggers import Subscriber
@@ -64,7 +65,7 @@ class Enrolment:
 
 def trigger_id(spec: Spec, index: int) -> str:
     """As `cre-guest` section 13.3 writes it."""
-    return f"trigger_reg_{spec.workflow_id}_{index}"
+    return trigger_registration_id(spec.workflow_id, index)
 
 
 def is_final(error: CapabilityError) -> bool:

@@ -11,7 +11,7 @@ from strongroom.engine.handles import End, RunHandle, Waits
 from strongroom.engine.host import EngineHost
 from strongroom.engine.lifecycle import FINAL, NO_SUCH_WAY, RunEvent, RunState
 from strongroom.engine.pre_hook import GuestRun
-from strongroom.engine.recorded import TRIGGER, Recorded, entropy_of
+from strongroom.engine.recorded import Recorded, entropy_of
 from strongroom.engine.retrying import Caller, is_retried
 from strongroom.engine.selection import CANNOT_BE_ASKED
 from strongroom.engine.specs import Spec
@@ -30,6 +30,7 @@ from strongroom.errors import (
     Unavailable,
     WrongState,
 )
+from strongroom.guest.ids import TRIGGER
 from strongroom.modules.module import Module
 from strongroom.modules.route import CONFIDENTIAL
 from strongroom.modules.tees import CAPABILITY_ID

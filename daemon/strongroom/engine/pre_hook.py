@@ -12,18 +12,19 @@ from dataclasses import dataclass
 from typing import Final
 
 from strongroom.engine.host import EngineHost
-from strongroom.engine.recorded import PRE_HOOK, TRIGGER, Recorded
+from strongroom.engine.recorded import Recorded
 from strongroom.engine.restrictions import Counted, restricted
 from strongroom.engine.selection import terms_of
 from strongroom.engine.specs import Spec
 from strongroom.errors import Cancelled, GuestFault, StorageFault, StrongroomError
+from strongroom.guest.ids import PRE_HOOK, TRIGGER
 from strongroom.modules.module import ExecutionHelper
 from strongroom.modules.restricted import RestrictedHelper
 from strongroom.modules.restrictions import objection_to
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.strongroom.journal.v1 import journal_pb2
 
-__all__ = ["PRE_HOOK", "TRIGGER", "GuestRun"]
+__all__ = ["GuestRun"]
 
 FAILED: Final = "pre-hook execution failed"
 

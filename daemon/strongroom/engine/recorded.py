@@ -18,12 +18,11 @@ from strongroom.engine.event_types import (
 from strongroom.engine.journal import JournalEvent
 from strongroom.engine.lifecycle import RunEvent
 from strongroom.engine.limits import EngineLimits
+from strongroom.guest.ids import PRE_HOOK, TRIGGER
 from strongroom.pb.strongroom.journal.v1 import journal_pb2
 
-__all__ = ["PRE_HOOK", "TRIGGER", "Recorded", "RecordedStep", "entropy_of", "limits_now", "phase_of", "recorded"]
+__all__ = ["Recorded", "RecordedStep", "entropy_of", "limits_now", "phase_of", "recorded"]
 
-TRIGGER: Final = ""
-PRE_HOOK: Final = "p:"
 ENDS: Final = frozenset({RunEvent.COMPLETED, RunEvent.FAILED, RunEvent.CANCELLED, RunEvent.TIMED_OUT})
 
 

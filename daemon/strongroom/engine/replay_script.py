@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 
 from strongroom.engine.event_types import CANCEL_REQUESTED, LOG_WRITTEN
 from strongroom.engine.journal import JournalEvent
-from strongroom.engine.recorded import PRE_HOOK, Recorded, phase_of, recorded
+from strongroom.engine.recorded import Recorded, phase_of, recorded
 from strongroom.errors import NondeterministicGuest
+from strongroom.guest.ids import PRE_HOOK
 from strongroom.pb.strongroom.journal.v1 import journal_pb2
 from strongroom.pb.strongroom.runner.v1 import runner_pb2
 

@@ -9,6 +9,7 @@ from typing import Final
 from ulid import ULID
 
 from strongroom.errors import InvalidInput, LimitExceeded
+from strongroom.plugin.capability import EVENT_ID_BYTES_MAX
 
 __all__ = ["PREFIX", "check_event_id", "check_run_id", "new_run_id"]
 
@@ -17,9 +18,6 @@ AGE_MS_MAX: Final = 24 * 3_600_000
 """A client may hold an id for a day, across an outage of its host."""
 AHEAD_MS_MAX: Final = 5 * 60_000
 """Clocks of clients are seldom worse than this."""
-
-EVENT_ID_BYTES_MAX: Final = 256
-"""An event id is a time, a request id or a hash; it is stored in the clear and indexed."""
 
 
 def new_run_id() -> str:

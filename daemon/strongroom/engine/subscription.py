@@ -26,14 +26,13 @@ from strongroom.errors import (
     WrongState,
 )
 from strongroom.pb.capabilities.v1 import capabilities_pb2
+from strongroom.plugin.capability import EVENT_ID_BYTES_MAX
 from strongroom.plugin.error_text import error_of, readable
 from strongroom.storage.runs import RunRow
 from strongroom.telemetry import logs
 
 __all__ = ["Acceptance", "Subscription", "SubscriptionReport"]
 
-EVENT_ID_BYTES_MAX: Final = 256
-"""An event id is a time, a request id or a hash; it is stored in the clear and indexed."""
 REASON_CHARACTERS_MAX: Final = 500
 """A reason is a sentence; what a plugin writes beyond that helps nobody."""
 # How soon a full host is asked again: soon enough that no runner idles, rare enough to cost nothing.

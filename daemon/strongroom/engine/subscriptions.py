@@ -20,6 +20,7 @@ from strongroom.engine.subscription import Acceptance, Subscription, Subscriptio
 from strongroom.engine.subscription_states import SubscriptionEvent
 from strongroom.engine.triggers import only_by_hand
 from strongroom.errors import CapabilityError, KeyMissing, StrongroomError, Tampered
+from strongroom.guest.ids import trigger_reference_id
 from strongroom.pb.capabilities.v1 import capabilities_pb2
 from strongroom.plugin.error_text import error_of
 from strongroom.registry.workers import Workers
@@ -288,7 +289,7 @@ class TriggerDesk:
     def _request(self, spec: Spec, index: int) -> capabilities_pb2.TriggerRegistrationRequest:
         wish = spec.subscriptions[index]
         metadata = self._host.metadata(spec, "")
-        metadata.reference_id = f"trigger_{index}"
+        metadata.reference_id = trigger_reference_id(index)
         return capabilities_pb2.TriggerRegistrationRequest(
             triggerId=trigger_id(spec, index), metadata=metadata, payload=wish.payload, method=wish.method
         )

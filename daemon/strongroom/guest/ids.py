@@ -13,19 +13,23 @@ from strongroom.crypto.keccak import keccak256
 from strongroom.errors import InvalidInput
 
 __all__ = [
+    "PRE_HOOK",
+    "TRIGGER",
     "don_seed",
     "execution_id",
     "legacy_execution_id",
     "name_hash",
     "normal_owner",
     "owner_checksum",
-    "owner_without_chain",
-    "secrets_request_id",
     "trigger_reference_id",
     "trigger_registration_id",
     "workflow_id",
 ]
 
+TRIGGER: Final = ""
+PRE_HOOK: Final = "p:"
+"""The phases of a run. A guest that is asked for restrictions and then triggered counts its calls anew, so references
+to the calls of the first begin with this."""
 OWNERS_KEPT_MAX: Final = 1024
 """Owners whose checksum is kept: it takes longer than the rest of a run's bookkeeping."""
 
@@ -49,7 +53,7 @@ def execution_id(workflow: str, event_id: str, trigger_index: int) -> str:
 
 
 def legacy_execution_id(workflow: str, event_id: str) -> str:
-    """The form without the trigger index, which older hosts wrote."""
+    """The form without the trigger index, which other hosts write; the contract wants a host to know both."""
     return hashlib.sha256(f"{workflow}{event_id}".encode()).hexdigest()
 
 
@@ -80,24 +84,12 @@ def owner_checksum(owner: str) -> str:
     return "0x" + "".join(d.upper() if int(h, 16) >= 8 else d for d, h in zip(digits, digest, strict=False))
 
 
-def owner_without_chain(prefix: str, owner_key: str) -> str:
-    """The owner of workflows that no chain registers, in EIP-55 form."""
-    label = b"Chainlink Runtime Environment GenerateWorkflowOwnerAddress"
-    parts = b"".join(len(part).to_bytes(8, "big") + part for part in (prefix.encode(), owner_key.encode()))
-    return owner_checksum(keccak256(b"\xff" + bytes(84) + label + b"\0" + parts)[:20].hex())
-
-
 def don_seed(execution: str) -> int:
     """The seed of DON mode: signed 64-bit FNV-1a of the execution id."""
     value = _FNV_OFFSET
     for byte in execution.encode():
         value = ((value ^ byte) * _FNV_PRIME) & _U64
     return value - (1 << 64) if value >> 63 else value
-
-
-def secrets_request_id(phase: str, callback_id: int) -> str:
-    """Id of a secrets fetch at the vault; ``phase`` is the execution id, or the workflow id during subscribe."""
-    return hashlib.sha256(f"{phase}{callback_id}".encode()).hexdigest()
 
 
 def trigger_registration_id(workflow: str, index: int) -> str:

@@ -58,6 +58,10 @@ class Call:
         return unpack(self.payload, message_type)
 
 
+EVENT_ID_BYTES_MAX: Final = 256
+"""An event id is a time, a request id or a hash; it is stored in the clear and indexed. A host refuses longer ones."""
+
+
 class Events(Protocol):
     """Where a trigger delivers its events. Every function may be called from any thread."""
 

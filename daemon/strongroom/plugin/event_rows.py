@@ -7,14 +7,14 @@ from typing import Final
 from google.protobuf import any_pb2
 
 from strongroom.errors import InvalidInput
+from strongroom.plugin.capability import EVENT_ID_BYTES_MAX
 from strongroom.plugin.host import Store
 
 __all__ = ["EventRows", "key_of", "now_ms"]
 
 PREFIX: Final = "event/"
-EVENT_ID_BYTES_MAX: Final = 256
-"""The host refuses longer event ids; with the trigger id beside it the key still fits the store."""
 TRIGGER_ID_BYTES_MAX: Final = 200
+"""With the longest event id beside it the key still fits the store."""
 TIME_BYTES: Final = 8
 
 

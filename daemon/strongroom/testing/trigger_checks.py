@@ -6,13 +6,13 @@ from typing import Final
 from google.protobuf import any_pb2
 
 from strongroom.errors import StrongroomError
+from strongroom.plugin.capability import EVENT_ID_BYTES_MAX
 from strongroom.testing.plugin_host import Eventually
 from strongroom.testing.subject import Bench, packed
 
 __all__ = ["delivers_events", "ends_a_registration", "refuses_other_configs", "registers_again"]
 
 OTHER_TYPE: Final = "type.googleapis.com/strongroom.conformance.Nothing"
-EVENT_ID_BYTES_MAX: Final = 256  # what an engine takes as part of a run's identity
 
 
 def refuses_other_configs(bench: Bench) -> Iterator[str]:

@@ -11,7 +11,7 @@ from typing import Final
 
 from google.protobuf.message import DecodeError, Message
 
-from strongroom.guest.ids import normal_owner
+from strongroom.guest.ids import PRE_HOOK, TRIGGER, normal_owner
 from strongroom.modules.requirements import are_satisfied
 from strongroom.modules.restrictions import objection_to
 from strongroom.plugin import CapabilityError, InvalidInput
@@ -28,7 +28,6 @@ __all__ = ["DEFAULT_NAMESPACE", "ConfidentialExecution", "NamedSecret", "refused
 
 DEFAULT_NAMESPACE: Final = "main"
 HASH_BYTES: Final = 32
-PRE_HOOK: Final = "p:"
 _EXECUTION_ID: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -91,7 +90,7 @@ class ConfidentialExecution:
             subscribing=subscribing,
             secrets=_named_secrets(untrusted),
             restrictions=asked.restrictions if asked.HasField("restrictions") else None,
-            phase=PRE_HOOK if request.WhichOneof("request") == "pre_hook" else "",
+            phase=PRE_HOOK if request.WhichOneof("request") == "pre_hook" else TRIGGER,
         )
 
 
