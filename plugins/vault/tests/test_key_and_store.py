@@ -1,6 +1,7 @@
 """The vault starts only with the key that its store belongs to, and the store never holds a value in the clear."""
 
 import logging
+import os
 import subprocess
 import sys
 
@@ -166,3 +167,10 @@ def test_a_plugin_that_was_stopped_offers_nothing(key_file):
     assert [capability.id for capability in plugin.capabilities()] == ["vault@1.0.0"]
     plugin.stop()
     assert plugin.capabilities() == []
+
+
+def test_a_directory_in_the_place_of_a_key_is_refused_and_not_left_open(tmp_path):
+    with pytest.raises(Misconfigured, match="it is not a regular file"):
+        load_key_file(tmp_path)
+    held = {os.path.realpath(f"/proc/self/fd/{number}") for number in os.listdir("/proc/self/fd")}
+    assert str(tmp_path) not in held

@@ -72,9 +72,12 @@ def load_key_file(path: Path) -> VaultKey:
         raise
     except OSError as error:
         raise _refused(path, error.strerror or "it cannot be read", "give a regular file, not a link") from None
-    with os.fdopen(descriptor, "rb") as file:
+    try:
+        # Before anything is made of it: what is no file, such as a directory, would be left open.
         _check_access(path, os.fstat(descriptor))
-        text = file.read(KEY_FILE_BYTES_MAX + 1)
+        text = os.read(descriptor, KEY_FILE_BYTES_MAX + 1)
+    finally:
+        os.close(descriptor)
     lines = [line.strip() for line in text.decode("ascii", "replace").splitlines()]
     keys = [line for line in lines if line and not line.startswith("#")]
     match = _LINE.fullmatch(keys[0]) if len(keys) == 1 and len(text) <= KEY_FILE_BYTES_MAX else None
