@@ -63,7 +63,7 @@ def main(address: str) -> int:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
+    if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
         sys.exit(f"usage: {sys.argv[0]} ADDRESS, such as unix:STATE_DIR/strongroom.sock")
     try:
         sys.exit(main(sys.argv[1]))

@@ -92,7 +92,7 @@ def test_another_trigger_gets_its_payload_as_a_host_wraps_it():
         (("--limits", "nothing.yaml"), "SR-SIM-002"),
         (("--mock", "nothing.yaml"), "SR-SIM-001"),
         (("--env", "nothing.env"), "SR-CLI-007"),
-        (("--env", "PRICES_KEY=k3y"), "SR-CLI-007"),
+        (("--env", "PRICES_KEY=k3y"), "SR-CLI-038"),
         (("--payload", "{"), "SR-CLI-005"),
         (("--payload", '["a"]', "--config", "x" * 50_001), "SR-SIM-008"),
         (("--attributes", '{"Confidential": true}'), "SR-ATTR-005"),
@@ -103,6 +103,7 @@ def test_what_a_host_would_refuse_ends_with_65(arguments, code):
     status, output, said = simulate(*arguments)
     assert (status, output) == (65, "")
     assert code in said
+    assert "k3y" not in said
 
 
 @pytest.mark.parametrize("name", ["legacy", "no-memory", "unknown-import"])

@@ -7,6 +7,7 @@ import typer
 
 from strongroom.cli.caller import Caller, read_file
 from strongroom.cli.exits import Exit
+from strongroom.cli.failure import bad_data
 from strongroom.cli.verbs import verb
 
 __all__ = ["add_to"]
@@ -87,7 +88,16 @@ def _secret_lines(caller: Caller, env: str) -> bytes:
         return b""
     if env == "-":
         return caller.read_stdin("--env", bytes_max=SECRETS_BYTES_MAX)
-    return read_file("--env", Path(env.removeprefix("@")), bytes_max=SECRETS_BYTES_MAX)
+    path = Path(env.removeprefix("@"))
+    if "=" in env and not path.exists():
+        # What was typed is not repeated: it is most likely a secret.
+        raise bad_data(
+            "SR-CLI-038",
+            "--env takes the name of a file",
+            why="arguments are shown to other processes and kept by shells, so secrets are never among them",
+            fix="pipe them in: printf 'KEY=value\\n' | strongroom workflow simulate FILE --env -",
+        )
+    return read_file("--env", path, bytes_max=SECRETS_BYTES_MAX)
 
 
 def add_to(app: typer.Typer) -> None:

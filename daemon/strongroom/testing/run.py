@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from strongroom.errors import Cancelled, GuestFault, Internal, TimedOut
 from strongroom.guest.execution_helper import ExecutionHelper
@@ -53,8 +53,10 @@ def run_guest(
     Any thread may call this.
 
     Raises ``InvalidModule`` when the module is refused at admission, ``Unavailable`` when this machine cannot start a
-    runner, and what is no ``Exception`` when a function raised that. How a guest fails is in the outcome.
+    runner, and what is no ``Exception`` when a function raised that; ``TypeError`` for a ``wasm`` or ``secrets`` of
+    another type. How a guest fails is in the outcome.
     """
+    _check_types(wasm, secrets)
     kind = "" if request is None else request.WhichOneof("request") or ""
     bounds = guest_limits(limits)
     timeout_ms, setting = min((limits.deadline_ms, DEADLINE), SHORT_REQUESTS.get(kind, (limits.deadline_ms, DEADLINE)))
@@ -70,6 +72,17 @@ def run_guest(
         may_call=kind != "subscribe",
     )
     return trial(wasm, request, host=host, helper=host, limits=bounds)
+
+
+def _check_types(wasm: object, secrets: Mapping[Any, Any]) -> None:  # Any: what a test without types may give
+    """A name of two letters would otherwise be taken for a namespace and an id. No value is shown."""
+    if not isinstance(wasm, bytes | bytearray | memoryview):
+        raise TypeError(f"wasm is the module itself, as bytes, and not {type(wasm).__name__}: Path(…).read_bytes()")
+    for name, value in secrets.items():
+        if not (isinstance(name, tuple) and len(name) == 2 and all(isinstance(part, str) for part in name)):
+            raise TypeError(f'a secret is named by (namespace, id), such as ("main", "API_KEY"), and not by {name!r}')
+        if not isinstance(value, str):
+            raise TypeError(f"the value of secret {'/'.join(name)} is text, and not {type(value).__name__}")
 
 
 def trial(
