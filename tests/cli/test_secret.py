@@ -1,9 +1,11 @@
 """``strongroom secret``: values go in sealed, and appear nowhere."""
 
+import grpc
 import pytest
 
 from strongroom.cli.secret import VALUE_BYTES_MAX
 from strongroom_vault.limits import CIPHERTEXT_BYTES_MAX
+from tests.fakes.daemon import RefusedError
 from tests.fakes.terminal import strongroom
 
 CANARY = b"s3cret-canary"
@@ -115,3 +117,12 @@ def test_deleting_needs_agreement_and_a_secret_that_is_there(host):
     assert strongroom("secret", "delete", "A", "--yes").code == 0
     assert not host.secrets
     assert strongroom("secret", "delete", "A", "--yes").code == 65
+
+
+@pytest.mark.parametrize("words", [("set", "K"), ("list",), ("check", "K")], ids=" ".join)
+def test_a_host_without_a_vault_says_so(host, words):
+    host.fail = lambda: RefusedError(grpc.StatusCode.NOT_FOUND, "SR-CAP-007", "no capability", why="offered are none")
+    ended = strongroom("secret", *words, stdin=CANARY)
+    assert ended.code == 69
+    assert "this host has no vault (SR-CLI-039)" in ended.err
+    assert "strongroom plugin enable vault" in ended.err

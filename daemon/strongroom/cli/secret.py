@@ -27,6 +27,7 @@ from strongroom.pb.vault import vault_pb2
 __all__ = ["app"]
 
 VAULT: Final = "vault@1.0.0"
+NO_CAPABILITY: Final = "SR-CAP-007"
 DEFAULT_NAMESPACE: Final = "main"
 # The vault takes 2000 sealed bytes, and sealing adds 48.
 VALUE_BYTES_MAX: Final = 1_952
@@ -185,7 +186,17 @@ def _call(host: Host, owner: str, method: str, message: Message, kind: type[Resp
     request = capability_pb2.CapabilityServiceExecuteRequest(
         capability_id=VAULT, method=method, message=packed, owner=owner
     )
-    answer = host.call(host.stub(CapabilityServiceStub).Execute, request)
+    try:
+        answer = host.call(host.stub(CapabilityServiceStub).Execute, request)
+    except Failure as failure:
+        if failure.error.code != NO_CAPABILITY:
+            raise
+        raise unavailable(
+            "SR-CLI-039",
+            "this host has no vault",
+            why=f"no plugin of it offers {VAULT}",
+            fix="enable the plugin vault in its manifest (strongroom plugin enable vault --file FILE) and restart it",
+        ) from None
     response = kind()
     try:
         fits = answer.message.Unpack(response)
