@@ -100,3 +100,22 @@ def test_whatever_begins_a_run_names_it_when_the_host_is_not_ready(host, argumen
     host.fail = lambda: RefusedError(grpc.StatusCode.UNAVAILABLE, "SR-API-009", "starting")
     ended = strongroom("run", *arguments, "--run-id", "wrun_1")
     assert "strongroom run get wrun_1" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("verb", "words"),
+    [
+        ("start", ["the run may have been accepted: strongroom run get wrun_1"]),
+        ("retry", ["the run may have been accepted: strongroom run get wrun_1"]),
+        ("execute", ["the run goes on: strongroom run get wrun_1", "strongroom run cancel wrun_1"]),
+    ],
+)
+def test_who_interrupts_the_start_of_a_run_is_told_how_to_look_for_it(host, monkeypatch, verb, words):
+    def interrupted(*_arguments, **_options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("strongroom.cli.channel.Host.call", interrupted)
+    ended = strongroom("run", verb, "hello", "--run-id", "wrun_1")
+    assert ended.code == 130
+    for each in words:
+        assert each in ended.err

@@ -46,7 +46,7 @@ def test_a_client_that_waits_for_a_run_that_sleeps_keeps_no_host_from_ending(dae
         assert daemon.stop() == 0
         waiting.join(30)
         assert [code for code, _ in ends] == [grpc.StatusCode.UNAVAILABLE], ends
-        assert "this host is stopping" in ends[0][1]
+        assert "goes on at the next start of this host" in ends[0][1]
     assert any("strongroom.app: stopped" in line for line in daemon.log), "everything was closed, and nothing cut off"
     daemon.start()
     with daemon.channel() as api:

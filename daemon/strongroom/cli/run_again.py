@@ -9,7 +9,7 @@ from strongroom.cli import views
 from strongroom.cli.caller import Caller, facts
 from strongroom.cli.channel import connect
 from strongroom.cli.exits import Exit
-from strongroom.cli.run_begin import named
+from strongroom.cli.run_begin import looked_for, named
 from strongroom.cli.run_calls import Run, RunId, runs_stub
 from strongroom.cli.verbs import verb
 from strongroom.pb.strongroom.v1 import run_pb2
@@ -33,7 +33,7 @@ def retry(caller: Caller, run: Run, step: _Step = "", run_id: RunId = "") -> Non
     step.
     """
     request = run_pb2.RetryRequest(run_id=run, from_step=step, new_run_id=run_id or f"wrun_{ULID()}")
-    with connect(caller) as host, named(request.new_run_id):
+    with looked_for(caller, request.new_run_id), connect(caller) as host, named(request.new_run_id):
         answer = host.call(runs_stub(host).Retry, request)
     caller.emit(
         "run",

@@ -23,7 +23,7 @@ from strongroom.cli.workflow import Owner
 from strongroom.errors import StrongroomError
 from strongroom.pb.strongroom.v1 import run_pb2
 
-__all__ = ["add_to", "named"]
+__all__ = ["add_to", "looked_for", "named"]
 
 TRIGGER_MAX: Final = 1_000_000
 LEFT: Final = "SR-RUN-009"
@@ -61,6 +61,16 @@ def named(run_id: str) -> Iterator[None]:
         ) from failure
 
 
+@contextmanager
+def looked_for(caller: Caller, run_id: str) -> Iterator[None]:
+    """Whoever interrupts the start of a run inside is told how to find out whether it was accepted."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        caller.note(f"the run may have been accepted: strongroom run get {run_id}")
+        raise
+
+
 def _request(
     caller: Caller, workflow: str, *, trigger: int, payload: str | None, run_id: str, event_id: str, owner: str
 ) -> run_pb2.StartRequest:
@@ -94,7 +104,7 @@ def start(
     request = _request(
         caller, workflow, trigger=trigger, payload=payload, run_id=run_id, event_id=event_id, owner=owner
     )
-    with connect(caller) as host, named(request.run_id):
+    with looked_for(caller, request.run_id), connect(caller) as host, named(request.run_id):
         answer = host.call(runs_stub(host).Start, request)
     caller.emit("run", {**views.run(answer.run), "created": answer.created}, answer.run.run_id)
     if not answer.created:

@@ -87,7 +87,10 @@ class Engine:
             return self.wait(header.run_id, timeout_s)
         if header.status not in FINAL and waiter is not None:
             raise Unavailable(
-                "SR-RUN-006", "this host is stopping", fix=f"ask for run {run_id} again in a moment: it goes on"
+                "SR-RUN-009",
+                f"run {run_id} goes on at the next start of this host",
+                why="the host is stopping",
+                fix="ask again in a moment with the same run id",
             )
         if header.status not in FINAL:
             raise TimedOut("SR-RUN-009", f"run {run_id} is {header.status} and not executing on this host now")

@@ -4,6 +4,7 @@ import logging
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -172,5 +173,5 @@ def test_a_plugin_that_was_stopped_offers_nothing(key_file):
 def test_a_directory_in_the_place_of_a_key_is_refused_and_not_left_open(tmp_path):
     with pytest.raises(Misconfigured, match="it is not a regular file"):
         load_key_file(tmp_path)
-    held = {os.path.realpath(f"/proc/self/fd/{number}") for number in os.listdir("/proc/self/fd")}
+    held = {os.path.realpath(descriptor) for descriptor in Path("/proc/self/fd").iterdir()}
     assert str(tmp_path) not in held
