@@ -169,8 +169,9 @@ def test_a_message_goes_through_as_it_is(host):
         (sdk_pb2.ExecutionResult(error="no luck"), "SR-GUEST-031", "no luck"),
         (sdk_pb2.ExecutionResult(), "SR-GUEST-032", "an empty result"),
         (subscriptions("a@1.0.0"), "SR-GUEST-032", "trigger_subscriptions"),
+        (sdk_pb2.ExecutionResult(restrictions={}), "SR-GUEST-032", "restrictions"),
     ],
-    ids=["an error", "nothing", "subscriptions"],
+    ids=["an error", "nothing", "subscriptions", "restrictions"],
 )
 def test_an_answer_that_is_no_value_fails_the_run(host, answer, code, text):
     host.register()

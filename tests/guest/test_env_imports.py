@@ -102,6 +102,16 @@ def test_a_metric_at_every_limit_is_taken():
     assert run(program, PretendedHost(), **limits).results == [-1]
 
 
+def test_metrics_of_one_run_are_counted(monkeypatch):
+    monkeypatch.setattr("strongroom.guest.runner.env_imports.METRICS_MAX", 2)
+    host, program = PretendedHost(), Program()
+    good, bad = program.message(metric()), program.message(metric(""))
+    for place in (bad, good, bad, good, good):
+        program.env("emit_metric", *place)
+    assert run(program, host, metric_bytes_max=4096).results == [-1, 0, -1, 0, -1]
+    assert len(host.metrics) == 2
+
+
 def test_seeds_depend_on_the_mode_that_is_asked_for():
     program = Program()
     for mode in (1, 2, 0, 3, -1):

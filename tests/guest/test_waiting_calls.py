@@ -80,6 +80,29 @@ def test_an_await_ends_with_the_time_of_the_run():
     release.set()
 
 
+@pytest.mark.parametrize("name", ["call_capability", "get_secrets"])
+def test_a_call_that_waits_for_a_slot_until_the_time_is_over_is_not_made(name):
+    release, heard = threading.Event(), []
+
+    class Hanging(Host):
+        def call_capability(self, request):
+            heard.append(request.callback_id)
+            release.wait(10)
+            return sdk_pb2.CapabilityResponse()
+
+        get_secrets = call_capability
+
+    program = Program()
+    error = program.buffer(128)
+    program.env("call_capability", *program.message(capability(1)), error, 128)
+    second = capability(2) if name == "call_capability" else sdk_pb2.GetSecretsRequest(callback_id=2)
+    program.env(name, *program.message(second), error, 128)
+    with pytest.raises(TimedOut, match="50 ms"):
+        run(program, Hanging(timeout_ms=50), calls_in_flight_max=1)
+    release.set()
+    assert heard == [1]
+
+
 class Stopping(Host):
     """A host that cancels the run when it gets a call; what the guest hears of it shows in its log."""
 
