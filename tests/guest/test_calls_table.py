@@ -18,6 +18,15 @@ def test_a_slot_is_free_again_when_its_call_has_ended(calls):
     assert calls.has_slot()
 
 
+def test_an_end_frees_one_slot_and_no_more(calls):
+    opened(calls, 1, 2)
+    assert calls.complete(Kind.CAPABILITY, 1, Answer())
+    assert calls.has_slot()
+    opened(calls, 3)
+    assert not calls.has_slot(), "two are under way again"
+    assert calls.pending(Kind.CAPABILITY) == [2, 3]
+
+
 def test_an_answer_is_kept_once_and_an_unexpected_one_is_dropped(calls):
     calls.open(Kind.CAPABILITY, 1)
     assert not calls.complete(Kind.CAPABILITY, 2, Answer(b"unknown"))
