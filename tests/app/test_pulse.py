@@ -2,7 +2,9 @@
 
 import threading
 
-from strongroom.app.lock import keep
+import pytest
+
+from strongroom.app.lock import Keeper
 from strongroom.app.pulse import Pulse
 from strongroom.errors import Unavailable
 
@@ -48,10 +50,37 @@ class Lost:
 
 
 def test_a_lock_that_is_lost_is_logged_with_its_cause(caplog):
-    keep(Lost(True))
+    lock = Lost(True)
+    keep = Keeper(lock, lambda: 0)
+    keep()
     assert caplog.records == []
-    keep(Lost(False))
+    lock.answer = False
+    keep()
     assert "the lock is held again" in caplog.messages[-1]
-    keep(Lost(Unavailable("SR-APP-007", "another strongroom host (process 7) has the database")))
+    lock.answer = Unavailable("SR-APP-007", "another strongroom host (process 7) has the database")
+    keep()
     assert (caplog.records[-1].levelname, caplog.records[-1].code) == ("ERROR", "SR-APP-007")
     assert "process 7" in caplog.records[-1].why
+
+
+def test_what_was_left_meanwhile_is_taken_over_once_and_until_that_works(caplog):
+    lock, answers, asked = Lost(True), [Unavailable("SR-STORE-002", "away"), 2], []
+
+    def take_over():
+        asked.append(lock.answer)
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    keep = Keeper(lock, take_over)
+    keep()
+    assert asked == []
+    lock.answer = False
+    with pytest.raises(Unavailable):
+        keep()
+    lock.answer = True
+    keep()
+    keep()
+    assert asked == [False, True]
+    assert caplog.records[-1].runs == 2

@@ -119,7 +119,7 @@ def build(settings: Settings, *, mode: Mode, on_plugin: Callable[[PluginState], 
     # Before the schema is looked at: another host may be a newer one, in the middle of migrating.
     host_lock = lock_database(settings.database)
     try:
-        database = Database.open(settings.database)
+        database = Database.open(settings.database, alone=True)
         try:
             checked_against(root, database)
             return _wired(settings, mode, root, database, host_lock, runtime_dir, on_plugin)

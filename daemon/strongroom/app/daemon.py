@@ -3,7 +3,6 @@
 import os
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Final
 
 from strongroom.app.build import Mode, Parts, build
@@ -12,7 +11,7 @@ from strongroom.app.directories import make_socket_parent, private_directory
 from strongroom.app.ending import STOP_S, Ending
 from strongroom.app.hardening import harden
 from strongroom.app.leftovers import PluginDirectories
-from strongroom.app.lock import StateLock, keep
+from strongroom.app.lock import Keeper, StateLock
 from strongroom.app.memory import return_large_buffers
 from strongroom.app.pulse import Pulse
 from strongroom.pb.strongroom.v1 import (
@@ -85,7 +84,7 @@ class Daemon:
             # Nothing is resumed by a host that could not be reached.
             self._server.check()
             resumed = parts.engine.resume()
-            self._pulse = Pulse((partial(keep, parts.host_lock), parts.engine.uptime.beat))
+            self._pulse = Pulse((Keeper(parts.host_lock, parts.engine.take_over), parts.engine.uptime.beat))
             self._pulse.start()
             self._server.start()
             parts.desk.open()

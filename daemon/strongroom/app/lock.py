@@ -3,6 +3,7 @@ database, which is looked after as long as the host is up."""
 
 import fcntl
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -10,7 +11,7 @@ from strongroom.errors import Unavailable
 from strongroom.storage.host_lock import HostLock
 from strongroom.telemetry import logs
 
-__all__ = ["StateLock", "keep"]
+__all__ = ["Keeper", "StateLock"]
 
 NAME: Final = "strongroom.lock"
 log = logs.get("app")
@@ -44,13 +45,31 @@ class StateLock:
         os.close(self._descriptor)
 
 
-def keep(lock: HostLock) -> None:
-    """Hold on to the database. What is wrong is logged: a host that lost its database writes nothing there anyway."""
-    try:
-        if not lock.keep():
-            log.warning("the connection that holds the lock of the database was lost; the lock is held again")
-    except Unavailable as error:
-        log.error(
-            "the lock of the database is lost; if another host has it, stop one of them",
-            extra={"code": error.code, "why": str(error)},
-        )
+class Keeper:
+    """Holds on to the database. What is wrong is logged: a host that lost its database writes nothing there anyway.
+
+    What another host accepted in between and left unfinished is taken over once the lock is held again.
+    """
+
+    def __init__(self, lock: HostLock, take_over: Callable[[], int]) -> None:
+        self._lock = lock
+        self._take_over = take_over
+        self._was_lost = False
+
+    def __call__(self) -> None:
+        """Look once."""
+        try:
+            if not self._lock.keep():
+                self._was_lost = True
+                log.warning("the connection that holds the lock of the database was lost; the lock is held again")
+        except Unavailable as error:
+            log.error(
+                "the lock of the database is lost; if another host has it, stop one of them",
+                extra={"code": error.code, "why": str(error)},
+            )
+            return
+        if self._was_lost:
+            runs = self._take_over()
+            self._was_lost = False
+            if runs:
+                log.warning("runs that nobody executed are taken over", extra={"runs": runs})

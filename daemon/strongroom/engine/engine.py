@@ -158,6 +158,21 @@ class Engine:
             after = page[-1].created_at, page[-1].run_id
         return resumed
 
+    def take_over(self) -> int:
+        """Take up what another host had accepted and left while this one had no database; returns how many runs.
+
+        As ``resume``, for a host that has its own runs under way.
+        """
+        before, after = len(self.dispatcher), None
+        while page := self._unfinished(after):
+            for row in page:
+                try:
+                    self._take_up(row.run_id)
+                except (Tampered, KeyMissing):
+                    log.error("a run failed authentication and is not resumed", extra={"run_id": row.run_id})
+            after = page[-1].created_at, page[-1].run_id
+        return max(len(self.dispatcher) - before, 0)
+
     def wakes_at(self, header: RunRow) -> int | None:
         """When a run that sleeps goes on, Unix milliseconds: once it has slept or, before that, has used up its time.
 
@@ -169,7 +184,7 @@ class Engine:
         return min(header.wake_at, begun + self.uptime.down_since_ms(begun) + self._host.limits.run_timeout_ms)
 
     def _take_up(self, run_id: str) -> None:
-        """Have an unfinished run executed that this host does not execute."""
+        """Have an unfinished run executed that this host does not execute. Raises ``Tampered``, ``KeyMissing``."""
         if run_id not in self.dispatcher:
             # Read after that: who executes a run has its end on disk before it lets go of it.
             header = self._host.journals.get(run_id)

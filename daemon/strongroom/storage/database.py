@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from strongroom.storage.engines import can_commit, parse_url, reader_engine, sqlite_url, writer_engine
 from strongroom.storage.faults import translated
+from strongroom.storage.host_lock import writing_alone
 from strongroom.storage.schema_version import bring_up_to_date
 from strongroom.storage.writer import Writer
 
@@ -21,18 +22,21 @@ T = TypeVar("T")
 class Database:
     """An open database whose schema is this release's."""
 
-    def __init__(self, writing: Engine, reading: Engine) -> None:
+    def __init__(self, writing: Engine, reading: Engine, *, alone: bool = False) -> None:
         """Use two engines of one database; ``open`` is the usual way to get here."""
         self.backend: Literal["sqlite", "postgresql"] = (
             "postgresql" if writing.dialect.name == "postgresql" else "sqlite"
         )
         self._writing = writing
         self._reading = reading
-        self._writer = Writer(writing.connect, can_commit)
+        is_locked = alone and self.backend == "postgresql"
+        self._writer = Writer(self._connected_alone if is_locked else writing.connect, can_commit)
 
     @classmethod
-    def open(cls, place: str | Path) -> "Database":
+    def open(cls, place: str | Path, *, alone: bool = False) -> "Database":
         """The database at ``place``, a URL or the path of a SQLite file, migrated when its schema is behind.
+
+        With ``alone`` nobody else who says so writes to it: writes fail with ``Unavailable`` while somebody else may.
 
         Raises ``Misconfigured`` for a URL that is no SQLite file and no PostgreSQL, ``StorageFault`` when the schema is
         newer than this code or the file cannot be used, ``Unavailable`` when the server does not answer.
@@ -46,7 +50,7 @@ class Database:
             if isinstance(error, SQLAlchemyError):
                 raise translated(error) from error
             raise
-        return cls(writing, reader_engine(parsed))
+        return cls(writing, reader_engine(parsed), alone=alone)
 
     def write(self, job: Callable[[Connection], T], *, may_wait: bool = False) -> Future[T]:
         """Run ``job`` in the writer's next transaction; the future resolves once that is committed and synced.
@@ -80,6 +84,15 @@ class Database:
         self._writer.close()
         self._writing.dispose()
         self._reading.dispose()
+
+    def _connected_alone(self) -> Connection:
+        connection = self._writing.connect()
+        try:
+            return writing_alone(connection)
+        except BaseException:
+            connection.invalidate()
+            connection.close()
+            raise
 
     def _query(self, query: Callable[[Connection], T]) -> T:
         with self._reading.connect() as connection, connection.begin():

@@ -2,7 +2,8 @@
 
 Two hosts on one database would both execute what is unfinished there, and send every call twice. For SQLite it is a
 lock on a file beside the database, for PostgreSQL an advisory lock of one session. Such a session can end although its
-host goes on, so ``keep`` is called again and again.
+host goes on, so ``keep`` is called again and again. In between nothing is written by a host that was replaced: the
+session that writes has a lock of its own, which goes with that session.
 """
 
 import contextlib
@@ -22,7 +23,7 @@ from strongroom.errors import Unavailable
 from strongroom.storage.engines import CONNECT_TIMEOUT_S, parse_url, sqlite_url, unusable_file
 from strongroom.storage.faults import translated
 
-__all__ = ["HostLock", "lock_database"]
+__all__ = ["HostLock", "lock_database", "writing_alone"]
 
 SUFFIX: Final = ".lock"
 TAKEN: Final = "SR-APP-007"
@@ -33,12 +34,15 @@ HOLDER_BYTES_MAX: Final = 200
 """Longer than any line that a host leaves in its lock file."""
 _KEY: Final = 0x5354_524F
 """Any constant will do, as long as it never changes. The schema is added: another one holds another deployment."""
+_KEY_OF_WRITER: Final = 0x5354_5257
+"""Another one, for the session that writes."""
 _TAKE: Final = text("SELECT pg_try_advisory_lock(:key, hashtext(current_schema()))")
 _HOLDER: Final = text(
     "SELECT application_name FROM pg_stat_activity JOIN pg_locks USING (pid) WHERE locktype = 'advisory' AND granted"
     " AND classid = :key AND objid::bigint = hashtext(current_schema())::bigint & 4294967295 AND objsubid = 2"
     " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
 )
+_BE_NAMED: Final = text("SELECT set_config('application_name', :name, false)")
 _FREE: Final = text("SELECT pg_advisory_unlock_all()")
 _ALIVE: Final = text("SELECT 1")
 # A server notices within half a minute that the machine of a host is gone, and the host that its server is.
@@ -71,6 +75,25 @@ def lock_database(place: str | Path) -> HostLock:
     if url.get_backend_name() == "sqlite":
         return _FileLock(Path(str(url.database)))
     return _SessionLock(url)
+
+
+def writing_alone(connection: Connection) -> Connection:
+    """``connection``, which alone may write to its PostgreSQL from now on, for as long as its session lasts.
+
+    Raises ``Unavailable`` while the session of another host may.
+    """
+    until_s = time.monotonic() + FREED_S
+    for statement in _SESSION:
+        connection.exec_driver_sql(statement)
+    connection.execute(_BE_NAMED, {"name": _name()})
+    while not connection.execute(_TAKE, {"key": _KEY_OF_WRITER}).scalar_one():
+        if time.monotonic() >= until_s:
+            holder = connection.execute(_HOLDER, {"key": _KEY_OF_WRITER}).scalar()
+            raise _taken(str(holder or ""), connection.engine.url.database or "")
+        connection.commit()
+        time.sleep(LOOK_S)
+    connection.commit()
+    return connection
 
 
 class _FileLock:

@@ -145,6 +145,9 @@ class Writer:
 
     def _commit(self, batch: list[_Queued], done: list[tuple[Future[Any], Any]], *, alone: bool) -> bool:
         """Whether the batch is committed. Without ``alone`` it is not, and nothing of it is kept, when a job failed."""
+        if self._connection is not None and self._connection.invalidated:
+            # It would find itself another session, and not ask whether it may write there.
+            self._disconnect()
         if self._connection is None:
             self._connection = self._connect()
         connection = self._connection
