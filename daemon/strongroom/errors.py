@@ -7,6 +7,7 @@ StrongroomError            carries a stable code, what happened, why, and what t
 │   ├── Conflict           it exists already, and differs
 │   ├── WrongState         the thing is not in a state that allows this
 │   ├── Forbidden          policy says no
+│   ├── EvidenceRejected   evidence of an enclave does not hold: carries the check, what was found and what was wanted
 │   └── LimitExceeded      too big, too many, too fast: carries size and limit
 ├── Tampered               bytes failed authentication (one message, no detail)
 ├── KeyMissing             sealed under a key version that this host does not have
@@ -34,6 +35,7 @@ __all__ = [
     "Cancelled",
     "CapabilityError",
     "Conflict",
+    "EvidenceRejected",
     "Forbidden",
     "GuestFault",
     "GuestSuspended",
@@ -102,6 +104,20 @@ class WrongState(Refused):
 
 class Forbidden(Refused):
     """Policy says no, whoever asks."""
+
+
+class EvidenceRejected(Refused):
+    """Evidence of an enclave does not hold. The first check that failed, what was found there, and what was wanted.
+
+    All three are public: evidence holds no secrets, and a refusal that explains itself can be acted upon.
+    """
+
+    def __init__(self, code: str, check: str, *, got: str = "", wanted: str = "", fix: str = "") -> None:
+        why = f"found {got or 'nothing'}, wanted {wanted}" if wanted else got
+        super().__init__(code, f"evidence refused at {check}", why=why, fix=fix, check=check)
+        self.check = check
+        self.got = got
+        self.wanted = wanted
 
 
 class LimitExceeded(Refused):

@@ -1,0 +1,98 @@
+"""X.509 certificates, validated by explicit path: each step names its issuer, and nothing is looked up.
+
+Rule 1: a chain is a list that the caller orders, from the anchor down to the leaf; the anchor is compared by the
+SHA-256 of its DER, never by a name.
+Rule 2: the time is an argument, and there is no way to ignore it.
+Source: contracts/attestation.md 5, rule 6.
+"""
+
+import hashlib
+from datetime import datetime
+from typing import Final
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ObjectIdentifier
+
+from strongroom.crypto.public_keys import PublicKey
+from strongroom.errors import InvalidInput
+
+__all__ = ["Certificate", "load_certificate", "load_pem_certificates"]
+
+PSS_OID: Final = "1.2.840.113549.1.1.10"
+
+
+class Certificate:
+    """One certificate, parsed once. ``der`` is what was parsed, byte for byte."""
+
+    __slots__ = ("_parsed", "der", "fingerprint", "key", "not_after", "not_before")
+
+    def __init__(self, der: bytes, parsed: x509.Certificate) -> None:
+        """``load_certificate`` makes one."""
+        self.der = der
+        self.fingerprint: str = hashlib.sha256(der).hexdigest()
+        self.key = PublicKey(parsed.public_key())
+        self.not_before: datetime = parsed.not_valid_before_utc
+        self.not_after: datetime = parsed.not_valid_after_utc
+        self._parsed = parsed
+
+    @property
+    def signature_hash(self) -> str:
+        """The hash that its issuer signed it with, such as ``sha384``; empty for Ed25519."""
+        algorithm = self._parsed.signature_hash_algorithm
+        return algorithm.name if algorithm is not None else ""
+
+    @property
+    def is_signed_with_pss(self) -> bool:
+        """Whether its issuer signed it with RSASSA-PSS."""
+        return self._parsed.signature_algorithm_oid.dotted_string == PSS_OID
+
+    @property
+    def is_authority(self) -> bool:
+        """Whether basicConstraints say that it may issue others."""
+        try:
+            return self._parsed.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+        except (x509.ExtensionNotFound, ValueError):
+            return False
+
+    def field(self, oid: str) -> bytes | None:
+        """The field with this object identifier, as its bytes stand there, where the library does not know it."""
+        try:
+            found = self._parsed.extensions.get_extension_for_oid(ObjectIdentifier(oid)).value
+        except (x509.ExtensionNotFound, ValueError):
+            return None
+        return found.value if isinstance(found, x509.UnrecognizedExtension) else None
+
+    def is_issued_by(self, issuer: "Certificate") -> bool:
+        """Whether ``issuer``'s key signed this one and its name is the one that this one gives."""
+        try:
+            self._parsed.verify_directly_issued_by(issuer._parsed)  # noqa: SLF001 - the same class
+        except (ValueError, TypeError, InvalidSignature):
+            return False
+        return True
+
+    def is_valid_at(self, now: datetime) -> bool:
+        """Whether ``now``, which has a time zone, is within its validity, both ends included."""
+        return self.not_before <= now <= self.not_after
+
+
+def load_certificate(untrusted_der: bytes) -> Certificate:
+    """The certificate in ``untrusted_der``, all of it. Raises ``InvalidInput`` for anything else."""
+    try:
+        parsed = x509.load_der_x509_certificate(untrusted_der)
+        certificate = Certificate(bytes(untrusted_der), parsed)
+        # Its fields are read when they are asked for; a certificate that repeats one is refused here and now.
+        _ = parsed.extensions
+    except (ValueError, TypeError, OverflowError, x509.DuplicateExtension) as error:
+        raise InvalidInput("SR-CERT-001", "this is no X.509 certificate in DER", field="certificate") from error
+    return certificate
+
+
+def load_pem_certificates(untrusted_pem: bytes) -> list[Certificate]:
+    """The certificates in PEM text, in their order. Raises ``InvalidInput`` when there are none, or one is broken."""
+    try:
+        found = x509.load_pem_x509_certificates(untrusted_pem)
+    except (ValueError, TypeError) as error:
+        raise InvalidInput("SR-CERT-002", "this PEM text holds no X.509 certificate", field="certificate") from error
+    return [load_certificate(each.public_bytes(Encoding.DER)) for each in found]

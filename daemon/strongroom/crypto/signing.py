@@ -1,0 +1,72 @@
+"""``SigningKey``: an Ed25519 key that signs and is not looked at, and the framing of everything it signs.
+
+``to_sign(tag, body) = "STRONGROOM-SIG-v1" ‖ L(tag) ‖ L(body)``: a signature for one purpose is none for another.
+Source: contracts/attestation.md 13.
+"""
+
+from typing import Final, NoReturn
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from strongroom.crypto.framing import length_prefixed
+from strongroom.crypto.public_keys import PublicKey
+from strongroom.errors import InvalidInput
+
+__all__ = ["SIGNATURE_BYTES", "SigningKey", "is_signed", "to_sign"]
+
+SIGNATURE_BYTES: Final = 64
+_LABEL: Final = b"STRONGROOM-SIG-v1"
+
+
+class SigningKey:
+    """The private half. It shows nothing and cannot be pickled; ``public`` are its 32 public bytes."""
+
+    __slots__ = ("_private", "public")
+
+    def __init__(self, private: Ed25519PrivateKey) -> None:
+        """``generate`` and ``from_raw`` make one."""
+        self._private = private
+        self.public: bytes = private.public_key().public_bytes_raw()
+
+    @classmethod
+    def generate(cls) -> "SigningKey":
+        """A fresh random key."""
+        return cls(Ed25519PrivateKey.generate())
+
+    @classmethod
+    def from_raw(cls, raw: bytes) -> "SigningKey":
+        """The key of this seed of 32 bytes. Raises ``InvalidInput`` for another length."""
+        try:
+            return cls(Ed25519PrivateKey.from_private_bytes(raw))
+        except ValueError as error:
+            raise InvalidInput("SR-SIGN-001", "the seed of a signing key has 32 bytes", size=len(raw)) from error
+
+    def sign(self, tag: str, body: bytes) -> bytes:
+        """The signature of ``body`` for the purpose ``tag``, 64 bytes."""
+        return self._private.sign(to_sign(tag, body))
+
+    def sign_raw(self, data: bytes) -> bytes:
+        """The signature of ``data`` as it stands, for formats that frame it themselves (COSE, JWT)."""
+        return self._private.sign(data)
+
+    def __repr__(self) -> str:
+        """The public half, which is public."""
+        return f"<SigningKey {self.public.hex()}>"
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        """Refuse to pickle or copy: either would spread the bytes."""
+        raise TypeError("a SigningKey cannot be pickled or copied")
+
+
+def to_sign(tag: str, body: bytes) -> bytes:
+    """What is signed when ``body`` is signed for the purpose ``tag``."""
+    return _LABEL + length_prefixed(tag) + length_prefixed(body)
+
+
+def is_signed(public: bytes, tag: str, body: bytes, signature: bytes) -> bool:
+    """Whether ``signature`` is that of ``body`` for ``tag`` under the raw Ed25519 key ``public``."""
+    try:
+        key = PublicKey.of_ed25519(public)
+    except InvalidInput:
+        return False
+    return key.verify_ed25519(signature, to_sign(tag, body))
