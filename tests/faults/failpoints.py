@@ -31,11 +31,7 @@ class Point:
 
 def _journal(event):
     append = "strongroom.engine.run_journal:RunJournal._append"
-    found = {f"{event}.before": Point(append, "before", event)}
-    # Times and log lines are stored with the event that follows them, as a rule; its point is theirs.
-    return (
-        found if event in {"log_written", "time_read"} else found | {f"{event}.stored": Point(append, "stored", event)}
-    )
+    return {f"{event}.{when}": Point(append, when, event) for when in ("before", "stored")}
 
 
 _EVENTS = (

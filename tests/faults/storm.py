@@ -93,7 +93,7 @@ class Storm:
         deadline_s = time.monotonic() + SETTLE_S
         with self.daemon.channel() as api:
             while self._unfinished(api) and time.monotonic() < deadline_s:
-                time.sleep(0.25)
+                time.sleep(0.05)
             judge_runs(api, list(dict.fromkeys(self.acknowledged)), verdict)
         judge_ledger(read(self.ledger), verdict)
         self.daemon.stop()

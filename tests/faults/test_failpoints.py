@@ -15,6 +15,7 @@ from tests.faults.failpoints import POINTS, PROGRAM
 from tests.faults.scale import SCALE
 from tests.faults.storm import ROOT, Storm
 from tests.guests.build import guest
+from tools.build_guests import Guest, build
 
 GUESTS = {
     "steps": ("async-calls", b""),
@@ -26,6 +27,8 @@ GUESTS = {
     "loops": ("loop", b""),
 }
 """What a load is made of: every kind of event is written by one of these."""
+LINGERING = {"log_written.stored": "log", "time_read.stored": "time"}
+"""What else is started, to pass a point where an event waited for no other: lingers.c with that config."""
 CANCELLED = "loops"
 AFTER = ("steps", "time")
 """What is started after the restart: the host must not only live, but work."""
@@ -45,6 +48,10 @@ def prepared(tmp_path_factory):
         with storm.daemon.channel() as api:
             for name, (binary, config) in GUESTS.items():
                 api.register(guest(binary), name, config=config)
+            lingers = tmp_path_factory.mktemp("guest") / "lingers.wasm"
+            build(Guest(name="lingers", source="tests/faults/lingers.c"), lingers)
+            for what in LINGERING.values():
+                api.register(lingers, f"lingers-{what}", config=what.encode())
             with ThreadPoolExecutor(4) as clients:
                 # Old runs, so that a restart has a database of some size to look through.
                 list(clients.map(lambda _number: api.execute("time"), range(SCALE.runs_before)))
@@ -89,7 +96,8 @@ def test_kill_9_at(storm, name, passage):
     storm.daemon.variables["STRONGROOM_FAILPOINT_ARMED"] = str(armed)
     storm.daemon.start()
     armed.touch()
-    client = threading.Thread(target=load, args=(storm, list(GUESTS) * ROUNDS * passage))
+    names = [f"lingers-{LINGERING[name]}", *GUESTS] if name in LINGERING else list(GUESTS)
+    client = threading.Thread(target=load, args=(storm, names * ROUNDS * passage))
     client.start()
     assert storm.daemon.process.wait(DIES_S) == -9, f"{name} was never passed"
     client.join()
