@@ -52,10 +52,12 @@ dev: $(VENV)/.dev
 demo: runtime
 	@$(BIN)/strongroom demo
 
-# Two workers, because most tests wait for processes; a file stays with one worker. The paths of sockets must be short.
+# A worker more than two cores have, because many tests wait for processes and clocks. A file stays with one worker, and
+# files come in the order of tests/conftest.py, long ones first. The paths of sockets must be short.
+TEST_WORKERS ?= 3
 test: dev
 	@base=$$(mktemp -d /tmp/sr.XXXXXX); trap 'rm -rf "$$base"' EXIT; \
-	$(BIN)/python -m pytest -n 2 --dist loadfile --basetemp="$$base/t"
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder --basetemp="$$base/t"
 
 check: dev
 	$(BIN)/ruff check $(SOURCES)

@@ -1,4 +1,4 @@
-"""Databases for tests: SQLite, and a real PostgreSQL, with the same fixtures for both."""
+"""Databases for tests: SQLite, and a real PostgreSQL, with the same fixtures for both; and who is tested first."""
 
 import shutil
 from collections.abc import Iterator
@@ -8,6 +8,22 @@ import pytest
 
 from strongroom.storage.database import Database
 from tests.fakes.postgres import PostgresServer, running_postgres, wheel
+
+LONG_FIRST = ("tests/faults/", "tests/scenarios/", "plugins/", "tests/guests/", "tests/engine/", "tests/testing/")
+"""Folders whose files take long. What is begun last must be short, or one worker ends long after the others."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config, items):
+    """Put what takes long first where workers share the tests; alone, they stay in the order of their files."""
+    if hasattr(config, "workerinput"):
+        rank = {folder: number for number, folder in enumerate(LONG_FIRST)}
+        items.sort(key=lambda item: rank.get(folder_of(item.nodeid), len(rank)))
+
+
+def folder_of(test):
+    """The folder of ``LONG_FIRST`` that a test id is in, or nothing."""
+    return next((folder for folder in LONG_FIRST if test.startswith(folder)), "")
 
 
 @pytest.fixture(scope="session")

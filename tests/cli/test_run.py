@@ -103,7 +103,7 @@ def test_a_deadline_goes_with_every_call(host):
 
 
 def test_a_host_that_is_too_slow_ends_with_75_and_the_id_to_ask_for(host):
-    host.fail = lambda: RefusedError(grpc.StatusCode.DEADLINE_EXCEEDED, "SR-RUN-009", "still running")
+    host.fail = lambda: RefusedError(grpc.StatusCode.DEADLINE_EXCEEDED, "SR-RUN-008", "still running")
     ended = strongroom("run", "execute", "hello", "--run-id", "wrun_1")
     assert ended.code == 75
     assert "strongroom run get wrun_1" in ended.err

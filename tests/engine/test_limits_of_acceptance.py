@@ -18,6 +18,7 @@ FIRST = EngineLimits(
 OTHER = EngineLimits(
     response_bytes_max=70_001, time_reads_max=3, guest=GuestLimits(log_lines_max=71, log_line_bytes_max=72)
 )
+HOUR_S = 3600
 SEEN = (90_001, 91, 92)
 
 
@@ -36,7 +37,7 @@ def moved(database):
 
         def on_trigger(request, helper):
             seen.append((seen_by(request, helper), tuple(helper.now_ns(1) for _ in range(reads))))
-            Guest(helper).sleep(0.05 if len(seen) > 1 else 3)
+            Guest(helper).sleep(HOUR_S)
             return value("done")
 
         before = WorkflowHost(database, limits=first)
@@ -49,6 +50,7 @@ def moved(database):
         hosts.append(after)
         after.module.on_trigger = on_trigger
         after.engine.resume()
+        after.engine.dispatcher.wake(run_id)  # as the alarm of its sleep would
         assert after.engine.wait(run_id, WAIT_S)[0].status == "completed"
         return after, run_id, seen
 
