@@ -50,8 +50,11 @@ def test_a_path_that_no_socket_can_have_is_said_with_its_limit():
         ["status", "--state-dir", ""],
         ["dev", "--state-dir", ""],
         ["serve", "--state-dir", ""],
+        ["run", "export", "wrun_1", "--output", ""],
+        ["plugin", "check", "--file", ""],
+        ["plugin", "new", "feed", "--dir", ""],
     ],
-    ids=["socket", "state-dir", "dev", "serve"],
+    ids=["socket", "state-dir", "dev", "serve", "output", "file", "dir"],
 )
 def test_an_empty_path_is_refused_and_is_not_the_working_directory(arguments, tmp_path):
     ended = strongroom(*arguments)

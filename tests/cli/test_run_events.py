@@ -124,3 +124,10 @@ def test_a_guest_that_logged_nothing_is_said_to(host):
     ended = strongroom("run", "logs", "wrun_1")
     assert (ended.code, ended.out) == (0, "")
     assert "logged nothing" in ended.err
+
+
+def test_events_beyond_the_last_one_are_said_not_to_be_there(journal):
+    shown = strongroom("run", "events", "wrun_1", "--from", "99")
+    assert (shown.code, shown.out, shown.err) == (0, "", "it has no event 99 or later\n")
+    document = strongroom("run", "events", "wrun_1", "--from", "99", "--json")
+    assert (document.document["events"], document.err) == ([], "")

@@ -234,7 +234,8 @@ class _Runs(Streams):
 
     def ListEvents(self, request, context):
         self.daemon.hear(request, context)
-        found, token = _page(self.daemon.events, request.page_token, request.page_size)
+        events = [event for event in self.daemon.events if event.index >= request.from_index]
+        found, token = _page(events, request.page_token, request.page_size)
         return run_pb2.ListEventsResponse(events=found, next_page_token=token)
 
     def Cancel(self, request, context):

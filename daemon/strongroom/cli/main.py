@@ -141,11 +141,10 @@ def _refused_by_system(error: OSError, *, as_json: bool) -> int:
     name = error.filename or ("stdout" if stdout_lost else "input or output")
     code = Exit.PERMISSION if isinstance(error, PermissionError) else Exit.IO
     what = f"{name}: {error.strerror or type(error).__name__}"
-    why = "nothing can be printed" if stdout_lost else "the operating system refused it"
+    at_stdout = name == "stdout"
+    why = "nothing can be printed" if at_stdout else "the operating system refused it"
     fix = (
-        "give stdout a terminal, a pipe or a file with room"
-        if stdout_lost
-        else "look at the path, its mode and the disk"
+        "give stdout a terminal, a pipe or a file with room" if at_stdout else "look at the path, its mode and the disk"
     )
     return _say(bad_data("SR-CLI-060", what, why=why, fix=fix, exit_code=code), as_json=as_json)
 

@@ -13,7 +13,7 @@ from strongroom.cli.failure import bad_data
 from strongroom.cli.manifest_edit import set_enabled
 from strongroom.cli.plugin_new import new
 from strongroom.cli.resolve import problem_of
-from strongroom.cli.verbs import DryRun, group, verb
+from strongroom.cli.verbs import DryRun, a_path, group, verb
 from strongroom.pb.strongroom.v1 import plugin_pb2
 from strongroom.pb.strongroom.v1.plugin_pb2_grpc import PluginServiceStub
 from strongroom.settings.layers import load
@@ -25,7 +25,9 @@ __all__ = ["app"]
 _Name = Annotated[str, typer.Argument(help="Name of the plugin in the manifest.", metavar="NAME")]
 _MANIFEST = "The manifest; that of the settings if not given."
 _File = Annotated[Path | None, typer.Argument(help=_MANIFEST, metavar="FILE")]
-_FileOption = Annotated[Path | None, typer.Option("--file", help="The same, as an option.", metavar="FILE")]
+_FileOption = Annotated[
+    Path | None, typer.Option("--file", help="The same, as an option.", metavar="FILE", parser=a_path)
+]
 
 app = group("See what plugins run, check and change the manifest.")
 verb(app, "new", example="strongroom plugin new price-feed --kind action", online=False)(new)

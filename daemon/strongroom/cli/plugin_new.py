@@ -18,7 +18,7 @@ import typer
 from strongroom.cli.caller import Caller
 from strongroom.cli.exits import Exit
 from strongroom.cli.failure import bad_data
-from strongroom.cli.verbs import DryRun
+from strongroom.cli.verbs import DryRun, a_path
 
 __all__ = ["Kind", "new"]
 
@@ -39,7 +39,7 @@ def new(
     caller: Caller,
     name: Annotated[str, typer.Argument(help="Name of the plugin, such as price-feed.", metavar="NAME")],
     directory: Annotated[
-        Path, typer.Option("--dir", help="Where the directory of the plugin is made.", metavar="DIR")
+        Path, typer.Option("--dir", help="Where the directory of the plugin is made.", metavar="DIR", parser=a_path)
     ] = Path(),
     kind: Annotated[Kind, typer.Option("--kind", help="What its capability is.")] = Kind.ACTION,
     process: Annotated[bool, typer.Option("--process", help="Load it as a process instead of in the host.")] = False,

@@ -47,6 +47,8 @@ def events(caller: Caller, run: Run, follow: Follow = False, start: From = 0, li
     )
     if more:
         caller.note(f"there are more than {limit}: raise --limit")
+    elif not found and not caller.json:
+        caller.note(f"it has no event {start} or later")
 
 
 def _row(item: run_pb2.Event) -> list[object]:

@@ -11,13 +11,14 @@ from strongroom.cli.caller import Caller
 from strongroom.cli.channel import connect
 from strongroom.cli.new_file import new_file
 from strongroom.cli.run_calls import Decrypt, Run, Why, opening_reason, runs_stub
-from strongroom.cli.verbs import verb
+from strongroom.cli.verbs import a_path, verb
 from strongroom.pb.strongroom.v1 import run_pb2
 
 __all__ = ["add_to"]
 
 _Output = Annotated[
-    Path | None, typer.Option("--output", "-o", help="File to make; stdout if not given.", metavar="FILE")
+    Path | None,
+    typer.Option("--output", "-o", help="File to make; stdout if not given.", metavar="FILE", parser=a_path),
 ]
 
 

@@ -10,7 +10,7 @@ import typer
 from strongroom.cli.caller import Caller
 from strongroom.cli.channel import connect
 from strongroom.cli.new_file import new_file
-from strongroom.cli.verbs import group, verb
+from strongroom.cli.verbs import a_path, group, verb
 from strongroom.pb.strongroom.v1 import workflow_pb2
 from strongroom.pb.strongroom.v1.workflow_pb2_grpc import WorkflowServiceStub
 
@@ -25,7 +25,8 @@ app = group("Show the limits that guests have.")
 def export(
     caller: Caller,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="File to make; stdout if not given.", metavar="FILE")
+        Path | None,
+        typer.Option("--output", "-o", help="File to make; stdout if not given.", metavar="FILE", parser=a_path),
     ] = None,
     offline: Annotated[bool, typer.Option("--offline", help="From the settings here, without a host.")] = False,
 ) -> None:
