@@ -213,3 +213,62 @@ def test_an_event_that_could_not_be_stored_was_not_taken(store):
     store.put = put
     assert book.add("t", "e1", text("a"))
     stream.wait(lambda s: s.sent == [("e1", "a")])
+
+
+class SlowStore(MemoryStore):
+    """A store whose first ``put`` waits until a test lets it go, and then raises what the test wants."""
+
+    def __init__(self):
+        super().__init__()
+        self.entered, self.go, self.raises = threading.Event(), threading.Event(), None
+
+    def put(self, *arguments, **named):
+        if not self.entered.is_set():
+            self.entered.set()
+            assert self.go.wait(WAIT_S)
+            if self.raises is not None:
+                raise self.raises
+        super().put(*arguments, **named)
+
+
+def added(book, answers):
+    def add():
+        try:
+            answers.append(book.add("t1", "e1", text("x")))
+        except Unavailable as error:
+            answers.append(error.code)
+
+    thread = threading.Thread(target=add)
+    thread.start()
+    return thread
+
+
+@pytest.mark.parametrize(
+    ("raises", "expected"), [(None, [True, False]), (Unavailable("SR-STORE-002", "away"), ["SR-STORE-002", True])]
+)
+def test_an_event_that_somebody_else_is_storing_is_not_kept_before_it_is(raises, expected):
+    store = SlowStore()
+    store.raises = raises
+    book, first, second = EventBook(store, log=LOG), [], []
+    storing = added(book, first)
+    assert store.entered.wait(WAIT_S)
+    asking = added(book, second)
+    asking.join(0.05)
+    assert second == [], "whoever hears that it is kept lets go of it"
+    store.go.set()
+    storing.join(WAIT_S)
+    asking.join(WAIT_S)
+    assert first + second == expected
+    assert len(store.list("event/")) == 1
+
+
+def test_a_trigger_that_is_forgotten_while_an_event_is_being_stored_leaves_nothing():
+    store, answers = SlowStore(), []
+    book = EventBook(store, log=LOG)
+    storing = added(book, answers)
+    assert store.entered.wait(WAIT_S)
+    book.forget("t1")
+    store.go.set()
+    storing.join(WAIT_S)
+    assert answers == [True]
+    assert list(store.list("event/")) == [], "a workflow that is registered again must not run for it"

@@ -117,7 +117,7 @@ class EventBook:
         return stop
 
     def add(self, trigger_id: str, event_id: str, payload: Message) -> bool:
-        """Keep an event and have it sent; it is on disk when this returns. False when it is kept already.
+        """Keep an event and have it sent; it is on disk when this returns. False when it was there before.
 
         Raises ``InvalidInput`` for an id that the host would refuse, ``LimitExceeded`` while too many are unconfirmed.
         """
@@ -127,8 +127,11 @@ class EventBook:
         line = self._line(trigger_id)
         row = _Row(born_s=time.monotonic(), payload=packed)
         with line.changed:
-            if event_id in line.rows:
-                return False
+            while (known := line.rows.get(event_id)) is not None:
+                if known.stored:
+                    return False
+                # Somebody is storing it now; when that fails, it is not there.
+                line.changed.wait()
             if len(line.rows) >= self._rules.events_max:
                 raise LimitExceeded(
                     "SR-PLUG-061",
@@ -144,11 +147,16 @@ class EventBook:
         except BaseException:
             with line.changed:
                 line.rows.pop(event_id, None)
+                line.changed.notify_all()
             raise
         with line.changed:
             row.stored = True
             line.changed.notify_all()
             self._start_sender(trigger_id, line)
+            is_forgotten = line.rows.get(event_id) is not row
+        if is_forgotten and trigger_id not in self._lines:
+            # Its trigger must not find it when it comes back as a new one.
+            self._kept.remove(trigger_id, event_id)
         return True
 
     def ack(self, trigger_id: str, event_id: str) -> None:
