@@ -1,11 +1,14 @@
 """A replay finds what a guest does otherwise, names the step, sends nothing and stores nothing."""
 
+import threading
+
 import pytest
 
 from strongroom.engine.admission import Start
+from strongroom.engine.cancel_signal import CancelSignal
 from strongroom.engine.history import History
 from strongroom.engine.replay import REPLAYS_MAX, Replays
-from strongroom.errors import GuestFault, Tampered, TimedOut, Unavailable
+from strongroom.errors import Cancelled, GuestFault, Tampered, TimedOut, Unavailable
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from tests.fakes.diary_guest import DiaryGuest, DiaryRunners, offer
 from tests.fakes.workflow_host import OWNER
@@ -138,3 +141,26 @@ def test_so_many_replays_at_once_and_no_more(host):
     assert replays.replay(header.run_id, WAIT_S).difference is None
     assert inner[0].code == "SR-RUN-041"
     assert len(inner) == REPLAYS_MAX
+
+
+def test_a_replay_that_nobody_waits_for_ends_and_gives_its_place_back(host):
+    header = executed(host, DiaryGuest())
+    gone, begun = CancelSignal(), threading.Event()
+
+    class Computing(DiaryGuest):
+        def __call__(self, request, helper, watch=lambda message: None):
+            ended = threading.Event()
+            helper.on_cancel(lambda reason, grace_ms=-1: ended.set())
+            begun.set()
+            assert ended.wait(WAIT_S)
+            raise Cancelled("SR-GUEST-013", "the run was cancelled")
+
+    replays = Replays(host.host, History(host.host.journals), DiaryRunners(Computing()))
+    leaving = threading.Thread(target=lambda: begun.wait(WAIT_S) and gone.kill("the caller is gone"))
+    leaving.start()
+    with pytest.raises(Cancelled, match="the replay was given up") as raised:
+        replays.replay(header.run_id, WAIT_S, gone)
+    assert raised.value.code == "SR-RUN-064"
+    leaving.join(WAIT_S)
+    with pytest.raises(Cancelled, match="the replay was given up"):
+        replays.replay(header.run_id, WAIT_S, gone)  # and not that another one goes on

@@ -1,6 +1,7 @@
 """Every verb of runs through the socket: stopped, repeated, replayed, exported."""
 
 import json
+import time
 
 import grpc
 import pytest
@@ -58,6 +59,40 @@ def test_a_run_that_was_stopped_replays_up_to_there_and_says_so(shared):
     assert done.equal, (done.differs_at, done.difference)
     assert "cancelled" in done.cut_off
     assert done.steps == 3
+
+
+def test_a_replay_whose_caller_goes_away_ends_and_lets_the_next_one_in(shared, everything):
+    with shared.channel() as api:
+        api.register(guest("loop"), "computes")
+        run_id = start(api, "computes")
+        watch = api.runs.Watch(run_pb2.WatchRequest(run_id=run_id), timeout=30)
+        while next(watch).event.event_type != "run_started":
+            pass
+        api.runs.Kill(run_pb2.KillRequest(run_id=run_id, reason="enough"), timeout=20)
+        replaying(api, run_id, everything).cancel()
+        until = time.monotonic() + 30
+        while (refused := refusal(api, everything)) and time.monotonic() < until:
+            pass
+        assert not refused, "it has ended, long before its time was up"
+
+
+def replaying(api, run_id, other):
+    """A replay that goes on, so that there is no room for that of ``other``."""
+    while True:
+        replay = api.runs.Replay.future(run_pb2.ReplayRequest(run_id=run_id), timeout=600)
+        # It may itself have come while the other one was replayed.
+        while not replay.done():
+            if refusal(api, other) == "SR-RUN-041":
+                return replay
+
+
+def refusal(api, run_id):
+    """Why a run is not replayed now; empty when it is."""
+    try:
+        api.runs.Replay(run_pb2.ReplayRequest(run_id=run_id), timeout=60)
+    except grpc.RpcError as error:
+        return details(error)["ErrorInfo"].reason
+    return ""
 
 
 def test_a_retry_is_a_new_run_that_names_its_parent(shared, everything):

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
+from strongroom.engine.cancel_signal import CancelSignal
 from strongroom.engine.history import History
 from strongroom.engine.host import EngineHost
 from strongroom.engine.lifecycle import FINAL, RunState
@@ -102,11 +103,12 @@ class Replays:
         self._runners = runners
         self._places = threading.BoundedSemaphore(REPLAYS_MAX)
 
-    def replay(self, run_id: str, timeout_s: float) -> Replayed:
-        """Execute the guest of a final, local run again and compare. It ends within ``timeout_s``.
+    def replay(self, run_id: str, timeout_s: float, gone: CancelSignal | None = None) -> Replayed:
+        """Execute the guest of a final, local run again and compare. It ends within ``timeout_s``, and once ``gone``
+        comes, which says that nobody waits for it any more.
 
         Raises ``WrongState`` for a run that is not final or was not executed here, ``Refused`` when its workflow is
-        registered otherwise now, ``Unavailable`` while others are replayed, ``TimedOut``.
+        registered otherwise now, ``Unavailable`` while others are replayed, ``TimedOut``, ``Cancelled``.
         """
         header = self._history.header(run_id)
         spec = self._checked(header)
@@ -119,11 +121,11 @@ class Replays:
                 retry_ms=1000,
             )
         try:
-            return self._replayed(header, spec, timeout_s)
+            return self._replayed(header, spec, timeout_s, gone or CancelSignal())
         finally:
             self._places.release()
 
-    def _replayed(self, header: RunRow, spec: Spec, timeout_s: float) -> Replayed:
+    def _replayed(self, header: RunRow, spec: Spec, timeout_s: float, gone: CancelSignal) -> Replayed:
         events = list(self._history.stored(header))
         cut_off = _cut_off(header)
         script = script_of(events, whole=not cut_off)
@@ -142,7 +144,9 @@ class Replays:
 
         def helper_of(phase: str) -> ReplayHelper:
             script.phase = phase
-            return ReplayHelper(script=script, phase=phase, execution_id=seen_id, timeout_ms=timeout_ms, over=over)
+            return ReplayHelper(
+                script=script, phase=phase, execution_id=seen_id, timeout_ms=timeout_ms, over=over, gone=gone
+            )
 
         run = GuestRun(
             host=self._watched(script),
@@ -159,6 +163,8 @@ class Replays:
         try:
             result = run.execute()
         except (Cancelled, GuestSuspended):
+            if gone.reason is not None:
+                raise Cancelled("SR-RUN-064", "the replay was given up", why=gone.reason) from None
             # Stopped by this replay: it differs, or it stands where the journal has no more answers for it.
             script.ended(by_itself=False)
         except TimedOut as error:

@@ -4,6 +4,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import Final
 
+from strongroom.engine.cancel_signal import CancelSignal
 from strongroom.engine.metric_lines import line_of
 from strongroom.engine.recorded import entropy_of
 from strongroom.engine.replay_script import Script
@@ -23,13 +24,17 @@ STUCK_MS: Final = 2_000
 
 @dataclass(kw_only=True, eq=False)
 class ReplayHelper:
-    """Answers from ``script`` in one phase. ``over`` is set when the replay has ended, so that no thread waits on."""
+    """Answers from ``script`` in one phase. ``over`` is set when the replay has ended, so that no thread waits on.
+
+    ``gone`` comes when nobody wants to hear of the replay any more.
+    """
 
     script: Script
     phase: str
     execution_id: str
     timeout_ms: int
     over: threading.Event
+    gone: CancelSignal
     node_seed: int = 0
     entropy: bytes = b""
     clock_unix_ns: int = 0
@@ -94,8 +99,9 @@ class ReplayHelper:
         return step.completed.answered_unix_ns if step is not None and step.completed is not None else 0
 
     def on_cancel(self, stop: Stop) -> None:
-        """Used at the first difference only."""
+        """Used at the first difference, and when nobody waits for the replay any more."""
         self._stops.append(stop)
+        self.gone.on_set(stop)
 
     def _answer(self, name: str, asked: bytes) -> journal_pb2.StepCompleted:
         completed = self.script.step(f"{self.phase}{name}", asked)

@@ -6,6 +6,7 @@ from typing import Final
 import grpc
 
 from strongroom.engine import admission
+from strongroom.engine.cancel_signal import CancelSignal
 from strongroom.engine.ended import ended
 from strongroom.engine.engine import Engine
 from strongroom.engine.handles import Outcome
@@ -132,7 +133,10 @@ class RunService(run_pb2_grpc.RunServiceServicer):
     def Replay(self, request: run_pb2.ReplayRequest, context: grpc.ServicerContext) -> run_pb2.ReplayResponse:
         """Execute it again against its journal and compare."""
         with self._waiting.taken():
-            done = self._replays.replay(request.run_id, time_left_s(context))
+            gone = CancelSignal()
+            if not context.add_callback(lambda: gone.kill("whoever asked for it is gone")):
+                gone.kill("whoever asked for it is gone")
+            done = self._replays.replay(request.run_id, time_left_s(context), gone)
         answer = run_pb2.ReplayResponse(
             equal=done.difference is None,
             steps=done.steps,
