@@ -102,6 +102,33 @@ def test_a_late_answer_does_not_reach_the_next_run(make_pool):
     assert seen == [1]
 
 
+def test_a_call_that_waits_for_a_thread_when_its_run_ends_is_never_made(make_pool, monkeypatch):
+    monkeypatch.setattr("strongroom.guest.pool.CALL_THREADS_MAX", 1)
+    pool, opened, late, made = make_pool(runners_max=1), threading.Event(), threading.Event(), []
+
+    def slow(_self, request):
+        made.append(request.callback_id)
+        opened.set()
+        late.wait(20)
+
+    class Waiting(Calling):
+        def log(self, mode, line):
+            assert opened.wait(10), "the first call has the thread"
+
+    program = Program()
+    error = program.buffer(64)
+    program.env("switch_modes", 1)
+    for callback_id in (1, 2):
+        message = sdk_pb2.CapabilityRequest(id="x@1.0.0", callback_id=callback_id)
+        program.env("call_capability", *program.message(message), error, 64)
+        program.env("log", *program.put(b"called"))
+    execute(pool, "", module=program.wasm(), host=Waiting(slow))
+    late.set()
+    seen = []
+    execute(pool, "", module=calling().wasm(), host=Calling(lambda _self, request: seen.append(request.callback_id)))
+    assert (made, seen) == ([1], [1]), "what came behind it has been made, so its turn is over"
+
+
 def test_what_a_helper_raises_while_it_logs_ends_the_run_and_the_runner(make_pool):
     class Broken(PretendedHost):
         def log(self, mode, line):
