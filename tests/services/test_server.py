@@ -64,6 +64,13 @@ def test_a_socket_of_somebody_else_at_the_same_place_is_not_removed(path):
         assert path.exists()
 
 
+def test_a_directory_that_takes_nothing_is_said_in_our_words(capfd):
+    with pytest.raises(Misconfigured, match="cannot be bound") as caught:
+        server(Path("/proc/api.sock")).start()
+    assert caught.value.why == "/proc: No such file or directory"
+    assert capfd.readouterr().err == ""
+
+
 def test_a_file_that_is_no_socket_is_neither_replaced_nor_removed(path):
     path.write_text("notes")
     made = server(path)

@@ -286,3 +286,11 @@ def test_a_value_out_of_its_range_is_refused_in_our_words_with_what_to_do(tmp_pa
     assert why in refused.value.why
     assert fix in refused.value.fix
     assert value not in str(refused.value)
+
+
+def test_a_path_that_is_none_is_said_without_words_of_the_library(home):
+    (home / "etc/strongroom.yaml").write_text("state_dir: [1]\n")
+    with pytest.raises(Misconfigured) as refused:
+        read(home)
+    assert refused.value.why == "it is not a path"
+    assert "pathlib" not in f"{refused.value} {refused.value.fix}"

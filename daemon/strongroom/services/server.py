@@ -89,8 +89,10 @@ class ApiServer:
         self.check()
         try:
             self._bind()
-        except (RuntimeError, OSError) as error:
+        except RuntimeError as error:
             raise _unbindable(str(self._socket), str(error)) from error
+        except OSError as error:
+            raise _unbindable(str(self._socket), f"{self._socket.parent}: {error.strerror}") from error
 
     def set_serving(self, name: str, serving: bool) -> None:
         """Set the health of ``name``; the empty name is the host as a whole."""
@@ -116,6 +118,9 @@ class ApiServer:
         """
         self._directory = os.open(self._socket.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         own = self._socket.with_name(f".api-{os.getpid()}")
+        # Tried beforehand, since gRPC says on stderr and in its own words that a directory takes nothing.
+        own.touch()
+        own.unlink()
         before = os.umask(0o117)
         try:
             # The path of the directory may be as long as the kernel allows already.

@@ -25,6 +25,7 @@ _WORDS: Final[Mapping[str, Words]] = {
     "int_from_float": lambda _: _WHOLE,
     "bool_type": lambda _: ("it is neither true nor false", "set it to true or false"),
     "bool_parsing": lambda _: ("it is neither true nor false", "set it to true or false"),
+    "path_type": lambda _: ("it is not a path", "write the path as text, in quotes where it is digits only"),
     "string_type": lambda _: ("it is not text", "put it in quotes: YAML reads bare digits as a number"),
 }
 
