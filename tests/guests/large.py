@@ -2,7 +2,7 @@
 
 import random
 
-__all__ = ["large_module"]
+__all__ = ["large_module", "wide_module"]
 
 FUNCTION_STEPS = 40
 DATA_SHARE = 0.35
@@ -30,6 +30,22 @@ def large_module(size_bytes: int, *, seed: int = 1, answer: bytes = ANSWER) -> b
         7: _vector([_name("memory") + b"\x02\0", _name("_start") + b"\0" + _unsigned(2 + len(bodies))]),
         10: _vector([*bodies, _unsigned(len(start)) + start]),
         11: _vector([_segment(8, answer), _segment(65536, dice.randbytes(data_bytes))]),
+    }
+    return b"\0asm\1\0\0\0" + b"".join(bytes([at]) + _sized(content) for at, content in sections.items())
+
+
+def wide_module(globals_count: int, *, answer: bytes = ANSWER) -> bytes:
+    """A v2 guest with so many globals, none of which it uses, and ``answer`` to everything."""
+    start = b"\x00\x41\x08\x41" + _signed(len(answer)) + b"\x10\x01\x1a\x0b"
+    sections = {
+        1: _vector([b"\x60\0\0", b"\x60\x02\x7f\x7f\x01\x7f"]),
+        2: _vector([_name("env") + _name("version_v2") + b"\0\0", _name("env") + _name("send_response") + b"\0\x01"]),
+        3: _vector([b"\0"]),
+        5: b"\x01\0\x01",
+        6: _unsigned(globals_count) + b"\x7e\x01\x42\x00\x0b" * globals_count,
+        7: _vector([_name("memory") + b"\x02\0", _name("_start") + b"\0\x02"]),
+        10: _vector([_sized(start)]),
+        11: _vector([_segment(8, answer)]),
     }
     return b"\0asm\1\0\0\0" + b"".join(bytes([at]) + _sized(content) for at, content in sections.items())
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from strongroom.errors import GuestFault, GuestSuspended, StrongroomError, TimedOut
+from strongroom.errors import GuestFault, GuestSuspended, InvalidInput, StrongroomError, TimedOut
 from strongroom.guest.cache import CompiledCache
 from strongroom.guest.limits import GuestLimits
 from strongroom.guest.pool import RunnerPool
@@ -17,6 +17,7 @@ from strongroom.pb.sdk.v1alpha import sdk_pb2
 from tests.guests.build import wasm
 from tests.guests.conftest import RUNNER_WAIT_S, CacheKey
 from tests.guests.host import PretendedHost, trigger
+from tests.guests.large import wide_module
 
 EVENT = trigger(http_pb2.Payload(input=b"{}"))
 TIMEOUT_MS = 250
@@ -62,8 +63,8 @@ class Beside(threading.Thread):
         self.join(60)
 
 
-def run(pool, name, *, owner="hostile", host=None):
-    module = wasm(name)
+def run(pool, name, *, owner="hostile", host=None, module=None):
+    module = module or wasm(name)
     answer = pool.execute(
         owner=owner,
         module_key=pool.key_of(module),
@@ -115,6 +116,14 @@ def test_a_guest_that_breaks_a_limit_fails_alone(busy_pool, name, reason):
 @pytest.mark.parametrize("name", ANSWERED)
 def test_a_guest_that_is_only_a_nuisance_still_gets_its_answer_out(busy_pool, name):
     assert run(busy_pool, name).WhichOneof("result") == "value"
+    assert healthy(busy_pool)
+
+
+def test_a_million_globals_are_a_large_guest_and_more_are_no_module(busy_pool):
+    assert run(busy_pool, "", module=wide_module(1_000_000)).value.string_value == "large"
+    assert healthy(busy_pool)
+    with pytest.raises(InvalidInput, match="globals count exceeds limit of 1000000"):
+        run(busy_pool, "", module=wide_module(1_000_001))
     assert healthy(busy_pool)
 
 

@@ -38,6 +38,7 @@ REFUSALS = {
     "start-takes-a-number": "could not get start function",
     "unknown-import": "open_the_door",
     "unknown-module": "open_the_door",
+    "foreign-module": 'unknown import "host" "send_response"',
     "wrong-import-type": "send_response",
     "imported-memory": "memory",
     "huge-memory": "begins with 4294967296 bytes of memory, the limit is 100000000 bytes",

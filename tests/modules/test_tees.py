@@ -60,6 +60,8 @@ def test_a_failure_is_not_nothing_and_is_forgotten_after_seconds():
     asked.capability.answers["ProvidedTees"] = provides(NITRO)
     asked.now_s += FAILED_S
     assert asked.tees.now() == (NITRO,)
+    assert 0 < FAILED_S <= 10, "a failure is forgotten within seconds"
+    assert FAILED_S < FRESH_S <= 60, "and what an enclave provides is asked for again within a minute"
 
 
 def test_an_old_answer_is_not_used_in_place_of_one_that_cannot_be_had():

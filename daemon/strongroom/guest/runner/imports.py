@@ -58,7 +58,6 @@ WASI: Final[dict[str, tuple[str, str, Callable[..., int | None]]]] = {
     **{name: (parameters, "i", function) for name, (parameters, function) in FILE_FUNCTIONS.items()},
 }
 
-_SLOT_BYTES: Final = 16
 _I64: Final = ctypes.c_int64
 
 
