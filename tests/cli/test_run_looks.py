@@ -52,6 +52,7 @@ def test_runs_of_a_workflow_that_is_gone_are_found_by_its_name(host):
     listed = strongroom("run", "list", "--workflow", "gone", "--limit", "1", "--json")
     assert [run["run_id"] for run in listed.document["runs"]] == ["wrun_1"]
     assert listed.document["more"] is True
+    assert (host.asked[-1].workflow_name, host.asked[-1].page_size) == ("gone", 2), "the host looks, not the client"
     assert f"no workflow is called gone now; these are runs of {'a' * 64}" in listed.err
     nobody = strongroom("run", "list", "--workflow", "nobody")
     assert (nobody.code, nobody.out) == (65, "")

@@ -32,7 +32,7 @@ from strongroom.pb.strongroom.v1 import (
     status_pb2 as host_status_pb2,
 )
 from strongroom.pb.values.v1 import values_pb2
-from tests.fakes.daemon_runs import Streams, limits
+from tests.fakes.daemon_runs import Streams, listed, limits
 from tests.fakes.daemon_vault import OWNER, Capabilities
 
 
@@ -228,7 +228,7 @@ class _Runs(Streams):
 
     def List(self, request, context):
         self.daemon.hear(request, context)
-        matching = [r for r in self.daemon.runs.values() if not request.statuses or r.status in request.statuses]
+        matching = listed(self.daemon.runs.values(), request)
         found, token = _page(matching, request.page_token, request.page_size)
         return run_pb2.RunServiceListResponse(runs=found, next_page_token=token)
 

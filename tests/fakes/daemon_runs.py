@@ -7,6 +7,12 @@ from strongroom.pb.strongroom.v1 import run_pb2, run_pb2_grpc, workflow_pb2
 FINAL = frozenset({run_pb2.RUN_STATUS_COMPLETED, run_pb2.RUN_STATUS_CANCELLED})
 
 
+def listed(runs, request):
+    """The runs that a request lists."""
+    named = [run for run in runs if request.workflow_name in ("", run.workflow_name)]
+    return [run for run in named if not request.statuses or run.status in request.statuses]
+
+
 class Streams(run_pb2_grpc.RunServiceServicer):
     """Streams that break after ``daemon.cut_after`` messages, once for each number in it."""
 

@@ -108,3 +108,17 @@ def test_a_second_version_is_warned_about_and_a_name_of_two_is_not_changed(share
     assert first in refused.err
     assert shared("workflow", "delete", first, "--yes").code == 0
     assert shared("workflow", "delete", "twice", "--yes").code == 0
+
+
+def test_runs_of_a_workflow_that_was_deleted_are_found_by_its_name(shared):
+    with shared.channel() as api:
+        run_ids = []
+        for config in (b"1", b"2"):
+            workflow = api.register(guest("echo"), "deleted-since", config=config)
+            run_ids.append(api.execute(workflow.workflow_id).run.run_id)
+            assert shared("workflow", "delete", workflow.workflow_id, "--yes").code == 0
+    listed = shared("run", "list", "--workflow", "deleted-since", "--json")
+    assert [run["run_id"] for run in listed.json["runs"]] == run_ids[::-1]
+    assert "no workflow is called deleted-since now" in listed.err
+    one = shared("run", "list", "--workflow", "deleted-since", "--limit", "1", "--json").json
+    assert ([run["run_id"] for run in one["runs"]], one["more"]) == (run_ids[1:], True)

@@ -153,11 +153,12 @@ def test_pages_cover_everything_once_with_equal_times_ordered_by_id(database):
     [
         ({"workflow_id": "w2"}, [2]),
         ({"owner": "o3"}, [3]),
+        ({"workflow_name": "n6"}, [6]),
         ({"statuses": ["failed", "completed"]}, [5, 4]),
         ({"workflow_id": "w2", "owner": "o3"}, []),
         ({"statuses": ["unknown"]}, []),
     ],
-    ids=["workflow", "owner", "statuses", "both", "unknown status"],
+    ids=["workflow", "owner", "name", "statuses", "both", "unknown status"],
 )
 def test_a_page_is_filtered_by_what_is_given(database, filters, expected):
     rows = {
@@ -166,6 +167,7 @@ def test_a_page_is_filtered_by_what_is_given(database, filters, expected):
         3: run_row(3, workflow_owner="o3"),
         4: run_row(4, status="completed"),
         5: run_row(5, status="failed"),
+        6: run_row(6, workflow_name="n6"),
     }
     add(database, *rows.values())
     found = database.read(lambda conn: runs.page(conn, limit=10, **filters))

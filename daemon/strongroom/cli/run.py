@@ -43,11 +43,10 @@ def list_runs(
         gone = ""
         if workflow:
             request.workflow_id = _workflow_id(host, workflow, owner)
-            gone = "" if request.workflow_id else workflow
-        runs = _runs(host, request, PAGE_SIZE_MAX if gone else min(limit + 1, PAGE_SIZE_MAX))
-        matching = (header for header in runs if not gone or header.workflow_name == gone)
+            # The name of a workflow that was deleted still stands in its runs.
+            gone = request.workflow_name = "" if request.workflow_id else workflow
         # One more than is shown tells whether there are more.
-        found = list(islice(matching, limit + 1))
+        found = list(islice(_runs(host, request, min(limit + 1, PAGE_SIZE_MAX)), limit + 1))
     if gone:
         _say_gone(caller, gone, found)
     more = len(found) > limit
@@ -77,7 +76,7 @@ def _runs(host: Host, request: run_pb2.RunServiceListRequest, page_size: int) ->
 
 
 def _say_gone(caller: Caller, name: str, found: list[run_pb2.Run]) -> None:
-    """The name of a workflow that was deleted still stands in its runs; a name that never was stands nowhere."""
+    """Whose runs these are. A name that never was stands in none."""
     if not found:
         raise bad_data(
             "SR-CLI-017",

@@ -25,13 +25,21 @@ class History:
         self._journals = journals
 
     def page(
-        self, *, workflow_id: str, owner: str, statuses: Sequence[str], before: tuple[int, str] | None, limit: int
+        self,
+        *,
+        workflow_id: str,
+        owner: str,
+        statuses: Sequence[str],
+        before: tuple[int, str] | None,
+        limit: int,
+        workflow_name: str = "",
     ) -> list[tuple[RunRow, bool]]:
-        """Up to ``limit`` headers, newest first, each with whether it is authentic."""
+        """Up to ``limit`` headers, newest first, each with whether it is authentic. What is empty does not filter."""
         found = self._journals.database.read(
             lambda connection: rows.page(
                 connection,
                 workflow_id=workflow_id or None,
+                workflow_name=workflow_name or None,
                 owner=owner or None,
                 statuses=statuses,
                 before=before,

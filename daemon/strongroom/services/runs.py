@@ -87,6 +87,7 @@ class RunService(run_pb2_grpc.RunServiceServicer):
         size = page_size(request.page_size, RUNS)
         page = self._history.page(
             workflow_id=request.workflow_id,
+            workflow_name=request.workflow_name,
             owner=self._owners.checked(request.owner) if request.owner else "",
             statuses=[_status(value) for value in request.statuses],
             before=decode_token(request.page_token),

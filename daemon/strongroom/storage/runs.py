@@ -190,6 +190,7 @@ def page(
     conn: Connection,
     *,
     workflow_id: str | None = None,
+    workflow_name: str | None = None,
     owner: str | None = None,
     statuses: Sequence[str] = (),
     before: tuple[int, str] | None = None,
@@ -202,6 +203,8 @@ def page(
     query = select(*_COLUMNS).order_by(*_NEWEST_FIRST).limit(limit)
     if workflow_id is not None:
         query = query.where(RUNS.c.workflow_id == workflow_id)
+    if workflow_name is not None:
+        query = query.where(RUNS.c.workflow_name == workflow_name)
     if owner is not None:
         query = query.where(RUNS.c.workflow_owner == owner)
     if statuses:

@@ -27,15 +27,15 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from strongroom.pb.values.v1 import values_pb2 as values_dot_v1_dot_values__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17strongroom/v1/run.proto\x12\rstrongroom.v1\x1a\x19google/protobuf/any.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16values/v1/values.proto\"3\n\x06Sealed\x12\x14\n\x0csealed_bytes\x18\x01 \x01(\x04\x12\x13\n\x0bkey_version\x18\x02 \x01(\r\"\xcb\x04\n\x03Run\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x14\n\x0c\x65xecution_id\x18\x02 \x01(\t\x12\x13\n\x0bworkflow_id\x18\x03 \x01(\t\x12\x15\n\rworkflow_name\x18\x04 \x01(\t\x12\r\n\x05owner\x18\x05 \x01(\t\x12\x15\n\rtrigger_index\x18\x06 \x01(\r\x12\x10\n\x08\x65vent_id\x18\x07 \x01(\t\x12(\n\x06status\x18\x08 \x01(\x0e\x32\x18.strongroom.v1.RunStatus\x12\x0e\n\x06module\x18\t \x01(\t\x12\x0f\n\x07\x62\x61\x63kend\x18\n \x01(\t\x12\x10\n\x08insecure\x18\x0b \x01(\x08\x12\x15\n\rbinary_sha256\x18\x0c \x01(\t\x12/\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstart_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12$\n\x05input\x18\x10 \x01(\x0b\x32\x15.strongroom.v1.Sealed\x12%\n\x06output\x18\x11 \x01(\x0b\x32\x15.strongroom.v1.Sealed\x12\x12\n\nerror_code\x18\x12 \x01(\t\x12\x10\n\x08tampered\x18\x13 \x01(\x08\x12\x15\n\rparent_run_id\x18\x14 \x01(\t\x12-\n\twake_time\x18\x15 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xac\x01\n\x05\x45vent\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x12\n\nevent_type\x18\x02 \x01(\t\x12\x16\n\x0e\x63orrelation_id\x18\x03 \x01(\t\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x06sealed\x18\x05 \x01(\x0b\x32\x15.strongroom.v1.Sealed\x12\x10\n\x08tampered\x18\x06 \x01(\x08\"\xac\x01\n\x0cStartRequest\x12\x10\n\x08workflow\x18\x01 \x01(\t\x12\r\n\x05owner\x18\x02 \x01(\t\x12\x0e\n\x06run_id\x18\x03 \x01(\t\x12\x15\n\rtrigger_index\x18\x04 \x01(\r\x12\x10\n\x08\x65vent_id\x18\x05 \x01(\t\x12\'\n\x07message\x18\x06 \x01(\x0b\x32\x14.google.protobuf.AnyH\x00\x12\x0e\n\x04json\x18\x07 \x01(\x0cH\x00\x42\t\n\x07payload\"A\n\rStartResponse\x12\x1f\n\x03run\x18\x01 \x01(\x0b\x32\x12.strongroom.v1.Run\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"<\n\x0e\x45xecuteRequest\x12*\n\x05start\x18\x01 \x01(\x0b\x32\x1b.strongroom.v1.StartRequest\"q\n\x0f\x45xecuteResponse\x12\x1f\n\x03run\x18\x01 \x01(\x0b\x32\x12.strongroom.v1.Run\x12 \n\x06result\x18\x02 \x01(\x0b\x32\x10.values.v1.Value\x12\r\n\x05\x65rror\x18\x03 \x01(\t\x12\x0c\n\x04help\x18\x04 \x01(\t\"6\n\x14RunServiceGetRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\x8e\x01\n\x15RunServiceGetResponse\x12\x1f\n\x03run\x18\x01 \x01(\x0b\x32\x12.strongroom.v1.Run\x12 \n\x06result\x18\x02 \x01(\x0b\x32\x10.values.v1.Value\x12\r\n\x05\x65rror\x18\x03 \x01(\t\x12\x0c\n\x04help\x18\x04 \x01(\t\x12\x15\n\rcancel_reason\x18\x05 \x01(\t\"\x8e\x01\n\x15RunServiceListRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x13\n\x0bworkflow_id\x18\x03 \x01(\t\x12*\n\x08statuses\x18\x04 \x03(\x0e\x32\x18.strongroom.v1.RunStatus\x12\r\n\x05owner\x18\x05 \x01(\t\"S\n\x16RunServiceListResponse\x12 \n\x04runs\x18\x01 \x03(\x0b\x32\x12.strongroom.v1.Run\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"^\n\x11ListEventsRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x12\n\nfrom_index\x18\x04 \x01(\x04\"S\n\x12ListEventsResponse\x12$\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x14.strongroom.v1.Event\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"/\n\rCancelRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"1\n\x0e\x43\x61ncelResponse\x12\x1f\n\x03run\x18\x01 \x01(\x0b\x32\x12.strongroom.v1.Run\"-\n\x0bKillRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"/\n\x0cKillResponse\x12\x1f\n\x03run\x18\x01 \x01(\x0b\x32\x12.strongroom.v1.Run\"E\n\x0cRetryRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x11\n\tfrom_step\x18\x02 \x01(\t\x12\x12\n\nnew_run_id\x18\x03 \x01(\t\"U\n\rRetryResponse\x12\x1f\n\x03run\x18\x01 \x01(\x0b\x32\x12.strongroom.v1.Run\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\x12\x12\n\nsteps_kept\x18\x03 \x01(\r\"\x1f\n\rReplayRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\"\xaf\x01\n\x0eReplayResponse\x12\r\n\x05\x65qual\x18\x01 \x01(\x08\x12\r\n\x05steps\x18\x02 \x01(\r\x12\x12\n\ndiffers_at\x18\x03 \x01(\t\x12\x12\n\ndifference\x18\x04 \x01(\t\x12\x1f\n\x03run\x18\x05 \x01(\x0b\x32\x12.strongroom.v1.Run\x12\x0f\n\x07\x63ut_off\x18\x06 \x01(\t\x12\x12\n\ntime_reads\x18\x07 \x01(\r\x12\x11\n\tlog_lines\x18\x08 \x01(\r\"/\n\rExportRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\x1f\n\x0e\x45xportResponse\x12\r\n\x05lines\x18\x01 \x01(\x0c\"2\n\x0cWatchRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x12\n\nfrom_index\x18\x02 \x01(\x04\"U\n\rWatchResponse\x12#\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x14.strongroom.v1.Event\x12\x1f\n\x03run\x18\x02 \x01(\x0b\x32\x12.strongroom.v1.Run\"Q\n\x0bLogsRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x12\n\nfrom_index\x18\x02 \x01(\x04\x12\x0e\n\x06\x66ollow\x18\x03 \x01(\x08\x12\x0e\n\x06reason\x18\x04 \x01(\t\"\xa3\x01\n\x0cLogsResponse\x12\r\n\x05index\x18\x01 \x01(\x04\x12/\n\x0b\x63reate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04mode\x18\x03 \x01(\t\x12\x0c\n\x04line\x18\x04 \x01(\t\x12%\n\x06sealed\x18\x05 \x01(\x0b\x32\x15.strongroom.v1.Sealed\x12\x10\n\x08position\x18\x06 \x01(\r*\xd4\x01\n\tRunStatus\x12\x1a\n\x16RUN_STATUS_UNSPECIFIED\x10\x00\x12\x16\n\x12RUN_STATUS_PENDING\x10\x01\x12\x16\n\x12RUN_STATUS_RUNNING\x10\x02\x12\x16\n\x12RUN_STATUS_WAITING\x10\x03\x12\x18\n\x14RUN_STATUS_COMPLETED\x10\x04\x12\x15\n\x11RUN_STATUS_FAILED\x10\x05\x12\x18\n\x14RUN_STATUS_CANCELLED\x10\x06\x12\x18\n\x14RUN_STATUS_TIMED_OUT\x10\x07\x32\xf9\x06\n\nRunService\x12\x42\n\x05Start\x12\x1b.strongroom.v1.StartRequest\x1a\x1c.strongroom.v1.StartResponse\x12H\n\x07\x45xecute\x12\x1d.strongroom.v1.ExecuteRequest\x1a\x1e.strongroom.v1.ExecuteResponse\x12P\n\x03Get\x12#.strongroom.v1.RunServiceGetRequest\x1a$.strongroom.v1.RunServiceGetResponse\x12S\n\x04List\x12$.strongroom.v1.RunServiceListRequest\x1a%.strongroom.v1.RunServiceListResponse\x12Q\n\nListEvents\x12 .strongroom.v1.ListEventsRequest\x1a!.strongroom.v1.ListEventsResponse\x12\x45\n\x06\x43\x61ncel\x12\x1c.strongroom.v1.CancelRequest\x1a\x1d.strongroom.v1.CancelResponse\x12?\n\x04Kill\x12\x1a.strongroom.v1.KillRequest\x1a\x1b.strongroom.v1.KillResponse\x12\x42\n\x05Retry\x12\x1b.strongroom.v1.RetryRequest\x1a\x1c.strongroom.v1.RetryResponse\x12\x45\n\x06Replay\x12\x1c.strongroom.v1.ReplayRequest\x1a\x1d.strongroom.v1.ReplayResponse\x12G\n\x06\x45xport\x12\x1c.strongroom.v1.ExportRequest\x1a\x1d.strongroom.v1.ExportResponse0\x01\x12\x44\n\x05Watch\x12\x1b.strongroom.v1.WatchRequest\x1a\x1c.strongroom.v1.WatchResponse0\x01\x12\x41\n\x04Logs\x12\x1a.strongroom.v1.LogsRequest\x1a\x1b.strongroom.v1.LogsResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17strongroom/v1/run.proto\x12\rstrongroom.v1\x1a\x19google/protobuf/any.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16values/v1/values.proto\"3\n\x06Sealed\x12\x14\n\x0csealed_bytes\x18\x01 \x01(\x04\x12\x13\n\x0bkey_version\x18\x02 \x01(\r\"\xcb\x04\n\x03Run\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x14\n\x0c\x65xecution_id\x18\x02 \x01(\t\x12\x13\n\x0bworkflow_id\x18\x03 \x01(\t\x12\x15\n\rworkflow_name\x18\x04 \x01(\t\x12\r\n\x05owner\x18\x05 \x01(\t\x12\x15\n\rtrigger_index\x18\x06 \x01(\r\x12\x10\n\x08\x65vent_id\x18\x07 \x01(\t\x12(\n\x06status\x18\x08 \x01(\x0e\x32\x18.strongroom.v1.RunStatus\x12\x0e\n\x06module\x18\t \x01(\t\x12\x0f\n\x07\x62\x61\x63kend\x18\n \x01(\t\x12\x10\n\x08insecure\x18\x0b \x01(\x08\x12\x15\n\rbinary_sha256\x18\x0c \x01(\t\x12/\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstart_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12$\n\x05input\x18\x10 \x01(\x0b\x32\x15.strongroom.v1.Sealed\x12%\n\x06output\x18\x11 \x01(\x0b\x32\x15.strongroom.v1.Sealed\x12\x12\n\nerror_code\x18\x12 \x01(\t\x12\x10\n\x08tampered\x18\x13 \x01(\x08\x12\x15\n\rparent_run_id\x18\x14 \x01(\t\x12-\n\twake_time\x18\x15 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xac\x01\n\x05\x45vent\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x12\n\nevent_type\x18\x02 \x01(\t\x12\x16\n\x0e\x63orrelation_id\x18\x03 \x01(\t\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x06sealed\x18\x05 \x01(\x0b\x32\x15.strongroom.v1.Sealed\x12\x10\n\x08tampered\x18\x06 \x01(\x08\"\xac\x01\n\x0cStartRequest\x12\x10\n\x08workflow\x18\x01 \x01(\t\x12\r\n\x05owner\x18\x02 \x01(\t\x12\x0e\n\x06run_id\x18\x03 \x01(\t\x12\x15\n\rtrigger_index\x18\x04 \x01(\r\x12\x10\n\x08\x65vent_id\x18\x05 \x01(\t\x12\'\n\x07message\x18\x06 \x01(\x0b\x32\x14.google.protobuf.AnyH\x00\x12\x0e\n\x04json\x18\x07 \x01(\x0cH\x00\x42\t\n\x07payload\"A\n\rStartResponse\x12\x1f\n\x03run\x18\x01 \x01(\x0b\x32\x12.strongroom.v1.Run\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"<\n\x0e\x45xecuteRequest\x12*\n\x05start\x18\x01 \x01(\x0b\x32\x1b.strongroom.v1.StartRequest\"q\n\x0f\x45xecuteResponse\x12\x1f\n\x03run\x18\x01 \x01(\x0b\x32\x12.strongroom.v1.Run\x12 \n\x06result\x18\x02 \x01(\x0b\x32\x10.values.v1.Value\x12\r\n\x05\x65rror\x18\x03 \x01(\t\x12\x0c\n\x04help\x18\x04 \x01(\t\"6\n\x14RunServiceGetRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\x8e\x01\n\x15RunServiceGetResponse\x12\x1f\n\x03run\x18\x01 \x01(\x0b\x32\x12.strongroom.v1.Run\x12 \n\x06result\x18\x02 \x01(\x0b\x32\x10.values.v1.Value\x12\r\n\x05\x65rror\x18\x03 \x01(\t\x12\x0c\n\x04help\x18\x04 \x01(\t\x12\x15\n\rcancel_reason\x18\x05 \x01(\t\"\xa5\x01\n\x15RunServiceListRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x13\n\x0bworkflow_id\x18\x03 \x01(\t\x12*\n\x08statuses\x18\x04 \x03(\x0e\x32\x18.strongroom.v1.RunStatus\x12\r\n\x05owner\x18\x05 \x01(\t\x12\x15\n\rworkflow_name\x18\x06 \x01(\t\"S\n\x16RunServiceListResponse\x12 \n\x04runs\x18\x01 \x03(\x0b\x32\x12.strongroom.v1.Run\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"^\n\x11ListEventsRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x12\n\nfrom_index\x18\x04 \x01(\x04\"S\n\x12ListEventsResponse\x12$\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x14.strongroom.v1.Event\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"/\n\rCancelRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"1\n\x0e\x43\x61ncelResponse\x12\x1f\n\x03run\x18\x01 \x01(\x0b\x32\x12.strongroom.v1.Run\"-\n\x0bKillRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"/\n\x0cKillResponse\x12\x1f\n\x03run\x18\x01 \x01(\x0b\x32\x12.strongroom.v1.Run\"E\n\x0cRetryRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x11\n\tfrom_step\x18\x02 \x01(\t\x12\x12\n\nnew_run_id\x18\x03 \x01(\t\"U\n\rRetryResponse\x12\x1f\n\x03run\x18\x01 \x01(\x0b\x32\x12.strongroom.v1.Run\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\x12\x12\n\nsteps_kept\x18\x03 \x01(\r\"\x1f\n\rReplayRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\"\xaf\x01\n\x0eReplayResponse\x12\r\n\x05\x65qual\x18\x01 \x01(\x08\x12\r\n\x05steps\x18\x02 \x01(\r\x12\x12\n\ndiffers_at\x18\x03 \x01(\t\x12\x12\n\ndifference\x18\x04 \x01(\t\x12\x1f\n\x03run\x18\x05 \x01(\x0b\x32\x12.strongroom.v1.Run\x12\x0f\n\x07\x63ut_off\x18\x06 \x01(\t\x12\x12\n\ntime_reads\x18\x07 \x01(\r\x12\x11\n\tlog_lines\x18\x08 \x01(\r\"/\n\rExportRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\x1f\n\x0e\x45xportResponse\x12\r\n\x05lines\x18\x01 \x01(\x0c\"2\n\x0cWatchRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x12\n\nfrom_index\x18\x02 \x01(\x04\"U\n\rWatchResponse\x12#\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x14.strongroom.v1.Event\x12\x1f\n\x03run\x18\x02 \x01(\x0b\x32\x12.strongroom.v1.Run\"Q\n\x0bLogsRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x12\n\nfrom_index\x18\x02 \x01(\x04\x12\x0e\n\x06\x66ollow\x18\x03 \x01(\x08\x12\x0e\n\x06reason\x18\x04 \x01(\t\"\xa3\x01\n\x0cLogsResponse\x12\r\n\x05index\x18\x01 \x01(\x04\x12/\n\x0b\x63reate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04mode\x18\x03 \x01(\t\x12\x0c\n\x04line\x18\x04 \x01(\t\x12%\n\x06sealed\x18\x05 \x01(\x0b\x32\x15.strongroom.v1.Sealed\x12\x10\n\x08position\x18\x06 \x01(\r*\xd4\x01\n\tRunStatus\x12\x1a\n\x16RUN_STATUS_UNSPECIFIED\x10\x00\x12\x16\n\x12RUN_STATUS_PENDING\x10\x01\x12\x16\n\x12RUN_STATUS_RUNNING\x10\x02\x12\x16\n\x12RUN_STATUS_WAITING\x10\x03\x12\x18\n\x14RUN_STATUS_COMPLETED\x10\x04\x12\x15\n\x11RUN_STATUS_FAILED\x10\x05\x12\x18\n\x14RUN_STATUS_CANCELLED\x10\x06\x12\x18\n\x14RUN_STATUS_TIMED_OUT\x10\x07\x32\xf9\x06\n\nRunService\x12\x42\n\x05Start\x12\x1b.strongroom.v1.StartRequest\x1a\x1c.strongroom.v1.StartResponse\x12H\n\x07\x45xecute\x12\x1d.strongroom.v1.ExecuteRequest\x1a\x1e.strongroom.v1.ExecuteResponse\x12P\n\x03Get\x12#.strongroom.v1.RunServiceGetRequest\x1a$.strongroom.v1.RunServiceGetResponse\x12S\n\x04List\x12$.strongroom.v1.RunServiceListRequest\x1a%.strongroom.v1.RunServiceListResponse\x12Q\n\nListEvents\x12 .strongroom.v1.ListEventsRequest\x1a!.strongroom.v1.ListEventsResponse\x12\x45\n\x06\x43\x61ncel\x12\x1c.strongroom.v1.CancelRequest\x1a\x1d.strongroom.v1.CancelResponse\x12?\n\x04Kill\x12\x1a.strongroom.v1.KillRequest\x1a\x1b.strongroom.v1.KillResponse\x12\x42\n\x05Retry\x12\x1b.strongroom.v1.RetryRequest\x1a\x1c.strongroom.v1.RetryResponse\x12\x45\n\x06Replay\x12\x1c.strongroom.v1.ReplayRequest\x1a\x1d.strongroom.v1.ReplayResponse\x12G\n\x06\x45xport\x12\x1c.strongroom.v1.ExportRequest\x1a\x1d.strongroom.v1.ExportResponse0\x01\x12\x44\n\x05Watch\x12\x1b.strongroom.v1.WatchRequest\x1a\x1c.strongroom.v1.WatchResponse0\x01\x12\x41\n\x04Logs\x12\x1a.strongroom.v1.LogsRequest\x1a\x1b.strongroom.v1.LogsResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'strongroom.v1.run_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RUNSTATUS']._serialized_start=3011
-  _globals['_RUNSTATUS']._serialized_end=3223
+  _globals['_RUNSTATUS']._serialized_start=3034
+  _globals['_RUNSTATUS']._serialized_end=3246
   _globals['_SEALED']._serialized_start=126
   _globals['_SEALED']._serialized_end=177
   _globals['_RUN']._serialized_start=180
@@ -55,41 +55,41 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RUNSERVICEGETRESPONSE']._serialized_start=1420
   _globals['_RUNSERVICEGETRESPONSE']._serialized_end=1562
   _globals['_RUNSERVICELISTREQUEST']._serialized_start=1565
-  _globals['_RUNSERVICELISTREQUEST']._serialized_end=1707
-  _globals['_RUNSERVICELISTRESPONSE']._serialized_start=1709
-  _globals['_RUNSERVICELISTRESPONSE']._serialized_end=1792
-  _globals['_LISTEVENTSREQUEST']._serialized_start=1794
-  _globals['_LISTEVENTSREQUEST']._serialized_end=1888
-  _globals['_LISTEVENTSRESPONSE']._serialized_start=1890
-  _globals['_LISTEVENTSRESPONSE']._serialized_end=1973
-  _globals['_CANCELREQUEST']._serialized_start=1975
-  _globals['_CANCELREQUEST']._serialized_end=2022
-  _globals['_CANCELRESPONSE']._serialized_start=2024
-  _globals['_CANCELRESPONSE']._serialized_end=2073
-  _globals['_KILLREQUEST']._serialized_start=2075
-  _globals['_KILLREQUEST']._serialized_end=2120
-  _globals['_KILLRESPONSE']._serialized_start=2122
-  _globals['_KILLRESPONSE']._serialized_end=2169
-  _globals['_RETRYREQUEST']._serialized_start=2171
-  _globals['_RETRYREQUEST']._serialized_end=2240
-  _globals['_RETRYRESPONSE']._serialized_start=2242
-  _globals['_RETRYRESPONSE']._serialized_end=2327
-  _globals['_REPLAYREQUEST']._serialized_start=2329
-  _globals['_REPLAYREQUEST']._serialized_end=2360
-  _globals['_REPLAYRESPONSE']._serialized_start=2363
-  _globals['_REPLAYRESPONSE']._serialized_end=2538
-  _globals['_EXPORTREQUEST']._serialized_start=2540
-  _globals['_EXPORTREQUEST']._serialized_end=2587
-  _globals['_EXPORTRESPONSE']._serialized_start=2589
-  _globals['_EXPORTRESPONSE']._serialized_end=2620
-  _globals['_WATCHREQUEST']._serialized_start=2622
-  _globals['_WATCHREQUEST']._serialized_end=2672
-  _globals['_WATCHRESPONSE']._serialized_start=2674
-  _globals['_WATCHRESPONSE']._serialized_end=2759
-  _globals['_LOGSREQUEST']._serialized_start=2761
-  _globals['_LOGSREQUEST']._serialized_end=2842
-  _globals['_LOGSRESPONSE']._serialized_start=2845
-  _globals['_LOGSRESPONSE']._serialized_end=3008
-  _globals['_RUNSERVICE']._serialized_start=3226
-  _globals['_RUNSERVICE']._serialized_end=4115
+  _globals['_RUNSERVICELISTREQUEST']._serialized_end=1730
+  _globals['_RUNSERVICELISTRESPONSE']._serialized_start=1732
+  _globals['_RUNSERVICELISTRESPONSE']._serialized_end=1815
+  _globals['_LISTEVENTSREQUEST']._serialized_start=1817
+  _globals['_LISTEVENTSREQUEST']._serialized_end=1911
+  _globals['_LISTEVENTSRESPONSE']._serialized_start=1913
+  _globals['_LISTEVENTSRESPONSE']._serialized_end=1996
+  _globals['_CANCELREQUEST']._serialized_start=1998
+  _globals['_CANCELREQUEST']._serialized_end=2045
+  _globals['_CANCELRESPONSE']._serialized_start=2047
+  _globals['_CANCELRESPONSE']._serialized_end=2096
+  _globals['_KILLREQUEST']._serialized_start=2098
+  _globals['_KILLREQUEST']._serialized_end=2143
+  _globals['_KILLRESPONSE']._serialized_start=2145
+  _globals['_KILLRESPONSE']._serialized_end=2192
+  _globals['_RETRYREQUEST']._serialized_start=2194
+  _globals['_RETRYREQUEST']._serialized_end=2263
+  _globals['_RETRYRESPONSE']._serialized_start=2265
+  _globals['_RETRYRESPONSE']._serialized_end=2350
+  _globals['_REPLAYREQUEST']._serialized_start=2352
+  _globals['_REPLAYREQUEST']._serialized_end=2383
+  _globals['_REPLAYRESPONSE']._serialized_start=2386
+  _globals['_REPLAYRESPONSE']._serialized_end=2561
+  _globals['_EXPORTREQUEST']._serialized_start=2563
+  _globals['_EXPORTREQUEST']._serialized_end=2610
+  _globals['_EXPORTRESPONSE']._serialized_start=2612
+  _globals['_EXPORTRESPONSE']._serialized_end=2643
+  _globals['_WATCHREQUEST']._serialized_start=2645
+  _globals['_WATCHREQUEST']._serialized_end=2695
+  _globals['_WATCHRESPONSE']._serialized_start=2697
+  _globals['_WATCHRESPONSE']._serialized_end=2782
+  _globals['_LOGSREQUEST']._serialized_start=2784
+  _globals['_LOGSREQUEST']._serialized_end=2865
+  _globals['_LOGSRESPONSE']._serialized_start=2868
+  _globals['_LOGSRESPONSE']._serialized_end=3031
+  _globals['_RUNSERVICE']._serialized_start=3249
+  _globals['_RUNSERVICE']._serialized_end=4138
 # @@protoc_insertion_point(module_scope)

@@ -469,6 +469,7 @@ class RunServiceListRequest(_message.Message):
     WORKFLOW_ID_FIELD_NUMBER: _builtins.int
     STATUSES_FIELD_NUMBER: _builtins.int
     OWNER_FIELD_NUMBER: _builtins.int
+    WORKFLOW_NAME_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """Optional. 1 to 500 runs; 50 when zero."""
     page_token: _builtins.str
@@ -477,6 +478,8 @@ class RunServiceListRequest(_message.Message):
     """Optional. Only runs of this workflow id."""
     owner: _builtins.str
     """Optional. 40 hex digits; only runs of this owner."""
+    workflow_name: _builtins.str
+    """Optional. Only runs of workflows that had this name when they were accepted, also of ones that were deleted since."""
     @_builtins.property
     def statuses(self) -> _containers.RepeatedScalarFieldContainer[Global___RunStatus.ValueType]:
         """Optional. Only runs in one of these states."""
@@ -489,10 +492,11 @@ class RunServiceListRequest(_message.Message):
         workflow_id: _builtins.str = ...,
         statuses: _abc.Iterable[Global___RunStatus.ValueType] | None = ...,
         owner: _builtins.str = ...,
+        workflow_name: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["owner", b"owner", "page_size", b"page_size", "page_token", b"page_token", "statuses", b"statuses", "workflow_id", b"workflow_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["owner", b"owner", "page_size", b"page_size", "page_token", b"page_token", "statuses", b"statuses", "workflow_id", b"workflow_id", "workflow_name", b"workflow_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
