@@ -32,7 +32,7 @@ from strongroom.pb.strongroom.v1 import (
     status_pb2 as host_status_pb2,
 )
 from strongroom.pb.values.v1 import values_pb2
-from tests.fakes.daemon_runs import Streams, listed, limits
+from tests.fakes.daemon_runs import Streams, limits, listed
 from tests.fakes.daemon_vault import OWNER, Capabilities
 
 
