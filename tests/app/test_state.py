@@ -10,7 +10,7 @@ from strongroom.app.directories import private_directory
 from strongroom.app.keys import checked_against, root_keyring
 from strongroom.app.lock import StateLock
 from strongroom.app.stores import KEY_BYTES_MAX, VALUE_BYTES_MAX, SealedStore
-from strongroom.errors import KeyMissing, LimitExceeded, Misconfigured, Tampered, Unavailable
+from strongroom.errors import InvalidInput, KeyMissing, LimitExceeded, Misconfigured, Tampered, Unavailable
 from strongroom.keyring.records import RecordKeys
 from strongroom.keyring.root import parse_secrets
 from strongroom.storage import plugin_store
@@ -97,6 +97,19 @@ def test_a_store_has_limits_that_name_size_and_limit(store):
         store.put("k" * (KEY_BYTES_MAX + 1), b"")
     with pytest.raises(LimitExceeded, match=f"the value is {VALUE_BYTES_MAX + 1} bytes"):
         store.put("k", b"v" * (VALUE_BYTES_MAX + 1))
+
+
+@pytest.mark.parametrize("name", ["a\0b", "\0", "\ud800", "a\udfff"])
+def test_a_name_that_only_one_database_can_hold_is_refused_on_each(store, name):
+    calls = [store.get, store.delete, store.list, lambda key, **rest: store.put(key, b"v", **rest)]
+    for call in calls:
+        with pytest.raises(InvalidInput, match="the key holds a NUL character or half") as caught:
+            call(name)
+        assert caught.value.code == "SR-STORE-032"
+        with pytest.raises(InvalidInput, match="the owner holds"):
+            call("k", owner=name)
+    store.put("\ud7ff\ue000\U0010ffff", b"v")
+    assert store.list("\ud7ff") == ["\ud7ff\ue000\U0010ffff"]
 
 
 def test_a_database_opens_only_with_the_roots_that_it_was_written_with(database):

@@ -4,6 +4,7 @@ import os
 import threading
 
 import pytest
+import wasmtime
 
 from strongroom.errors import Internal, InvalidInput, Unavailable
 from strongroom.pb.sdk.v1alpha import sdk_pb2
@@ -173,3 +174,11 @@ def test_a_closed_pool_leaves_no_process(make_pool):
             os.kill(pid, 0)
     with pytest.raises(Unavailable, match="closed"):
         execute(pool, "config")
+
+
+@pytest.mark.parametrize("ending", ["\\00", "\\1b[2J", "\\n", "a" * 1_001])
+def test_a_marker_that_cannot_be_shown_or_stored_is_refused(pool, ending):
+    text = f'(import "env" "version_v2{ending}" (func)) (memory (export "memory") 1) (func (export "_start"))'
+    with pytest.raises(InvalidInput, match="not admitted") as caught:
+        pool.compile(bytes(wasmtime.wat2wasm(f"(module {text})")))
+    assert caught.value.why == "the name of its marker is too long or cannot be shown"

@@ -220,6 +220,7 @@ class RunnerPool:
             raise not_admitted("the compiler gave no answer to it")
         if message.compiled.error:
             raise not_admitted(message.compiled.error[:ERROR_CHARS_MAX])
-        if len(message.compiled.info.sdk_label) > LABEL_CHARS_MAX:
-            raise not_admitted("the name of its marker is too long")
+        label = message.compiled.info.sdk_label
+        if len(label) > LABEL_CHARS_MAX or not label.isprintable():
+            raise not_admitted("the name of its marker is too long or cannot be shown")
         return message.compiled

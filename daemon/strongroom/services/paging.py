@@ -42,8 +42,8 @@ def decode_token(untrusted_token: str) -> tuple[int, str] | None:
     try:
         decoded = base64.b64decode(untrusted_token.encode(), altchars=b"-_", validate=True)
         created_at, key = decoded.decode().split("|", 1)
-        # Python reads more as a number than what was written here.
-        if not PLACE.fullmatch(created_at) or (place := int(created_at)) > PLACE_MAX:
+        # Python reads more as a number than what was written here, and a database less as a text.
+        if not key.isprintable() or not PLACE.fullmatch(created_at) or (place := int(created_at)) > PLACE_MAX:
             raise ValueError(created_at)
     except (ValueError, binascii.Error):
         raise InvalidInput(
