@@ -18,7 +18,7 @@ def test_every_key_is_shown_with_value_layer_and_line(tmp_path, monkeypatch):
         "layer": "environment",
         "where": "STRONGROOM_LIMITS__RUN_TIMEOUT_MS",
     }
-    assert settings["log.format"]["layer"] == "flags"
+    assert settings["log.format"] == {"value": "json", "layer": "flags", "where": "--set log.format"}
     assert settings["limits.subscriptions_max"]["layer"] == "built-in"
 
 

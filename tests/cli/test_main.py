@@ -123,6 +123,7 @@ def test_a_wrong_choice_is_said_in_the_words_of_a_person():
     ended = strongroom("completion", "csh")
     assert "'csh' is not one of 'bash', 'zsh', 'fish'" in ended.err
     assert "Value error" not in ended.err
+    assert "\\n" not in strongroom("completion").err
 
 
 def test_an_interrupt_while_the_program_is_read_ends_without_a_traceback():

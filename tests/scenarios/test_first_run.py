@@ -90,7 +90,8 @@ def test_the_demo_shows_both_results(as_json, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     if as_json:
-        shown = json.loads(done.stdout.splitlines()[-1])
+        shown = json.loads(done.stdout)
+        assert shown["schema"] == "strongroom.demo/v1"
         assert shown["local"] == {"result": "hello, strongroom", "backend": "local"}
         assert shown["confidential"]["backend"] == "insecure-software"
         assert len(shown["confidential"]["binary_sha256"]) == 64

@@ -117,7 +117,7 @@ def _results(strongroom: _Client) -> dict[str, dict[str, Any]]:  # Any: JSON val
 def _show(results: dict[str, dict[str, Any]], *, right: bool, stopped: int, as_json: bool) -> None:  # Any: as above
     if as_json:
         shown = {place: {key: results[place][key] for key in keys} for place, keys in JSON_KEYS.items()}
-        print(json.dumps(shown))
+        print(json.dumps({"schema": "strongroom.demo/v1", **shown}))
         return
     for place, run in results.items():
         print(f"{place} workflow")

@@ -168,7 +168,7 @@ def _say_usage(error: typer.TyperException, *, as_json: bool) -> int:
     fix = f"{context.command_path} --help shows how" if context is not None else "strongroom --help shows how"
     code = Exit.USAGE if error.exit_code == Exit.USAGE else Exit.IO
     # typer says of its own checks that they raised a ValueError.
-    message = message.replace(": Value error, ", ": ").rstrip(".")
+    message = " ".join(message.replace(": Value error, ", ": ").split()).rstrip(".")
     return _say(bad_data("SR-CLI-001", message, fix=fix, exit_code=code), as_json=as_json)
 
 

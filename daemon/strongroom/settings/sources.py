@@ -70,7 +70,7 @@ def from_flags(flags: Mapping[str, Any], cwd: Path) -> Layer:  # Any: flag value
             continue
         if dotted not in known_keys():
             raise unknown_key(f"flags:{dotted}", _neighbours(dotted))
-        origin = Origin(layer="flags", where=f"--{dotted}")
+        origin = Origin(layer="flags", where=f"--set {dotted}")
         _put(layer, dotted, _value(known_keys()[dotted], value, cwd, origin), origin)
     return layer
 
