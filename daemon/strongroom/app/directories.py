@@ -9,7 +9,9 @@ __all__ = ["make_socket_parent", "private_directory"]
 
 
 def private_directory(path: Path, setting: str) -> Path:
-    """``path``, made with mode 0700 when missing. Raises ``Misconfigured`` when others may enter, or it is not ours."""
+    """``path``, made with mode 0700 when missing. Raises ``Misconfigured`` when others may enter, or it is not ours, or
+    its name is no text."""
+    _check_text(path, setting)
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = path.stat()
@@ -28,10 +30,27 @@ def private_directory(path: Path, setting: str) -> Path:
 
 def make_socket_parent(socket: Path) -> None:
     """The directory of the API socket, mode 0700 when it is made here. Raises ``Misconfigured``."""
+    _check_text(socket, "socket")
     try:
         socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise _unusable(socket.parent, "socket", error) from error
+
+
+def _check_text(path: Path, setting: str) -> None:
+    """Raises ``Misconfigured`` for a path that is not UTF-8: it is told to plugins and clients, whose messages carry
+    text only."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        shown = os.fsencode(path).decode("utf-8", "backslashreplace")
+        raise Misconfigured(
+            "SR-APP-008",
+            f"{setting} {shown} cannot be used",
+            why="the path is not UTF-8, and sockets and plugins are told it as text",
+            fix=f"choose a path in UTF-8: --set {setting}=PATH, or {setting} in strongroom.yaml",
+            where=setting,
+        ) from None
 
 
 def _unusable(path: Path, setting: str, error: OSError) -> Misconfigured:
