@@ -14,8 +14,18 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any, Final, Protocol
 
-from strongroom.attest.codes import ANCHOR, BINDING, CHAIN, EXPIRED, MALFORMED, NOT_YET_VALID, TOO_LARGE
-from strongroom.crypto.certificates import Certificate, load_certificate
+from strongroom.attest.codes import (
+    ALGORITHM,
+    ANCHOR,
+    BINDING,
+    CHAIN,
+    EXPIRED,
+    MALFORMED,
+    NOT_YET_VALID,
+    TOO_LARGE,
+    UNSUPPORTED_KIND,
+)
+from strongroom.crypto.certificates import UNKNOWN_KEY, Certificate, load_certificate
 from strongroom.errors import EvidenceRejected, InvalidInput
 
 __all__ = [
@@ -29,8 +39,12 @@ __all__ = [
     "Evidence",
     "EvidenceLimits",
     "Verifier",
+    "check_anchor",
+    "check_issued",
+    "check_kind",
     "check_path",
     "check_size",
+    "check_valid",
     "checked_certificates",
     "is_same",
     "malformed",
@@ -119,6 +133,12 @@ def malformed(check: str, got: str = "", wanted: str = "") -> EvidenceRejected:
     return EvidenceRejected(MALFORMED, check, got=got, wanted=wanted)
 
 
+def check_kind(check: str, evidence: Evidence, kind: str) -> None:
+    """Raise ``EvidenceRejected`` for evidence that says it is of another kind."""
+    if evidence.kind != kind:
+        raise EvidenceRejected(UNSUPPORTED_KIND, check, got=repr(evidence.kind[:40]), wanted=kind)
+
+
 def check_size(check: str, data: bytes, bytes_max: int) -> None:
     """Raise ``EvidenceRejected`` for more than ``bytes_max``."""
     if len(data) > bytes_max:
@@ -144,9 +164,16 @@ def checked_certificates(check: str, untrusted: Sequence[bytes], limits: Evidenc
         raise EvidenceRejected(TOO_LARGE, check, got=got, wanted=wanted)
     for der in untrusted:
         check_size(check, der, limits.certificate_bytes_max)
+    total_bytes = sum(map(len, untrusted))
+    if total_bytes > limits.endorsements_bytes_max:
+        got, wanted = f"{total_bytes} bytes of certificates", f"at most {limits.endorsements_bytes_max}"
+        raise EvidenceRejected(TOO_LARGE, check, got=got, wanted=wanted)
     try:
         return [load_certificate(der) for der in untrusted]
     except InvalidInput as error:
+        if error.code == UNKNOWN_KEY:
+            wanted = "keys of the kinds that the format has"
+            raise EvidenceRejected(ALGORITHM, check, got=error.what, wanted=wanted) from error
         raise malformed(check, got=error.what, wanted="certificates in DER") from error
 
 
@@ -157,17 +184,38 @@ def check_path(check: str, path: Sequence[Certificate], *, anchors: frozenset[st
     """
     if not path:
         raise EvidenceRejected(CHAIN, check, wanted="a certificate path")
-    if path[0].fingerprint not in anchors:
+    check_anchor(check, path[0], anchors)
+    check_issued(check, path)
+    check_valid(check, path, now)
+
+
+def check_anchor(check: str, root: Certificate, anchors: frozenset[str]) -> None:
+    """Raise ``EvidenceRejected`` unless ``root`` is pinned, by the SHA-256 of its DER."""
+    if root.fingerprint not in anchors:
         wanted = "a pinned anchor"
-        raise EvidenceRejected(ANCHOR, check, got=f"a root with SHA-256 {path[0].fingerprint}", wanted=wanted)
+        raise EvidenceRejected(ANCHOR, check, got=f"a root with SHA-256 {root.fingerprint}", wanted=wanted)
+
+
+def check_issued(check: str, path: Sequence[Certificate]) -> None:
+    """Raise ``EvidenceRejected`` unless each certificate of ``path`` issued the next, and only the last is no issuer.
+
+    An issuer must be allowed to issue, with as many authorities below it as there are (RFC 5280 4.2.1.3 and 4.2.1.9).
+    """
     for depth, (issuer, subject) in enumerate(pairwise(path), start=1):
         if not issuer.is_authority:
             raise EvidenceRejected(CHAIN, check, got=f"issuer {depth} is no authority", wanted="an authority")
+        if not issuer.may_issue(authorities_below=len(path) - 1 - depth):
+            got = f"issuer {depth} may not issue what is below it"
+            raise EvidenceRejected(CHAIN, check, got=got, wanted="an authority for this path")
         if not subject.is_issued_by(issuer):
             got = f"certificate {depth} is not issued by the one before it"
             raise EvidenceRejected(CHAIN, check, got=got, wanted="a path in which each issues the next")
     if path[-1].is_authority:
         raise EvidenceRejected(CHAIN, check, got="a leaf that may issue others", wanted="a leaf")
+
+
+def check_valid(check: str, path: Sequence[Certificate], now: datetime) -> None:
+    """Raise ``EvidenceRejected`` unless every certificate of ``path`` is valid at ``now``."""
     for depth, each in enumerate(path):
         _check_validity(check, depth, each, now)
 
