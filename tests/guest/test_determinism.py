@@ -169,6 +169,18 @@ def test_entropy_is_the_same_for_the_same_seed_and_differs_for_another():
     assert taken(b"a" * 32)[:40] != taken(b"a" * 32)[60:]
 
 
+@pytest.mark.parametrize("size", [0, 1, 16, 17, 40])
+def test_entropy_of_any_size_is_made_in_pieces_and_fills_all_of_its_place(monkeypatch, size):
+    monkeypatch.setattr("strongroom.guest.runner.wasi_imports._RANDOM_CHUNK", 16)
+    program = Program()
+    at = program.buffer(64)
+    taken = program.wasi("random_get", "ii", at, size)
+    reply, stream = run(program, Host()), Entropy(PretendedHost().entropy)
+    pieces = b"".join(stream.take(min(16, size - start)) for start in range(0, size, 16))
+    assert reply.results[taken] == 0
+    assert reply.buffer(at, 64) == pieces.ljust(64, b"\0")
+
+
 def test_the_stream_does_not_repeat_itself():
     stream = Entropy(b"seed")
     assert len({stream.take(8) for _ in range(5_000)}) == 5_000

@@ -40,6 +40,7 @@ REFUSALS = {
     "unknown-module": "open_the_door",
     "foreign-module": 'unknown import "host" "send_response"',
     "wrong-import-type": "send_response",
+    "both-forms": "an import has the wrong type",
     "imported-memory": "memory",
     "huge-memory": "begins with 4294967296 bytes of memory, the limit is 100000000 bytes",
     "two-memories": "multiple memories",
@@ -119,6 +120,10 @@ def test_a_module_that_no_host_could_run_is_not_admitted(run, name, reason):
     with pytest.raises(InvalidInput) as caught:
         run(name)
     assert reason in str(caught.value)
+
+
+def test_a_function_may_be_imported_twice(run):
+    assert run("twice-imported").value.string_value == "twice"
 
 
 @pytest.mark.parametrize("name", ENDLESS)

@@ -21,6 +21,8 @@ from strongroom.registry.workers import Workers
 from tests.fakes.memory_host import WAIT_S, request
 from tests.plugin.test_capability_server import serving
 
+LONG_S = 10 * WAIT_S
+"""No call of these tests ends by its own time."""
 NOBODY_WAITS = "nobody waits for the answer any more"
 CALL = request("wait", capabilities_pb2.CapabilityResponse())
 
@@ -34,7 +36,7 @@ class Waiting:
 
     def _wait(self, _call: Any) -> capabilities_pb2.CapabilityResponse:
         self.entered.release()
-        self.released.wait(WAIT_S)
+        self.released.wait(LONG_S)
         return capabilities_pb2.CapabilityResponse()
 
     def execute(
@@ -58,7 +60,7 @@ def calling(execute: Callable[..., Any], hang_up: HangUp) -> Iterator[list[Capab
 
     def call() -> None:
         with hang_up.during(), pytest.raises(CapabilityError) as caught:
-            execute(CALL, timeout_s=WAIT_S)
+            execute(CALL, timeout_s=LONG_S)
         errors.append(caught.value)
 
     thread = threading.Thread(target=call)
