@@ -79,7 +79,7 @@ def read_key(path: Path) -> PrivateKey:
 def start(key: PrivateKey, url: str, workflow_id: str, input_json: str, request_id: str) -> str:
     """What the trigger answered. Exits with what is wrong."""
     if not url.startswith(("http://", "https://")):
-        sys.exit(f"{url} is not the address of an HTTP trigger: it begins with http:// or https://")
+        sys.exit(f"{url} is not an HTTP trigger: its address begins with http:// or https://")
     try:
         params = {"workflow": {"workflowID": workflow_id}, "input": json.loads(input_json)}
     except ValueError as error:

@@ -182,6 +182,7 @@ def test_the_client_says_what_is_wrong_in_one_line(key, tmp_path):
         "the input is not JSON": ("--key", key, url, WORKFLOW, "{who: x}"),
         "File exists": ("--new-key", key),
         "is not an HTTP trigger": ("--key", key, "127.0.0.1", WORKFLOW, "{}"),
+        "its address begins with http:// or https://": ("--key", key, "ftp://127.0.0.1/", WORKFLOW, "{}"),
     }
     for said, arguments in cases.items():
         done = client(*arguments)
