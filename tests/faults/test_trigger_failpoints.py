@@ -38,6 +38,6 @@ def test_kill_9_at(ticking, name):
     ticking.variables.clear()
     ticking.start()
     with ticking.channel() as api:
-        found = wait_for_events(api, 5)
+        found = wait_for_events(api, 4)
         assert without_gaps(found), found
     assert ticking.stop() == 0

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import wasmtime
@@ -16,7 +17,7 @@ from google.protobuf.message import DecodeError
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from tests.guests.host import PretendedHost
 
-__all__ = ["BareRun", "run_bare"]
+__all__ = ["BareRun", "compiled", "run_bare"]
 
 MASK64 = (1 << 64) - 1
 
@@ -150,11 +151,17 @@ class BareRun:
         return call
 
 
+@lru_cache(maxsize=2)  # the tests of one module come together, and a Go guest takes seconds to compile
+def compiled(wasm: bytes) -> tuple[wasmtime.Engine, wasmtime.Module]:
+    """The module, and the engine that it is for."""
+    engine = wasmtime.Engine()
+    return engine, wasmtime.Module(engine, wasm)
+
+
 def run_bare(wasm: bytes, request: sdk_pb2.ExecuteRequest, host: PretendedHost | None = None) -> BareRun:
     """Run the guest once. Traps come out as ``wasmtime.Trap``."""
     run = BareRun(host=host or PretendedHost())
-    engine = wasmtime.Engine()
-    module = wasmtime.Module(engine, wasm)
+    engine, module = compiled(wasm)
     store = wasmtime.Store(engine)
     wasi = wasmtime.WasiConfig()
     wasi.argv = ["wasi", base64.b64encode(request.SerializeToString()).decode()]

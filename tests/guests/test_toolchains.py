@@ -13,6 +13,7 @@ from strongroom.guest.limits import GuestLimits
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from tests.guest.program import ENV, WORDS
 from tests.guest.test_wasi import PREVIEW1
+from tests.guests.bare import compiled
 from tests.guests.build import wasm
 from tests.guests.host import PretendedHost, trigger
 from tests.guests.large import large_module
@@ -93,7 +94,7 @@ def test_the_go_guest_imports_what_the_sdk_does(pool):
     for name, form in (("go", 1), ("go-v2", 2)):
         info = pool.compile(wasm(name)).info
         assert (info.sdk_label, info.call_form) == ("version_v2_go", form)
-    imports = {(i.module, i.name) for i in wasmtime.Module(wasmtime.Engine(), wasm("go")).imports}
+    imports = {(i.module, i.name) for i in compiled(wasm("go"))[1].imports}
     assert {name for module, name in imports if module == "env"} == {"version_v2_go", *SDK_ENV}
     assert {name for module, name in imports if module != "env"} <= set(GO_WASI)
 
