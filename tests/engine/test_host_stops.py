@@ -6,8 +6,9 @@ import pytest
 
 from strongroom.engine.admission import Start
 from strongroom.errors import Cancelled, GuestFault, TimedOut, Unavailable
+from strongroom.storage.writer import Writer
 from tests.fakes.capabilities import ScriptedCapability
-from tests.fakes.scripted_guest import ACTION, METHOD, WAIT_S, Holding, adapted, call, one_step, text_of, types
+from tests.fakes.scripted_guest import ACTION, METHOD, WAIT_S, Holding, adapted, call, one_step, text_of, types, until
 from tests.fakes.workflow_host import OWNER, WorkflowHost, value
 
 LONG_RETRY = b'{"retry": {"backoff_ms": 30000}}'
@@ -85,6 +86,42 @@ def test_an_answer_that_comes_because_the_host_stops_is_none_and_the_step_is_sen
     after.engine.resume()
     assert after.engine.wait(run_id, WAIT_S)[1].result == value("answer 1")
     assert again.keys == held.keys
+    after.close()
+
+
+@pytest.mark.parametrize("once", [False, True], ids=["honours its key", "at most once"])
+def test_an_answer_that_the_disk_never_took_goes_with_its_host_and_its_step_is_sent_again_under_its_key(
+    host, monkeypatch, once
+):
+    def full(self, job, *, may_wait=False):
+        raise Unavailable("SR-STORE-007", "the disk takes nothing")
+
+    held, again = Holding(), Holding()
+    host.capabilities.found[ACTION] = held
+    run_id = start(host, one_step)
+    assert held.entered.acquire(timeout=WAIT_S)
+    handle = host.engine.dispatcher.get(run_id)
+    until(lambda: "step_created" in types(host, run_id))
+    with monkeypatch.context() as broken:
+        broken.setattr(Writer, "submit", full)
+        held.released.set()
+        until(handle.calls.kept)
+        host.host.journals.stop()
+        host.engine.dispatcher.close()
+        host.engine.dispatcher.drain(WAIT_S)
+    assert "step_completed" not in types(host, run_id)
+    after = next_host(host, one_step)
+    again.released.set()
+    after.capabilities.found[ACTION] = again
+    after.capabilities.once = {ACTION} if once else set()
+    after.engine.resume()
+    text = after.engine.wait(run_id, WAIT_S)[1].result.value.string_value
+    if once:
+        assert "OUTCOME_UNKNOWN" in text
+        assert again.keys == set(), "what must not be sent twice is not sent again"
+    else:
+        assert text == "answer 1"
+        assert again.keys == held.keys, "a capability that honours the key acts once"
     after.close()
 
 

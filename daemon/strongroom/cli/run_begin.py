@@ -26,7 +26,7 @@ from strongroom.pb.strongroom.v1 import run_pb2
 __all__ = ["add_to", "looked_for", "named"]
 
 TRIGGER_MAX: Final = 1_000_000
-LEFT: Final = "SR-RUN-009"
+LEFT: Final = frozenset({"SR-RUN-009", "SR-RUN-065"})
 """The host is about to end, and leaves the run to its next start."""
 UNSURE: Final = frozenset({Exit.TEMPORARY, Exit.UNAVAILABLE, Exit.BUG, Exit.IO})
 NOT_SENT: Final = "SR-CLI-020"
@@ -152,7 +152,7 @@ def _executed(caller: Caller, host: Host, start_request: run_pb2.StartRequest) -
         except Failure as failure:
             code = failure.error.code
             away = failure.exit_code in {Exit.UNAVAILABLE, Exit.TEMPORARY} and code not in IN_TIME
-            if not (was_cut(failure) or code == LEFT or (cut is not None and away)):
+            if not (was_cut(failure) or code in LEFT or (cut is not None and away)):
                 raise
             if cut is None:
                 caller.note("the host is away; asking for the same run when it is back")

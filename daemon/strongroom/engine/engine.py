@@ -87,7 +87,7 @@ class Engine:
             return self.wait(header.run_id, timeout_s)
         if header.status not in FINAL and waiter is not None:
             raise Unavailable(
-                "SR-RUN-009",
+                "SR-RUN-065",
                 f"run {run_id} goes on at the next start of this host",
                 why="the host is stopping",
                 fix="ask again in a moment with the same run id",
