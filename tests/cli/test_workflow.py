@@ -4,6 +4,8 @@ import hashlib
 
 import pytest
 
+from strongroom.cli import views
+from strongroom.pb.strongroom.v1 import workflow_pb2
 from tests.fakes.terminal import strongroom
 
 
@@ -204,3 +206,13 @@ def test_the_id_of_something_that_is_not_a_module_is_refused(tmp_path):
 
 def test_the_owner_of_an_id_is_checked(wasm):
     assert strongroom("workflow", "hash", str(wasm), "--owner", "12").code == 65
+
+
+def test_events_of_a_trigger_are_counted_since_the_host_started_and_it_says_so():
+    counted = workflow_pb2.Subscription(
+        capability_id="cron-trigger@1.0.0", state="registered", events_accepted=12, events_refused=1
+    )
+    shown = views.workflow_facts(workflow_pb2.Workflow(subscriptions=[counted]))
+    assert "registered · 12 events, 1 REFUSED since the host started" in shown
+    silent = workflow_pb2.Subscription(capability_id="cron-trigger@1.0.0", state="registered")
+    assert "since the host" not in views.workflow_facts(workflow_pb2.Workflow(subscriptions=[silent]))

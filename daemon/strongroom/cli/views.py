@@ -88,7 +88,7 @@ def subscription(item: workflow_pb2.Subscription) -> dict[str, Any]:  # Any: JSO
 
 
 def _trigger_line(item: workflow_pb2.Subscription) -> str:
-    """``0 = cron-trigger@1.0.0 · registered · 12 events``."""
+    """``0 = cron-trigger@1.0.0 · registered · 12 events since the host started``."""
     parts = [f"{item.index} = {item.capability_id}"]
     if item.state == "by_hand":
         pass  # its reason says so
@@ -100,7 +100,9 @@ def _trigger_line(item: workflow_pb2.Subscription) -> str:
         parts.append("pre-hook")
     events = "event" if item.events_accepted == 1 else "events"
     counts = ((item.events_accepted, events), (item.events_repeated, "repeated"), (item.events_refused, "REFUSED"))
-    parts += [f"{count} {word}" for count, word in counts if count]
+    if counted := [f"{count} {word}" for count, word in counts if count]:
+        # Hosts count for themselves: what an earlier one counted is not in it.
+        parts.append(f"{', '.join(counted)} since the host started")
     if item.last_refusal:
         parts.append(f"last refusal: {item.last_refusal}")
     if item.reason:

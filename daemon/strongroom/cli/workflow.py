@@ -157,7 +157,7 @@ def list_workflows(
 
 @verb(app, "get", example="strongroom workflow get hello")
 def get(caller: Caller, workflow: _Workflow, owner: Owner = "") -> None:
-    """Show one workflow."""
+    """Show one workflow. What its triggers delivered is counted since the host started."""
     with connect(caller) as host:
         request = workflow_pb2.WorkflowServiceGetRequest(workflow=workflow, owner=owner)
         record = host.call(_stub(host).Get, request).workflow

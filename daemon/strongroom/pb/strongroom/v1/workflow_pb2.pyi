@@ -112,10 +112,10 @@ class Subscription(_message.Message):
     module: _builtins.str
     """Optional. "local" or "confidential": where its runs execute."""
     last_refusal: _builtins.str
-    """Optional. Why the last refused event was refused."""
+    """Optional. Why the last refused event was refused, since this host started."""
     @_builtins.property
     def last_event_time(self) -> _timestamp_pb2.Timestamp:
-        """Optional. When the last event arrived."""
+        """Optional. When the last event arrived, since this host started."""
 
     def __init__(
         self,
