@@ -100,7 +100,8 @@ def test_a_reader_starts_the_workflow_by_a_signed_request_as_the_page_says(reade
     again = json.loads(reader.run("register", "call").splitlines()[-1])
     assert again == called
     look = reader.run("register", "look")
-    assert "· 1 event " in look
+    assert "· 1 event" in look
+    assert "1 events" not in look
     listed = json.loads(reader.run(reader.blocks["register"].splitlines()[0], "strongroom run list --json"))
     assert [run["event_id"] for run in listed["runs"]] == ["order-1"]
     by_hand = reader.run(
