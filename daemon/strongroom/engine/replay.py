@@ -154,7 +154,7 @@ class Replays:
             module_name=LOCAL,
             trigger=sdk_pb2.Trigger.FromString(script.recorded.created.trigger),
             helper_of=helper_of,
-            known=None,
+            known=script.took_over,
             remember=script.restrictions,
             recorded=script.recorded,
             counted=Counted(),

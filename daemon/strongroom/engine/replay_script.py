@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import takewhile
 
-from strongroom.engine.event_types import CANCEL_REQUESTED, LOG_WRITTEN
+from strongroom.engine.event_types import CANCEL_REQUESTED, LOG_WRITTEN, RESTRICTIONS_SET
 from strongroom.engine.journal import JournalEvent
+from strongroom.engine.lifecycle import RunEvent
 from strongroom.engine.recorded import Recorded, phase_of, recorded
 from strongroom.errors import NondeterministicGuest
 from strongroom.guest.ids import PRE_HOOK
@@ -19,11 +21,14 @@ class Script:
     """The journal of one run. ``whole`` says that its guest came to an end of its own, so that nothing may follow.
 
     ``phase`` is that of the execution in progress; ``difference`` stands once the guest did something else.
+    ``took_over`` are the restrictions that came from the run that this one repeats: its own guest was never asked for
+    them, so neither is it now, and nothing of that phase is compared.
     """
 
     recorded: Recorded
     lines: dict[tuple[str, int], list[str]]
     whole: bool
+    took_over: journal_pb2.RestrictionsSet | None = None
     phase: str = ""
     difference: NondeterministicGuest | None = None
     made: set[str] = field(default_factory=set)
@@ -86,14 +91,17 @@ class Script:
         if self.whole and not by_itself and self.unknown:
             self.differs(self.unknown[0], "it made a step that the journal does not have")
         for name in self.recorded.steps:
-            if name not in self.compared and name not in self.made:
+            if name not in self.compared and name not in self.made and self._is_done_again(phase_of(name)):
                 self.differs(name, "it did not make this step again")
         for phase, times in self.recorded.times.items():
-            if (index := self.times_compared.get(phase, 0)) < len(times):
+            if (index := self.times_compared.get(phase, 0)) < len(times) and self._is_done_again(phase):
                 self.differs(f"{phase}t{index}", "it did not ask for the time again")
         for key, lines in self.lines.items():
             if (index := self.lines_compared.get(key, 0)) < len(lines):
                 self.differs("log", f"it did not write line {index} of its log again")
+
+    def _is_done_again(self, phase: str) -> bool:
+        return self.took_over is None or phase != PRE_HOOK
 
     def differs(self, step: str, why: str) -> None:
         """Only the first difference counts: what follows may come of it."""
@@ -120,4 +128,11 @@ def script_of(events: Iterable[JournalEvent], *, whole: bool) -> Script:
             phase = phase_of(event.row.correlation_id)
             for line in journal_pb2.LogWritten.FromString(event.content or b"").lines:
                 lines.setdefault((phase, line.mode), []).append(line.line)
-    return Script(recorded(kept), lines, whole)
+    known = recorded(kept)
+    return Script(known, lines, whole, known.restrictions if _is_taken_over(kept) else None)
+
+
+def _is_taken_over(events: Iterable[JournalEvent]) -> bool:
+    """Whether the journal had restrictions before its run was started: those of the run that it repeats."""
+    before = takewhile(lambda event: event.row.event_type != RunEvent.STARTED, events)
+    return any(event.row.event_type == RESTRICTIONS_SET for event in before)
