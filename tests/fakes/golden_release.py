@@ -6,6 +6,8 @@ Source: contracts/attestation.md, appendix A. The keys are for tests only.
 import json
 from pathlib import Path
 
+from strongroom.attest.ear import Ear
+from strongroom.attest.release import Challenge, Envelope, ReleasedSecret, Signed
 from strongroom.attest.runtime_data import ChallengeRef, Execution, RunnerBuild, RuntimeData
 from strongroom.crypto.hpke import KemKey
 from strongroom.crypto.signing import SigningKey
@@ -43,3 +45,57 @@ def runtime_data():
         enclave_config_sha256=bytes.fromhex(fields["enclave_config_sha256"]),
         secrets=tuple((namespace, key) for namespace, key in fields["secrets"]),
     )
+
+
+def challenge():
+    """The challenge of the vectors."""
+    data = runtime_data()
+    return Challenge(
+        nonce=data.challenge.nonce,
+        exp_s=data.challenge.exp_s,
+        execution_id=data.execution.execution_id,
+        workflow_id=data.execution.workflow_id,
+        owner=data.execution.owner,
+        vault_key_id=data.challenge.vault_key_id,
+    )
+
+
+def ear():
+    """The attestation result of the vectors."""
+    runner = VECTORS["ear"]["claims"]["submods"]["runner"]
+    return Ear(
+        nonce=bytes(range(32)),
+        report_data=golden("runtime_data", "report_data"),
+        assurance="none",
+        issued_s=1_800_000_010,
+        build="strongroom-vault 0.1.0",
+        vector=runner["ear_trustworthiness_vector"],
+        policy_sha256=bytes.fromhex(runner["ear_appraisal_policy_ids"][0].removeprefix("sha256:")),
+    )
+
+
+def secrets():
+    """The secrets of the vectors."""
+    return (
+        ReleasedSecret(namespace="custom-ns", key="SIGNING_KEY", version=3, value=b"k3y"),
+        ReleasedSecret(namespace="main", key="API_KEY", version=1, value=b"s3cr3t"),
+    )
+
+
+def envelope():
+    """The envelope of the vectors."""
+    return Envelope(
+        release_id=RELEASE_ID,
+        report_data=golden("runtime_data", "report_data"),
+        vault_key_id=golden("keys", "vault_key_id"),
+        policy_epoch=7,
+        issued_s=1_800_000_010,
+        secrets=tuple((each.namespace, each.key, each.version) for each in secrets()),
+        sealed=golden("release", "sealed_example"),
+        ear=VECTORS["ear"]["jwt"].encode(),
+    )
+
+
+def signed_envelope():
+    """The envelope of the vectors with its signature."""
+    return Signed(golden("release", "envelope_cbor"), golden("release", "envelope_signature"))

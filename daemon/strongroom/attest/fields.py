@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import Any, Final
 
-from strongroom.attest.evidence import malformed
+from strongroom.attest.evidence import check_size, malformed
 
 __all__ = ["DIGEST_BYTES", "SECRETS_MAX", "TEXT_BYTES_MAX", "Fields"]
 
@@ -143,8 +143,9 @@ def _uint(place: str, found: object, minimum: int = 0) -> int:
 
 
 def _blob(place: str, found: object, bytes_max: int) -> bytes:
-    if not isinstance(found, bytes) or len(found) > bytes_max:
-        raise malformed(place, got=_kind(found), wanted=f"at most {bytes_max} bytes")
+    if not isinstance(found, bytes):
+        raise malformed(place, got=_kind(found), wanted="bytes")
+    check_size(place, found, bytes_max)
     return found
 
 

@@ -4,6 +4,7 @@
 Source: contracts/attestation.md 13.
 """
 
+import hashlib
 from typing import Final, NoReturn
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -12,7 +13,7 @@ from strongroom.crypto.framing import length_prefixed
 from strongroom.crypto.public_keys import PublicKey
 from strongroom.errors import InvalidInput
 
-__all__ = ["SIGNATURE_BYTES", "SigningKey", "is_signed", "to_sign"]
+__all__ = ["SIGNATURE_BYTES", "SigningKey", "is_signed", "key_id", "to_sign"]
 
 SIGNATURE_BYTES: Final = 64
 _LABEL: Final = b"STRONGROOM-SIG-v1"
@@ -56,6 +57,11 @@ class SigningKey:
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         """Refuse to pickle or copy: either would spread the bytes."""
         raise TypeError("a SigningKey cannot be pickled or copied")
+
+
+def key_id(public: bytes) -> bytes:
+    """The id of a raw Ed25519 key: its SHA-256, 32 bytes."""
+    return hashlib.sha256(public).digest()
 
 
 def to_sign(tag: str, body: bytes) -> bytes:

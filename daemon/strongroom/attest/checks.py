@@ -1,0 +1,28 @@
+"""One check and how it came out: what refusals, appraisals and receipts show to people and programs."""
+
+from dataclasses import dataclass
+from typing import Final
+
+__all__ = ["FAILED", "PASSED", "Check"]
+
+PASSED: Final = "passed"
+FAILED: Final = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """What was looked at (``id``, as ``result signature``), ``passed`` or ``failed``, what was found and what was
+    wanted. ``code`` is that of the refusal, ``policy_ref`` the line of the policy as ``file:dotted.key``; each is
+    empty where there is none."""
+
+    id: str
+    outcome: str
+    got: str = ""
+    wanted: str = ""
+    policy_ref: str = ""
+    code: str = ""
+
+    @property
+    def is_passed(self) -> bool:
+        """Whether it holds. Everything that is not ``passed`` does not."""
+        return self.outcome == PASSED
