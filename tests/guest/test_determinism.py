@@ -12,7 +12,7 @@ from strongroom.guest.limits import GuestLimits
 from strongroom.guest.runner.clock import STEP_NS, Entropy, GuestClock
 from strongroom.guest.runner.guest_run import run_guest
 from strongroom.pb.sdk.v1alpha import sdk_pb2
-from tests.guest.program import Program
+from tests.guest.program import MEMORY_BYTES, Program
 from tests.guests.host import PretendedHost
 
 REQUEST = sdk_pb2.ExecuteRequest(subscribe={}).SerializeToString()
@@ -90,6 +90,17 @@ def test_an_answer_moves_the_clock_on_to_when_it_came_and_never_back(kind, answe
     program.env(f"await_{kind}", *program.message(sdk_pb2.AwaitCapabilitiesRequest(ids=[1])), out, 64)
     after = reading(program)
     assert moment(run(program, Host(answered)), after) == seen
+
+
+def test_a_poll_of_as_many_subscriptions_as_there_may_be_reports_on_all_up_to_the_end_of_memory():
+    program, count = Program(), 128
+    place, _ = program.put(b"".join(struct.pack("<QB7xI4xQQH6x", at, 1, 0, 0, 0, 0) for at in range(count)))
+    events = program.buffer(32 * count)
+    polled = program.wasi("poll_oneoff", "iiii", place, events, count, MEMORY_BYTES - 4)
+    reply = run(program, Host())
+    assert reply.results[polled] == 0
+    told = [struct.unpack_from("<QHB", reply.buffer(events, 32 * count), 32 * at) for at in range(count)]
+    assert told == [(at, 8, 1) for at in range(count)]
 
 
 def test_an_answer_that_was_not_delivered_does_not_move_the_clock():

@@ -122,8 +122,9 @@ def test_a_module_that_no_host_could_run_is_not_admitted(run, name, reason):
     assert reason in str(caught.value)
 
 
-def test_a_function_may_be_imported_twice(run):
-    assert run("twice-imported").value.string_value == "twice"
+@pytest.mark.parametrize(("name", "text"), [("twice-imported", "twice"), ("answers-when-made", "early")])
+def test_a_function_may_be_imported_twice_and_called_while_the_guest_is_being_made(run, name, text):
+    assert run(name).value.string_value == text
 
 
 @pytest.mark.parametrize("name", ENDLESS)
