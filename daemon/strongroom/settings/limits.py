@@ -166,11 +166,11 @@ class LimitSettings(BaseModel):
     )
     metric_name_bytes_max: Count = Field(
         default=128,
-        description="Size of a metric's name.",
+        description="Size of a metric's name; it stands in the line of each metric.",
     )
     metric_labels_max: Count = Field(
         default=10,
-        description="Labels of one metric.",
+        description="Labels of one metric, all of which stand in its line.",
     )
     metric_label_bytes_max: Count = Field(
         default=256,
