@@ -9,7 +9,10 @@ import pytest
 from strongroom.storage.database import Database
 from tests.fakes.postgres import PostgresServer, running_postgres, wheel
 
-LONG_FIRST = ("tests/faults/", "tests/scenarios/", "plugins/", "tests/guests/", "tests/engine/", "tests/testing/")
+LONG_FIRST = (
+    *("tests/faults/", "tests/scenarios/", "tests/guests/", "tests/registry/", "tests/testing/"),
+    *("plugins/", "tests/engine/", "tests/storage/", "tests/guest/", "tests/packaging/"),
+)
 """Folders whose files take long. What is begun last must be short, or one worker ends long after the others."""
 
 

@@ -19,6 +19,7 @@ from strongroom.pb.strongroom.plugin.v1 import store_pb2, store_pb2_grpc
 from strongroom.registry.limits import Supervision
 from strongroom.settings.manifest import PluginEntry
 from tests.fakes.memory_host import QUICK, WAIT_S, Eventually, MemoryHost, answer, request
+from tests.fakes.scripted_guest import until
 from tests.registry.conformance import HostConformance, number, registration, text
 
 FAKES = Path(__file__).resolve().parent.parent / "fakes"
@@ -169,10 +170,13 @@ def test_a_flood_of_output_stops_nothing_and_is_cut(tmp_path, caplog):
 
 def test_the_last_words_of_a_process_are_in_the_log_as_errors(tmp_path, caplog):
     caplog.set_level(logging.DEBUG)
+
+    def panic():
+        return [r.levelno for r in caplog.records if "all is lost" in r.getMessage() or "goroutine" in r.getMessage()]
+
     with MemoryHost(tmp_path, broken("panics")):
-        pass
-    panic = [r for r in caplog.records if "all is lost" in r.getMessage() or "goroutine" in r.getMessage()]
-    assert [r.levelno for r in panic] == [logging.ERROR, logging.ERROR]
+        until(lambda: len(panic()) >= 2)
+    assert panic() == [logging.ERROR, logging.ERROR]
 
 
 def test_a_process_gets_an_environment_of_its_own(tmp_path, monkeypatch):
