@@ -37,9 +37,8 @@ class PublicKey:
         """Whether (r, s) is this key's ECDSA signature of ``data`` hashed with ``sha256`` or ``sha384``."""
         if not isinstance(self._key, ec.EllipticCurvePublicKey):
             return False
-        signature = utils.encode_dss_signature(r, s)
         try:
-            self._key.verify(signature, data, ec.ECDSA(_HASHES[hash_name]))
+            self._key.verify(utils.encode_dss_signature(r, s), data, ec.ECDSA(_HASHES[hash_name]))
         except (InvalidSignature, ValueError):
             return False
         return True
@@ -111,11 +110,15 @@ class PublicKey:
 
 
 def load_public_key(untrusted_der: bytes) -> PublicKey:
-    """The key in a SubjectPublicKeyInfo. Raises ``InvalidInput`` for anything else."""
+    """The key in a SubjectPublicKeyInfo, in its one encoding. Raises ``InvalidInput`` for anything else."""
     try:
-        return PublicKey(load_der_public_key(untrusted_der))
+        key = PublicKey(load_der_public_key(untrusted_der))
+        # The library also takes a point in the hybrid form, which would give one key two digests.
+        if key.spki() != untrusted_der:
+            raise ValueError("another encoding")
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise InvalidInput("SR-CERT-003", "this is no public key in DER", field="public key") from error
+    return key
 
 
 def _kind(key: Any) -> str:  # Any: see PublicKey
