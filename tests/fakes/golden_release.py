@@ -3,11 +3,13 @@
 Source: contracts/attestation.md, appendix A. The keys are for tests only.
 """
 
+import hashlib
 import json
 from pathlib import Path
 
 from strongroom.attest.ear import Ear
 from strongroom.attest.release import Challenge, Envelope, ReleasedSecret, Signed
+from strongroom.attest.result import Result
 from strongroom.attest.runtime_data import ChallengeRef, Execution, RunnerBuild, RuntimeData
 from strongroom.crypto.hpke import KemKey
 from strongroom.crypto.signing import SigningKey
@@ -99,3 +101,18 @@ def envelope():
 def signed_envelope():
     """The envelope of the vectors with its signature."""
     return Signed(golden("release", "envelope_cbor"), golden("release", "envelope_signature"))
+
+
+def golden_result():
+    """The result of the vectors."""
+    return Result(
+        execution_id=runtime_data().execution.execution_id,
+        attempt=1,
+        report_data=golden("runtime_data", "report_data"),
+        status="succeeded",
+        evidence_sha256=hashlib.sha256(b"evidence body").digest(),
+        ear_sha256=bytes.fromhex(VECTORS["ear"]["sha256"]),
+        result_sha256=hashlib.sha256(b"result").digest(),
+        fuel=12345,
+        secrets=tuple((each.namespace, each.key, each.version) for each in secrets()),
+    )

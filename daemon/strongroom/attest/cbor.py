@@ -81,5 +81,6 @@ def _is_plain(value: object) -> bool:
     if isinstance(value, list):
         return all(_is_plain(each) for each in value)
     if isinstance(value, dict):
-        return all(isinstance(key, str | int) and _is_plain(each) for key, each in value.items())
+        # By type: a truth value is a number in Python, and as a key it would stand for 0 or 1.
+        return all(type(key) in {str, int} and _is_plain(each) for key, each in value.items())
     return value is None or isinstance(value, str | bytes | int)

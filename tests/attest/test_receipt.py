@@ -1,0 +1,291 @@
+"""Receipts: what holds offline, and what every change of one part is called."""
+
+import dataclasses
+import hashlib
+from datetime import timedelta
+
+import cbor2
+import pytest
+
+from strongroom.attest import cbor
+from strongroom.attest.evidence import Evidence, EvidenceLimits
+from strongroom.attest.receipt import Receipt, decode_receipt
+from strongroom.attest.receipt_check import check_receipt
+from strongroom.attest.result import sign_result
+from strongroom.attest.software import KIND, verify_insecure_software
+from strongroom.crypto.signing import SigningKey
+from strongroom.errors import EvidenceRejected
+from tests.fakes.golden_release import EXECUTION_KEY, VAULT_KEY, golden_result, runtime_data
+from tests.fakes.pki_software import NOW, authority
+from tests.fakes.receipts import evidence_of, receipt_of
+
+STRANGER = SigningKey.from_raw(b"\x07" * 32)
+OTHER_DATA = dataclasses.replace(runtime_data(), secrets=runtime_data().secrets[1:])
+
+
+def checked(receipt, **changes):
+    defaults = {
+        "verifiers": {KIND: verify_insecure_software},
+        "anchors": {KIND: frozenset({authority().fingerprint})},
+        "limits": EvidenceLimits(),
+    }
+    return check_receipt(receipt, **{**defaults, **changes})
+
+
+def failed(receipt, **changes):
+    return {each.id: each.code for each in checked(receipt, **changes).checks if not each.is_passed}
+
+
+def test_a_receipt_holds_as_a_whole_and_says_what_was_checked():
+    found = checked(receipt_of(), result_bytes=b"result")
+    assert [each.id for each in found.checks if not each.is_passed] == []
+    assert found.holds
+    assert [each.id for each in found.checks] == [
+        "runtime data",
+        "ear",
+        "result key",
+        "proof of possession",
+        "result",
+        "evidence",
+        "vault key",
+        "ear nonce",
+        "ear report_data",
+        "ear policy",
+        "ear assurance",
+        "evidence assurance",
+        "result report_data",
+        "result execution_id",
+        "result attempt",
+        "result ear_sha256",
+        "result evidence_sha256",
+        "result secrets",
+        "result_sha256",
+    ]
+    assert found.at == NOW + timedelta(seconds=10), "the time of the attestation result"
+    assert found.claims.is_bound
+    assert found.result.status == "succeeded"
+    assert found.ear.status == "contraindicated"
+
+
+def test_a_receipt_is_one_file():
+    receipt = receipt_of()
+    assert decode_receipt(receipt.encode()) == receipt
+    assert cbor2.loads(receipt.encode()).keys() == {
+        "profile",
+        "protocol",
+        "result",
+        "runtime_data",
+        "evidence",
+        "endorsements",
+        "ear",
+        "vault_public_key",
+        "policy_sha256",
+        "assurance",
+        "vault",
+    }
+
+
+CHANGES = {
+    "another result": (
+        {"result": sign_result(golden_result(), EXECUTION_KEY)},
+        {"result evidence_sha256": "SR-ATTEST-015"},
+    ),
+    "a result by another key": (
+        {"key": STRANGER},
+        {"proof of possession": "SR-ATTEST-033", "result: result key": "SR-ATTEST-033"},
+    ),
+    "no result": ({"result": b""}, {"result key: result": "SR-ATTEST-001", "result": "SR-ATTEST-001"}),
+    "a result of another attempt": ({"result_changes": {"attempt": 2}}, {"result attempt": "SR-ATTEST-015"}),
+    "a result of another execution": (
+        {"result_changes": {"execution_id": "other"}},
+        {"result execution_id": "SR-ATTEST-015"},
+    ),
+    "a result for other runtime data": (
+        {"result_changes": {"report_data": bytes(32)}},
+        {"result report_data": "SR-ATTEST-015"},
+    ),
+    "a result with other evidence": (
+        {"result_changes": {"evidence_sha256": bytes(32)}},
+        {"result evidence_sha256": "SR-ATTEST-015"},
+    ),
+    "a result with another attestation result": (
+        {"result_changes": {"ear_sha256": bytes(32)}},
+        {"result ear_sha256": "SR-ATTEST-015"},
+    ),
+    "a secret that was not asked for": (
+        {"result_changes": {"secrets": (("main", "OTHER", 1),)}},
+        {"result secrets": "SR-ATTEST-015"},
+    ),
+    "other runtime data": (
+        {"runtime_data": OTHER_DATA.encode()},
+        {
+            "evidence: insecure-software/binding report_data": "SR-ATTEST-015",
+            "ear report_data": "SR-ATTEST-015",
+            "result report_data": "SR-ATTEST-015",
+            "result secrets": "SR-ATTEST-015",
+        },
+    ),
+    "no runtime data": (
+        {"runtime_data": b""},
+        {
+            "runtime data: runtime-data": "SR-ATTEST-001",
+            "proof of possession": "SR-ATTEST-034",
+            "result": "SR-ATTEST-034",
+            "evidence": "SR-ATTEST-034",
+        },
+    ),
+    "evidence of another execution": (
+        {"evidence": evidence_of(OTHER_DATA)},
+        {"evidence: insecure-software/binding report_data": "SR-ATTEST-015"},
+    ),
+    "evidence of another kind": (
+        {"evidence": dataclasses.replace(evidence_of(runtime_data()), kind="nitro")},
+        {"evidence: evidence kind": "SR-ATTEST-015"},
+    ),
+    "a kind without a verifier": (
+        {"data": dataclasses.replace(runtime_data(), kind="tdx"), "evidence": Evidence("tdx", "x", b"quote")},
+        {"evidence: evidence kind": "SR-ATTEST-003"},
+    ),
+    "another vault": (
+        {"vault_public_key": STRANGER.public},
+        {"ear: ear kid": "SR-ATTEST-023", "vault key": "SR-ATTEST-023", "evidence: evidence time": "SR-ATTEST-034"},
+    ),
+    "an attestation result of another nonce": ({"ear_changes": {"nonce": bytes(32)}}, {"ear nonce": "SR-ATTEST-015"}),
+    "an attestation result of a higher class": (
+        {"ear_changes": {"assurance": "hardware"}},
+        {"ear assurance": "SR-ATTEST-015"},
+    ),
+    "another policy": ({"policy_sha256": bytes(32)}, {"ear policy": "SR-ATTEST-027"}),
+    "a higher assurance": (
+        {"assurance": "hardware"},
+        {"ear assurance": "SR-ATTEST-015", "evidence assurance": "SR-ATTEST-015"},
+    ),
+    "an attestation result from after the evidence": (
+        {"ear_changes": {"issued_s": int((NOW + timedelta(days=2)).timestamp())}},
+        {"evidence: insecure-software/validity": "SR-ATTEST-009"},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CHANGES)
+def test_what_was_changed_is_named_with_its_code(case):
+    changes, expected = CHANGES[case]
+    assert failed(receipt_of(**changes)) == expected
+
+
+def test_another_result_than_the_signed_one_is_named():
+    assert failed(receipt_of(), result_bytes=b"other") == {"result_sha256": "SR-ATTEST-015"}
+
+
+def test_the_time_can_be_named_and_evidence_is_verified_then():
+    late = NOW + timedelta(days=2)
+    assert failed(receipt_of(), at=late) == {"evidence: insecure-software/validity": "SR-ATTEST-009"}
+    assert checked(receipt_of(), at=late).at == late
+
+
+def test_without_anchors_nothing_is_authentic():
+    assert failed(receipt_of(), anchors={}) == {"evidence: insecure-software/anchor": "SR-ATTEST-008"}
+
+
+def test_a_verifier_that_breaks_refuses():
+    def broken(*_arguments, **_named):
+        raise ZeroDivisionError
+
+    found = checked(receipt_of(), verifiers={KIND: broken})
+    assert [(each.id, each.code, each.got) for each in found.checks if not each.is_passed] == [
+        ("evidence", "SR-ATTEST-034", "ZeroDivisionError")
+    ]
+    assert not found.holds
+    assert found.claims is None
+
+
+def test_a_receipt_without_checks_does_not_hold():
+    found = checked(receipt_of())
+    found.checks.clear()
+    assert not found.holds
+
+
+def test_what_was_found_and_wanted_is_said():
+    (check,) = [each for each in checked(receipt_of(result_changes={"attempt": 2})).checks if not each.is_passed]
+    assert (check.got, check.wanted) == ("2", "1")
+    expected = hashlib.sha256(receipt_of().ear).hexdigest()
+    (check,) = [each for each in checked(receipt_of()).checks if each.id == "result ear_sha256"]
+    assert check.got == check.wanted == expected
+
+
+def changed(field, value):
+    whole = cbor2.loads(receipt_of().encode())
+    if value is ...:
+        del whole[field]
+    else:
+        whole[field] = value
+    return cbor.canonical(whole)
+
+
+WRONG = {
+    "another profile": ("profile", "strongroom/receipt/v2", "SR-ATTEST-004"),
+    "another protocol": ("protocol", "magic", "SR-ATTEST-001"),
+    "a class that does not exist": ("assurance", "total", "SR-ATTEST-001"),
+    "vault elsewhere": ("vault", "moon", "SR-ATTEST-001"),
+    "short vault key": ("vault_public_key", bytes(31), "SR-ATTEST-001"),
+    "result is text": ("result", "x", "SR-ATTEST-001"),
+    "result too large": ("result", bytes(4 * 1024 * 1024 + 1), "SR-ATTEST-002"),
+    "evidence too large": ("evidence", {"kind": "k", "media_type": "m", "body": bytes(65537)}, "SR-ATTEST-002"),
+    "evidence with endorsements": (
+        "evidence",
+        {"kind": "k", "media_type": "m", "body": b"", "endorsements": []},
+        "SR-ATTEST-001",
+    ),
+    "endorsements too large": ("endorsements", [bytes(200 * 1024)] * 2, "SR-ATTEST-002"),
+    "nine endorsements": ("endorsements", [b""] * 9, "SR-ATTEST-001"),
+    "endorsement is text": ("endorsements", [""], "SR-ATTEST-001"),
+    "ear too large": ("ear", bytes(64 * 1024 + 1), "SR-ATTEST-002"),
+    "no policy": ("policy_sha256", ..., "SR-ATTEST-001"),
+    "unknown field": ("pop", b"", "SR-ATTEST-001"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_file_with_a_field_that_is_wrong_is_refused(case):
+    field, value, code = WRONG[case]
+    with pytest.raises(EvidenceRejected) as caught:
+        decode_receipt(changed(field, value))
+    assert caught.value.code == code
+
+
+def test_a_file_that_is_cut_longer_or_too_large_is_refused():
+    whole = receipt_of().encode()
+    for other in (
+        *(whole[:length] for length in range(0, len(whole), 13)),
+        whole + b"\0",
+        b"\xbf" + whole[1:] + b"\xff",
+    ):
+        with pytest.raises(EvidenceRejected) as caught:
+            decode_receipt(other)
+        assert caught.value.code == "SR-ATTEST-001"
+    with pytest.raises(EvidenceRejected) as caught:
+        decode_receipt(bytes(5 * 1024 * 1024 + 1))
+    assert caught.value.code == "SR-ATTEST-002"
+
+
+def test_every_flipped_byte_of_a_file_is_refused_or_does_not_hold():
+    whole = receipt_of().encode()
+    for place in range(0, len(whole), 5):
+        mutated = bytearray(whole)
+        mutated[place] ^= 1
+        try:
+            receipt = decode_receipt(bytes(mutated))
+        except EvidenceRejected:
+            continue
+        found = checked(receipt)
+        # The media type is the one thing that nothing signs and nothing depends on.
+        was = dataclasses.replace(receipt.evidence, media_type=receipt_of().evidence.media_type)
+        assert not found.holds or dataclasses.replace(receipt, evidence=was) == receipt_of()
+
+
+def test_what_would_be_refused_is_not_written_either():
+    for wrong in (receipt_of(assurance="total"), receipt_of(vault_public_key=b""), receipt_of(protocol="")):
+        with pytest.raises(EvidenceRejected):
+            wrong.encode()
+    assert isinstance(receipt_of(), Receipt)
+    assert receipt_of().vault_public_key == VAULT_KEY.public
