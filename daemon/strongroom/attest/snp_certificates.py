@@ -73,7 +73,7 @@ def checked_leaf(
     _check_roles(place, chain, signing_key, product)
     _check_algorithms(place, chain)
     check_path(f"{place}/2 chain", chain[::-1], anchors=anchors, now=now)
-    named = _text(place, leaf, "2")
+    named = _text(f"{place}/7 product", leaf.field(f"{_AMD}.2"))
     if named.split("-")[0] != product:
         raise EvidenceRejected(CHAIN, f"{place}/7 product", got=f"leaf of {named!r}", wanted=product)
     is_vcek = signing_key == VCEK
@@ -82,7 +82,7 @@ def checked_leaf(
         product=product,
         tcb=_tcb(place, leaf, product),
         chip_id=_chip_id(place, leaf, product) if is_vcek else b"",
-        csp_id="" if is_vcek else _text(place, leaf, "5"),
+        csp_id="" if is_vcek else _text(f"{place}/6 CSP id", leaf.field(f"{_AMD}.5")),
     )
 
 
@@ -132,11 +132,11 @@ def _small_integer(check: str, der: bytes | None) -> int:
     return value
 
 
-def _text(place: str, leaf: Certificate, number: str) -> str:
-    """A field that is an IA5String, and not an empty one."""
-    der = leaf.field(f"{_AMD}.{number}")
-    is_text = der is not None and len(der) > 2 and der[0] == _IA5_STRING_TAG and der[1] == len(der) - 2
-    if der is None or not is_text or len(der) - 2 > _TEXT_BYTES_MAX or not der[2:].isascii():
-        got = der.hex() if der is not None else "nothing"
-        raise malformed(f"{place}/7 field {number}", got=got, wanted="an IA5String")
+def _text(check: str, der: bytes | None) -> str:
+    """What an IA5String says, which is not nothing."""
+    wanted = "an IA5String"
+    if der is None or not 2 < len(der) <= _TEXT_BYTES_MAX + 2 or der[0] != _IA5_STRING_TAG or der[1] != len(der) - 2:
+        raise malformed(check, got=der.hex() if der is not None else "nothing", wanted=wanted)
+    if not der.isascii():
+        raise malformed(check, got=der.hex(), wanted=wanted)
     return der[2:].decode("ascii")
