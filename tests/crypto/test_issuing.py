@@ -104,6 +104,15 @@ def test_a_certificate_is_all_of_its_bytes():
         assert caught.value.code == "SR-CERT-001"
 
 
+def test_a_subject_that_cannot_be_read_has_no_name_and_no_issuer():
+    # The library looks at names only when they are asked for: here a text whose bytes are no UTF-8.
+    broken = leaf().replace(b"\x0c\x07enclave", b"\x0c\x07" + b"\xff" * 7, 1)
+    assert broken != leaf()
+    found = load_certificate(broken)
+    assert found.common_name == ""
+    assert not found.is_issued_by(INSTANCE)
+
+
 def test_pem_text_is_read_in_its_order():
     assert [each.der for each in load_pem_certificates(pem(leaf(), *bundle()))] == [leaf(), *bundle()]
 

@@ -80,8 +80,11 @@ class Certificate:
 
     @property
     def common_name(self) -> str:
-        """The common name of its subject; empty where there is none, or more than one."""
-        found = self._parsed.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        """The common name of its subject; empty where there is none, more than one, or a subject that is none."""
+        try:
+            found = self._parsed.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        except ValueError:
+            return ""
         return str(found[0].value) if len(found) == 1 else ""
 
     @property
