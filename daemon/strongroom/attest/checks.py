@@ -3,15 +3,20 @@
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["FAILED", "PASSED", "Check"]
+__all__ = ["FAILED", "NOT_CHECKED", "OUTCOMES", "PASSED", "WARNED", "Check"]
 
 PASSED: Final = "passed"
 FAILED: Final = "failed"
+WARNED: Final = "warned"
+"""It holds as far as the policy goes, which lists what is less than it should be."""
+NOT_CHECKED: Final = "not checked"
+"""There was nothing to compare with."""
+OUTCOMES: Final = frozenset({PASSED, FAILED, WARNED, NOT_CHECKED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """What was looked at (``id``, as ``result signature``), ``passed`` or ``failed``, what was found and what was
+    """What was looked at (``id``, as ``result signature``), one of ``OUTCOMES``, what was found and what was
     wanted. ``code`` is that of the refusal, ``policy_ref`` the line of the policy as ``file:dotted.key``; each is
     empty where there is none."""
 

@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from strongroom.attest.checks import FAILED, PASSED, Check
+from strongroom.attest.checks import OUTCOMES, Check
 from strongroom.attest.codes import MALFORMED, UNSUPPORTED_VERSION
 from strongroom.attest.evidence import check_size, malformed
 from strongroom.attest.fields import DIGEST_BYTES
-from strongroom.attest.jwt import Json, check_jwt, make_jwt, to_base64
+from strongroom.attest.json_values import Json, to_base64
+from strongroom.attest.jwt import check_jwt, make_jwt
 from strongroom.crypto.signing import SigningKey
 
 __all__ = [
@@ -165,8 +166,8 @@ def _policy(found: object) -> bytes:
 
 
 def _check(found: Json) -> Check:
-    if found.text("outcome") not in {PASSED, FAILED}:
-        raise malformed(f"{_HERE} checks outcome", got="another word", wanted="passed or failed")
+    if found.text("outcome") not in OUTCOMES:
+        raise malformed(f"{_HERE} checks outcome", got="another word", wanted=", ".join(sorted(OUTCOMES)))
     return Check(**{name: found.text(name) for name in ("id", "outcome", "got", "wanted", "policy_ref")})
 
 
