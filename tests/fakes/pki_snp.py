@@ -35,6 +35,7 @@ TCB_PLACES = {
     "Turin": {"fmc": 0, "bl": 1, "tee": 2, "snp": 3, "ucode": 7},
 }
 SIGNED_BYTES = 0x2A0
+_UNCHANGED = {}
 
 # Field -> offset and size; every other byte of a report is zero.
 LAYOUT = {
@@ -83,7 +84,7 @@ def certificate(
     lives=timedelta(days=2),
     **signing,
 ):
-    """A certificate in DER; ``fields`` are (object identifier, bytes)."""
+    """A certificate in DER; ``fields`` are bytes by their object identifiers."""
     builder = (
         x509.CertificateBuilder()
         .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)]))
@@ -95,7 +96,7 @@ def certificate(
     )
     if ca:
         builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-    for oid, value in fields:
+    for oid, value in dict(fields).items():
         builder = builder.add_extension(x509.UnrecognizedExtension(ObjectIdentifier(oid), value), critical=False)
     hashed = signing.get("hashed", SHA384())
     pss = padding.PSS(mgf=padding.MGF1(hashed), salt_length=hashed.digest_size)
@@ -103,25 +104,27 @@ def certificate(
     return builder.sign(signer, hashed, **scheme).public_bytes(Encoding.DER)
 
 
-@cache
-def _good_root(product):
-    key = rsa_key("snp ark")
-    return certificate(f"ARK-{product}", f"ARK-{product}", key.public_key(), key, ca=True)
-
-
 def root(product="Milan", **changes):
-    """ARK, the anchor of a product. The unchanged one is always the same: its signature is made once."""
-    if not changes:
-        return _good_root(product)
+    """ARK, the anchor of a product."""
     key = rsa_key("snp ark")
-    return certificate(f"ARK-{product}", f"ARK-{product}", key.public_key(), key, ca=True, **changes)
+    settings = {"public": key.public_key(), "signer": key, "ca": True}
+    return _made(f"ARK-{product}", f"ARK-{product}", settings, changes)
 
 
 def issuer(product="Milan", *, is_vlek=False, **changes):
     """ASK, or with ``is_vlek`` ASVK."""
     name = f"SEV-VLEK-{product}" if is_vlek else f"SEV-{product}"
-    settings = {"public": rsa_key("snp issuer").public_key(), "signer": rsa_key("snp ark"), "ca": True, **changes}
-    return certificate(name, f"ARK-{product}", **settings)
+    settings = {"public": rsa_key("snp issuer").public_key(), "signer": rsa_key("snp ark"), "ca": True}
+    return _made(name, f"ARK-{product}", settings, changes)
+
+
+def _made(subject, issuer, settings, changes):
+    """A certificate. The unchanged one is made once: a PSS signature would be another each time."""
+    if changes:
+        return certificate(subject, issuer, **{**settings, **changes})
+    if (subject, issuer) not in _UNCHANGED:
+        _UNCHANGED[subject, issuer] = certificate(subject, issuer, **settings)
+    return _UNCHANGED[subject, issuer]
 
 
 def integer(value):
@@ -137,6 +140,8 @@ def text(value):
 
 def leaf_fields(product="Milan", *, is_vlek=False):
     """What a VCEK or VLEK says of its chip: object identifier -> bytes."""
+    if product not in CPUS:
+        return {}
     fields = {f"{AMD}.2": text(product if product != "Milan" else "Milan-B0")}
     fields |= {OIDS[name]: integer(TCB[name]) for name in TCB_PLACES[product]}
     if is_vlek:
@@ -144,18 +149,16 @@ def leaf_fields(product="Milan", *, is_vlek=False):
     return fields | {f"{AMD}.4": CHIP[:8] if product == "Turin" else CHIP}
 
 
-def leaf(product="Milan", *, is_vlek=False, fields=None, **changes):
+def leaf(product="Milan", *, is_vlek=False, **changes):
     """A VCEK, or with ``is_vlek`` a VLEK."""
-    fields = leaf_fields(product, is_vlek=is_vlek) if fields is None else fields
     settings = {
-        "subject": "SEV-VLEK" if is_vlek else "SEV-VCEK",
-        "issuer": f"SEV-VLEK-{product}" if is_vlek else f"SEV-{product}",
         "public": leaf_key().public_key(),
         "signer": rsa_key("snp issuer"),
         "ca": False,
-        **changes,
+        "fields": leaf_fields(product, is_vlek=is_vlek),
     }
-    return certificate(fields=fields.items(), **settings)
+    issued_by = f"SEV-VLEK-{product}" if is_vlek else f"SEV-{product}"
+    return _made("SEV-VLEK" if is_vlek else "SEV-VCEK", issued_by, settings, changes)
 
 
 def chain(product="Milan", *, is_vlek=False, **changes):
