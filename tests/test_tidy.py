@@ -47,6 +47,7 @@ DOORS = {
     "wasmtime": ("guest/runner/",),
     "pycrdt": ("workspace/",),
     "cbor2": ("attest/",),
+    "dcap_qvl": ("attest/dcap_library",),
     "pydantic_settings": ("settings/",),
     "pydantic": ("settings/", "workspace/"),
     "yaml": ("settings/",),
