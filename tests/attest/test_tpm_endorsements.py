@@ -6,6 +6,7 @@ from hashlib import sha256
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA224
 
 from strongroom.attest import codes
 from strongroom.attest.evidence import INSECURE, EvidenceLimits
@@ -84,10 +85,21 @@ def test_an_endorsement_key_of_no_known_template_names_nothing_below_it():
         ({"ca": True}, codes.CHAIN),
         ({"of": key("larger", ec.SECP521R1)}, codes.ALGORITHM),
         ({"of": rsa_key("snp ark")}, codes.ALGORITHM),
+        ({"hashed": SHA224()}, codes.ALGORITHM),
         ({"lives": timedelta(hours=1)}, codes.EXPIRED),
         ({"begins": NOW + timedelta(days=2)}, codes.NOT_YET_VALID),
     ],
-    ids=["no usage", "another usage", "signed by another", "an issuer", "P-521", "large RSA", "expired", "early"],
+    ids=[
+        "no usage",
+        "another usage",
+        "signed by another",
+        "an issuer",
+        "P-521",
+        "large RSA",
+        "SHA-224",
+        "expired",
+        "early",
+    ],
 )
 def test_a_chain_to_a_listed_anchor_that_does_not_hold_is_refused(changes, code):
     refused(evidence(body(), endorsements=ek_chain(**changes)), code, "tpm/2 EK chain")
