@@ -17,9 +17,8 @@ from strongroom.attest.assurance import CLASSES_OF, INSECURE_KINDS
 from strongroom.attest.checks import FAILED, Check
 from strongroom.attest.codes import BINDING, UNSUPPORTED_KIND, VERIFIER_FAILED
 from strongroom.attest.demands import CONFIGURATION, EXECUTABLES, HARDWARE_ELEMENT, shown
-from strongroom.attest.ear import VECTOR
 from strongroom.attest.evidence import NO_ASSURANCE, Claims
-from strongroom.attest.findings import CONTRADICTED, Findings
+from strongroom.attest.findings import CONTRADICTED, ELEMENTS, Findings
 from strongroom.attest.policy import Policy
 from strongroom.attest.runtime_data import RuntimeData
 
@@ -79,7 +78,7 @@ def _broken(claims: Claims, policy: Policy, error: Exception) -> AppraisalReport
     return AppraisalReport(
         kind=claims.kind,
         assurance=NO_ASSURANCE,
-        vector=dict.fromkeys(sorted(VECTOR), CONTRADICTED),
+        vector=dict.fromkeys(ELEMENTS, CONTRADICTED),
         checks=(check,),
         entry="",
         policy_sha256=policy.sha256,
@@ -94,7 +93,7 @@ def _is_known(claims: Claims, policy: Policy, found: Findings) -> bool:
     if kind in INSECURE_KINDS:
         check_insecure(kind, policy, found)
     is_class_right = claims.assurance in CLASSES_OF.get(kind, frozenset())
-    found.check(
+    found.gate(
         "kind",
         is_class_right,
         element=HARDWARE_ELEMENT,
@@ -103,7 +102,7 @@ def _is_known(claims: Claims, policy: Policy, found: Findings) -> bool:
         wanted="a kind that is known, in its class",
     )
     missing = policy.missing_section(kind)
-    is_there = found.check(
+    is_there = found.gate(
         "policy section",
         not missing,
         element=EXECUTABLES,
@@ -141,7 +140,7 @@ def _check_binding(claims: Claims, data: RuntimeData | None, found: Findings) ->
     if data is None or not claims.is_bound:
         found.skip("binding", element=CONFIGURATION, code=BINDING, wanted=wanted)
         return False
-    return found.check(
+    return found.gate(
         "binding",
         data.kind == claims.kind,
         element=CONFIGURATION,

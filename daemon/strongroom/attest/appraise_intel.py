@@ -1,9 +1,6 @@
 """Rules of TDX and SGX: what Intel says of the platform, and what no quote may have, whatever a policy says.
 
-Facts that are read: ``tcb_status``, ``advisories``, ``evaluation_number``, ``collateral_issued`` (the oldest issue date
-in the collateral, with a time zone); ``dynamic_platform``, ``cached_keys`` and ``smt_enabled`` (None where the platform
-has no such property); of TDX ``td_attributes`` (8 bytes) and ``mr_service_td`` (48 bytes, None in TD 1.0); of SGX
-``attributes`` (16 bytes).
+The facts are those of ``dcap.verify_tdx`` and ``verify_sgx``. Debugging is read from the attributes themselves.
 Source: contracts/attestation.md 8.1 to 8.3 and 16.1.
 """
 
@@ -30,7 +27,7 @@ SGX_ATTRIBUTES_BYTES: Final = 16
 _PROPERTIES: Final = {
     "dynamic_platform": "allow_dynamic_platform",
     "cached_keys": "allow_cached_keys",
-    "smt_enabled": "allow_smt",
+    "smt": "allow_smt",
 }
 
 
@@ -40,13 +37,14 @@ def check_tdx(facts: Facts, found: Findings) -> None:
     got = shown(facts.get("td_attributes"))
     is_debug_free = bits is not None and not bits & TD_DEBUG_BITS
     found.check("tdx/8 debug", is_debug_free, element=HARDWARE_ELEMENT, code=DEBUG, got=got, wanted="bits 0 to 7 clear")
-    service_td = facts.get("mr_service_td", b"absent")
+    # TD 1.0 knows no service TD; a body that knows other fields of TD 1.5 must say that there is none.
+    service_td = facts.get("mr_service_td", b"" if "tee_tcb_svn2" not in facts else None)
     found.check(
         "tdx/8 service TD",
-        service_td is None or (isinstance(service_td, bytes) and not any(service_td)),
+        isinstance(service_td, bytes) and not any(service_td),
         element=CONFIGURATION,
         code=PRIVILEGE,
-        got=shown(facts.get("mr_service_td")),
+        got=shown(service_td),
         wanted="no service TD",
     )
     found.check(
@@ -89,8 +87,8 @@ def check_intel_platform(
         is_list and not refused,
         element=HARDWARE_ELEMENT,
         code=ADVISORY,
-        got=", ".join(refused) or shown(advisories),
-        wanted=f"none of {', '.join(platform.reject_advisories)}" if platform.reject_advisories else "a list",
+        got=shown(refused or advisories),
+        wanted=f"none of {shown(platform.reject_advisories)}" if platform.reject_advisories else "a list",
         key=f"{kind}.reject_advisories",
     )
     number = facts.get("evaluation_number")
@@ -103,15 +101,15 @@ def check_intel_platform(
         wanted=f"at least {platform.min_evaluation_number}",
         key=f"{kind}.min_evaluation_number",
     )
-    issued = facts.get("collateral_issued")
+    issued_s = facts.get("collateral_issued_s")
     oldest = now - timedelta(days=platform.max_collateral_age_days)
     found.check(
         f"{kind}/8 collateral age",
-        isinstance(issued, datetime) and issued >= oldest,
+        type(issued_s) is int and issued_s >= oldest.timestamp(),
         element=HARDWARE_ELEMENT,
         code=COLLATERAL_EXPIRED,
-        got=shown(issued),
-        wanted=f"issued at {oldest.isoformat()} or later",
+        got=shown(issued_s),
+        wanted=f"issued at {int(oldest.timestamp())} ({oldest.isoformat()}) or later",
         key=f"{kind}.max_collateral_age_days",
     )
     for fact, flag in _PROPERTIES.items():

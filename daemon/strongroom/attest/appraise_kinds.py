@@ -72,7 +72,7 @@ def check_snp(facts: Facts, snp: Snp | None, found: Findings) -> None:
             element=IDENTITY_ELEMENT,
             code=IDENTITY,
             got=shown(csp_id),
-            wanted=", ".join(snp.csp_ids) or "no provider: none is listed",
+            wanted=shown(snp.csp_ids) if snp.csp_ids else "no provider: none is listed",
             key="sev-snp.csp_ids",
         )
     if snp.chip_ids is not None:

@@ -106,7 +106,7 @@ def check_config(kind: str, facts: Facts, entry: Entry | None, known: frozenset[
             element=CONFIGURATION,
             code=CONFIG,
             got=config.hex(),
-            wanted=" or ".join(sorted(map(shown, known))) if known else "one that the vault or the policy names",
+            wanted=shown(tuple(sorted(known))) if known else "one that the vault or the policy names",
             key="" if known is not None else f"accept.{kind}",
         )
     field = _CONFIG_FIELDS.get(kind)

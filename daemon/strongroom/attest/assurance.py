@@ -10,7 +10,7 @@ from typing import Final
 
 from strongroom.attest.evidence import HARDWARE, NO_ASSURANCE, VTPM, VTPM_UNTRUSTED
 
-__all__ = ["CLASSES", "CLASSES_OF", "INSECURE_KINDS", "KINDS", "LOCAL", "is_at_least", "strongest"]
+__all__ = ["CLASSES", "CLASSES_OF", "INSECURE_KINDS", "KINDS", "LOCAL", "is_at_least"]
 
 LOCAL: Final = "local"
 """What a run without any evidence has. A secret that asks for no more may be read by runs of the host itself."""
@@ -34,8 +34,3 @@ def is_at_least(found: str, wanted: str) -> bool:
     """Whether the class ``found`` is as strong as ``wanted``. A word that is no class is never enough, and no demand
     that can be met."""
     return found in CLASSES and wanted in CLASSES and CLASSES.index(found) >= CLASSES.index(wanted)
-
-
-def strongest(*classes: str) -> str:
-    """The strongest of ``classes``. Raises ``ValueError`` for a word that is no class."""
-    return max(classes, key=CLASSES.index)

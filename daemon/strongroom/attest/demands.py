@@ -94,7 +94,7 @@ def shown(value: object) -> str:
     if isinstance(value, tuple | list | frozenset):
         parts = [f"{each[0]}={shown(each[1])}" if _is_pair(each) else shown(each) for each in value]
         return ", ".join(parts)[:SHOWN_MAX] or "none"
-    return "nothing" if value is None else str(value)[:SHOWN_MAX]
+    return "nothing" if value is None else str(value)[:SHOWN_MAX] or "an empty text"
 
 
 def _is_equal(found: object, wanted: Value) -> bool:

@@ -10,10 +10,16 @@ from collections.abc import Mapping
 from typing import Final
 
 from strongroom.attest.checks import FAILED, NOT_CHECKED, PASSED, WARNED, Check
-from strongroom.attest.demands import CONFIGURATION, EXECUTABLES, HARDWARE_ELEMENT, IDENTITY_ELEMENT
-from strongroom.attest.ear import CHECKS_MAX, VECTOR
+from strongroom.attest.demands import (
+    CONFIGURATION,
+    EXECUTABLES,
+    HARDWARE_ELEMENT,
+    IDENTITY_ELEMENT,
+    RUNTIME_OPAQUE,
+)
+from strongroom.attest.ear import CHECKS_MAX
 
-__all__ = ["AFFIRMED", "CONTRADICTED", "NO_STATEMENT", "UNRECOGNISED", "WARNING_VALUE", "Findings"]
+__all__ = ["AFFIRMED", "CONTRADICTED", "ELEMENTS", "NO_STATEMENT", "UNRECOGNISED", "WARNING_VALUE", "Findings"]
 
 NO_STATEMENT: Final = 0
 AFFIRMED: Final = 2
@@ -22,6 +28,8 @@ CONTRADICTED: Final = 96
 UNRECOGNISED: Final = 97
 """Hardware or an instance that is not recognised: the value of every simulation."""
 MANDATORY: Final = (HARDWARE_ELEMENT, EXECUTABLES, CONFIGURATION)
+ELEMENTS: Final = (CONFIGURATION, EXECUTABLES, HARDWARE_ELEMENT, IDENTITY_ELEMENT, RUNTIME_OPAQUE)
+"""What is spoken of. Nothing is claimed of the others: file system, storage, and where data come from."""
 _UNRECOGNISED_ELEMENTS: Final = frozenset({IDENTITY_ELEMENT})
 
 
@@ -33,7 +41,7 @@ class Findings:
     def __init__(self, file: str) -> None:
         """``file`` is the policy's, for the lines that checks name."""
         self._file = file
-        self._values: dict[str, list[int]] = {name: [] for name in VECTOR}
+        self._values: dict[str, list[int]] = {name: [] for name in ELEMENTS}
         self.checks: list[Check] = []
 
     def check(
@@ -55,6 +63,12 @@ class Findings:
         self._add(check, outcome, element, AFFIRMED if is_held else failed, code, got, wanted, key)
         return is_held
 
+    def gate(self, check: str, is_held: bool, *, element: str, code: str, got: str, wanted: str, key: str = "") -> bool:
+        """Write down a check that stands before the others: it can speak against ``element``, and not for it."""
+        outcome, value = (PASSED, None) if is_held else (FAILED, CONTRADICTED)
+        self._add(check, outcome, element, value, code, got, wanted, key)
+        return is_held
+
     def warn(self, check: str, *, element: str, code: str, got: str, wanted: str, key: str) -> None:
         """Write down something that the policy puts up with."""
         self._add(check, WARNED, element, WARNING_VALUE, code, got, wanted, key)
@@ -69,7 +83,7 @@ class Findings:
 
     def vector(self, *, is_bound: bool) -> Mapping[str, int]:
         """The numbers. What is not bound to anything is never affirming."""
-        numbers = {name: self._number(name) for name in sorted(VECTOR)}
+        numbers = {name: self._number(name) for name in ELEMENTS}
         if not is_bound:
             return {name: NO_STATEMENT if number == AFFIRMED else number for name, number in numbers.items()}
         return numbers
@@ -83,7 +97,7 @@ class Findings:
         return min(values)
 
     def _add(
-        self, check: str, outcome: str, element: str, value: int, code: str, got: str, wanted: str, key: str
+        self, check: str, outcome: str, element: str, value: int | None, code: str, got: str, wanted: str, key: str
     ) -> None:
         if len(self.checks) >= CHECKS_MAX:
             raise OverflowError(f"more than {CHECKS_MAX} checks")
@@ -98,4 +112,5 @@ class Findings:
                 code=code if is_code_shown else "",
             )
         )
-        self._values[element].append(value)
+        if value is not None:
+            self._values[element].append(value)

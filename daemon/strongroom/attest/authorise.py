@@ -1,0 +1,186 @@
+"""Authorisation: whether an appraised execution may have the secrets that it asks for. All of them, or none.
+
+Rule 1: the report must be about this very execution, and made under the policy that is in force.
+Rule 2: only affirming evidence is enough. A warning is, where the policy says so in two places; a simulation is, at a
+vault for tests, for secrets that were made for tests.
+Rule 3: the class must reach what the policy, the owner's manifest and the secret itself each ask for.
+Source: contracts/attestation.md 14.1 step 4.5, 16.1 and 17.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from strongroom.attest.appraisal_report import AppraisalReport
+from strongroom.attest.assurance import INSECURE_KINDS, is_at_least
+from strongroom.attest.checks import WARNED, Check
+from strongroom.attest.codes import (
+    ASSURANCE_TOO_LOW,
+    BINDING,
+    INSECURE_KIND,
+    NOT_AUTHORISED,
+    POLICY_INVALID,
+    VERIFIER_FAILED,
+)
+from strongroom.attest.demands import HARDWARE_ELEMENT
+from strongroom.attest.ear import AFFIRMING, CONTRAINDICATED, WARNING, tier_of
+from strongroom.attest.evidence import HARDWARE, NO_ASSURANCE, is_same
+from strongroom.attest.findings import UNRECOGNISED
+from strongroom.attest.manifest import Manifest, ManifestGrant
+from strongroom.attest.policy import TEST, Policy
+from strongroom.attest.runtime_data import RuntimeData
+from strongroom.errors import EvidenceRejected
+
+__all__ = ["Grant", "SecretRule", "authorise"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretRule:
+    """What a secret itself asks for: the least class, and whether it was made for tests."""
+
+    min_assurance: str = HARDWARE
+    is_test_only: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """What may be released, and why: (namespace, key) of the secrets in the order of the runtime data; the class; and
+    the lines of the policy without which it would have been refused, for the audit record."""
+
+    secrets: tuple[tuple[str, str], ...]
+    assurance: str
+    is_insecure: bool
+    manifest_sha256: bytes
+    policy_sha256: bytes
+    policy_epoch: int
+    policy_refs: tuple[str, ...]
+
+
+def authorise(
+    report: AppraisalReport,
+    data: RuntimeData,
+    manifest: Manifest,
+    rules: Mapping[tuple[str, str], SecretRule],
+    policy: Policy,
+    *,
+    accepts_simulated: bool,
+) -> Grant:
+    """What may be released. Raises ``EvidenceRejected`` with the code of the first reason why nothing may.
+
+    ``rules`` are those of the secrets that the vault holds. ``accepts_simulated`` is the vault's own switch for
+    simulations, the second of two that both must be on.
+    """
+    _check_report(report, data, policy)
+    is_insecure = report.kind in INSECURE_KINDS
+    refs = _check_simulated(report, policy, accepts_simulated) if is_insecure else _check_status(report, policy)
+    assurance = NO_ASSURANCE if is_insecure else report.assurance
+    grant = _grant_of(manifest, data)
+    for name in data.secrets:
+        _check_secret(name, grant, rules, assurance, is_insecure=is_insecure)
+    if not is_at_least(assurance, policy.release.min_assurance):
+        _too_low("release min_assurance", assurance, policy.release.min_assurance)
+    return Grant(
+        secrets=data.secrets,
+        assurance=assurance,
+        is_insecure=is_insecure,
+        manifest_sha256=manifest.sha256(),
+        policy_sha256=policy.sha256,
+        policy_epoch=policy.epoch,
+        policy_refs=refs,
+    )
+
+
+def _check_report(report: AppraisalReport, data: RuntimeData, policy: Policy) -> None:
+    """Refuse a report about something else, and one that was made under another policy."""
+    if report.kind != data.kind:
+        raise EvidenceRejected(BINDING, "release kind", got=report.kind, wanted=data.kind)
+    if not is_same(report.policy_sha256, policy.sha256):
+        got, wanted = report.policy_sha256.hex(), policy.sha256.hex()
+        raise EvidenceRejected(POLICY_INVALID, "release policy", got=got, wanted=wanted)
+    report_data = data.report_data()
+    if not is_same(report.report_data, report_data):
+        refusal = report.refusal
+        if refusal is not None:
+            raise _refused(refusal)
+        got = report.report_data.hex() or "evidence that is bound to nothing"
+        raise EvidenceRejected(BINDING, "release report_data", got=got, wanted=report_data.hex())
+
+
+def _check_status(report: AppraisalReport, policy: Policy) -> tuple[str, ...]:
+    """The lines that a warning needs, none for affirming evidence. Raises for everything else."""
+    is_bad = report.status == CONTRAINDICATED or any(
+        not each.is_passed and each.outcome != WARNED for each in report.checks
+    )
+    hardware = tier_of(report.vector.get(HARDWARE_ELEMENT, UNRECOGNISED))
+    if not is_bad and report.status == AFFIRMING and hardware == AFFIRMING and report.refusal is None:
+        return ()
+    warned = [each for each in report.checks if each.outcome == WARNED]
+    if not is_bad and warned and report.status == WARNING and policy.release.require == WARNING:
+        return (*(each.policy_ref for each in warned), policy.where("release.require"))
+    if report.refusal is not None:
+        raise _refused(report.refusal)
+    raise EvidenceRejected(VERIFIER_FAILED, "release status", got=report.status, wanted=policy.release.require)
+
+
+def _check_simulated(report: AppraisalReport, policy: Policy, accepts_simulated: bool) -> tuple[str, ...]:
+    """The line that a simulation needs. Refuse unless everything but its hardware holds, and both switches are on."""
+    key = policy.where("insecure.allow_kinds")
+    if policy.profile != TEST or report.kind not in policy.insecure.allow_kinds:
+        wanted = f"a test policy that lists it in {key}"
+        raise EvidenceRejected(INSECURE_KIND, "release insecure kind", got=report.kind, wanted=wanted)
+    if not accepts_simulated:
+        wanted = "a vault that was started with --insecure-accept-simulated-tee"
+        raise EvidenceRejected(INSECURE_KIND, "release insecure kind", got=report.kind, wanted=wanted)
+    others = [each for each in report.checks if not each.is_passed and each.code != INSECURE_KIND]
+    if others:
+        raise _refused(others[0])
+    bad = {name for name, value in report.vector.items() if tier_of(value) in {WARNING, CONTRAINDICATED}}
+    if bad != {HARDWARE_ELEMENT} or report.vector[HARDWARE_ELEMENT] != UNRECOGNISED:
+        wanted = f"nothing against it but {HARDWARE_ELEMENT} {UNRECOGNISED}"
+        raise EvidenceRejected(VERIFIER_FAILED, "release insecure kind", got=", ".join(sorted(bad)), wanted=wanted)
+    return (key,)
+
+
+def _grant_of(manifest: Manifest, data: RuntimeData) -> ManifestGrant:
+    execution = data.execution
+    if manifest.owner != execution.owner:
+        got = f"a manifest of {manifest.owner}"
+        raise EvidenceRejected(NOT_AUTHORISED, "manifest owner", got=got, wanted=f"one of {execution.owner}")
+    grant = manifest.grant_for(execution)
+    if grant is None:
+        got = (
+            f"workflow {execution.workflow_id}, binary {execution.binary_sha256.hex()}, "
+            f"config {execution.config_sha256.hex()}"
+        )
+        raise EvidenceRejected(NOT_AUTHORISED, "manifest grant", got=got, wanted="a grant for these three together")
+    return grant
+
+
+def _check_secret(
+    name: tuple[str, str],
+    grant: ManifestGrant,
+    rules: Mapping[tuple[str, str], SecretRule],
+    assurance: str,
+    *,
+    is_insecure: bool,
+) -> None:
+    spelled = "/".join(name)
+    granted, rule = grant.secrets.get(name), rules.get(name)
+    # One answer for both: whoever is not granted a secret does not learn whether it exists.
+    if granted is None or rule is None:
+        wanted = f"a grant of {spelled} to this workflow, and the secret in the vault"
+        raise EvidenceRejected(NOT_AUTHORISED, "manifest secret", got="not both", wanted=wanted)
+    if is_insecure and not rule.is_test_only:
+        _too_low(f"secret {spelled}", "a simulation", "a secret made with --test-only, or hardware")
+    for needed in (granted, rule.min_assurance):
+        if not is_at_least(assurance, needed):
+            _too_low(f"secret {spelled}", assurance, needed)
+
+
+def _too_low(check: str, got: str, wanted: str) -> None:
+    raise EvidenceRejected(ASSURANCE_TOO_LOW, check, got=got, wanted=wanted)
+
+
+def _refused(check: Check) -> EvidenceRejected:
+    where = f" ({check.policy_ref})" if check.policy_ref else ""
+    code = check.code or VERIFIER_FAILED
+    return EvidenceRejected(code, check.id, got=check.got, wanted=f"{check.wanted}{where}")

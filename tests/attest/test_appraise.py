@@ -1,0 +1,251 @@
+"""Appraisal of every kind: what is affirming, what never is, and releases that do not mix."""
+
+import builtins
+import socket
+import time
+from dataclasses import replace
+
+import pytest
+
+from strongroom.attest import codes
+from strongroom.attest.appraise import Expected, appraise
+from strongroom.attest.checks import FAILED, NOT_CHECKED
+from tests.fakes.policies import (
+    CONFIG,
+    HARDWARE_KINDS,
+    NOW,
+    RELEASES,
+    SIMULATED_KINDS,
+    appraised,
+    changed,
+    claims,
+    data,
+    hexed,
+    of,
+    policy,
+    values,
+)
+
+ELEMENTS = ("configuration", "executables", "hardware", "instance-identity", "runtime-opaque")
+
+
+def vector(report):
+    return tuple(report.vector[name] for name in ELEMENTS)
+
+
+VECTORS = {
+    "nitro": (2, 2, 2, 0, 2),
+    "sev-snp": (2, 2, 2, 0, 2),
+    "az-snp-vtpm": (2, 2, 2, 0, 2),
+    "tdx": (2, 2, 2, 0, 2),
+    "sgx": (2, 2, 2, 0, 2),
+    "tpm2": (2, 2, 2, 2, 0),
+    "insecure-swtpm": (2, 2, 97, 0, 0),
+    "insecure-software": (2, 2, 97, 0, 0),
+}
+
+
+@pytest.mark.parametrize("kind", HARDWARE_KINDS)
+def test_evidence_of_every_kind_can_be_affirming(kind):
+    report = appraised(claims(kind))
+    assert [each for each in report.checks if not each.is_passed] == []
+    assert vector(report) == VECTORS[kind]
+    assert (report.status, report.code, report.refusal) == ("affirming", None, None)
+    assert (report.kind, report.entry, report.policy_epoch) == (kind, "runner-1.4.0", 7)
+    assert report.assurance == ("vtpm" if kind == "tpm2" else "hardware")
+    assert report.is_bound
+    assert report.report_data == data(kind).report_data()
+
+
+@pytest.mark.parametrize("kind", SIMULATED_KINDS)
+def test_a_simulation_is_contraindicated_for_its_hardware_and_nothing_else(kind):
+    report = appraised(claims(kind))
+    assert vector(report) == VECTORS[kind]
+    assert (report.status, report.code, report.assurance) == ("contraindicated", codes.INSECURE_KIND, "none")
+    (failed,) = [each for each in report.checks if not each.is_passed]
+    assert "INSECURE SIMULATION" in failed.got
+    assert failed.policy_ref == "policy.toml:insecure.allow_kinds"
+
+
+@pytest.mark.parametrize("kind", SIMULATED_KINDS)
+def test_a_verifier_that_gives_a_simulation_more_is_not_believed(kind):
+    for assurance in ("hardware", "vtpm", "local", ""):
+        report = appraised(claims(kind, assurance=assurance or "x"))
+        assert report.vector["hardware"] == 97
+        assert [each.code for each in report.checks][:2] == [codes.INSECURE_KIND, codes.UNSUPPORTED_KIND]
+
+
+@pytest.mark.parametrize("kind", HARDWARE_KINDS)
+def test_a_class_that_the_kind_cannot_reach_is_refused(kind):
+    report = appraised(claims(kind, assurance="none"))
+    assert (report.code, report.status) == (codes.UNSUPPORTED_KIND, "contraindicated")
+
+
+@pytest.mark.parametrize("kind", [*HARDWARE_KINDS, *SIMULATED_KINDS])
+@pytest.mark.parametrize("how", ["unbound claims", "no runtime data", "runtime data of another kind"])
+def test_what_is_not_bound_is_never_affirming(kind, how):
+    found = claims(kind, is_bound=how != "unbound claims")
+    expected = {"data": data("nitro" if kind != "nitro" else "tdx")} if "another" in how else {}
+    if how == "no runtime data":
+        expected = {"data": None}
+    report = appraised(found, **expected)
+    assert report.status != "affirming"
+    assert 2 not in report.vector.values()
+    assert (report.is_bound, report.report_data) == (False, b"")
+    binding = report.checks[-1]
+    assert (binding.id, binding.code) == ("binding", codes.BINDING)
+    assert binding.outcome == (FAILED if "another" in how else NOT_CHECKED)
+
+
+def test_without_runtime_data_what_they_would_say_is_not_checked():
+    report = appraised(claims("nitro", is_bound=False), data=None)
+    assert report.code is None
+    skipped = [each.id for each in report.checks if each.outcome == NOT_CHECKED]
+    assert skipped == ["runner svn", "enclave configuration", "binding"]
+    assert report.refusal.code == codes.RUNNER_SVN
+
+
+@pytest.mark.parametrize("kind", [*HARDWARE_KINDS, *SIMULATED_KINDS])
+def test_every_fact_that_is_missing_or_of_another_type_refuses(kind):
+    good = appraised(claims(kind))
+    for name in claims(kind).facts:
+        for value in (..., None, "other", object()):
+            report = appraised(claims(kind, **{name: value}))
+            ignored = name in {"pcr3", "pcr4", "host_data", "mr_config_id", "config_id", "rtmr0", "rtmr3", "mr_enclave"}
+            ignored |= name in {"id_key_digest", "author_key_digest", "chip_id", "signing_key", "firmware_version"}
+            ignored |= name in {"dynamic_platform", "cached_keys", "smt"} and value is None
+            ignored |= name in {"smt_allowed", "tee_tcb_svn2"} or (kind == "insecure-swtpm" and name == "ak_name")
+            if ignored:
+                continue
+            assert report.code not in {None, good.code} or report.status == "contraindicated", (name, value)
+            assert report.status == "contraindicated", (name, value)
+            if kind not in SIMULATED_KINDS:
+                assert report.code is not None
+
+
+def test_facts_that_break_appraisal_itself_are_contraindicated_with_a_code_of_their_own():
+    class Breaking(dict):
+        def __iter__(self):
+            raise RuntimeError("out of order")
+
+    for facts in ({"pcrs": Breaking({1: b""})}, {"advisories": ([],)}):
+        report = appraised(claims("tdx", **facts))
+        assert (report.code, report.status, report.assurance) == (codes.VERIFIER_FAILED, "contraindicated", "none")
+        assert set(report.vector.values()) == {96}
+        assert (report.is_bound, report.entry) == (False, "")
+        assert report.checks[0].got in {"RuntimeError", "TypeError"}
+
+
+def test_a_kind_without_its_section_is_refused():
+    for kind in HARDWARE_KINDS:
+        report = appraised(claims(kind), changed(values(), f"accept/{kind}"))
+        assert (report.code, report.status) == (codes.UNSUPPORTED_KIND, "contraindicated")
+        assert report.refusal.policy_ref == f"policy.toml:accept.{kind}"
+        assert 2 not in report.vector.values()
+
+
+def test_a_kind_that_nobody_knows_is_refused():
+    report = appraised(replace(claims("nitro"), kind="quantum"), data=data("nitro"))
+    assert (report.code, report.status) == (codes.UNSUPPORTED_KIND, "contraindicated")
+
+
+def two(kind, path, value):
+    """A policy with a second release that differs in one field."""
+    first = {"name": "first", **RELEASES[kind]}
+    second = changed({**first, "name": "second"}, path, value)
+    kinds = (kind,) if kind in SIMULATED_KINDS else HARDWARE_KINDS
+    return changed(values(kinds), f"accept/{kind}", [first, second])
+
+
+def test_any_one_of_several_releases_is_enough():
+    rules = two("nitro", "pcr0", hexed("new"))
+    assert appraised(claims("nitro"), rules).entry == "first"
+    assert appraised(claims("nitro", pcr0=of("new")), rules).entry == "second"
+
+
+def test_fields_of_two_releases_are_never_mixed():
+    second = {name: hexed(f"second {name}") for name in ("pcr0", "pcr1", "pcr2")}
+    rules = changed(values(), "accept/nitro", [{"name": "first", **RELEASES["nitro"]}, {"name": "second", **second}])
+    assert appraised(claims("nitro", **{n: bytes.fromhex(v) for n, v in second.items()}), rules).entry == "second"
+    for name, value in second.items():
+        report = appraised(claims("nitro", **{name: bytes.fromhex(value)}), rules)
+        assert (report.code, report.entry) == (codes.MEASUREMENT, "")
+        assert report.refusal.policy_ref == f"policy.toml:accept.nitro.first.{name}"
+        assert report.refusal.got == value
+        assert report.refusal.wanted == hexed(name)
+
+
+def test_the_release_that_is_explained_is_the_one_whose_code_was_meant():
+    rules = two("sev-snp", "measurement", hexed("new"))
+    rules = changed(rules, "accept/sev-snp/0/vmpl", [1])
+    report = appraised(claims("sev-snp"), rules)
+    assert report.code == codes.PRIVILEGE
+    assert report.refusal.policy_ref == "policy.toml:accept.sev-snp.first.vmpl"
+    assert "first is the nearest" in report.checks[-4].got
+
+
+def test_an_older_runner_is_refused():
+    old = replace(data("nitro"), runner=replace(data("nitro").runner, svn=0))
+    report = appraised(claims("nitro"), data=old)
+    assert (report.code, report.vector["executables"]) == (codes.RUNNER_SVN, 96)
+    assert report.refusal.policy_ref == "policy.toml:min_runner_svn"
+
+
+def configured(known, in_policy, found=CONFIG):
+    rules = values()
+    if in_policy is not None:
+        rules = changed(rules, "accept/nitro/0/enclave_configs", [each.hex() for each in in_policy])
+    bound = replace(data("nitro"), enclave_config_sha256=found)
+    return appraised(claims("nitro"), rules, data=bound, enclave_configs=known)
+
+
+OTHER = of("other config", 32)
+
+
+@pytest.mark.parametrize(
+    ("known", "in_policy", "is_good"),
+    [
+        ({CONFIG}, None, True),
+        (None, {CONFIG}, True),
+        ({CONFIG, OTHER}, {CONFIG}, True),
+        (None, {OTHER, CONFIG}, True),
+        (None, None, False),
+        (set(), None, False),
+        (None, (), False),
+        ({OTHER}, None, False),
+        (None, {OTHER}, False),
+        ({CONFIG}, {OTHER}, False),
+        ({OTHER}, {CONFIG}, False),
+    ],
+)
+def test_somebody_must_say_which_configuration_is_good_and_whoever_does_is_heeded(known, in_policy, is_good):
+    report = configured(frozenset(known) if known is not None else None, in_policy)
+    assert report.code == (None if is_good else codes.CONFIG)
+    assert report.vector["configuration"] == (2 if is_good else 96)
+
+
+def test_a_release_that_names_configurations_does_not_speak_for_another():
+    rules = two("nitro", "pcr0", hexed("new"))
+    rules = changed(rules, "accept/nitro/1/enclave_configs", [CONFIG.hex()])
+    assert appraised(claims("nitro", pcr0=of("new")), rules, enclave_configs=None).status == "affirming"
+    assert appraised(claims("nitro"), rules, enclave_configs=None).code == codes.CONFIG
+
+
+def test_a_fact_cannot_stand_in_for_the_configuration_of_the_runtime_data():
+    rules = changed(values(), "accept/nitro/0/enclave_configs", [OTHER.hex()])
+    report = appraised(claims("nitro", enclave_config_sha256=OTHER), rules, enclave_configs=None)
+    assert report.code == codes.CONFIG
+
+
+def test_appraising_touches_no_clock_no_network_and_no_file(monkeypatch):
+    def touched(*_arguments, **_named):
+        raise AssertionError("appraisal is pure")
+
+    rules, expected = policy(), Expected(data=data("tdx"), enclave_configs=frozenset({CONFIG}))
+    with monkeypatch.context() as patched:
+        for name in ("time", "time_ns", "monotonic", "monotonic_ns"):
+            patched.setattr(time, name, touched)
+        patched.setattr(socket, "socket", touched)
+        patched.setattr(builtins, "open", touched)
+        report = appraise(claims("tdx"), rules, expected, now=NOW)
+    assert report.status == "affirming"
