@@ -10,9 +10,9 @@ Source: contracts/attestation.md 8.
 from datetime import datetime
 from typing import Any, Final
 
-from strongroom.attest.codes import ALGORITHM, REVOKED
+from strongroom.attest.codes import ALGORITHM, CHAIN, REVOKED
 from strongroom.attest.collateral import Collateral, chain_in, check_collateral, parse_collateral
-from strongroom.attest.dcap_library import fmspc_of, library, verified_claims
+from strongroom.attest.dcap_library import fmspc_of, verified_claims
 from strongroom.attest.evidence import (
     HARDWARE,
     Binding,
@@ -33,7 +33,9 @@ from strongroom.errors import EvidenceRejected
 __all__ = ["verify_sgx", "verify_tdx"]
 
 REVOKED_STATUS: Final = "Revoked"
+UP_TO_DATE: Final = "UpToDate"
 ADVISORIES_MAX: Final = 256
+PATH_MIN: Final = 3
 _TEES: Final = {"sgx": SGX, "tdx": TDX}
 _PROPERTIES: Final = ("dynamic_platform", "cached_keys", "smt_enabled")
 _TRUTHS: Final = {"True": True, "False": False}
@@ -74,11 +76,10 @@ def _verify(
     check_size(f"{kind}/size", evidence.body, limits.quote_bytes_max)
     quote = parse_quote(kind, evidence.body, _TEES[kind])
     collateral = parse_collateral(f"{kind}/collateral", evidence.endorsements, limits)
-    root = _check_chain(f"{kind}/chain", quote, anchors, now, limits)
-    library(kind)
+    path = _checked_path(f"{kind}/chain", quote, anchors, now, limits)
     fmspc = fmspc_of(kind, quote.raw)
-    check_collateral(f"{kind}/collateral", collateral, fmspc=fmspc, anchors=anchors, now=now)
-    found = verified_claims(kind, quote.raw, collateral.text, root.der, now)
+    check_collateral(f"{kind}/collateral", collateral, fmspc=fmspc, path=path, anchors=anchors, now=now)
+    found = verified_claims(kind, quote.raw, collateral.text, path[0].der, now)
     facts = {**quote.fields, **_platform(found, collateral)}
     facts.update(fmspc=fmspc.lower(), version=quote.version, qe_svn=quote.qe_svn, pce_svn=quote.pce_svn)
     if facts["tcb_status"] == REVOKED_STATUS:
@@ -88,24 +89,29 @@ def _verify(
     return Claims(kind=kind, assurance=HARDWARE, is_bound=expected is not None, evidence=quote.raw, facts=facts)
 
 
-def _check_chain(
+def _checked_path(
     check: str, quote: Quote, anchors: frozenset[str], now: datetime, limits: EvidenceLimits
-) -> Certificate:
-    """The root of the platform's key, once the whole path from it is right."""
+) -> list[Certificate]:
+    """From the pinned root to the certificate of the platform's key."""
     path = chain_in(check, quote.pck_chain, limits)[::-1]
     for each in path:
         if each.key.kind != ECDSA_P256 or each.signature_hash != "sha256":
             got = f"{each.key.kind} signed with {each.signature_hash or 'no hash'}"
             raise EvidenceRejected(ALGORITHM, f"{check} keys", got=got, wanted=f"{ECDSA_P256} signed with sha256")
     check_path(check, path, anchors=anchors, now=now)
-    return path[0]
+    if len(path) < PATH_MIN:
+        raise EvidenceRejected(CHAIN, check, got=f"{len(path)} certificates", wanted="a root, an authority and a leaf")
+    return path
 
 
 def _platform(found: Json, collateral: Collateral) -> dict[str, Any]:  # Any: texts, numbers and tuples, as facts are
     tcb = found.object("tcb")
+    quoting = found.object("qe").object("tcb_level").text("tcbStatus")
+    status = tcb.text("status")
     pck = found.object("platform").object("pck")
     return {
-        "tcb_status": tcb.text("status"),
+        # The library merges the two, and does not let every status of the quoting enclave through.
+        "tcb_status": quoting if status == UP_TO_DATE else status,
         "advisories": tuple(str(each) for each in tcb.list("advisory_ids", count_max=ADVISORIES_MAX)),
         "evaluation_number": min(collateral.evaluation_number, tcb.number("eval_data_number", end=2**31)),
         "collateral_issued": collateral.issued_at,

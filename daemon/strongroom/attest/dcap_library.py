@@ -18,7 +18,6 @@ from strongroom.attest.codes import (
     COLLATERAL_MISSING,
     CONFIG,
     DEBUG,
-    EXPIRED,
     IDENTITY,
     MALFORMED,
     NOT_YET_VALID,
@@ -36,22 +35,20 @@ __all__ = ["TEXTS", "fmspc_of", "library", "verified_claims"]
 
 TEXTS: Final = (
     ("No matching TCB level found", TCB),
-    ("No matching QE TCB level found", TCB),
-    ("TDX module TCB level", TCB),
+    ("TDX module TCB level check", TCB),
+    ("current TDX TCB", TCB),
+    ("Unrecognized TCB status", TCB),
     ("TCB status is invalid: Revoked", REVOKED),
-    ("CertRevoked", REVOKED),
-    ("UnknownRevocationStatus", COLLATERAL_MISSING),
     ("Fmspc mismatch", COLLATERAL_MISSING),
     ("TCB info in the collateral", COLLATERAL_MISSING),
     ("Unsupported QE Identity id/version", COLLATERAL_MISSING),
     ("No TCB levels found in QE Identity", COLLATERAL_MISSING),
+    ("TDX TCB Info is missing", COLLATERAL_MISSING),
     ("issue date is in the future", NOT_YET_VALID),
     ("TCBInfo expired", COLLATERAL_EXPIRED),
     ("QE Identity expired", COLLATERAL_EXPIRED),
     ("CrlExpired", COLLATERAL_EXPIRED),
-    ("CertExpired", EXPIRED),
-    ("CertNotValidYet", NOT_YET_VALID),
-    ("UnknownIssuer", CHAIN),
+    ("Failed to verify certificate chain", CHAIN),
     ("ertificate chain is too short", CHAIN),
     ("Debug mode is enabled", DEBUG),
     ("TD profiling is enabled", DEBUG),
@@ -59,11 +56,10 @@ TEXTS: Final = (
     ("SEPT_VE_DISABLE is not enabled", CONFIG),
     ("SERVTD_EXT is enabled", PRIVILEGE),
     ("TD migration is enabled", PRIVILEGE),
-    ("service TD", PRIVILEGE),
+    ("Invalid MR service TD", PRIVILEGE),
     ("QE MRSIGNER mismatch", IDENTITY),
     ("QE ISVPRODID mismatch", IDENTITY),
-    ("TDX module MRSIGNER mismatch", IDENTITY),
-    ("TDX module SEAMATTRIBUTES mismatch", IDENTITY),
+    ("TDX module identity check", IDENTITY),
     ("Unknown QE vendor ID", IDENTITY),
     ("Unsupported DCAP attestation key type", ALGORITHM),
     ("Failed to decode", MALFORMED),
@@ -82,7 +78,7 @@ def library(check: str) -> Any:  # Any: a library without types
     except ImportError as error:
         raise EvidenceRejected(
             UNSUPPORTED_KIND,
-            f"{check} library",
+            f"{check}/library",
             got="no dcap-qvl",
             wanted="dcap-qvl 0.7",
             fix="install strongroom with its extra: pip install 'strongroom[dcap]'",
@@ -105,7 +101,7 @@ def verified_claims(check: str, quote: bytes, collateral: str, root: bytes, now:
         verifier = module.QuoteVerifier(root_ca_der=root)
         return verifier.verify_with_policy(quote, parsed, now_s, module.QuotePolicy.claims_only(now_s)).to_json()
 
-    return parse_json(f"{check} claims", str(_called(check, verify)).encode())
+    return parse_json(f"{check}/claims", str(_called(check, verify)).encode())
 
 
 def _called(check: str, call: Callable[[], Any]) -> Any:  # Any: what the library gives
@@ -114,10 +110,10 @@ def _called(check: str, call: Callable[[], Any]) -> Any:  # Any: what the librar
     except ValueError as error:
         text = str(error)
         code = next((code for part, code in TEXTS if part in text), SIGNATURE)
-        raise EvidenceRejected(code, f"{check} verification", got=text[:_SHOWN], wanted="a quote that holds") from error
+        raise EvidenceRejected(code, f"{check}/verification", got=text[:_SHOWN], wanted="a quote that holds") from error
     except BaseException as error:
         # A panic of Rust arrives as an exception that no ``except Exception`` sees. It must refuse like any other.
         if type(error).__name__ != _PANIC:
             raise
         got = f"the library gave up: {error}"[:_SHOWN]
-        raise EvidenceRejected(VERIFIER_FAILED, f"{check} verification", got=got, wanted="an answer") from error
+        raise EvidenceRejected(VERIFIER_FAILED, f"{check}/verification", got=got, wanted="an answer") from error

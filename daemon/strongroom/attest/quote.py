@@ -90,20 +90,20 @@ class Quote:
 
 def parse_quote(check: str, untrusted: bytes, tee: int) -> Quote:
     """The quote of this ``tee`` in ``untrusted``. ``check`` is the prefix of refusals. Raises ``EvidenceRejected``."""
-    reader = _Reader(f"{check} structure", untrusted)
+    reader = _Reader(f"{check}/structure", untrusted)
     version, key_type = reader.number(2), reader.number(2)
     found_tee = reader.number(4)
     qe_svn, pce_svn = reader.number(2), reader.number(2)
     vendor = reader.take(16)
     reader.take(20)
     if version not in {3, 4, 5}:
-        raise EvidenceRejected(UNSUPPORTED_VERSION, f"{check} version", got=str(version), wanted="3, 4 or 5")
+        raise EvidenceRejected(UNSUPPORTED_VERSION, f"{check}/version", got=str(version), wanted="3, 4 or 5")
     if found_tee != tee:
-        raise EvidenceRejected(UNSUPPORTED_KIND, f"{check} tee type", got=f"{found_tee:#x}", wanted=f"{tee:#x}")
+        raise EvidenceRejected(UNSUPPORTED_KIND, f"{check}/tee type", got=f"{found_tee:#x}", wanted=f"{tee:#x}")
     if key_type != ECDSA_P256:
-        raise EvidenceRejected(ALGORITHM, f"{check} key type", got=str(key_type), wanted="2, ECDSA P-256")
+        raise EvidenceRejected(ALGORITHM, f"{check}/key type", got=str(key_type), wanted="2, ECDSA P-256")
     if vendor != INTEL:
-        raise EvidenceRejected(IDENTITY, f"{check} vendor", got=vendor.hex(), wanted=INTEL.hex())
+        raise EvidenceRejected(IDENTITY, f"{check}/vendor", got=vendor.hex(), wanted=INTEL.hex())
     body = reader.take(_body_size(check, reader, version, tee))
     signature_data = reader.take(reader.number(4))
     _check_rest(check, reader.rest())
@@ -122,21 +122,21 @@ def _body_size(check: str, reader: "_Reader", version: int, tee: int) -> int:
     if version < 5:
         if (version, tee) not in _OLDER:
             got = f"version {version} for TEE type {tee:#x}"
-            raise EvidenceRejected(UNSUPPORTED_VERSION, f"{check} version", got=got, wanted="3 for SGX, 4 for TDX")
+            raise EvidenceRejected(UNSUPPORTED_VERSION, f"{check}/version", got=got, wanted="3 for SGX, 4 for TDX")
         return _OLDER[version, tee]
     kind, size = reader.number(2), reader.number(4)
     if kind not in _BODIES:
-        raise EvidenceRejected(UNSUPPORTED_VERSION, f"{check} body type", got=str(kind), wanted="1, 2 or 3")
+        raise EvidenceRejected(UNSUPPORTED_VERSION, f"{check}/body type", got=str(kind), wanted="1, 2 or 3")
     if _BODIES[kind] != (tee, size):
         wanted = f"{_BODIES[kind][1]} bytes for TEE type {_BODIES[kind][0]:#x}"
-        raise malformed(f"{check} body", got=f"{size} bytes for TEE type {tee:#x}", wanted=wanted)
+        raise malformed(f"{check}/body", got=f"{size} bytes for TEE type {tee:#x}", wanted=wanted)
     return size
 
 
 def _check_rest(check: str, rest: bytes) -> None:
     if any(rest) or len(rest) > PADDING_BYTES_MAX:
         got = f"{len(rest)} bytes after the end" + ("" if any(rest) else ", all zero")
-        raise malformed(f"{check} padding", got=got, wanted=f"nothing, or at most {PADDING_BYTES_MAX} zero bytes")
+        raise malformed(f"{check}/padding", got=got, wanted=f"nothing, or at most {PADDING_BYTES_MAX} zero bytes")
 
 
 def _fields(tee: int, body: bytes) -> dict[str, bytes | int | None]:
@@ -155,21 +155,21 @@ def _fields(tee: int, body: bytes) -> dict[str, bytes | int | None]:
 
 def _pck_chain(check: str, signature_data: bytes, version: int) -> bytes:
     """The PEM text: what follows the signatures is the report of the quoting enclave, and the chain of its key."""
-    reader = _Reader(f"{check} signature data", signature_data)
+    reader = _Reader(f"{check}/signature data", signature_data)
     reader.take(_SIGNATURE_AND_KEY)
     if version > 3:
         kind, size = reader.number(2), reader.number(4)
         if kind != _QE_REPORT_DATA or size != len(signature_data) - reader.at:
-            raise malformed(f"{check} signature data", got=f"type {kind}, {size} bytes", wanted="type 6, to the end")
+            raise malformed(f"{check}/signature data", got=f"type {kind}, {size} bytes", wanted="type 6, to the end")
     reader.take(_REPORT_AND_SIGNATURE)
     reader.take(reader.number(2))
     kind = reader.number(2)
     if kind != _PCK_CHAIN:
         wanted = "5, a certificate chain"
-        raise EvidenceRejected(UNSUPPORTED_VERSION, f"{check} certification data", got=f"type {kind}", wanted=wanted)
+        raise EvidenceRejected(UNSUPPORTED_VERSION, f"{check}/certification data", got=f"type {kind}", wanted=wanted)
     chain = reader.take(reader.number(4))
     if reader.rest():
-        raise malformed(f"{check} signature data", got=f"{len(reader.rest())} bytes after the chain", wanted="nothing")
+        raise malformed(f"{check}/signature data", got=f"{len(reader.rest())} bytes after the chain", wanted="nothing")
     return chain.rstrip(b"\0")
 
 

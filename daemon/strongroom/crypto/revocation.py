@@ -1,21 +1,41 @@
-"""Revocation lists (RFC 5280 section 5): from when to when one speaks. Who verifies it is said where it is used."""
+"""Revocation lists (RFC 5280 section 5): who signed one, from when to when it speaks, and whom it revokes."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 
+from strongroom.crypto.certificates import Certificate
 from strongroom.errors import InvalidInput
 
 __all__ = ["RevocationList", "load_revocation_list"]
 
 
-@dataclass(frozen=True, slots=True)
 class RevocationList:
-    """A list whose signature nobody has verified yet: when it was issued, and when the next one is due."""
+    """A list of revoked certificates. ``is_signed_by`` is for the caller to ask: nothing else verifies it."""
 
-    this_update: datetime
-    next_update: datetime
+    __slots__ = ("_parsed", "next_update", "this_update")
+
+    def __init__(self, parsed: x509.CertificateRevocationList, this_update: datetime, next_update: datetime) -> None:
+        """``load_revocation_list`` makes one."""
+        self._parsed = parsed
+        self.this_update = this_update
+        self.next_update = next_update
+
+    def is_signed_by(self, issuer: Certificate) -> bool:
+        """Whether ``issuer``'s key signed it and its name is the one that it gives."""
+        found = issuer._parsed  # noqa: SLF001 - the object of the library stays in this package
+        try:
+            # The library lets a list through whose key is of a kind that signs none; mypy knows which those are.
+            is_valid = self._parsed.is_signature_valid(found.public_key())  # type: ignore[arg-type] # it raises TypeError
+        except (ValueError, TypeError, UnsupportedAlgorithm):
+            return False
+        return is_valid and self._parsed.issuer == found.subject
+
+    def revokes(self, certificate: Certificate) -> bool:
+        """Whether it names the serial number of ``certificate``, which its signer must have issued."""
+        serial = certificate._parsed.serial_number  # noqa: SLF001 - see is_signed_by
+        return self._parsed.get_revoked_certificate_by_serial_number(serial) is not None
 
 
 def load_revocation_list(untrusted_der: bytes) -> RevocationList:
@@ -27,4 +47,4 @@ def load_revocation_list(untrusted_der: bytes) -> RevocationList:
         raise InvalidInput("SR-CERT-008", "this is no revocation list in DER", field="revocation list") from error
     if next_update is None:
         raise InvalidInput("SR-CERT-009", "this revocation list does not say until when", field="revocation list")
-    return RevocationList(this_update, next_update)
+    return RevocationList(parsed, this_update, next_update)
