@@ -93,6 +93,13 @@ def test_our_reading_of_a_quote_is_that_of_the_library():
         assert theirs.cert_chain_pem_bytes().rstrip(b"\0") == quote.pck_chain
 
 
+def test_a_quote_that_its_platform_describes_is_read_as_described():
+    cases()
+    theirs = json.loads((SAMPLES / "tdx" / "dstack_tdx-lite-getquote.json").read_text())
+    quote = parse_quote("tdx", bytes.fromhex(theirs["quote"]), TDX)
+    assert quote.report_data.hex() == theirs["report_data"]
+
+
 def test_the_platform_is_described_for_the_policy():
     found = outcome(evidence(case_of("tdx-v4")), "2025-06-20T12:00:00Z").facts
     assert (found["fmspc"], found["evaluation_number"], found["version"]) == ("b0c06f000000", 17, 4)

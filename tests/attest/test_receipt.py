@@ -1,21 +1,22 @@
 """Receipts: what holds offline, and what every change of one part is called."""
 
+import builtins
 import dataclasses
 import hashlib
+import socket
+import time
 from datetime import timedelta
 
-import cbor2
 import pytest
 
-from strongroom.attest import cbor
 from strongroom.attest.evidence import Evidence, EvidenceLimits
-from strongroom.attest.receipt import Receipt, decode_receipt
+from strongroom.attest.receipt import decode_receipt
 from strongroom.attest.receipt_check import check_receipt
 from strongroom.attest.result import sign_result
 from strongroom.attest.software import KIND, verify_insecure_software
 from strongroom.crypto.signing import SigningKey
 from strongroom.errors import EvidenceRejected
-from tests.fakes.golden_release import EXECUTION_KEY, VAULT_KEY, golden_result, runtime_data
+from tests.fakes.golden_release import EXECUTION_KEY, golden_result, runtime_data
 from tests.fakes.pki_software import NOW, authority
 from tests.fakes.receipts import evidence_of, receipt_of
 
@@ -65,24 +66,6 @@ def test_a_receipt_holds_as_a_whole_and_says_what_was_checked():
     assert found.claims.is_bound
     assert found.result.status == "succeeded"
     assert found.ear.status == "contraindicated"
-
-
-def test_a_receipt_is_one_file():
-    receipt = receipt_of()
-    assert decode_receipt(receipt.encode()) == receipt
-    assert cbor2.loads(receipt.encode()).keys() == {
-        "profile",
-        "protocol",
-        "result",
-        "runtime_data",
-        "evidence",
-        "endorsements",
-        "ear",
-        "vault_public_key",
-        "policy_sha256",
-        "assurance",
-        "vault",
-    }
 
 
 CHANGES = {
@@ -199,6 +182,21 @@ def test_a_verifier_that_breaks_refuses():
     assert found.claims is None
 
 
+def test_checking_touches_no_clock_no_network_and_no_file(monkeypatch):
+    receipt = receipt_of()
+
+    def touched(*_arguments, **_named):
+        raise AssertionError("checking is pure")
+
+    monkeypatch.setattr(socket, "socket", touched)
+    monkeypatch.setattr(builtins, "open", touched)
+    for name in ("time", "time_ns", "monotonic"):
+        monkeypatch.setattr(time, name, touched)
+    found = checked(decode_receipt(receipt.encode()))
+    monkeypatch.undo()
+    assert found.holds
+
+
 def test_a_receipt_without_checks_does_not_hold():
     found = checked(receipt_of())
     found.checks.clear()
@@ -211,61 +209,6 @@ def test_what_was_found_and_wanted_is_said():
     expected = hashlib.sha256(receipt_of().ear).hexdigest()
     (check,) = [each for each in checked(receipt_of()).checks if each.id == "result ear_sha256"]
     assert check.got == check.wanted == expected
-
-
-def changed(field, value):
-    whole = cbor2.loads(receipt_of().encode())
-    if value is ...:
-        del whole[field]
-    else:
-        whole[field] = value
-    return cbor.canonical(whole)
-
-
-WRONG = {
-    "another profile": ("profile", "strongroom/receipt/v2", "SR-ATTEST-004"),
-    "another protocol": ("protocol", "magic", "SR-ATTEST-001"),
-    "a class that does not exist": ("assurance", "total", "SR-ATTEST-001"),
-    "vault elsewhere": ("vault", "moon", "SR-ATTEST-001"),
-    "short vault key": ("vault_public_key", bytes(31), "SR-ATTEST-001"),
-    "result is text": ("result", "x", "SR-ATTEST-001"),
-    "result too large": ("result", bytes(4 * 1024 * 1024 + 1), "SR-ATTEST-002"),
-    "evidence too large": ("evidence", {"kind": "k", "media_type": "m", "body": bytes(65537)}, "SR-ATTEST-002"),
-    "evidence with endorsements": (
-        "evidence",
-        {"kind": "k", "media_type": "m", "body": b"", "endorsements": []},
-        "SR-ATTEST-001",
-    ),
-    "endorsements too large": ("endorsements", [bytes(200 * 1024)] * 2, "SR-ATTEST-002"),
-    "nine endorsements": ("endorsements", [b""] * 9, "SR-ATTEST-001"),
-    "endorsement is text": ("endorsements", [""], "SR-ATTEST-001"),
-    "ear too large": ("ear", bytes(64 * 1024 + 1), "SR-ATTEST-002"),
-    "no policy": ("policy_sha256", ..., "SR-ATTEST-001"),
-    "unknown field": ("pop", b"", "SR-ATTEST-001"),
-}
-
-
-@pytest.mark.parametrize("case", WRONG)
-def test_a_file_with_a_field_that_is_wrong_is_refused(case):
-    field, value, code = WRONG[case]
-    with pytest.raises(EvidenceRejected) as caught:
-        decode_receipt(changed(field, value))
-    assert caught.value.code == code
-
-
-def test_a_file_that_is_cut_longer_or_too_large_is_refused():
-    whole = receipt_of().encode()
-    for other in (
-        *(whole[:length] for length in range(0, len(whole), 13)),
-        whole + b"\0",
-        b"\xbf" + whole[1:] + b"\xff",
-    ):
-        with pytest.raises(EvidenceRejected) as caught:
-            decode_receipt(other)
-        assert caught.value.code == "SR-ATTEST-001"
-    with pytest.raises(EvidenceRejected) as caught:
-        decode_receipt(bytes(5 * 1024 * 1024 + 1))
-    assert caught.value.code == "SR-ATTEST-002"
 
 
 def test_every_flipped_byte_of_a_file_is_refused_or_does_not_hold():
@@ -281,11 +224,3 @@ def test_every_flipped_byte_of_a_file_is_refused_or_does_not_hold():
         # The media type is the one thing that nothing signs and nothing depends on.
         was = dataclasses.replace(receipt.evidence, media_type=receipt_of().evidence.media_type)
         assert not found.holds or dataclasses.replace(receipt, evidence=was) == receipt_of()
-
-
-def test_what_would_be_refused_is_not_written_either():
-    for wrong in (receipt_of(assurance="total"), receipt_of(vault_public_key=b""), receipt_of(protocol="")):
-        with pytest.raises(EvidenceRejected):
-            wrong.encode()
-    assert isinstance(receipt_of(), Receipt)
-    assert receipt_of().vault_public_key == VAULT_KEY.public
