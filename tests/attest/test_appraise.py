@@ -113,8 +113,8 @@ def test_every_fact_that_is_missing_or_of_another_type_refuses(kind):
             report = appraised(claims(kind, **{name: value}))
             ignored = name in {"pcr3", "pcr4", "host_data", "mr_config_id", "config_id", "rtmr0", "rtmr3", "mr_enclave"}
             ignored |= name in {"id_key_digest", "author_key_digest", "chip_id", "signing_key", "firmware_version"}
-            ignored |= name in {"dynamic_platform", "cached_keys", "smt"} and value is None
-            ignored |= name in {"smt_allowed", "tee_tcb_svn2"} or (kind == "insecure-swtpm" and name == "ak_name")
+            ignored |= name in {"dynamic_platform", "cached_keys", "smt_enabled", "mr_service_td"} and value is None
+            ignored |= name == "smt_allowed" or (kind == "insecure-swtpm" and name == "ak_name")
             if ignored:
                 continue
             assert report.code not in {None, good.code} or report.status == "contraindicated", (name, value)

@@ -1,7 +1,7 @@
 """A policy of every kind as values that tests change, and evidence, hand-made as claims, that it accepts."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 from strongroom.attest.appraise import Expected, appraise
@@ -122,10 +122,10 @@ INTEL_FACTS = {
     "tcb_status": "UpToDate",
     "advisories": (),
     "evaluation_number": 18,
-    "collateral_issued_s": int(NOW.timestamp()) - 86_400,
+    "collateral_issued": NOW - timedelta(days=1),
     "dynamic_platform": True,
     "cached_keys": True,
-    "smt": True,
+    "smt_enabled": True,
 }
 QUOTE_FACTS = {
     "pcrs": {0: of("p0", 32), 7: of("p7", 32)},
@@ -140,7 +140,6 @@ FACTS = {
     "tdx": {
         **INTEL_FACTS,
         "td_attributes": bytes.fromhex("0000001000000000"),
-        "tee_tcb_svn2": bytes(16),
         "mr_service_td": bytes(48),
         "mr_td": of("td"),
         "mr_config_id": bytes(48),

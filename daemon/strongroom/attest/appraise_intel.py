@@ -27,7 +27,7 @@ SGX_ATTRIBUTES_BYTES: Final = 16
 _PROPERTIES: Final = {
     "dynamic_platform": "allow_dynamic_platform",
     "cached_keys": "allow_cached_keys",
-    "smt": "allow_smt",
+    "smt_enabled": "allow_smt",
 }
 
 
@@ -37,11 +37,11 @@ def check_tdx(facts: Facts, found: Findings) -> None:
     got = shown(facts.get("td_attributes"))
     is_debug_free = bits is not None and not bits & TD_DEBUG_BITS
     found.check("tdx/8 debug", is_debug_free, element=HARDWARE_ELEMENT, code=DEBUG, got=got, wanted="bits 0 to 7 clear")
-    # TD 1.0 knows no service TD; a body that knows other fields of TD 1.5 must say that there is none.
-    service_td = facts.get("mr_service_td", b"" if "tee_tcb_svn2" not in facts else None)
+    # None is what TD 1.0 has, which knows no service TDs; a fact that is not there at all is something else.
+    service_td = facts.get("mr_service_td", "nothing was said of it")
     found.check(
         "tdx/8 service TD",
-        isinstance(service_td, bytes) and not any(service_td),
+        service_td is None or (isinstance(service_td, bytes) and not any(service_td)),
         element=CONFIGURATION,
         code=PRIVILEGE,
         got=shown(service_td),
@@ -101,15 +101,15 @@ def check_intel_platform(
         wanted=f"at least {platform.min_evaluation_number}",
         key=f"{kind}.min_evaluation_number",
     )
-    issued_s = facts.get("collateral_issued_s")
+    issued = facts.get("collateral_issued")
     oldest = now - timedelta(days=platform.max_collateral_age_days)
     found.check(
         f"{kind}/8 collateral age",
-        type(issued_s) is int and issued_s >= oldest.timestamp(),
+        isinstance(issued, datetime) and issued >= oldest,
         element=HARDWARE_ELEMENT,
         code=COLLATERAL_EXPIRED,
-        got=shown(issued_s),
-        wanted=f"issued at {int(oldest.timestamp())} ({oldest.isoformat()}) or later",
+        got=shown(issued),
+        wanted=f"issued at {oldest} or later",
         key=f"{kind}.max_collateral_age_days",
     )
     for fact, flag in _PROPERTIES.items():
