@@ -44,12 +44,6 @@ class Fields:
         """A text of 1 to ``bytes_max`` bytes in UTF-8."""
         return _text(f"{self._place} {key}", self._map[key], bytes_max)
 
-    def constant(self, key: str, wanted: str | int) -> None:
-        """``wanted`` and nothing else."""
-        found = self._map[key]
-        if type(found) is not type(wanted) or found != wanted:
-            raise malformed(f"{self._place} {key}", got=_kind(found), wanted=str(wanted))
-
     def choice(self, key: str, wanted: Iterable[str]) -> str:
         """One of the texts ``wanted``."""
         found, allowed = self.text(key), sorted(wanted)
