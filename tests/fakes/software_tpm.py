@@ -1,0 +1,107 @@
+"""A software TPM in a process of its own, whose state can be set back as a thief would: by another copy of its files.
+
+Commands that only tests give (shut down, extend a register) are built by hand.
+"""
+
+import contextlib
+import hashlib
+import shutil
+import socket
+import struct
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from strongroom_confidential_workflows.providers.tpm_wire import PASSWORD, open_tpm, sized
+
+PROGRAM = shutil.which("swtpm")
+needs_swtpm = pytest.mark.skipif(PROGRAM is None, reason="swtpm is not installed: apt-get install -y swtpm")
+PCR_EXTEND = 0x182
+SHUTDOWN = 0x145
+CLEAR = struct.pack(">H", 0)
+
+
+class SoftwareTpm:
+    """One TPM. ``path`` is where it takes connections, one after the other."""
+
+    def __init__(self, folder):
+        self.state = folder / "state"
+        self.state.mkdir()
+        self.path = folder / "t"
+        self._process = None
+
+    def start(self):
+        """Switch it on. The socket is there before the process, so that nobody has to wait for it."""
+        self.path.unlink(missing_ok=True)
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(str(self.path))
+            listening.listen(4)
+            command = [
+                *(PROGRAM, "socket", "--tpm2", "--tpmstate", f"dir={self.state}"),
+                *("--server", f"type=unixio,fd={listening.fileno()}"),
+                *("--flags", "not-need-init,startup-clear"),
+            ]
+            self._process = subprocess.Popen(command, pass_fds=[listening.fileno()], stderr=subprocess.DEVNULL)
+        return self
+
+    def stop(self):
+        """Switch it off as an operating system would, so that its clock counts as safe afterwards."""
+        if self._process is None:
+            return
+        try:
+            with self.wire() as wire:
+                wire.run(SHUTDOWN, parameters=CLEAR)
+        finally:
+            self._process.terminate()
+            self._process.wait()
+            self._process = None
+
+    def restart(self):
+        """A reset."""
+        self.stop()
+        self.start()
+
+    def saved(self, name):
+        """Switch off, keep a copy of the state, and switch on again."""
+        self.stop()
+        copy = Path(shutil.copytree(self.state, self.state.with_name(name)))
+        self.start()
+        return copy
+
+    def set_back(self, copy):
+        """Switch off, put an older state in place, and switch on again."""
+        self.stop()
+        shutil.rmtree(self.state)
+        shutil.copytree(copy, self.state)
+        self.start()
+
+    @contextlib.contextmanager
+    def wire(self):
+        """A connection of its own."""
+        wire = open_tpm(self.path, kind="tpm2")
+        try:
+            yield wire
+        finally:
+            wire.close()
+
+
+def extend(wire, register, event):
+    """Extend a register by the digest of ``event``."""
+    digest = struct.pack(">IH", 1, 0x000B) + hashlib.sha256(event).digest()
+    wire.run(PCR_EXTEND, struct.pack(">I", register), auth=(PASSWORD,), parameters=digest)
+
+
+def spoken(answers):
+    """A socket that behaves as a TPM that gives these answers whatever it is asked, and the end to ask at."""
+    ours, theirs = socket.socketpair()
+    theirs.sendall(b"".join(answers))
+    return ours.detach(), theirs
+
+
+def answer(parameters=b"", *, response=0, tag=0x8001, size=None):
+    """The bytes of an answer."""
+    return struct.pack(">HII", tag, 10 + len(parameters) if size is None else size, response) + parameters
+
+
+__all__ = ["SoftwareTpm", "answer", "extend", "needs_swtpm", "sized", "spoken"]
