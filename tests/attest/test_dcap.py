@@ -1,18 +1,19 @@
 """Quotes of a platform that never existed, through the verifiers of production: every rule, every code."""
 
 import builtins
-import json
 import socket
 import time
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
 
+from strongroom.attest import dcap
 from strongroom.attest.dcap import verify_sgx, verify_tdx
 from strongroom.attest.evidence import EvidenceLimits
+from strongroom.attest.json_values import Json
 from strongroom.errors import EvidenceRejected
+from tests.fakes.dcap_verified import claims, code_of, refused
 from tests.fakes.pki_dcap import (
     BOUND,
     GOOD_ENCLAVE,
@@ -20,34 +21,10 @@ from tests.fakes.pki_dcap import (
     ISSUED,
     NOW,
     Platform,
-    certificate,
-    pem,
-    revocations,
 )
 
 VERSIONS = pytest.mark.parametrize("version", [3, 4, 5])
 DAY = timedelta(days=1)
-
-
-def claims(platform, *, expected=BOUND, now=NOW, anchors=None, limits=None, **parts):
-    verify = verify_sgx if platform.is_sgx else verify_tdx
-    return verify(
-        platform.evidence(**parts),
-        expected=expected,
-        now=now,
-        anchors=platform.anchors() if anchors is None else anchors,
-        limits=limits or EvidenceLimits(),
-    )
-
-
-def refused(platform, **named):
-    with pytest.raises(EvidenceRejected) as caught:
-        claims(platform, **named)
-    return caught.value
-
-
-def code_of(platform, **named):
-    return refused(platform, **named).code
 
 
 @VERSIONS
@@ -179,68 +156,6 @@ def test_every_signature_is_verified(version):
         assert code_of(platform, body=bytes(mutated)) == "SR-ATTEST-006", "r and s of zero"
 
 
-def test_the_chain_of_the_platform_is_a_path_from_the_anchor():
-    platform = Platform()
-    leaf, authority, root = platform.chain()
-    stranger = certificate("Platform CA", "Another Root")
-    p384 = certificate("PCK", "Platform CA", is_authority=False, curve_key=ec.derive_private_key(7, ec.SECP384R1()))
-    chains = {
-        "another order": ((root, authority, leaf), "SR-ATTEST-008"),
-        "no authority": ((leaf, root), "SR-ATTEST-007"),
-        "no leaf": ((authority, root), "SR-ATTEST-007"),
-        "only the root": ((root,), "SR-ATTEST-007"),
-        "another authority": ((leaf, stranger, root), "SR-ATTEST-007"),
-        "another root": ((leaf, authority, certificate("Another Root", "Another Root")), "SR-ATTEST-008"),
-        "an authority twice": ((leaf, authority, authority, root), "SR-ATTEST-007"),
-        "nine": ((leaf, *[authority] * 7, root), "SR-ATTEST-002"),
-        "a key on another curve": ((p384, authority, root), "SR-ATTEST-005"),
-        "none": ((), "SR-ATTEST-001"),
-    }
-    for name, (chain, code) in chains.items():
-        assert code_of(platform, body=platform.quote(chain=chain)) == code, name
-    assert code_of(platform, anchors=frozenset()) == "SR-ATTEST-008"
-    assert code_of(Platform(root="Another Root"), anchors=platform.anchors()) == "SR-ATTEST-008"
-
-
-@VERSIONS
-def test_collateral_is_signed_under_the_anchor(version):
-    platform = Platform(version=version)
-    other = Platform(version=version, root="Another Root")
-    theirs = json.loads(other.collateral())
-    mine = json.loads(platform.collateral())
-    authority, root = platform.chain()[1:]
-    cases = {
-        "signer under another root": ({"tcb_info_issuer_chain": theirs["tcb_info_issuer_chain"]}, "SR-ATTEST-008"),
-        "identity under another root": ({"qe_identity_issuer_chain": theirs["tcb_info_issuer_chain"]}, "SR-ATTEST-008"),
-        "an authority that signs documents": ({"tcb_info_issuer_chain": pem(authority, root)}, "SR-ATTEST-007"),
-        "an expired signer": (
-            {
-                "tcb_info_issuer_chain": pem(
-                    certificate("TCB Signing", platform.root, is_authority=False, dies=NOW - DAY), root
-                )
-            },
-            "SR-ATTEST-009",
-        ),
-        "lists of another authority": ({"pck_crl_issuer_chain": theirs["pck_crl_issuer_chain"]}, "SR-ATTEST-024"),
-        "a list by another": ({"pck_crl": revocations("Another Root")}, "SR-ATTEST-006"),
-        "a list of the root by another": ({"root_ca_crl": revocations("Platform CA")}, "SR-ATTEST-006"),
-        "another document": ({"tcb_info": mine["tcb_info"] + " "}, "SR-ATTEST-006"),
-        "another identity": ({"qe_identity": mine["qe_identity"] + " "}, "SR-ATTEST-006"),
-        "a signature for another document": ({"tcb_info_signature": mine["qe_identity_signature"]}, "SR-ATTEST-006"),
-        "a date that is none": ({"tcb_info": mine["tcb_info"].replace("Z", "")}, "SR-ATTEST-001"),
-        "a key twice": ({"tcb_info": mine["tcb_info"].replace("{", '{"id": "SGX", ', 1)}, "SR-ATTEST-001"),
-        "a number for a text": ({"tcb_info": 5}, "SR-ATTEST-001"),
-    }
-    for name, (changes, code) in cases.items():
-        assert code_of(platform, endorsements=(platform.collateral(**changes),)) == code, name
-
-
-def test_collateral_of_one_kind_is_none_of_the_other():
-    for version, other in ((3, 4), (4, 3), (5, 3)):
-        collateral = Platform(version=other).collateral()
-        assert code_of(Platform(version=version), endorsements=(collateral,)) == "SR-ATTEST-024"
-
-
 def test_sizes_are_looked_at_first():
     platform = Platform()
     small = EvidenceLimits(quote_bytes_max=1000)
@@ -254,13 +169,13 @@ def test_sizes_are_looked_at_first():
     assert code_of(platform, body=b"") == "SR-ATTEST-001"
 
 
-@VERSIONS
-def test_collateral_holds_until_the_next_is_due(version):
-    platform = Platform(version=version)
-    assert claims(platform, now=ISSUED).is_bound
-    assert claims(platform, now=platform.documents_end - timedelta(seconds=1)).is_bound
-    assert code_of(platform, now=ISSUED - timedelta(seconds=1)) == "SR-ATTEST-010"
-    assert code_of(platform, now=platform.documents_end) == "SR-ATTEST-025"
+def test_a_revoked_platform_is_refused_even_when_the_library_lets_it_through(monkeypatch):
+    pck = dict.fromkeys(["dynamic_platform", "cached_keys", "smt_enabled"], "Undefined")
+    said = {"platform": {"pck": pck}, "qe": {"tcb_level": {"tcbStatus": "Revoked"}}}
+    tcb = {"status": "UpToDate", "advisory_ids": [], "eval_data_number": 17}
+    monkeypatch.setattr(dcap, "verified_claims", lambda *_arguments: Json("tdx/claims", {**said, "tcb": tcb}))
+    error = refused(Platform())
+    assert (error.code, error.check) == ("SR-ATTEST-020", "tdx/tcb")
 
 
 def test_another_kind_than_the_verifiers_is_refused():

@@ -8,7 +8,7 @@ import pytest
 
 from strongroom.attest.checks import FAILED, PASSED, Check
 from strongroom.attest.ear import check_ear, make_ear, status_of, tier_of
-from strongroom.crypto.signing import SigningKey
+from strongroom.crypto.signing import SigningKey, key_id
 from strongroom.errors import EvidenceRejected
 from tests.fakes.golden_release import VAULT_KEY, VECTORS, ear
 
@@ -100,6 +100,7 @@ WRONG = {
     "two policies": ((*ON, "ear_appraisal_policy_ids", ["sha256:" + "00" * 32] * 2), "SR-ATTEST-001"),
     "policy of another hash": ((*ON, "ear_appraisal_policy_ids", ["sha512:" + "00" * 32]), "SR-ATTEST-001"),
     "policy in capitals": ((*ON, "ear_appraisal_policy_ids", ["sha256:" + "AB" * 32]), "SR-ATTEST-001"),
+    "policy is no hex": ((*ON, "ear_appraisal_policy_ids", ["sha256:" + "zz" * 32]), "SR-ATTEST-001"),
     "policy is no text": ((*ON, "ear_appraisal_policy_ids", [5]), "SR-ATTEST-001"),
     "checks are no list": (("strongroom_checks", {}), "SR-ATTEST-001"),
     "257 checks": (("strongroom_checks", [{}] * 257), "SR-ATTEST-001"),
@@ -166,6 +167,13 @@ def test_another_vault_and_a_weak_key_are_refused():
         with pytest.raises(EvidenceRejected) as caught:
             check_ear(GOLDEN, vault_public=public)
         assert caught.value.code == "SR-ATTEST-023"
+
+
+def test_a_key_that_is_none_verifies_nothing_even_when_it_is_named():
+    for public in (b"", bytes(31)):
+        with pytest.raises(EvidenceRejected) as caught:
+            check_ear(token(header={**HEADER, "kid": key_id(public).hex()}), vault_public=public)
+        assert caught.value.code == "SR-ATTEST-006"
 
 
 def test_numbers_of_a_vector_have_tiers_and_the_worst_is_the_status():

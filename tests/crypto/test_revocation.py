@@ -1,6 +1,7 @@
 """Revocation lists: who signed one, whom it names, and what is none."""
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import x25519
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from strongroom.crypto.certificates import load_certificate
@@ -33,6 +34,11 @@ def test_a_list_is_signed_by_one_authority_of_one_name():
     assert not found.is_signed_by(loaded("Other", "Root"))
     same_key = certificate("Other name", "Root", curve_key=key("Root"))
     assert not found.is_signed_by(load_certificate(same_key.public_bytes(Encoding.DER))), "the name is another"
+
+
+def test_a_key_that_signs_nothing_signed_no_list():
+    agreement = x25519.X25519PrivateKey.from_private_bytes(bytes(range(32)))
+    assert not listed("Root").is_signed_by(loaded("Root", "Root", curve_key=agreement))
 
 
 def test_a_list_that_was_changed_is_not_signed():
