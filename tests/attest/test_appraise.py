@@ -8,8 +8,12 @@ from dataclasses import replace
 import pytest
 
 from strongroom.attest import codes
+from strongroom.attest.appraisal_report import ear_of
 from strongroom.attest.appraise import Expected, appraise
 from strongroom.attest.checks import FAILED, NOT_CHECKED
+from strongroom.attest.ear import EAR_BYTES_MAX, check_ear, make_ear
+from strongroom.crypto.signing import SigningKey
+from tests.fakes.golden_release import ear as golden_ear
 from tests.fakes.policies import (
     CONFIG,
     HARDWARE_KINDS,
@@ -147,6 +151,42 @@ def test_a_kind_without_its_section_is_refused():
 def test_a_kind_that_nobody_knows_is_refused():
     report = appraised(replace(claims("nitro"), kind="quantum"), data=data("nitro"))
     assert (report.code, report.status) == (codes.UNSUPPORTED_KIND, "contraindicated")
+
+
+KEY = SigningKey.from_raw(bytes(32))
+
+
+def test_a_report_becomes_a_signed_attestation_result_with_all_of_its_checks():
+    listed = changed(values(), "tdx/tcb_status", ["OutOfDate"])
+    for report in (
+        appraised(claims("nitro")),
+        appraised(claims("insecure-software")),
+        appraised(claims("tdx", tcb_status="OutOfDate"), listed),
+    ):
+        ear = ear_of(report, data(report.kind), issued_s=1_800_000_010, build="vault 1", has_checks=True)
+        found = check_ear(make_ear(ear, KEY), vault_public=KEY.public)
+        assert (found.status, found.vector, found.assurance) == (report.status, report.vector, report.assurance)
+        assert (found.nonce, found.report_data) == (data(report.kind).challenge.nonce, report.report_data)
+        assert [each.outcome for each in found.checks] == [each.outcome for each in report.checks]
+        assert ear_of(report, data(report.kind), issued_s=1, build="vault 1").checks == ()
+
+
+def test_the_vector_of_a_simulation_is_that_of_the_golden_values():
+    assert appraised(claims("insecure-software")).vector == dict(golden_ear().vector)
+
+
+def test_the_largest_report_fits_into_an_attestation_result():
+    rules = changed(values(), "sev-snp/csp_ids", [f"CN={number:0>120}" for number in range(256)])
+    many = {f"pcr{number}": hexed(f"{number}") for number in range(32)}
+    configs = [hexed(str(number), 32) for number in range(256)]
+    rules = changed(rules, "accept/nitro", [{"name": "r", **many, "enclave_configs": configs}])
+    rules = changed(rules, "accept/sev-snp/0/enclave_configs", configs)
+    for found in (claims("nitro"), claims("sev-snp", signing_key="vlek", csp_id="\x1b[2J" + "x" * 2000)):
+        report = appraised(found, rules)
+        assert report.status == "contraindicated"
+        assert all(text.isprintable() for each in report.checks for text in (each.got, each.wanted))
+        jwt = make_ear(ear_of(report, data(found.kind), issued_s=1, build="vault", has_checks=True), KEY)
+        assert len(jwt) < EAR_BYTES_MAX
 
 
 def two(kind, path, value):

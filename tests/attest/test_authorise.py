@@ -69,6 +69,9 @@ def test_affirming_evidence_gets_every_secret_that_it_asks_for(kind):
     assert found.assurance == ("vtpm" if kind == "tpm2" else "hardware")
     assert (found.is_insecure, found.policy_refs, found.policy_epoch) == (False, (), 7)
     assert found.manifest_sha256 == manifest().sha256()
+    assert not found.only_attested_capabilities
+    strict = changed(values(), "release/only_attested_capabilities", True)
+    assert asked(kind, rows=strict).only_attested_capabilities
 
 
 def test_a_secret_asks_for_hardware_unless_it_says_otherwise():

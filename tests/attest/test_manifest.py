@@ -130,8 +130,10 @@ def test_grants_out_of_order_or_twice_are_refused():
     first, second = value()["grants"]
     refused(value(grants=[second, first]), codes.MALFORMED, " grants")
     refused(value(grants=[first, first]), codes.MALFORMED, " grants")
-    with pytest.raises(EvidenceRejected):
-        replace(MANIFEST, grants=(grant(), grant(secrets={}))).encode()
+    for grants in ((grant(), grant(secrets={})), (grant(workflow_id="\ud800"),)):
+        with pytest.raises(EvidenceRejected) as caught:
+            replace(MANIFEST, grants=grants).encode()
+        assert caught.value.code == codes.MALFORMED
 
 
 def test_every_cut_and_every_byte_behind_the_end_is_refused():

@@ -1,9 +1,14 @@
 """The policy file: what it may say, what it may not, who signed it, and how old it may be."""
 
+import re
+import tomllib
+from pathlib import Path
+
 import pytest
 
 from strongroom.attest import codes
-from strongroom.attest.policy import POLICY_BYTES_MAX, check_epoch, open_policy, parse_policy, sign_policy
+from strongroom.attest.policy import _TOP_KEYS, POLICY_BYTES_MAX, check_epoch, open_policy, parse_policy, sign_policy
+from strongroom.attest.policy_entries import _KEYS
 from strongroom.crypto.signing import SigningKey
 from strongroom.errors import Misconfigured
 from tests.fakes.policies import AK_NAME, FILE, HARDWARE_KINDS, changed, hexed, policy, toml, values
@@ -277,3 +282,16 @@ def test_a_policy_may_not_go_back_behind_what_was_in_force():
         with pytest.raises(Misconfigured) as caught:
             check_epoch(found, **stored)
         assert (caught.value.code, caught.value.details["where"]) == (codes.POLICY_EPOCH, f"policy.toml:{key}")
+
+
+def test_the_example_on_the_page_is_a_policy_and_shows_every_section():
+    page = (Path(__file__).resolve().parents[2] / "docs" / "attestation.md").read_text()
+    (example,) = re.findall(r"^```toml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    found = parse_policy(example.encode(), file=FILE)
+    kinds = {each.kind for each in found.entries}
+    assert kinds == {"nitro", "sev-snp", "az-snp-vtpm", "tdx", "tpm2"}
+    assert not any(found.missing_section(kind) for kind in kinds)
+    assert set(tomllib.loads(example)) == set(_TOP_KEYS) - {"sgx"}
+    named = set(re.findall(r"`(\w+)`", page)) | set(re.findall(r"^(\w+) = ", example, re.MULTILINE))
+    keys = {each.name for kind in _KEYS.values() for each in kind if not re.fullmatch(r"pcr\d+", each.name)}
+    assert keys <= named, "a key of an entry is not on the page"

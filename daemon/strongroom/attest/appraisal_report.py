@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from strongroom.attest.checks import FAILED, Check
-from strongroom.attest.ear import status_of
+from strongroom.attest.ear import Ear, status_of
+from strongroom.attest.runtime_data import RuntimeData
 
-__all__ = ["AppraisalReport"]
+__all__ = ["AppraisalReport", "ear_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,3 +51,21 @@ class AppraisalReport:
     def code(self) -> str | None:
         """The code of the first check that failed, None where none did."""
         return next((each.code for each in self.checks if each.outcome == FAILED), None)
+
+
+def ear_of(report: AppraisalReport, data: RuntimeData, *, issued_s: int, build: str, has_checks: bool = False) -> Ear:
+    """The attestation result that says what ``report`` says, for ``make_ear`` to sign.
+
+    ``issued_s`` is Unix time, ``build`` that of the vault; with ``has_checks`` every check goes along. The report must
+    be bound to ``data``.
+    """
+    return Ear(
+        nonce=data.challenge.nonce,
+        report_data=report.report_data,
+        assurance=report.assurance,
+        issued_s=issued_s,
+        build=build,
+        vector=report.vector,
+        policy_sha256=report.policy_sha256,
+        checks=report.checks if has_checks else (),
+    )

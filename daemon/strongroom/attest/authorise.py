@@ -44,7 +44,10 @@ class SecretRule:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
     """What may be released, and why: (namespace, key) of the secrets in the order of the runtime data; the class; and
-    the lines of the policy without which it would have been refused, for the audit record."""
+    the lines of the policy without which it would have been refused, for the audit record.
+
+    ``only_attested_capabilities`` is what the policy asks of the run that gets them.
+    """
 
     secrets: tuple[tuple[str, str], ...]
     assurance: str
@@ -53,6 +56,7 @@ class Grant:
     policy_sha256: bytes
     policy_epoch: int
     policy_refs: tuple[str, ...]
+    only_attested_capabilities: bool
 
 
 def authorise(
@@ -86,6 +90,7 @@ def authorise(
         policy_sha256=policy.sha256,
         policy_epoch=policy.epoch,
         policy_refs=refs,
+        only_attested_capabilities=policy.release.only_attested_capabilities,
     )
 
 

@@ -94,7 +94,9 @@ def shown(value: object) -> str:
     if isinstance(value, tuple | list | frozenset):
         parts = [f"{each[0]}={shown(each[1])}" if _is_pair(each) else shown(each) for each in value]
         return ", ".join(parts)[:SHOWN_MAX] or "none"
-    return "nothing" if value is None else str(value)[:SHOWN_MAX] or "an empty text"
+    text = "nothing" if value is None else str(value)[:SHOWN_MAX] or "an empty text"
+    # A certificate can hold what moves the cursor of a terminal.
+    return text if text.isprintable() else ascii(text)[:SHOWN_MAX]
 
 
 def _is_equal(found: object, wanted: Value) -> bool:

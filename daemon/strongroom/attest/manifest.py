@@ -54,7 +54,7 @@ class ManifestGrant:
 
     def sort_key(self) -> tuple[bytes, bytes, bytes]:
         """What grants are sorted by, and which of them are the same."""
-        return self.workflow_id.encode(), self.binary_sha256, self.config_sha256
+        return _text_bytes(self.workflow_id), self.binary_sha256, self.config_sha256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,4 +165,9 @@ def _grant(place: str, row: object) -> ManifestGrant:
 
 
 def _name_bytes(name: tuple[str, str]) -> tuple[bytes, bytes]:
-    return name[0].encode(), name[1].encode()
+    return _text_bytes(name[0]), _text_bytes(name[1])
+
+
+def _text_bytes(text: str) -> bytes:
+    # What UTF-8 cannot carry is sorted somewhere, and refused when it is read.
+    return text.encode(errors="surrogatepass")
