@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from strongroom_confidential_workflows.providers.tpm_wire import PASSWORD, open_tpm, sized
+from strongroom_confidential_workflows.providers.tpm_wire import PASSWORD, open_tpm
 
 PROGRAM = shutil.which("swtpm")
 needs_swtpm = pytest.mark.skipif(PROGRAM is None, reason="swtpm is not installed: apt-get install -y swtpm")
@@ -53,9 +53,13 @@ class SoftwareTpm:
             with self.wire() as wire:
                 wire.run(SHUTDOWN, parameters=CLEAR)
         finally:
-            self._process.terminate()
-            self._process.wait()
-            self._process = None
+            self.kill()
+
+    def kill(self):
+        """Pull the plug."""
+        self._process.kill()
+        self._process.wait()
+        self._process = None
 
     def restart(self):
         """A reset."""
@@ -92,16 +96,18 @@ def extend(wire, register, event):
     wire.run(PCR_EXTEND, struct.pack(">I", register), auth=(PASSWORD,), parameters=digest)
 
 
-def spoken(answers):
-    """A socket that behaves as a TPM that gives these answers whatever it is asked, and the end to ask at."""
-    ours, theirs = socket.socketpair()
-    theirs.sendall(b"".join(answers))
+def spoken(*answers):
+    """A connection on which a TPM says these, whatever it is asked, and then nothing more.
+
+    Each is read by itself, as from a device. Returned is a descriptor for the wire, and the TPM's end of it.
+    """
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    for each in answers:
+        theirs.send(each)
+    theirs.shutdown(socket.SHUT_WR)
     return ours.detach(), theirs
 
 
 def answer(parameters=b"", *, response=0, tag=0x8001, size=None):
     """The bytes of an answer."""
     return struct.pack(">HII", tag, 10 + len(parameters) if size is None else size, response) + parameters
-
-
-__all__ = ["SoftwareTpm", "answer", "extend", "needs_swtpm", "sized", "spoken"]

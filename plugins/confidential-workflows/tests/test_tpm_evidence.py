@@ -16,7 +16,7 @@ from strongroom.attest.tpm import verify_insecure_swtpm, verify_tpm2
 from strongroom.attest.tpm_keys import parse_public
 from strongroom.crypto.certificates import load_certificate
 from strongroom.crypto.dev_authority import DevelopmentAuthority
-from strongroom.errors import EvidenceRejected, InvalidInput, Tampered
+from strongroom.errors import EvidenceRejected, InvalidInput, Tampered, Unavailable
 from strongroom_confidential_workflows.providers.choice import EvidenceSettings, open_provider
 from strongroom_confidential_workflows.providers.tpm2 import TpmProvider
 from strongroom_confidential_workflows.providers.tpm_counter import NvCounter
@@ -140,6 +140,22 @@ def test_a_register_that_changes_while_it_is_quoted_is_read_again(tpm, monkeypat
     assert quoted.values == reads[1] != reads[0]
 
 
+def test_registers_that_never_stand_still_are_not_quoted(tpm, monkeypatch):
+    with tpm.wire() as wire:
+        ak = create_ak(wire)
+
+        def changing(wire, registers):
+            values = read_registers(wire, registers)
+            extend(wire, 16, b"in between")
+            return values
+
+        module = "strongroom_confidential_workflows.providers.tpm_registers.read_registers"
+        monkeypatch.setattr(module, changing)
+        with pytest.raises(Unavailable, match="do not stand still") as refused:
+            quote(wire, ak, b"r" * 32, REGISTERS)
+    assert refused.value.code == "SR-EVID-009"
+
+
 def test_the_signature_of_another_key_is_refused(provider):
     other = ec.generate_private_key(ec.SECP256R1()).public_key().public_numbers()
     public = provider.ak_public[: -64 - 4]
@@ -197,6 +213,15 @@ def test_the_tpm_itself_refuses_67_bytes_of_qualifying_data_and_goes_on(tpm):
             quote(wire, ak, b"r" * 67, REGISTERS)
         assert refused.value.response == 0x1D5
         assert quote(wire, ak, b"r" * 32, REGISTERS).attest
+
+
+def test_a_tpm_that_ends_while_it_is_used_gives_no_evidence_and_can_be_closed(tpm):
+    provider = TpmProvider.open(tpm.path, registers=REGISTERS)
+    tpm.kill()
+    with pytest.raises(Unavailable) as refused:
+        provider.collect(*ASKED)
+    assert refused.value.code == "SR-EVID-006"
+    provider.close()
 
 
 def test_a_software_tpm_certified_by_a_development_ca_is_worth_nothing(tpm):

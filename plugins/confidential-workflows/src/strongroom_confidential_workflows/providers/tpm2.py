@@ -7,6 +7,7 @@ Source: contracts/attestation.md 9.3 to 9.5 and 11.2.
 """
 
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,7 @@ from strongroom.attest.evidence import Evidence
 from strongroom.attest.tpm import KIND
 from strongroom.attest.tpm_body import BODY_VERSION
 from strongroom.attest.tpm_enrolment import EnrolmentChallenge
+from strongroom.plugin import StrongroomError
 from strongroom_confidential_workflows.providers.provider import check_asked
 from strongroom_confidential_workflows.providers.tpm_keys import TpmPrimary, activate_credential, create_ak, flush
 from strongroom_confidential_workflows.providers.tpm_registers import check_selection, quote
@@ -83,8 +85,7 @@ class TpmProvider:
         return activate_credential(self._wire, self._ak, challenge.id_object, challenge.encrypted_secret)
 
     def close(self) -> None:
-        """Unload the attestation key and end the connection."""
-        try:
+        """Unload the attestation key, where the TPM still listens, and end the connection."""
+        with suppress(StrongroomError):
             flush(self._wire, self._ak.handle)
-        finally:
-            self._wire.close()
+        self._wire.close()
