@@ -117,3 +117,14 @@ def test_a_key_that_is_not_enrolled_has_another_name(provider, chain):
     challenge = challenge_ak(key_of(chain), provider.ak_public, b"c" * CREDENTIAL_BYTES, limits=LIMITS)
     weakened = provider.ak_public.replace(bytes.fromhex("00050072"), bytes.fromhex("00050472"))
     assert parse_public("tpm", weakened).name != challenge.ak_name
+
+
+@pytest.mark.parametrize("field", ["id_object", "encrypted_secret"])
+def test_a_challenge_that_was_changed_anywhere_is_not_opened(provider, chain, field):
+    good = challenge_ak(key_of(chain), provider.ak_public, b"c" * CREDENTIAL_BYTES, limits=LIMITS)
+    whole = getattr(good, field)
+    for place in range(len(whole)):
+        flipped = whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :]
+        with pytest.raises(TpmRefused):
+            provider.answer_enrolment(replace(good, **{field: flipped}))
+    assert provider.answer_enrolment(good) == b"c" * CREDENTIAL_BYTES
