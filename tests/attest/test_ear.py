@@ -6,8 +6,9 @@ import json
 
 import pytest
 
+from strongroom.attest.ar4si import status_of, tier_of
 from strongroom.attest.checks import FAILED, PASSED, Check
-from strongroom.attest.ear import check_ear, make_ear, status_of, tier_of
+from strongroom.attest.ear import check_ear, make_ear
 from strongroom.crypto.signing import SigningKey, key_id
 from strongroom.errors import EvidenceRejected
 from tests.fakes.golden_release import VAULT_KEY, VECTORS, ear

@@ -5,8 +5,9 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from strongroom.attest.ar4si import VECTOR
 from strongroom.attest.checks import FAILED, PASSED, Check
-from strongroom.attest.ear import VECTOR, Ear, check_ear, make_ear
+from strongroom.attest.ear import Ear, check_ear, make_ear
 from strongroom.attest.release import (
     Challenge,
     Envelope,

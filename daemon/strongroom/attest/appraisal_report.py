@@ -6,8 +6,9 @@ Source: contracts/attestation.md 3 and 16.1; the shape is that of EAR, which ``e
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from strongroom.attest.ar4si import status_of
 from strongroom.attest.checks import FAILED, Check
-from strongroom.attest.ear import Ear, status_of
+from strongroom.attest.ear import Ear
 from strongroom.attest.runtime_data import RuntimeData
 
 __all__ = ["AppraisalReport", "ear_of"]

@@ -13,12 +13,13 @@ from strongroom.attest.appraisal_report import AppraisalReport
 from strongroom.attest.appraise_intel import check_intel_platform, check_sgx, check_tdx
 from strongroom.attest.appraise_kinds import Facts, check_counts, check_insecure, check_nitro, check_snp, check_tpm
 from strongroom.attest.appraise_release import check_config, check_entries, check_runner, facts_of
+from strongroom.attest.ar4si import CONFIGURATION, CONTRADICTED, EXECUTABLES, HARDWARE_ELEMENT
 from strongroom.attest.assurance import CLASSES_OF, INSECURE_KINDS
 from strongroom.attest.checks import FAILED, Check
 from strongroom.attest.codes import BINDING, UNSUPPORTED_KIND, VERIFIER_FAILED
-from strongroom.attest.demands import CONFIGURATION, EXECUTABLES, HARDWARE_ELEMENT, shown
+from strongroom.attest.demands import shown
 from strongroom.attest.evidence import NO_ASSURANCE, Claims
-from strongroom.attest.findings import CONTRADICTED, ELEMENTS, Findings
+from strongroom.attest.findings import ELEMENTS, Findings
 from strongroom.attest.policy import Policy
 from strongroom.attest.runtime_data import RuntimeData
 

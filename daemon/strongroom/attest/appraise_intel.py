@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from strongroom.attest.appraise_kinds import Facts
+from strongroom.attest.ar4si import CONFIGURATION, HARDWARE_ELEMENT, RUNTIME_OPAQUE
 from strongroom.attest.codes import ADVISORY, COLLATERAL_EXPIRED, CONFIG, DEBUG, PRIVILEGE, REVOKED, TCB
-from strongroom.attest.demands import CONFIGURATION, HARDWARE_ELEMENT, RUNTIME_OPAQUE, shown
+from strongroom.attest.demands import shown
 from strongroom.attest.findings import Findings
 from strongroom.attest.policy_sections import UP_TO_DATE, IntelPlatform
 

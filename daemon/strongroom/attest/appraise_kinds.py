@@ -8,11 +8,12 @@ Source: contracts/attestation.md 6.2 (11), 7.2 (9), 9.2, 10, 11 and 16.1.
 from collections.abc import Mapping
 from typing import Any, Final
 
+from strongroom.attest.ar4si import CONFIGURATION, HARDWARE_ELEMENT, IDENTITY_ELEMENT, RUNTIME_OPAQUE, UNRECOGNISED
 from strongroom.attest.assurance import INSECURE_KINDS
 from strongroom.attest.codes import DEBUG, IDENTITY, INSECURE_KIND, PRIVILEGE, STALE, TCB
-from strongroom.attest.demands import CONFIGURATION, HARDWARE_ELEMENT, IDENTITY_ELEMENT, RUNTIME_OPAQUE, shown
+from strongroom.attest.demands import shown
 from strongroom.attest.evidence import INSECURE, VTPM, is_same
-from strongroom.attest.findings import UNRECOGNISED, Findings
+from strongroom.attest.findings import Findings
 from strongroom.attest.policy import Policy
 from strongroom.attest.policy_sections import TCB_COMPONENTS, Snp, Tpm2
 

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from strongroom.attest.appraise_kinds import Facts
+from strongroom.attest.ar4si import CONFIGURATION, EXECUTABLES
 from strongroom.attest.codes import CONFIG, MEASUREMENT, RUNNER_SVN
-from strongroom.attest.demands import CONFIGURATION, EXECUTABLES, Entry, shown
+from strongroom.attest.demands import Entry, shown
 from strongroom.attest.evidence import Claims, is_same
 from strongroom.attest.findings import Findings
 from strongroom.attest.policy import Policy

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from strongroom.attest.appraisal_report import AppraisalReport
+from strongroom.attest.ar4si import AFFIRMING, CONTRAINDICATED, HARDWARE_ELEMENT, UNRECOGNISED, WARNING, tier_of
 from strongroom.attest.assurance import INSECURE_KINDS, is_at_least
 from strongroom.attest.checks import WARNED, Check
 from strongroom.attest.codes import (
@@ -21,10 +22,7 @@ from strongroom.attest.codes import (
     POLICY_INVALID,
     VERIFIER_FAILED,
 )
-from strongroom.attest.demands import HARDWARE_ELEMENT
-from strongroom.attest.ear import AFFIRMING, CONTRAINDICATED, WARNING, tier_of
 from strongroom.attest.evidence import HARDWARE, NO_ASSURANCE, is_same
-from strongroom.attest.findings import UNRECOGNISED
 from strongroom.attest.manifest import Manifest, ManifestGrant
 from strongroom.attest.policy import TEST, Policy
 from strongroom.attest.runtime_data import RuntimeData
@@ -112,15 +110,13 @@ def _check_report(report: AppraisalReport, data: RuntimeData, policy: Policy) ->
 
 def _check_status(report: AppraisalReport, policy: Policy) -> tuple[str, ...]:
     """The lines that a warning needs, none for affirming evidence. Raises for everything else."""
-    is_bad = report.status == CONTRAINDICATED or any(
-        not each.is_passed and each.outcome != WARNED for each in report.checks
-    )
     hardware = tier_of(report.vector.get(HARDWARE_ELEMENT, UNRECOGNISED))
-    if not is_bad and report.status == AFFIRMING and hardware == AFFIRMING and report.refusal is None:
+    if report.refusal is None and report.status == AFFIRMING and hardware == AFFIRMING:
         return ()
-    warned = [each for each in report.checks if each.outcome == WARNED]
-    if not is_bad and warned and report.status == WARNING and policy.release.require == WARNING:
-        return (*(each.policy_ref for each in warned), policy.where("release.require"))
+    missed = [each for each in report.checks if not each.is_passed]
+    is_warned = bool(missed) and all(each.outcome == WARNED for each in missed)
+    if is_warned and report.status == WARNING and policy.release.require == WARNING:
+        return (*(each.policy_ref for each in missed), policy.where("release.require"))
     if report.refusal is not None:
         raise _refused(report.refusal)
     raise EvidenceRejected(VERIFIER_FAILED, "release status", got=report.status, wanted=policy.release.require)

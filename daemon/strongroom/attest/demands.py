@@ -12,21 +12,11 @@ from typing import Any, Final
 from strongroom.attest.evidence import is_same
 
 __all__ = [
-    "CONFIGURATION",
-    "EXECUTABLES",
-    "HARDWARE_ELEMENT",
-    "IDENTITY_ELEMENT",
-    "RUNTIME_OPAQUE",
     "Demand",
     "Entry",
     "shown",
 ]
 
-CONFIGURATION: Final = "configuration"
-EXECUTABLES: Final = "executables"
-HARDWARE_ELEMENT: Final = "hardware"
-IDENTITY_ELEMENT: Final = "instance-identity"
-RUNTIME_OPAQUE: Final = "runtime-opaque"
 SHOWN_MAX: Final = 400
 """Characters of a fact that a check shows: four registers of SHA-384 in hex."""
 

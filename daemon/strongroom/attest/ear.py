@@ -3,7 +3,7 @@
 Rule 1: it is made deterministically: keys sorted, no white space, ASCII. Whoever checks accepts any layout of JSON and,
 as RFC 7519 section 4 asks, claims that it does not know.
 Rule 2: the status is the worst tier of the vector; a result that says otherwise is refused.
-Rule 3: names and numbers of the two drafts, EAR and AR4SI, stand here and nowhere else: they may move.
+Rule 3: the names of EAR stand here and nowhere else, as those of AR4SI do in ``ar4si``: both are drafts and may move.
 Source: contracts/attestation.md 2.2, 15 and 16.1.
 """
 
@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from strongroom.attest.ar4si import VECTOR, status_of
 from strongroom.attest.checks import OUTCOMES, Check
 from strongroom.attest.codes import MALFORMED, UNSUPPORTED_VERSION
 from strongroom.attest.evidence import check_size, malformed
@@ -20,37 +21,12 @@ from strongroom.attest.jwt import check_jwt, make_jwt
 from strongroom.crypto.signing import SigningKey
 
 __all__ = [
-    "AFFIRMING",
-    "CONTRAINDICATED",
     "EAR_BYTES_MAX",
-    "NO_CLAIM",
-    "VECTOR",
-    "WARNING",
     "Ear",
     "check_ear",
     "make_ear",
-    "status_of",
-    "tier_of",
 ]
 
-NO_CLAIM: Final = "none"
-AFFIRMING: Final = "affirming"
-WARNING: Final = "warning"
-CONTRAINDICATED: Final = "contraindicated"
-_TIERS: Final = (NO_CLAIM, AFFIRMING, WARNING, CONTRAINDICATED)
-"""From the best to the worst, as far as the status goes: what makes no claim does not lower it."""
-VECTOR: Final = frozenset(
-    {
-        "configuration",
-        "executables",
-        "file-system",
-        "hardware",
-        "instance-identity",
-        "runtime-opaque",
-        "sourced-data",
-        "storage-opaque",
-    }
-)
 EAR_BYTES_MAX: Final = 64 * 1024
 """A result with all checks of a policy is a few KiB."""
 CHECKS_MAX: Final = 256
@@ -85,20 +61,6 @@ class Ear:
     def status(self) -> str:
         """The worst tier of the vector."""
         return status_of(self.vector)
-
-
-def tier_of(value: int) -> str:
-    """The tier of one number of a vector: none, affirming, warning or contraindicated. What is out of range is bad."""
-    if value in {0, 1}:
-        return NO_CLAIM
-    if 2 <= value < 32:
-        return AFFIRMING
-    return WARNING if 32 <= value < 96 else CONTRAINDICATED
-
-
-def status_of(vector: Mapping[str, int]) -> str:
-    """The worst tier in ``vector``."""
-    return max((tier_of(value) for value in vector.values()), key=_TIERS.index, default=NO_CLAIM)
 
 
 def make_ear(ear: Ear, key: SigningKey) -> bytes:

@@ -9,24 +9,23 @@ Source: contracts/attestation.md 16.1.
 from collections.abc import Mapping
 from typing import Final
 
-from strongroom.attest.checks import FAILED, NOT_CHECKED, PASSED, WARNED, Check
-from strongroom.attest.demands import (
+from strongroom.attest.ar4si import (
+    AFFIRMED,
     CONFIGURATION,
+    CONTRADICTED,
     EXECUTABLES,
     HARDWARE_ELEMENT,
     IDENTITY_ELEMENT,
+    NO_STATEMENT,
     RUNTIME_OPAQUE,
+    UNRECOGNISED,
+    WARNED_OF,
 )
+from strongroom.attest.checks import FAILED, NOT_CHECKED, PASSED, WARNED, Check
 from strongroom.attest.ear import CHECKS_MAX
 
-__all__ = ["AFFIRMED", "CONTRADICTED", "ELEMENTS", "NO_STATEMENT", "UNRECOGNISED", "WARNING_VALUE", "Findings"]
+__all__ = ["ELEMENTS", "Findings"]
 
-NO_STATEMENT: Final = 0
-AFFIRMED: Final = 2
-WARNING_VALUE: Final = 32
-CONTRADICTED: Final = 96
-UNRECOGNISED: Final = 97
-"""Hardware or an instance that is not recognised: the value of every simulation."""
 MANDATORY: Final = (HARDWARE_ELEMENT, EXECUTABLES, CONFIGURATION)
 ELEMENTS: Final = (CONFIGURATION, EXECUTABLES, HARDWARE_ELEMENT, IDENTITY_ELEMENT, RUNTIME_OPAQUE)
 """What is spoken of. Nothing is claimed of the others: file system, storage, and where data come from."""
@@ -71,7 +70,7 @@ class Findings:
 
     def warn(self, check: str, *, element: str, code: str, got: str, wanted: str, key: str) -> None:
         """Write down something that the policy puts up with."""
-        self._add(check, WARNED, element, WARNING_VALUE, code, got, wanted, key)
+        self._add(check, WARNED, element, WARNED_OF, code, got, wanted, key)
 
     def skip(self, check: str, *, element: str, code: str, wanted: str) -> None:
         """Write down something that there was nothing to compare with."""

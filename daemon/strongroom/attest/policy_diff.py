@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from strongroom.attest.ar4si import WARNING
 from strongroom.attest.assurance import is_at_least
 from strongroom.attest.demands import Entry, shown
-from strongroom.attest.ear import WARNING
 from strongroom.attest.policy import PRODUCTION, Policy
 from strongroom.attest.policy_sections import IntelPlatform, Snp, Tpm2
 

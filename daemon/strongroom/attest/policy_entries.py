@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from strongroom.attest.ar4si import CONFIGURATION, EXECUTABLES, IDENTITY_ELEMENT
 from strongroom.attest.codes import CONFIG, IDENTITY, MEASUREMENT, PRIVILEGE
-from strongroom.attest.demands import CONFIGURATION, EXECUTABLES, IDENTITY_ELEMENT, Demand, Entry
+from strongroom.attest.demands import Demand, Entry
 from strongroom.attest.policy_values import Table, invalid
 
 __all__ = ["CONFIG_FACT", "CONFIG_IN_REPORT", "SELECTION_FACT", "read_entries"]

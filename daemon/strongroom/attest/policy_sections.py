@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from strongroom.attest.ar4si import AFFIRMING, WARNING
 from strongroom.attest.assurance import CLASSES, INSECURE_KINDS, LOCAL
-from strongroom.attest.ear import AFFIRMING, WARNING
 from strongroom.attest.policy_values import Table, invalid
 
 __all__ = [
