@@ -1,5 +1,8 @@
 """Who gets secrets: affirming evidence of the right class, granted by the owner. All of them, or none."""
 
+import builtins
+import socket
+import time
 from dataclasses import replace
 
 import pytest
@@ -7,7 +10,9 @@ import pytest
 from strongroom.attest import codes
 from strongroom.attest.assurance import CLASSES, is_at_least
 from strongroom.attest.authorise import SecretRule, authorise
-from strongroom.attest.manifest import Manifest, ManifestGrant
+from strongroom.attest.manifest import Manifest, ManifestGrant, open_manifest, sign_manifest
+from strongroom.attest.policy import open_policy, sign_policy
+from strongroom.crypto.signing import SigningKey
 from strongroom.errors import EvidenceRejected
 from tests.fakes.policies import (
     HARDWARE_KINDS,
@@ -18,6 +23,7 @@ from tests.fakes.policies import (
     data,
     of,
     policy,
+    toml,
     values,
 )
 
@@ -147,6 +153,11 @@ def test_a_report_that_says_affirming_and_has_a_check_that_does_not_hold_gets_no
     good = appraised(claims("nitro"))
     for vector in ({}, {"executables": 2}, {**good.vector, "hardware": 0}):
         refused(codes.VERIFIER_FAILED, "release status", report=replace(good, vector=vector))
+    rows = changed(values(), "release/require", "warning")
+    unexplained = replace(appraised(claims("nitro"), rows), vector={**good.vector, "hardware": 32})
+    refused(codes.VERIFIER_FAILED, "release status", report=unexplained, rows=rows)
+    error = refused(codes.BINDING, "release report_data", report=replace(good, report_data=b""))
+    assert error.got == "evidence that is bound to nothing"
 
 
 LESSER = {"tcb_status": "SWHardeningNeeded"}
@@ -224,3 +235,22 @@ def test_a_switch_for_simulations_gives_real_evidence_nothing():
     refused(
         codes.DEBUG, found=claims("nitro", **dict.fromkeys(("pcr0", "pcr1", "pcr2"), bytes(48))), accepts_simulated=True
     )
+
+
+def test_deciding_touches_no_clock_no_network_and_no_file(monkeypatch):
+    def touched(*_arguments, **_named):
+        raise AssertionError("deciding is pure")
+
+    key = SigningKey.from_raw(bytes(32))
+    rows = values((*HARDWARE_KINDS, *SIMULATED_KINDS))
+    with monkeypatch.context() as patched:
+        for name in ("time", "time_ns", "monotonic", "monotonic_ns"):
+            patched.setattr(time, name, touched)
+        patched.setattr(socket, "socket", touched)
+        patched.setattr(builtins, "open", touched)
+        text, granted = toml(rows), manifest()
+        opened = open_policy(text, sign_policy(text, key), public=key.public, file="policy.toml")
+        encoded, signature = granted.encode(), sign_manifest(granted, key)
+        granted = open_manifest(encoded, signature, owner_public=key.public, owner=granted.owner)
+        found = asked("nitro", rows=rows, policy=opened, manifest=granted)
+    assert found.secrets == NAMES
