@@ -44,6 +44,7 @@ PAUSE_S = {"plain": 0.01, "steps": 0.01, "sleeps": 0.1, "confidential": 0.2}
 """How long a client of each kind waits between two starts: the host must not only queue."""
 PAYLOADS = {"plain": b'{"who": "x"}', "confidential": b'{"who": "x"}'}
 SETTLE_S = 120.0
+"""How long no run may end before those that are left count as stuck."""
 
 
 class Storm:
@@ -90,10 +91,13 @@ class Storm:
     def finish(self):
         """Wait for the end of what runs, then judge everything. The daemon is stopped."""
         verdict = Verdict()
-        deadline_s = time.monotonic() + SETTLE_S
         with self.daemon.channel() as api:
-            while self._unfinished(api) and time.monotonic() < deadline_s:
+            left, looked_s = self._unfinished(api), time.monotonic()
+            # However many there are: what is held against the host is that none of them ends any more.
+            while left and time.monotonic() < looked_s + SETTLE_S:
                 time.sleep(0.05)
+                if (now_left := self._unfinished(api)) < left:
+                    left, looked_s = now_left, time.monotonic()
             judge_runs(api, list(dict.fromkeys(self.acknowledged)), verdict)
         judge_ledger(read(self.ledger), verdict)
         self.daemon.stop()
