@@ -69,6 +69,9 @@ def test_a_simulation_is_contraindicated_for_its_hardware_and_nothing_else(kind)
     (failed,) = [each for each in report.checks if not each.is_passed]
     assert "INSECURE SIMULATION" in failed.got
     assert failed.policy_ref == "policy.toml:insecure.allow_kinds"
+    assert "which the policy allows for tests" in failed.got
+    refused = appraised(claims(kind), changed(values((kind,)), "insecure/allow_kinds", [])).refusal
+    assert "which the policy does not allow" in refused.got
 
 
 @pytest.mark.parametrize("kind", SIMULATED_KINDS)
@@ -229,52 +232,6 @@ def test_an_older_runner_is_refused():
     report = appraised(claims("nitro"), data=old)
     assert (report.code, report.vector["executables"]) == (codes.RUNNER_SVN, 96)
     assert report.refusal.policy_ref == "policy.toml:min_runner_svn"
-
-
-def configured(known, in_policy, found=CONFIG):
-    rules = values()
-    if in_policy is not None:
-        rules = changed(rules, "accept/nitro/0/enclave_configs", [each.hex() for each in in_policy])
-    bound = replace(data("nitro"), enclave_config_sha256=found)
-    return appraised(claims("nitro"), rules, data=bound, enclave_configs=known)
-
-
-OTHER = of("other config", 32)
-
-
-@pytest.mark.parametrize(
-    ("known", "in_policy", "is_good"),
-    [
-        ({CONFIG}, None, True),
-        (None, {CONFIG}, True),
-        ({CONFIG, OTHER}, {CONFIG}, True),
-        (None, {OTHER, CONFIG}, True),
-        (None, None, False),
-        (set(), None, False),
-        (None, (), False),
-        ({OTHER}, None, False),
-        (None, {OTHER}, False),
-        ({CONFIG}, {OTHER}, False),
-        ({OTHER}, {CONFIG}, False),
-    ],
-)
-def test_somebody_must_say_which_configuration_is_good_and_whoever_does_is_heeded(known, in_policy, is_good):
-    report = configured(frozenset(known) if known is not None else None, in_policy)
-    assert report.code == (None if is_good else codes.CONFIG)
-    assert report.vector["configuration"] == (2 if is_good else 96)
-
-
-def test_a_release_that_names_configurations_does_not_speak_for_another():
-    rules = two("nitro", "pcr0", hexed("new"))
-    rules = changed(rules, "accept/nitro/1/enclave_configs", [CONFIG.hex()])
-    assert appraised(claims("nitro", pcr0=of("new")), rules, enclave_configs=None).status == "affirming"
-    assert appraised(claims("nitro"), rules, enclave_configs=None).code == codes.CONFIG
-
-
-def test_a_fact_cannot_stand_in_for_the_configuration_of_the_runtime_data():
-    rules = changed(values(), "accept/nitro/0/enclave_configs", [OTHER.hex()])
-    report = appraised(claims("nitro", enclave_config_sha256=OTHER), rules, enclave_configs=None)
-    assert report.code == codes.CONFIG
 
 
 def test_appraising_touches_no_clock_no_network_and_no_file(monkeypatch):

@@ -47,7 +47,9 @@ def test_a_rejected_advisory_refuses_and_another_does_not(kind):
     assert appraised(claims(kind, advisories=("INTEL-SA-00002",))).status == "affirming"
     assert appraised(claims(kind, advisories=["INTEL-SA-00002"])).status == "affirming"
     for found in (("INTEL-SA-00001",), ("INTEL-SA-00002", "INTEL-SA-00001"), None, "INTEL-SA-00001", ...):
-        refused(appraised(claims(kind, advisories=found)), codes.ADVISORY, "hardware", key=key)
+        refusal = refused(appraised(claims(kind, advisories=found)), codes.ADVISORY, "hardware", key=key)
+        assert refusal.wanted == "none of INTEL-SA-00001"
+        assert refusal.got == ("nothing" if found in {None, ...} else "INTEL-SA-00001")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -92,6 +94,8 @@ def test_a_td_with_any_bit_of_debugging_is_refused(bit):
 
 def test_a_td_must_learn_of_pages_that_are_taken_away():
     refused(appraised(claims("tdx", td_attributes=bytes(8))), codes.CONFIG, "configuration")
+    for attributes in ((1 << 28).to_bytes(size, "little") for size in (7, 9, 16)):
+        assert appraised(claims("tdx", td_attributes=attributes)).code == codes.DEBUG
     other = (1 << 28 | 1 << 30 | 1 << 63).to_bytes(8, "little")
     assert appraised(claims("tdx", td_attributes=other)).status == "affirming"
 
@@ -114,6 +118,8 @@ def test_a_td_measures_to_what_a_release_names(name):
 def test_an_enclave_is_initialised_and_not_debugged(first):
     attributes = bytes([first]) + bytes(15)
     refused(appraised(claims("sgx", attributes=attributes)), codes.DEBUG, "hardware")
+    for size in (1, 15, 17):
+        assert appraised(claims("sgx", attributes=b"\5".ljust(size, b"\0"))).code == codes.DEBUG
 
 
 def test_a_signed_enclave_is_of_the_product_and_at_least_the_version():

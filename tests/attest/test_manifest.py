@@ -155,3 +155,12 @@ def test_a_manifest_may_not_go_back_behind_one_that_was_in_force():
     with pytest.raises(EvidenceRejected) as caught:
         check_serial(MANIFEST, stored_serial=4)
     assert (caught.value.code, caught.value.check) == (codes.NOT_AUTHORISED, "manifest serial")
+
+
+def test_a_manifest_beyond_its_limit_is_neither_written_nor_read():
+    refused(b"\0" * (MANIFEST_BYTES_MAX + 1), codes.TOO_LARGE, " size")
+    secrets = {("main", f"{number:0>120}"): "hardware" for number in range(256)}
+    many = tuple(grant(workflow_id=str(number), secrets=secrets) for number in range(40))
+    with pytest.raises(EvidenceRejected) as caught:
+        replace(MANIFEST, grants=many).encode()
+    assert (caught.value.code, caught.value.check) == (codes.TOO_LARGE, "manifest size")

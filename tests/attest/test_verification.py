@@ -159,6 +159,11 @@ def test_row_a_bad_or_missing_signature():
         assert caught.value.code == codes.POLICY_INVALID
 
 
+def test_a_file_beyond_the_limit_is_refused_before_its_signature_is_looked_at():
+    with pytest.raises(Misconfigured, match="at most 262144 are read"):
+        open_policy(bytes(300_000), b"", public=bytes(32), file="policy.toml")
+
+
 def test_row_an_epoch_lower_than_the_stored_one():
     with pytest.raises(Misconfigured) as caught:
         check_epoch(policy(), stored_epoch=8)

@@ -191,3 +191,4 @@ def refused_alone(report, code, element, *, value=96, key=""):
     assert report.refusal.wanted
     failed = [each for each in report.checks if not each.is_passed and not each.id.endswith("/release")]
     assert {each.code for each in failed} == {code}, failed
+    return report.refusal

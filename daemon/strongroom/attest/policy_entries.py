@@ -58,6 +58,8 @@ def _entry(kind: str, place: str, untrusted: object) -> Entry:
     demands = [demand for key in keys if key.is_read_always or key.name in table for demand in key.read(table)]
     if kind == "sgx":
         _check_sgx(table)
+    if not any(each.element == EXECUTABLES for each in demands):
+        raise invalid(place, "it names no code, so it would accept any")
     return Entry(kind, name, tuple(demands))
 
 
