@@ -157,6 +157,25 @@ def test_that_a_revoked_platform_is_never_accepted_is_said_in_so_many_words():
         assert "a revoked platform is never accepted" in text
 
 
+@pytest.mark.parametrize(
+    ("path", "number"),
+    [
+        ("epoch", 2**63 - 1),
+        ("min_runner_svn", 2**32 - 1),
+        ("min_runner_svn", 0),
+        ("freshness/nonce_ttl_s", 600),
+        ("freshness/max_skew_s", 3600),
+        ("sev-snp/min_tcb/Milan/bl", 255),
+        ("sev-snp/csp_ids", [str(number) for number in range(256)]),
+        ("sgx/max_collateral_age_days", 365),
+        ("tpm2/firmware_versions", [2**64 - 1]),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_numbers_and_lists_at_their_limits_are_taken(path, number):
+    assert policy(changed(values(), path, number))
+
+
 def test_texts_and_names_at_their_limits_are_taken():
     assert policy(changed(values(), "sev-snp/csp_ids", ["x", "y" * 128])).snp.csp_ids == ("x", "y" * 128)
     refused(changed(values(), "sev-snp/csp_ids", ["y" * 129]), "policy.toml:sev-snp.csp_ids[0]")
