@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from strongroom.app.directories import make_socket_parent, private_directory
+from strongroom.app.directories import private_directory
 from strongroom.app.keys import checked_against, root_keyring
 from strongroom.app.lock import StateLock
 from strongroom.app.stores import KEY_BYTES_MAX, VALUE_BYTES_MAX, SealedStore
@@ -132,11 +132,10 @@ def test_only_dev_makes_a_keyring_and_never_beside_data(tmp_path):
     assert not (tmp_path / "keyring").exists()
 
 
-@pytest.mark.parametrize("made", [private_directory, lambda path, setting: make_socket_parent(path / setting)])
-def test_a_path_that_is_no_text_is_refused_before_anything_is_made(tmp_path, made):
+def test_a_directory_whose_path_is_no_text_is_refused_before_anything_is_made(tmp_path):
     path = tmp_path / os.fsdecode(b"caf\xe9")
     with pytest.raises(Misconfigured, match="the path is not UTF-8") as caught:
-        made(path, "socket")
+        private_directory(path, "state_dir")
     assert caught.value.code == "SR-APP-008"
     assert "caf\\xe9" in caught.value.what
     assert list(tmp_path.iterdir()) == []

@@ -15,6 +15,8 @@ KINDS = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issu
 def made(kind):
     if kind is errors.Tampered:
         return kind("row", table="runs")
+    if kind is errors.EvidenceRejected:
+        return kind("SR-TEST-001", "a check", got="this", wanted="that", fix="do this")
     if kind is errors.CapabilityError:
         return kind("Public", "System", "Internal", "boom")
     return kind("SR-TEST-001", "what happened", why="the reason", fix="do this", field="a.b")

@@ -30,7 +30,9 @@ def test_a_place_is_digits_and_nothing_else(place):
         decode_token(token(f"{place}|wrun_1"))
 
 
-@pytest.mark.parametrize("untrusted", ["!", "MXw=\n", "M Xw=", "\u00fc", token("1"), "////", token("1|a\0b"), token("1|\n")])
+@pytest.mark.parametrize(
+    "untrusted", ["!", "MXw=\n", "M Xw=", "\u00fc", token("1"), "////", token("1|a\0b"), token("1|\n")]
+)
 def test_what_is_no_token_is_refused(untrusted):
     with pytest.raises(InvalidInput, match="page token"):
         decode_token(untrusted)

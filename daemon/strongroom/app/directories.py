@@ -30,7 +30,6 @@ def private_directory(path: Path, setting: str) -> Path:
 
 def make_socket_parent(socket: Path) -> None:
     """The directory of the API socket, mode 0700 when it is made here. Raises ``Misconfigured``."""
-    _check_text(socket, "socket")
     try:
         socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -38,8 +37,7 @@ def make_socket_parent(socket: Path) -> None:
 
 
 def _check_text(path: Path, setting: str) -> None:
-    """Raises ``Misconfigured`` for a path that is not UTF-8: it is told to plugins and clients, whose messages carry
-    text only."""
+    """Raises ``Misconfigured`` for a path that is not UTF-8: it is told to plugins, whose messages carry text only."""
     try:
         str(path).encode()
     except UnicodeEncodeError:
@@ -47,7 +45,7 @@ def _check_text(path: Path, setting: str) -> None:
         raise Misconfigured(
             "SR-APP-008",
             f"{setting} {shown} cannot be used",
-            why="the path is not UTF-8, and sockets and plugins are told it as text",
+            why="the path is not UTF-8, and plugins are told it as text",
             fix=f"choose a path in UTF-8: --set {setting}=PATH, or {setting} in strongroom.yaml",
             where=setting,
         ) from None
