@@ -80,3 +80,17 @@ def database(url) -> Iterator[Database]:
     opened = Database.open(url)
     yield opened
     opened.close()
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Print the figures of the promises. Reports carry them, also out of the processes of a distributed run.
+
+    It stands here because the process that prints collects nothing, and so loads no file of a deeper folder.
+    """
+    reports = [report for kind in ("passed", "failed") for report in terminalreporter.stats.get(kind, ())]
+    figures = [value for report in reports for name, value in report.user_properties if name == "promise"]
+    if figures:
+        terminalreporter.section("promises")
+        widths = [max(len(row[column]) for row in figures) for column in range(2)]
+        for promise, demanded, measured in figures:
+            terminalreporter.write_line(f"{promise.ljust(widths[0])}  {demanded.ljust(widths[1])}  {measured}")
