@@ -1,31 +1,23 @@
 """Real Nitro documents, where they are at hand: each at its time, later, changed, and cut."""
 
 import base64
-import json
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
-
-import pytest
 
 from strongroom.attest import codes
 from strongroom.attest.anchors import PINNED
 from strongroom.attest.evidence import Binding, Evidence, EvidenceLimits
 from strongroom.attest.nitro import verify_nitro
 from strongroom.errors import EvidenceRejected
+from tests.fakes.attestation_samples import SAMPLES, sample_cases
 
-SAMPLES = Path(__file__).resolve().parents[3] / "shared" / "attestation-samples"
 EXPECTED = Binding(report_data=b"r" * 32, nonce=b"n" * 32, kem_spki=b"k" * 44)
 FLIP_STRIDE_BYTES = 17
 """Coprime to every width in the format, so that every kind of field is hit; the test PKI is flipped byte by byte."""
 
 
 def cases():
-    if not (SAMPLES / "cases.json").exists():
-        pytest.skip("attestation samples are absent: ../shared/attestation-samples")
-    found = [each for each in json.loads((SAMPLES / "cases.json").read_text())["cases"] if each["kind"] == "nitro"]
-    assert len(found) >= 7
-    return found
+    return sample_cases("nitro", 7)
 
 
 def evidence(case):
