@@ -9,6 +9,7 @@ Source: contracts/attestation.md 14.1 step 4.5, 16.1 and 17.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from strongroom.attest.appraisal_report import AppraisalReport
 from strongroom.attest.ar4si import AFFIRMING, CONTRAINDICATED, HARDWARE_ELEMENT, UNRECOGNISED, WARNING, tier_of
@@ -28,7 +29,10 @@ from strongroom.attest.policy import TEST, Policy
 from strongroom.attest.runtime_data import RuntimeData
 from strongroom.errors import EvidenceRejected
 
-__all__ = ["Grant", "SecretRule", "authorise"]
+__all__ = ["NO_MANIFEST", "Grant", "SecretRule", "authorise"]
+
+NO_MANIFEST: Final = bytes(32)
+"""In place of the digest of a manifest where none was needed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +64,7 @@ class Grant:
 def authorise(
     report: AppraisalReport,
     data: RuntimeData,
-    manifest: Manifest,
+    manifest: Manifest | None,
     rules: Mapping[tuple[str, str], SecretRule],
     policy: Policy,
     *,
@@ -68,6 +72,7 @@ def authorise(
 ) -> Grant:
     """What may be released. Raises ``EvidenceRejected`` with the code of the first reason why nothing may.
 
+    ``manifest`` is the owner's, None where the vault has none; an execution that asks for no secret needs none.
     ``rules`` are those of the secrets that the vault holds. ``accepts_simulated`` is the vault's own switch for
     simulations, the second of two that both must be on.
     """
@@ -75,16 +80,17 @@ def authorise(
     is_insecure = report.kind in INSECURE_KINDS
     refs = _check_simulated(report, policy, accepts_simulated) if is_insecure else _check_status(report, policy)
     assurance = NO_ASSURANCE if is_insecure else report.assurance
-    grant = _grant_of(manifest, data)
-    for name in data.secrets:
-        _check_secret(name, grant, rules, assurance, is_insecure=is_insecure)
+    if data.secrets:
+        grant = _grant_of(manifest, data)
+        for name in data.secrets:
+            _check_secret(name, grant, rules, assurance, is_insecure=is_insecure)
     if not is_at_least(assurance, policy.release.min_assurance):
         _too_low("release min_assurance", assurance, policy.release.min_assurance)
     return Grant(
         secrets=data.secrets,
         assurance=assurance,
         is_insecure=is_insecure,
-        manifest_sha256=manifest.sha256(),
+        manifest_sha256=manifest.sha256() if manifest is not None else NO_MANIFEST,
         policy_sha256=policy.sha256,
         policy_epoch=policy.epoch,
         policy_refs=refs,
@@ -141,8 +147,11 @@ def _check_simulated(report: AppraisalReport, policy: Policy, accepts_simulated:
     return (key,)
 
 
-def _grant_of(manifest: Manifest, data: RuntimeData) -> ManifestGrant:
+def _grant_of(manifest: Manifest | None, data: RuntimeData) -> ManifestGrant:
     execution = data.execution
+    if manifest is None:
+        wanted = f"a deployment manifest signed by {execution.owner}"
+        raise EvidenceRejected(NOT_AUTHORISED, "manifest", got="none", wanted=wanted)
     if manifest.owner != execution.owner:
         got = f"a manifest of {manifest.owner}"
         raise EvidenceRejected(NOT_AUTHORISED, "manifest owner", got=got, wanted=f"one of {execution.owner}")

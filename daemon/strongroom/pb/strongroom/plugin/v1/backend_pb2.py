@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"strongroom/plugin/v1/backend.proto\x12\x14strongroom.plugin.v1\"V\n\rBackendReport\x12\r\n\x05label\x18\x01 \x01(\t\x12\x10\n\x08insecure\x18\x02 \x01(\x08\x12\x13\n\x0bprotections\x18\x03 \x03(\t\x12\x0f\n\x07missing\x18\x04 \x03(\t\"7\n\x0f\x43\x61ncelExecution\x12\x14\n\x0c\x65xecution_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"strongroom/plugin/v1/backend.proto\x12\x14strongroom.plugin.v1\"V\n\rBackendReport\x12\r\n\x05label\x18\x01 \x01(\t\x12\x10\n\x08insecure\x18\x02 \x01(\x08\x12\x13\n\x0bprotections\x18\x03 \x03(\t\x12\x0f\n\x07missing\x18\x04 \x03(\t\"7\n\x0f\x43\x61ncelExecution\x12\x14\n\x0c\x65xecution_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"&\n\x0eReceiptRequest\x12\x14\n\x0c\x65xecution_id\x18\x01 \x01(\t\"\"\n\x0fReceiptResponse\x12\x0f\n\x07receipt\x18\x01 \x01(\x0c\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,4 +35,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BACKENDREPORT']._serialized_end=146
   _globals['_CANCELEXECUTION']._serialized_start=148
   _globals['_CANCELEXECUTION']._serialized_end=203
+  _globals['_RECEIPTREQUEST']._serialized_start=205
+  _globals['_RECEIPTREQUEST']._serialized_end=243
+  _globals['_RECEIPTRESPONSE']._serialized_start=245
+  _globals['_RECEIPTRESPONSE']._serialized_end=279
 # @@protoc_insertion_point(module_scope)
