@@ -7,6 +7,8 @@ __all__ = [
     "BINARY_BYTES_MAX",
     "CALLS_IN_FLIGHT_MAX",
     "CALLS_MAX",
+    "CALL_BYTES_MAX",
+    "CHUNK_BYTES",
     "ERROR_CHARACTERS_MAX",
     "EXECUTIONS_MAX",
     "FETCH_TIMEOUT_S",
@@ -32,7 +34,9 @@ FETCH_TIMEOUT_S: Final = 60.0  # the same place
 URL_BYTES_MAX: Final = 2_048  # longer ones are no stable locators
 REQUEST_BYTES_MAX: Final = 5 * 1024 * 1024  # a serialized ExecuteRequest: config (50 KB) and one trigger payload
 RESULT_BYTES_MAX: Final = 5 * 1024 * 1024  # the largest answer that the guest contract knows
-FRAME_BYTES_MAX: Final = 32 * 1024 * 1024  # binary and request travel in one frame
+FRAME_BYTES_MAX: Final = 16 * 1024 * 1024  # attestation.md 3, Frames: a result and its receipt fit; a binary is cut
+CHUNK_BYTES: Final = 4 * 1024 * 1024  # pieces of a binary: few frames, and no long wait for a cancellation behind one
+CALL_BYTES_MAX: Final = 8 * 1024 * 1024  # one call or its answer: above what a guest may send and take
 CALLS_IN_FLIGHT_MAX: Final = 30  # each holds a thread of this process; the guest's own limit is the same
 CALLS_MAX: Final = 10_000  # a guest that calls in a loop ends here, long before its deadline
 ERROR_CHARACTERS_MAX: Final = 2_000  # an error is a sentence or two, whoever wrote it
