@@ -6,7 +6,8 @@ stdout carries data and nothing else; everything that is said to a person goes t
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -72,20 +73,27 @@ class Caller:
         self._write(data.decode("utf-8"))
 
     @staticmethod
+    def emit_bytes(data: bytes) -> None:
+        """Print what is no text. A terminal is not to be given that."""
+        with _told_of_stdout():
+            sys.stdout.flush()
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+
+    @staticmethod
     def _write(text: str) -> None:
-        try:
+        with _told_of_stdout():
             sys.stdout.write(text)
             sys.stdout.flush()
-        except BrokenPipeError:
-            raise ReaderGone from None
-        except OSError as error:
-            # The system does not know what this descriptor is to a person.
-            raise OSError(error.errno, error.strerror, "stdout") from error
 
     def note(self, message: str) -> None:
         """Say something to the person, on stderr, unless silence was asked for."""
-        if self.quiet:
-            return
+        if not self.quiet:
+            self.warn(message)
+
+    @staticmethod
+    def warn(message: str) -> None:
+        """Say on stderr what a person must see, whatever was asked for."""
         try:
             sys.stderr.write(printable(message) + "\n")
         except OSError:
@@ -143,6 +151,17 @@ class Caller:
                 fix=f"quote it for your shell: {option} '{{\"key\": 1}}', or name a file: {option} @file.json",
             ) from None
         return raw
+
+
+@contextmanager
+def _told_of_stdout() -> Iterator[None]:
+    """A reader that is gone, and a fault of stdout by its name: the system does not know what it is to a person."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise ReaderGone from None
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, "stdout") from error
 
 
 class _NoConstantError(ValueError):

@@ -28,6 +28,7 @@ COMPLETE_VARIABLE: Final = "_STRONGROOM_COMPLETE"
 NOUNS: Final[Mapping[str, str]] = {
     "workflow": "Register workflows, look at them, pause and delete them.",
     "run": "Start runs, look at them, stop them, repeat them.",
+    "receipt": "Take receipts of confidential runs out of the host, and check them anywhere.",
     "capability": "List capabilities and call them.",
     "secret": "Give secrets to the vault, list their names, delete them.",
     "plugin": "See what plugins run, check and change the manifest.",

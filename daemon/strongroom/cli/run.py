@@ -12,7 +12,7 @@ from strongroom.cli.channel import Host, connect
 from strongroom.cli.exits import Exit
 from strongroom.cli.failure import Failure, bad_data
 from strongroom.cli.run_calls import Decrypt, Run, Why, opening_reason, runs_stub
-from strongroom.cli.run_end import end_document, end_facts
+from strongroom.cli.run_end import end_document, end_facts, note_fence
 from strongroom.cli.verbs import group, verb
 from strongroom.cli.workflow import Owner
 from strongroom.pb.strongroom.v1 import run_pb2, workflow_pb2
@@ -138,6 +138,7 @@ def get(caller: Caller, run: Run, decrypt: Decrypt = False, reason: Why = "") ->
     caller.emit("run", document, facts(pairs))
     if not why and answer.run.HasField("output"):
         caller.note('how it ended is sealed: add --decrypt --reason "..." to read it')
+    note_fence(caller, answer.run)
 
 
 for part in (run_events, run_stop, run_again, run_export):

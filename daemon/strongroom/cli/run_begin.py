@@ -17,7 +17,7 @@ from strongroom.cli.channel import Host, connect
 from strongroom.cli.exits import Exit
 from strongroom.cli.failure import Failure
 from strongroom.cli.run_calls import PAUSE_S, RunId, runs_stub, was_cut
-from strongroom.cli.run_end import end_document, end_facts
+from strongroom.cli.run_end import end_document, end_facts, note_fence
 from strongroom.cli.verbs import verb
 from strongroom.cli.workflow import Owner
 from strongroom.errors import StrongroomError
@@ -135,6 +135,7 @@ def execute(
         raise
     pairs = [*views.run_facts(answer.run), *end_facts(answer)]
     caller.emit("run", {**views.run(answer.run), **end_document(answer)}, facts(pairs))
+    note_fence(caller, answer.run)
     return None if answer.run.status == run_pb2.RUN_STATUS_COMPLETED else Exit.RUN_FAILED
 
 

@@ -1,13 +1,15 @@
 """How a run ended, for people and programs: its result, or its error and what to do."""
 
 import json
-from typing import Any
+from typing import Any, Final
 
+from strongroom.cli.caller import Caller
 from strongroom.cli.values import to_json
 from strongroom.pb.strongroom.v1 import run_pb2
 
-__all__ = ["end_document", "end_facts"]
+__all__ = ["end_document", "end_facts", "note_fence"]
 
+CONFIDENTIAL: Final = "confidential"
 End = run_pb2.ExecuteResponse | run_pb2.RunServiceGetResponse
 
 
@@ -31,3 +33,12 @@ def end_facts(answer: End) -> list[tuple[str, object]]:
     elif result is not None:
         shown = result if isinstance(result, str) else json.dumps(result, ensure_ascii=False)
     return [("result", shown), ("error", answer.error), ("do", answer.help)]
+
+
+def note_fence(caller: Caller, run: run_pb2.Run) -> None:
+    """The last thing to say of a confidential run that no hardware protected, also where silence was asked for."""
+    if run.module == CONFIDENTIAL and run.insecure:
+        # Imported here: few runs need it, and what it imports in turn is slow.
+        from strongroom.attest.evidence import INSECURE
+
+        caller.warn(INSECURE)

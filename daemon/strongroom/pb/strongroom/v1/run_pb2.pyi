@@ -117,6 +117,7 @@ class Run(_message.Message):
     TAMPERED_FIELD_NUMBER: _builtins.int
     PARENT_RUN_ID_FIELD_NUMBER: _builtins.int
     WAKE_TIME_FIELD_NUMBER: _builtins.int
+    ASSURANCE_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
     """Required. "wrun_" and a ULID."""
     execution_id: _builtins.str
@@ -147,6 +148,10 @@ class Run(_message.Message):
     """Optional. True when the header failed authentication; no other field can be trusted then."""
     parent_run_id: _builtins.str
     """Optional. The run that this one repeats."""
+    assurance: _builtins.str
+    """Optional. "local" for a local run; for a confidential one the class that its last receipt claims, "none" without a
+    receipt; empty until it was executed.
+    """
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Required. When it was accepted."""
@@ -195,10 +200,11 @@ class Run(_message.Message):
         tampered: _builtins.bool = ...,
         parent_run_id: _builtins.str = ...,
         wake_time: _timestamp_pb2.Timestamp | None = ...,
+        assurance: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "input", b"input", "output", b"output", "start_time", b"start_time", "wake_time", b"wake_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["backend", b"backend", "binary_sha256", b"binary_sha256", "create_time", b"create_time", "end_time", b"end_time", "error_code", b"error_code", "event_id", b"event_id", "execution_id", b"execution_id", "input", b"input", "insecure", b"insecure", "module", b"module", "output", b"output", "owner", b"owner", "parent_run_id", b"parent_run_id", "run_id", b"run_id", "start_time", b"start_time", "status", b"status", "tampered", b"tampered", "trigger_index", b"trigger_index", "wake_time", b"wake_time", "workflow_id", b"workflow_id", "workflow_name", b"workflow_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assurance", b"assurance", "backend", b"backend", "binary_sha256", b"binary_sha256", "create_time", b"create_time", "end_time", b"end_time", "error_code", b"error_code", "event_id", b"event_id", "execution_id", b"execution_id", "input", b"input", "insecure", b"insecure", "module", b"module", "output", b"output", "owner", b"owner", "parent_run_id", b"parent_run_id", "run_id", b"run_id", "start_time", b"start_time", "status", b"status", "tampered", b"tampered", "trigger_index", b"trigger_index", "wake_time", b"wake_time", "workflow_id", b"workflow_id", "workflow_name", b"workflow_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1011,3 +1017,53 @@ class LogsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___LogsResponse: _TypeAlias = LogsResponse  # noqa: Y015
+
+@_typing.final
+class GetReceiptRequest(_message.Message):
+    """Whose receipt."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_ID_FIELD_NUMBER: _builtins.int
+    run_id: _builtins.str
+    """Required. Run id or execution id."""
+    def __init__(
+        self,
+        *,
+        run_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["run_id", b"run_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetReceiptRequest: _TypeAlias = GetReceiptRequest  # noqa: Y015
+
+@_typing.final
+class GetReceiptResponse(_message.Message):
+    """A receipt."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    RUN_FIELD_NUMBER: _builtins.int
+    receipt: _builtins.bytes
+    """Required. The receipt, at most 5 MiB; `strongroom receipt verify` reads it."""
+    @_builtins.property
+    def run(self) -> Global___Run:
+        """Required. Header of the run."""
+
+    def __init__(
+        self,
+        *,
+        receipt: _builtins.bytes = ...,
+        run: Global___Run | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["run", b"run"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt", "run", b"run"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetReceiptResponse: _TypeAlias = GetReceiptResponse  # noqa: Y015

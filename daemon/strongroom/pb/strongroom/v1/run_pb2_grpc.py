@@ -95,6 +95,11 @@ class RunServiceStub:
                 request_serializer=strongroom_dot_v1_dot_run__pb2.LogsRequest.SerializeToString,
                 response_deserializer=strongroom_dot_v1_dot_run__pb2.LogsResponse.FromString,
                 _registered_method=True)
+        self.GetReceipt = channel.unary_unary(
+                '/strongroom.v1.RunService/GetReceipt',
+                request_serializer=strongroom_dot_v1_dot_run__pb2.GetReceiptRequest.SerializeToString,
+                response_deserializer=strongroom_dot_v1_dot_run__pb2.GetReceiptResponse.FromString,
+                _registered_method=True)
 
 
 class RunServiceServicer:
@@ -190,6 +195,14 @@ class RunServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetReceipt(self, request, context):
+        """1. Find the run; only one that has ended has its last receipt. 2. Return that, as its enclave runner made it: it names
+        digests, secrets and capabilities, and holds no payload.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RunServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -252,6 +265,11 @@ def add_RunServiceServicer_to_server(servicer, server):
                     servicer.Logs,
                     request_deserializer=strongroom_dot_v1_dot_run__pb2.LogsRequest.FromString,
                     response_serializer=strongroom_dot_v1_dot_run__pb2.LogsResponse.SerializeToString,
+            ),
+            'GetReceipt': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetReceipt,
+                    request_deserializer=strongroom_dot_v1_dot_run__pb2.GetReceiptRequest.FromString,
+                    response_serializer=strongroom_dot_v1_dot_run__pb2.GetReceiptResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -579,6 +597,33 @@ class RunService:
             '/strongroom.v1.RunService/Logs',
             strongroom_dot_v1_dot_run__pb2.LogsRequest.SerializeToString,
             strongroom_dot_v1_dot_run__pb2.LogsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetReceipt(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.v1.RunService/GetReceipt',
+            strongroom_dot_v1_dot_run__pb2.GetReceiptRequest.SerializeToString,
+            strongroom_dot_v1_dot_run__pb2.GetReceiptResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -67,6 +67,10 @@ class RunServiceStub:
     """1. Send the events from an index on. 2. Send new ones as they are stored. 3. End after the last event of the run."""
     Logs: _grpc.UnaryStreamMultiCallable[_run_pb2.LogsRequest, _run_pb2.LogsResponse]
     """1. Send what the guest logged from an event index on; sealed unless a reason is given. 2. Follow it when asked to."""
+    GetReceipt: _grpc.UnaryUnaryMultiCallable[_run_pb2.GetReceiptRequest, _run_pb2.GetReceiptResponse]
+    """1. Find the run; only one that has ended has its last receipt. 2. Return that, as its enclave runner made it: it names
+    digests, secrets and capabilities, and holds no payload.
+    """
 
 @_typing.type_check_only
 class RunServiceAsyncStub(RunServiceStub):
@@ -107,6 +111,10 @@ class RunServiceAsyncStub(RunServiceStub):
     """1. Send the events from an index on. 2. Send new ones as they are stored. 3. End after the last event of the run."""
     Logs: _aio.UnaryStreamMultiCallable[_run_pb2.LogsRequest, _run_pb2.LogsResponse]  # type: ignore[assignment]
     """1. Send what the guest logged from an event index on; sealed unless a reason is given. 2. Follow it when asked to."""
+    GetReceipt: _aio.UnaryUnaryMultiCallable[_run_pb2.GetReceiptRequest, _run_pb2.GetReceiptResponse]  # type: ignore[assignment]
+    """1. Find the run; only one that has ended has its last receipt. 2. Return that, as its enclave runner made it: it names
+    digests, secrets and capabilities, and holds no payload.
+    """
 
 class RunServiceServicer(metaclass=_abc_1.ABCMeta):
     """Runs of registered workflows."""
@@ -216,5 +224,15 @@ class RunServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_run_pb2.LogsResponse], _abc.AsyncIterator[_run_pb2.LogsResponse]]:
         """1. Send what the guest logged from an event index on; sealed unless a reason is given. 2. Follow it when asked to."""
+
+    @_abc_1.abstractmethod
+    def GetReceipt(
+        self,
+        request: _run_pb2.GetReceiptRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_run_pb2.GetReceiptResponse, _abc.Awaitable[_run_pb2.GetReceiptResponse]]:
+        """1. Find the run; only one that has ended has its last receipt. 2. Return that, as its enclave runner made it: it names
+        digests, secrets and capabilities, and holds no payload.
+        """
 
 def add_RunServiceServicer_to_server(servicer: RunServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

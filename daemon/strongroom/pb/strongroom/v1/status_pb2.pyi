@@ -62,6 +62,26 @@ class StatusServiceGetResponse(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class AttestationRefusalsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     VERSION_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     MODE_FIELD_NUMBER: _builtins.int
@@ -81,6 +101,9 @@ class StatusServiceGetResponse(_message.Message):
     PLUGIN_PROBLEMS_FIELD_NUMBER: _builtins.int
     RUNS_PURGED_FIELD_NUMBER: _builtins.int
     OLDEST_RUN_TIME_FIELD_NUMBER: _builtins.int
+    HEALTH_FIELD_NUMBER: _builtins.int
+    INSECURE_RELEASES_FIELD_NUMBER: _builtins.int
+    ATTESTATION_REFUSALS_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """Required. Version of the host."""
     state: _builtins.str
@@ -107,6 +130,12 @@ class StatusServiceGetResponse(_message.Message):
     """Required. The host's own owner, 40 hex digits."""
     runs_purged: _builtins.int
     """Required. Runs that were removed since this host started, because they were older than they are kept."""
+    health: _builtins.str
+    """Required. "ok", or "degraded" when confidential workflows have no hardware protection or a plugin is not ready."""
+    insecure_releases: _builtins.int
+    """Required. Metric strongroom_insecure_release_total: confidential executions since this host started that gave their
+    secrets no hardware protection.
+    """
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """Required. When the process started."""
@@ -131,6 +160,10 @@ class StatusServiceGetResponse(_message.Message):
     def oldest_run_time(self) -> _timestamp_pb2.Timestamp:
         """Optional. When the oldest run that is kept was accepted."""
 
+    @_builtins.property
+    def attestation_refusals(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """Optional. Metric strongroom_attestation_refusals_total: refusals since this host started, by code."""
+
     def __init__(
         self,
         *,
@@ -153,10 +186,13 @@ class StatusServiceGetResponse(_message.Message):
         plugin_problems: _abc.Iterable[_builtins.str] | None = ...,
         runs_purged: _builtins.int = ...,
         oldest_run_time: _timestamp_pb2.Timestamp | None = ...,
+        health: _builtins.str = ...,
+        insecure_releases: _builtins.int = ...,
+        attestation_refusals: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["oldest_run_time", b"oldest_run_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["confidential_backend", b"confidential_backend", "insecure", b"insecure", "mode", b"mode", "oldest_run_time", b"oldest_run_time", "owner", b"owner", "pid", b"pid", "plugin_problems", b"plugin_problems", "runner_missing", b"runner_missing", "runner_protections", b"runner_protections", "runners", b"runners", "runs", b"runs", "runs_purged", b"runs_purged", "start_time", b"start_time", "state", b"state", "storage", b"storage", "version", b"version", "wasmtime_version", b"wasmtime_version", "workflows", b"workflows", "writing_key_id", b"writing_key_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attestation_refusals", b"attestation_refusals", "confidential_backend", b"confidential_backend", "health", b"health", "insecure", b"insecure", "insecure_releases", b"insecure_releases", "mode", b"mode", "oldest_run_time", b"oldest_run_time", "owner", b"owner", "pid", b"pid", "plugin_problems", b"plugin_problems", "runner_missing", b"runner_missing", "runner_protections", b"runner_protections", "runners", b"runners", "runs", b"runs", "runs_purged", b"runs_purged", "start_time", b"start_time", "state", b"state", "storage", b"storage", "version", b"version", "wasmtime_version", b"wasmtime_version", "workflows", b"workflows", "writing_key_id", b"writing_key_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -130,6 +130,28 @@ class RestrictionsSet(_message.Message):
 Global___RestrictionsSet: _TypeAlias = RestrictionsSet  # noqa: Y015
 
 @_typing.final
+class ReceiptKept(_message.Message):
+    """Content of receipt_kept: what an execution in the enclave left behind, well or not; the last one counts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    receipt: _builtins.bytes
+    """Required. Encoded receipt, as strongroom.attest.receipt reads it."""
+    def __init__(
+        self,
+        *,
+        receipt: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReceiptKept: _TypeAlias = ReceiptKept  # noqa: Y015
+
+@_typing.final
 class TimeRead(_message.Message):
     """Content of time_read. The correlation id counts the questions, from 0."""
 
