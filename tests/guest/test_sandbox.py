@@ -118,7 +118,7 @@ def test_an_unknown_processor_is_reported_and_not_guessed(monkeypatch):
 def test_what_a_kernel_lacks_is_reported_with_its_reason():
     script = (
         "from strongroom.guest import landlock, sandbox\n"
-        "def lacks(_readable): raise OSError(38, 'Function not implemented')\n"
+        "def lacks(*_directories): raise OSError(38, 'Function not implemented')\n"
         "landlock.restrict = lacks\n"
         "report = sandbox.apply()\n"
         "print(report.missing, 'seccomp' in report.protections)\n"

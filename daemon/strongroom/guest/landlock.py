@@ -21,16 +21,18 @@ _ASK_VERSION: Final = 1
 _FILE_RIGHTS: Final = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
 _PATH_BENEATH: Final = 1
 _READ_FILE: Final = 1 << 2
+_REMOVE_DIRECTORY: Final = 1 << 4
 _PORTS_SINCE: Final = 4
 _SCOPES_SINCE: Final = 6
 _BIND_AND_CONNECT: Final = 0b11
 _ABSTRACT_SOCKETS_AND_SIGNALS: Final = 0b11
 
 
-def restrict(readable: int | None = None) -> int:
+def restrict(readable: int | None = None, removes_in: int | None = None) -> int:
     """Deny everything to the calling thread and those it starts; the version in force.
 
-    Files below the directory behind the descriptor ``readable`` can still be read, by whoever can name one.
+    Files below the directory behind the descriptor ``readable`` can still be read, by whoever can name one; below the
+    one behind ``removes_in`` directories can be removed, and nothing else.
     Needs no_new_privs. Raises ``OSError`` when the kernel has no Landlock, or has it switched off.
     """
     libc = ctypes.CDLL(None, use_errno=True)
@@ -45,8 +47,9 @@ def restrict(readable: int | None = None) -> int:
     size = 24 if version >= _SCOPES_SINCE else 16 if version >= _PORTS_SINCE else 8
     ruleset = _call(libc, _CREATE_RULESET, attributes, size, 0)
     try:
-        if readable is not None:
-            _call(libc, _ADD_RULE, ruleset, _PATH_BENEATH, struct.pack("=Qi", _READ_FILE, readable), 0)
+        for right, directory in ((_READ_FILE, readable), (_REMOVE_DIRECTORY, removes_in)):
+            if directory is not None:
+                _call(libc, _ADD_RULE, ruleset, _PATH_BENEATH, struct.pack("=Qi", right, directory), 0)
         _call(libc, _RESTRICT_SELF, ruleset, 0)
     finally:
         os.close(ruleset)

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from strongroom.guest import landlock, seccomp
+from strongroom.guest.needs import NOTHING, Needs
+from strongroom.guest.own_user import become_nobody
 
 __all__ = ["SandboxReport", "apply"]
 
@@ -31,23 +33,27 @@ class SandboxReport:
     missing: tuple[str, ...]
 
 
-def apply(*, readable: int | None = None) -> SandboxReport:
+def apply(*, readable: int | None = None, needs: Needs = NOTHING, own_user: bool = False) -> SandboxReport:
     """Give up new privileges, core dumps, tracing, files, sockets, ports and programs, for good.
 
-    What lies below the directory behind the descriptor ``readable`` can still be read, by its descriptor.
+    What lies below the directory behind the descriptor ``readable`` can still be read, by its descriptor. ``needs`` is
+    what stays possible beside that, and stands in the report (``seccomp+ioctl``). With ``own_user`` a process of root
+    becomes nobody; one of another user stays what it is, and the report says so.
 
     Call it from the main thread before any other thread starts, after every import and every file that is needed:
     what is open stays usable, nothing can be opened any more. The process is killed when the *thread* that started
     it ends, so start it from a thread that lives as long as it should.
     """
+    become: tuple[tuple[str, Callable[[], str | None]], ...] = (("own-user", become_nobody),) if own_user else ()
     steps: tuple[tuple[str, Callable[[], str | None]], ...] = (
         ("no-new-privs", lambda: _control(_SET_NO_NEW_PRIVILEGES, 1)),
+        *become,  # before those below, some of which the kernel sets back when the user changes
         ("no-dump", lambda: _control(_SET_DUMPABLE, 0)),
         ("no-core", lambda: _limit(resource.RLIMIT_CORE, 0)),
         ("few-descriptors", lambda: _limit(resource.RLIMIT_NOFILE, DESCRIPTORS_MAX)),
         ("dies-with-parent", lambda: _control(_SET_DEATH_SIGNAL, signal.SIGKILL)),
-        ("landlock", lambda: f"landlock-{landlock.restrict(readable)}"),
-        ("seccomp", seccomp.install),
+        ("landlock", lambda: f"landlock-{landlock.restrict(readable, needs.removes_in)}" + _also(needs, "rmdir")),
+        ("seccomp", lambda: _filtered(needs)),
     )
     protections, missing = [], []
     for name, step in steps:
@@ -56,6 +62,15 @@ def apply(*, readable: int | None = None) -> SandboxReport:
         except (OSError, ValueError) as problem:
             missing.append(f"{name}: {problem}")
     return SandboxReport(tuple(protections), tuple(missing))
+
+
+def _filtered(needs: Needs) -> str:
+    seccomp.install(needs)
+    return "seccomp" + _also(needs, *needs.names)
+
+
+def _also(needs: Needs, *names: str) -> str:
+    return "".join(f"+{name}" for name in names if name in needs.names)
 
 
 def _control(option: int, value: int) -> None:

@@ -10,6 +10,8 @@ import platform
 import struct
 from typing import Final
 
+from strongroom.guest.needs import NOTHING, Needs
+
 __all__ = ["ALLOWED", "install", "program"]
 
 _AUDIT_ARCH: Final = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
@@ -54,14 +56,16 @@ _OPEN_CHANGES: Final = 0o20003003 | 0o100  # write only, read and write, create,
 _EMPTY_PATH: Final = 0x1000
 _RENAME_THREAD: Final = 15  # PR_SET_NAME
 _FCNTL: Final = (1, 2, 3, 1030, 1033)  # get and set close-on-exec, get flags, duplicate, seal
+_REMOVE_DIRECTORY: Final = 0x200  # AT_REMOVEDIR
 
 
 Instruction = tuple[int, int, int, int]
 
 
-def program(machine: str, process: int) -> bytes:
+def program(machine: str, process: int, needs: Needs = NOTHING) -> bytes:
     """The filter for ``machine``, in which process ``process`` may signal itself (that is how abort works).
 
+    What ``needs`` names is allowed beside that: a request of ``ioctl`` on its descriptor, removing directories in one.
     Raises ``KeyError`` for a processor that is not in the tables.
     """
     column = _COLUMN[machine]
@@ -90,18 +94,23 @@ def program(machine: str, process: int) -> bytes:
     rule((234, 131), [_argument(0), *_allow_if(process)])
     # Reading limits is how the C library finds the size of a stack; a new limit would be a pointer that is not null.
     rule((302, 261), [_argument(2), (_EQUAL, 1, 0, 0), (_RETURN, 0, 0, _DENY), _argument(2, high=True), *_allow_if(0)])
+    if needs.ioctls:
+        rule((16, 29), _ioctls(needs))
+    if needs.removes_in is not None:
+        on_it = [_argument(0), (_EQUAL, 1, 0, needs.removes_in), (_RETURN, 0, 0, _DENY)]
+        rule((263, 35), [*on_it, _argument(2), *_allow_if(_REMOVE_DIRECTORY)])
     for numbers in ALLOWED.values():
         rule(numbers, [(_RETURN, 0, 0, _ALLOW)])
     code.append((_RETURN, 0, 0, _DENY))
     return b"".join(struct.pack("<HBBI", *instruction) for instruction in code)
 
 
-def install() -> None:
+def install(needs: Needs = NOTHING) -> None:
     """Put the filter over every thread of this process. Raises ``OSError`` when the kernel refuses, or lacks it."""
     machine = platform.machine()
     if machine not in _COLUMN:
         raise OSError(f"no system call table for {machine}")
-    code = program(machine, os.getpid())
+    code = program(machine, os.getpid(), needs)
     buffer = ctypes.create_string_buffer(code, len(code))
     header = struct.pack("@HP", len(code) // 8, ctypes.addressof(buffer))
     libc = ctypes.CDLL(None, use_errno=True)
@@ -118,6 +127,20 @@ def install() -> None:
 
 def _argument(index: int, *, high: bool = False) -> Instruction:
     return (_LOAD, 0, 0, 16 + 8 * index + (4 if high else 0))
+
+
+def _ioctls(needs: Needs) -> list[Instruction]:
+    """Allow each request on its own descriptor only. The kernel reads 32 bits of either, and so does this."""
+    tests: list[Instruction] = []
+    for descriptor, number in sorted(needs.ioctls):
+        tests += [
+            _argument(0),
+            (_EQUAL, 0, 3, descriptor),
+            _argument(1),
+            (_EQUAL, 0, 1, number),
+            (_RETURN, 0, 0, _ALLOW),
+        ]
+    return [*tests, (_RETURN, 0, 0, _DENY)]
 
 
 def _allow_if(*values: int) -> list[Instruction]:

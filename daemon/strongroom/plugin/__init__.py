@@ -5,11 +5,14 @@ A process plugin is the same class, handed to ``strongroom.plugin.serve.serve``;
 ``strongroom.plugin.messages``. A trigger that must not lose an event keeps it in an ``EventBook``.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from strongroom.crypto.keccak import keccak256
 from strongroom.errors import (
     Cancelled,
     CapabilityError,
     Conflict,
+    EvidenceRejected,
     Forbidden,
     GuestFault,
     Internal,
@@ -26,9 +29,11 @@ from strongroom.errors import (
 )
 from strongroom.plugin.capability import Call, Capability, Events, Method, Registration, TriggerMethod
 from strongroom.plugin.event_book import EventBook, Redelivery
-from strongroom.plugin.hooks import hookimpl
 from strongroom.plugin.host import Artifacts, Executable, Host, Registry, Store
 from strongroom.plugin.repeats import Repeats, repeat_key, request_digest
+
+if TYPE_CHECKING:
+    from strongroom.plugin.hooks import hookimpl
 
 __all__ = [
     "Artifacts",
@@ -39,6 +44,7 @@ __all__ = [
     "Conflict",
     "EventBook",
     "Events",
+    "EvidenceRejected",
     "Executable",
     "Forbidden",
     "GuestFault",
@@ -66,3 +72,12 @@ __all__ = [
     "repeat_key",
     "request_digest",
 ]
+
+
+def __getattr__(name: str) -> Any:  # Any: what a module's missing attribute is, only its name tells
+    """``hookimpl``, when a plugin asks for it: an enclave runner has no plugins, so it does not load their library."""
+    if name == "hookimpl":
+        from strongroom.plugin.hooks import hookimpl
+
+        return hookimpl
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
