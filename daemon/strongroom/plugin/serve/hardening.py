@@ -6,7 +6,7 @@ import resource
 import signal
 from typing import Final
 
-__all__ = ["harden"]
+__all__ = ["harden", "hide"]
 
 # linux/prctl.h
 PR_SET_PDEATHSIG: Final = 1
@@ -21,10 +21,14 @@ def harden() -> None:
     """
     parent = os.getppid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.umask(0o077)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    libc = ctypes.CDLL(None)
-    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+    hide()
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:  # the host died before the signal was ordered
         os._exit(1)
+
+
+def hide() -> None:
+    """Write files for this user only, leave no core dump, hide memory and environment from others of this user."""
+    os.umask(0o077)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
