@@ -7,7 +7,6 @@ not with our own code. Source: Linux, include/uapi/linux/nsm.h and sev-guest.h, 
 import ctypes
 import errno
 import os
-import shutil
 import struct
 import threading
 from pathlib import Path
@@ -97,7 +96,7 @@ class ReportTree:
         self.answer = answer
         self.table = table
         self.without = without
-        make, remove = Path.mkdir, Path.rmdir
+        make, remove = Path.mkdir, os.rmdir
         root.mkdir()
 
         def mkdir(path, *arguments, **options):
@@ -105,11 +104,15 @@ class ReportTree:
             if path.parent == root:
                 self._fill(path)
 
-        def rmdir(path):
-            shutil.rmtree(path) if path.parent == root else remove(path)
+        def rmdir(path, *, dir_fd=None):
+            """The files of an entry go with it."""
+            if dir_fd is not None and (root / path).is_dir():
+                for file in (root / path).iterdir():
+                    file.unlink()
+            remove(path, dir_fd=dir_fd)
 
         monkeypatch.setattr(Path, "mkdir", mkdir)
-        monkeypatch.setattr(Path, "rmdir", rmdir)
+        monkeypatch.setattr(os, "rmdir", rmdir)
 
     def _fill(self, entry):
         files = {"provider": f"{self.driver}\n".encode(), "auxblob": self.table}

@@ -2,7 +2,7 @@
 
 The body is the COSE_Sign1 as the module gives it; its chain is inside. **Untested on hardware**: the layout of request
 and answer is tested against a simulated device only, the verifier with real documents.
-The runner's sandbox must allow ``ioctl`` on the open device.
+The runner's sandbox allows this one ``ioctl`` on the open device.
 Source: contracts/attestation.md 4, 6 and 13; the driver's interface in Linux, include/uapi/linux/nsm.h.
 """
 
@@ -16,6 +16,7 @@ from strongroom.attest.cbor import canonical, decode
 from strongroom.attest.cose import MEDIA_TYPE
 from strongroom.attest.evidence import Evidence
 from strongroom.attest.nitro import KIND
+from strongroom.guest.needs import Needs
 from strongroom.plugin import StrongroomError, Unavailable
 from strongroom_confidential_workflows.providers.devices import broken_answer, open_device
 from strongroom_confidential_workflows.providers.kernel_memory import Ioctl, Memory, request
@@ -43,6 +44,11 @@ class NitroProvider:
         self._path = path
         self._ioctl = ioctl
         self._descriptor = open_device(path, kind=self.kind, fix=FIX)
+
+    @property
+    def needs(self) -> Needs:
+        """One request of ``ioctl`` on the open device."""
+        return Needs(ioctls=frozenset({(self._descriptor, EXCHANGE)}))
 
     def collect(self, report_data: bytes, nonce: bytes, kem_spki: bytes) -> Evidence:
         """A document with all three in it. See ``EvidenceProvider``."""

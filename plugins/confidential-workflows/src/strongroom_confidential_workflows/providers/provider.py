@@ -9,6 +9,7 @@ Source: contracts/attestation.md 3, 4, 13 and 17.6.
 from typing import Final, Protocol
 
 from strongroom.attest.evidence import Evidence
+from strongroom.guest.needs import Needs
 from strongroom.plugin import InvalidInput
 
 __all__ = ["BINARY", "REPORT_FIELD_BYTES", "EvidenceProvider", "check_asked", "padded"]
@@ -24,6 +25,10 @@ class EvidenceProvider(Protocol):
     """Makes evidence of one kind for this process."""
 
     kind: str
+
+    @property
+    def needs(self) -> Needs:
+        """What ``collect`` must still be able to do inside the sandbox, beyond reading and writing what is open."""
 
     def collect(self, report_data: bytes, nonce: bytes, kem_spki: bytes) -> Evidence:
         """Evidence bound to ``report_data`` (32 bytes), the challenge's ``nonce`` (32) and ``kem_spki`` (44).

@@ -2,7 +2,7 @@
 
 The body is the report of 1184 bytes at VMPL 0, the endorsements are leaf, intermediate and root. **Untested on
 hardware**: the layout is tested against a simulated device only, the verifier with real reports. Newer kernels offer
-the same as a file system, see ``tsm``. The runner's sandbox must allow ``ioctl`` on the open device.
+the same as a file system, see ``tsm``. The runner's sandbox allows this one ``ioctl`` on the open device.
 Source: contracts/attestation.md 4 and 7; the driver's interface in Linux, include/uapi/linux/sev-guest.h.
 """
 
@@ -14,6 +14,7 @@ from typing import Final
 
 from strongroom.attest.evidence import Evidence
 from strongroom.attest.snp import KIND
+from strongroom.guest.needs import Needs
 from strongroom_confidential_workflows.providers.devices import broken_answer, open_device
 from strongroom_confidential_workflows.providers.kernel_memory import Ioctl, Memory, request
 from strongroom_confidential_workflows.providers.provider import BINARY, check_asked, padded
@@ -54,6 +55,11 @@ class SevGuestProvider:
         self._ioctl = ioctl
         self._endorsements = endorsements
         self._descriptor = open_device(path, kind=self.kind, fix=FIX)
+
+    @property
+    def needs(self) -> Needs:
+        """One request of ``ioctl`` on the open device."""
+        return Needs(ioctls=frozenset({(self._descriptor, GET_EXTENDED_REPORT)}))
 
     def collect(self, report_data: bytes, nonce: bytes, kem_spki: bytes) -> Evidence:
         """A report about ``report_data``, which covers the nonce and the key. See ``EvidenceProvider``.

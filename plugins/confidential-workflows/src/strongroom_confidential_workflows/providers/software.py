@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from strongroom.attest.evidence import Evidence
 from strongroom.attest.software import KIND, software_evidence
 from strongroom.crypto.signing import SigningKey
+from strongroom.guest.needs import NOTHING, Needs
 from strongroom_confidential_workflows.providers.provider import check_asked
 
 __all__ = ["SoftwareIdentity", "SoftwareProvider"]
@@ -35,6 +36,11 @@ class SoftwareProvider:
     def __init__(self, identity: SoftwareIdentity) -> None:
         """Certificates of a development CA live for a day."""
         self._identity = identity
+
+    @property
+    def needs(self) -> Needs:
+        """Nothing: it computes."""
+        return NOTHING
 
     def collect(self, report_data: bytes, nonce: bytes, kem_spki: bytes) -> Evidence:
         """A simulation. See ``EvidenceProvider``."""

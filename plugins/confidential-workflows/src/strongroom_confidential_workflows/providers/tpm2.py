@@ -16,6 +16,7 @@ from strongroom.attest.evidence import Evidence
 from strongroom.attest.tpm import KIND
 from strongroom.attest.tpm_body import BODY_VERSION
 from strongroom.attest.tpm_enrolment import EnrolmentChallenge
+from strongroom.guest.needs import NOTHING, Needs
 from strongroom.plugin import StrongroomError
 from strongroom_confidential_workflows.providers.provider import check_asked
 from strongroom_confidential_workflows.providers.tpm_keys import TpmPrimary, activate_credential, create_ak, flush
@@ -62,6 +63,11 @@ class TpmProvider:
         except BaseException:
             wire.close()
             raise
+
+    @property
+    def needs(self) -> Needs:
+        """Nothing: the connection is open, and a TPM is written to and read from."""
+        return NOTHING
 
     def collect(self, report_data: bytes, nonce: bytes, kem_spki: bytes) -> Evidence:
         """A quote whose qualifying data is ``report_data``, which covers the nonce and the key. See

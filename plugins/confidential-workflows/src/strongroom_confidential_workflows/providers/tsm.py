@@ -5,7 +5,9 @@ A report has a directory of its own with files in it: what is written to ``inblo
 tested against a simulated file tree only, the verifiers with real documents.
 
 Rule 1: everything is opened when the provider is made, so one provider gives one report: a runner has one execution.
-The directory is ours alone, so nobody else's request comes between writing and reading.
+The directory is ours alone, so nobody else's request comes between writing and reading. It is removed with the report:
+that is all that the sandbox allows of files, below the report file system alone. The entry of a runner that was killed
+before stays, empty, until the machine starts anew.
 Rule 2: ``provider`` must name the driver of the configured kind. The file system looks the same for all of them.
 Source: contracts/attestation.md 4; Linux, Documentation/ABI/testing/configfs-tsm-report.
 """
@@ -18,6 +20,7 @@ from typing import Final
 
 from strongroom.attest import snp
 from strongroom.attest.evidence import Evidence, EvidenceLimits
+from strongroom.guest.needs import Needs
 from strongroom.plugin import Misconfigured, WrongState
 from strongroom_confidential_workflows.providers.devices import WHERE, broken_answer, unusable
 from strongroom_confidential_workflows.providers.provider import BINARY, check_asked, padded
@@ -48,14 +51,24 @@ class TsmProvider:
         self._open: dict[str, int] = {}
         self._is_used = False
         try:
+            self._root = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise unusable(root, kind, error, fix=FIX) from error
+        try:
             self._entry.mkdir()
         except OSError as error:
+            os.close(self._root)
             raise unusable(root, kind, error, fix=FIX) from error
         try:
             self._open_files()
         except BaseException:
             self.close()
             raise
+
+    @property
+    def needs(self) -> Needs:
+        """Removing its entry. What is read and written is open."""
+        return Needs(removes_in=self._root)
 
     def collect(self, report_data: bytes, nonce: bytes, kem_spki: bytes) -> Evidence:
         """A report about ``report_data``, which covers the nonce and the key. See ``EvidenceProvider``.
@@ -66,6 +79,23 @@ class TsmProvider:
         if self._is_used:
             raise WrongState("SR-EVID-012", "this entry has given its report", fix="start a runner for each execution")
         self._is_used = True
+        try:
+            return self._report(report_data)
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Close the files and take the entry away; its directory is empty then."""
+        for descriptor in self._open.values():
+            os.close(descriptor)
+        self._open = {}
+        if self._root >= 0:
+            with suppress(OSError):
+                os.rmdir(self._entry.name, dir_fd=self._root)
+            os.close(self._root)
+            self._root = -1
+
+    def _report(self, report_data: bytes) -> Evidence:
         try:
             os.write(self._open["inblob"], padded(report_data))
             # The kernel takes what was written when the file is closed, and asks the hardware when it is read.
@@ -79,14 +109,6 @@ class TsmProvider:
         if len(report) != REPORT_BYTES:
             raise broken_answer(str(self._entry), f"{len(report)} bytes where a report has {REPORT_BYTES}")
         return Evidence(self.kind, BINARY, report, chain_for(self._endorsements, table))
-
-    def close(self) -> None:
-        """Close the files and take the entry away, where the sandbox still allows that; its directory is empty then."""
-        for descriptor in self._open.values():
-            os.close(descriptor)
-        self._open = {}
-        with suppress(OSError):
-            self._entry.rmdir()
 
     def _open_files(self) -> None:
         self._open_file("provider", os.O_RDONLY)
