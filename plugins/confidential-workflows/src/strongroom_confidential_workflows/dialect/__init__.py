@@ -1,0 +1,1 @@
+"""The enclave and relay dialect of the network, as library code: hashes, signatures, JSON, checks of both sides."""
