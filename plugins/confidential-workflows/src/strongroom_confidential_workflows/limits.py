@@ -22,6 +22,7 @@ __all__ = [
     "SECRETS_FETCHED_MAX",
     "SECRETS_NAMED_MAX",
     "SECRETS_PER_VAULT_CALL",
+    "SPARE_AGE_S_MAX",
     "STOP_S",
     "TEXT_BYTES_MAX",
     "URL_BYTES_MAX",
@@ -48,6 +49,7 @@ SECRETS_BYTES_MAX: Final = 27_000  # cre-guest.md 12: all secrets of one workflo
 SECRETS_PER_VAULT_CALL: Final = 10  # capability-wire 11.5
 VAULT_CALLS_MAX: Final = 60  # five fetches of a guest, and what is named before it starts, each in batches of ten
 TEXT_BYTES_MAX: Final = 256  # ids, keys, namespaces
+SPARE_AGE_S_MAX: Final = 6 * 3600.0  # a spare is configured once; what it was given is good for half a day at least
 STOP_S: Final = 0.5  # a plugin gets 2 s to end; cancelled executions have this much to say so
 VAULT_TIMEOUT_S: Final = 30.0  # one relayed vault call, within the deadline of the execution
 READY_TIMEOUT_S: Final = 20.0  # a runner imports and seals itself in well under a second on an idle machine

@@ -67,7 +67,7 @@ OUTCOMES: Final = (RESULT, REFUSED, GUEST_FAULT, TIMED_OUT, CANCELLED, HOST_FAUL
 """How an execution ended: with a result; the request, the binary or the vault said no; the guest's fault; out of time;
 stopped; or the runner and what is behind it could not do their part."""
 _EVIDENCE: Final = EvidenceLimits()
-_CALLBACK_IDS: Final = 2**32
+_CALL_IDS: Final = 2**32
 _WORDS: Final = text(8192, may_be_empty=True)
 _NAME: Final = text(128)
 _NAME_OR_NONE: Final = text(128, may_be_empty=True)
@@ -89,8 +89,9 @@ def _blob(bytes_max: int, default: bytes | None = None) -> Any:  # Any: see _as
 class Configure:
     """To a fresh runner: its configuration (encoded ``EnclaveConfig``), and where its evidence comes from.
 
-    ``device`` is empty for the usual place of the kind. The ``software`` fields are the seed of a key, its certificate
-    and the development CA of kind ``insecure-software``, empty for every other kind.
+    ``device`` is empty for the usual place of the kind, ``regions`` are where the operator says that it runs. The
+    ``software`` fields are the seed of a key, its certificate and the development CA of kind ``insecure-software``,
+    empty for every other kind.
     """
 
     enclave_config: bytes = _blob(ENCLAVE_CONFIG_BYTES_MAX)
@@ -98,6 +99,7 @@ class Configure:
     device: str = _as(text(4096, may_be_empty=True), "")
     pcrs: tuple[int, ...] = _as(items(uint(24), 24), ())
     endorsements: tuple[bytes, ...] = _as(_ENDORSEMENTS, ())
+    regions: tuple[str, ...] = _as(items(_NAME, 64), ())
     software_key: bytes = _blob(32, b"")
     software_certificate: bytes = _blob(_EVIDENCE.certificate_bytes_max, b"")
     software_authority: bytes = _blob(_EVIDENCE.certificate_bytes_max, b"")
@@ -184,10 +186,10 @@ class ReleaseAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CapabilityCall:
-    """A call of the guest. ``body`` is the encoded request of ``capability_request``, which has the serialized
+    """A call of the guest, by the runner's own number. ``body`` is that of ``signed_call``, which has the serialized
     ``sdk.v1alpha.CapabilityRequest`` in it, ``signature`` that by the key of the execution."""
 
-    callback_id: int = _as(uint(_CALLBACK_IDS))
+    call_id: int = _as(uint(_CALL_IDS))
     body: bytes = _blob(CALL_BYTES_MAX)
     signature: bytes = _blob(SIGNATURE_BYTES)
 
@@ -196,7 +198,7 @@ class CapabilityCall:
 class CapabilityAnswer:
     """The serialized ``sdk.v1alpha.CapabilityResponse``."""
 
-    callback_id: int = _as(uint(_CALLBACK_IDS))
+    call_id: int = _as(uint(_CALL_IDS))
     response: bytes = _blob(CALL_BYTES_MAX)
 
 

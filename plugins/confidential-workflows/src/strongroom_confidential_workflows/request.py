@@ -22,7 +22,7 @@ from strongroom_confidential_workflows.limits import (
     TEXT_BYTES_MAX,
     URL_BYTES_MAX,
 )
-from strongroom_confidential_workflows.tees import PROVIDED_TEES
+from strongroom_confidential_workflows.tees import Tees
 
 __all__ = ["DEFAULT_NAMESPACE", "ConfidentialExecution", "NamedSecret", "refused"]
 
@@ -58,6 +58,8 @@ class ConfidentialExecution:
     execute_request: bytes = field(repr=False)
     subscribing: bool
     secrets: tuple[NamedSecret, ...]
+    config: bytes = field(default=b"", repr=False)
+    requirements: sdk_pb2.Requirements | None = None
     restrictions: sdk_pb2.Restrictions | None = None
     phase: str = ""
 
@@ -67,8 +69,12 @@ class ConfidentialExecution:
         untrusted: confidential_workflow_pb2.ConfidentialWorkflowRequest,
         *,
         metadata: capabilities_pb2.RequestMetadata,
+        tees: Tees,
     ) -> "ConfidentialExecution":
-        """The execution in ``untrusted``. ``metadata`` must agree with it. Raises ``CapabilityError``."""
+        """The execution in ``untrusted``, for a backend that provides ``tees``. ``metadata`` must agree with it.
+
+        Raises ``CapabilityError``.
+        """
         asked = untrusted.execution
         _check_text("execution.workflow_id", asked.workflow_id, TEXT_BYTES_MAX)
         _check_text("execution.binary_url", asked.binary_url, URL_BYTES_MAX)
@@ -77,7 +83,7 @@ class ConfidentialExecution:
                 "InvalidArgument", f"execution.binary_hash: {len(asked.binary_hash)} bytes, SHA-256 has {HASH_BYTES}"
             )
         _check_same("workflow_id", asked.workflow_id, metadata.workflow_id)
-        _check_enforceable(asked)
+        _check_enforceable(asked, tees)
         request, serialized = _execute_request(asked)
         subscribing = request.WhichOneof("request") == "subscribe"
         return cls(
@@ -89,6 +95,8 @@ class ConfidentialExecution:
             execute_request=serialized,
             subscribing=subscribing,
             secrets=_named_secrets(untrusted),
+            config=request.config,
+            requirements=asked.requirements if asked.HasField("requirements") else None,
             restrictions=asked.restrictions if asked.HasField("restrictions") else None,
             phase=PRE_HOOK if request.WhichOneof("request") == "pre_hook" else TRIGGER,
         )
@@ -124,10 +132,11 @@ def _canonical(message: Message) -> bytes:
     return message.SerializeToString(deterministic=True)
 
 
-def _check_enforceable(asked: confidential_workflow_pb2.WorkflowExecution) -> None:
+def _check_enforceable(asked: confidential_workflow_pb2.WorkflowExecution, tees: Tees) -> None:
     """Refuse conditions that this backend does not meet or does not understand: running would break them."""
-    if asked.HasField("requirements") and not are_satisfied(asked.requirements, PROVIDED_TEES):
-        raise refused("FailedPrecondition", "execution.requirements cannot be satisfied: this backend is not a TEE")
+    if asked.HasField("requirements") and not are_satisfied(asked.requirements, tees):
+        what = "does not provide such a TEE" if tees else "is not a TEE"
+        raise refused("FailedPrecondition", f"execution.requirements cannot be satisfied: this backend {what}")
     if objection := objection_to(asked.restrictions):
         raise refused("Unimplemented", f"execution.restrictions: {objection}")
 

@@ -1,7 +1,7 @@
 """The enclave's end of the socket pair: questions go out from several threads, one thread reads the answers.
 
 When the other end closes, this process ends at once: nobody is left to take the result, and secrets must not outlive
-their execution.
+their execution. A frame that is no message, or that has no place, ends it too.
 """
 
 import os
@@ -10,13 +10,26 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
-from google.protobuf.message import DecodeError
-
+from strongroom.errors import Cancelled, EvidenceRejected, LimitExceeded, TimedOut
 from strongroom.guest.frames import Frames
-from strongroom.plugin import Cancelled, CapabilityError, LimitExceeded, TimedOut
-from strongroom.plugin.messages import enclave_pb2, sdk_pb2, vault_pb2
+from strongroom_confidential_workflows.messages import (
+    BinaryChunk,
+    Cancel,
+    CapabilityAnswer,
+    CapabilityCall,
+    ChallengeAnswer,
+    ChallengeCall,
+    Configure,
+    FromEnclave,
+    ReleaseAnswer,
+    ReleaseCall,
+    Start,
+    ToEnclave,
+    decode_to_enclave,
+    encode,
+)
 
 __all__ = ["Link"]
 
@@ -33,28 +46,38 @@ class Link:
         self._frames = frames
         self._exit = exit_process
         self._lock = threading.Lock()
-        self._starts: queue.SimpleQueue[enclave_pb2.Start] = queue.SimpleQueue()
-        self._vault_calls: dict[int, Future[enclave_pb2.VaultAnswer]] = {}
-        self._capability_calls: dict[int, Future[bytes]] = {}
+        self._starts: queue.SimpleQueue[tuple[Start, bytes]] = queue.SimpleQueue()
+        self._start: Start | None = None
+        self._binary = bytearray()
+        self._asked: tuple[type[ChallengeAnswer | ReleaseAnswer], Future[Any]] | None = None
+        self._calls: dict[int, Future[bytes]] = {}
         self._stop: Callable[[str], None] | None = None
-        self._started = False
         self._cancelled = ""
         self.deadline = float("inf")
         """Monotonic seconds; set when the execution is known."""
 
+    def configure(self) -> Configure:
+        """The first message, read in this thread. Ends the process when another one comes, or none."""
+        message = self._receive()
+        if isinstance(message, Cancel):
+            self._exit(0)  # it is not needed any more
+        if not isinstance(message, Configure):
+            self._exit(EXIT_LINK_BROKEN)
+        return message  # type: ignore[return-value]  # the process has ended otherwise
+
     def open(self) -> None:
-        """Start reading."""
+        """Start reading what comes after the configuration."""
         threading.Thread(target=self._read, name="link", daemon=True).start()
 
-    def send(self, **fields: object) -> None:
-        """Send one frame; ``fields`` are those of ``FromEnclave``."""
+    def send(self, message: FromEnclave) -> None:
+        """Send one frame."""
         try:
-            self._frames.send(enclave_pb2.FromEnclave(**fields).SerializeToString())  # type: ignore[arg-type]  # fields of a oneof
+            self._frames.send(encode(message))
         except OSError:
             self._exit(EXIT_LINK_ENDED)
 
-    def wait_for_start(self) -> enclave_pb2.Start:
-        """The execution. Waits as long as it takes: a spare runner has no other work."""
+    def wait_for_start(self) -> tuple[Start, bytes]:
+        """The execution and its binary. Waits as long as it takes: a spare runner has no other work."""
         return self._starts.get()
 
     def on_cancel(self, stop: Callable[[str], None]) -> None:
@@ -65,52 +88,36 @@ class Link:
         if cancelled:
             stop(cancelled)
 
-    def call_vault(self, request: vault_pb2.GetSecretsRequest) -> vault_pb2.GetSecretsResponse:
-        """Relay ``vault.secrets.get``. Raises ``CapabilityError`` when the call as a whole fails."""
-        answered = self._asked_vault(request=request.SerializeToString())
-        try:
-            return vault_pb2.GetSecretsResponse.FromString(answered)
-        except DecodeError:
-            raise _another_answer() from None
+    def challenge(self, call: ChallengeCall) -> ChallengeAnswer:
+        """The vault's challenge, or its error in the answer. One question at a time."""
+        return self._ask(call, ChallengeAnswer)
 
-    def call_opened(self) -> vault_pb2.ListSecretIdentifiersResponse:
-        """What the vault's configuration opens to the workflow. Raises ``CapabilityError`` as ``call_vault``."""
-        answered = self._asked_vault(opened=True)
-        try:
-            return vault_pb2.ListSecretIdentifiersResponse.FromString(answered)
-        except DecodeError:
-            raise _another_answer() from None
+    def release(self, call: ReleaseCall) -> ReleaseAnswer:
+        """The vault's envelope, or its error in the answer."""
+        return self._ask(call, ReleaseAnswer)
 
-    def _asked_vault(self, *, request: bytes = b"", opened: bool = False) -> bytes:
-        answer: Future[enclave_pb2.VaultAnswer] = Future()
+    def call_capability(self, call: CapabilityCall) -> bytes:
+        """Relay a call of the guest: the serialized answer. Raises ``TimedOut`` or ``Cancelled``."""
+        answer: Future[bytes] = Future()
         with self._lock:
             self.check_cancelled()
-            call_id = len(self._vault_calls) + 1
-            self._vault_calls[call_id] = answer
-        self.send(vault_call=enclave_pb2.VaultCall(call_id=call_id, request=request, opened=opened))
-        answered = self._wait(answer)
-        if answered.error:
-            raise CapabilityError("Public", "System", "Unavailable", f"the vault could not be asked: {answered.error}")
-        return answered.response
-
-    def call_capability(self, request: sdk_pb2.CapabilityRequest) -> sdk_pb2.CapabilityResponse:
-        """Relay a call of the guest. A failed call is an answer with ``error`` set."""
-        answer: Future[bytes] = Future()
-        try:
-            with self._lock:
-                self.check_cancelled()
-                self._capability_calls[request.callback_id] = answer
-            self.send(capability_call=request)
-            return sdk_pb2.CapabilityResponse.FromString(self._wait(answer))
-        except DecodeError:
-            return sdk_pb2.CapabilityResponse(error="the answer of the capability is not readable")
-        except (TimedOut, Cancelled) as error:
-            return sdk_pb2.CapabilityResponse(error=str(error))
+            self._calls[call.call_id] = answer
+        self.send(call)
+        return self._wait(answer)
 
     def check_cancelled(self) -> None:
         """Raise ``Cancelled`` when the plugin has cancelled."""
         if self._cancelled:
             raise _cancelled(self._cancelled)
+
+    def _ask(self, call: ChallengeCall | ReleaseCall, kind: type[T]) -> T:
+        answer: Future[Any] = Future()
+        with self._lock:
+            self.check_cancelled()
+            self._asked = (kind, answer)  # type: ignore[assignment]  # one of the two answers, see the callers
+        self.send(call)
+        answered: T = self._wait(answer)
+        return answered
 
     def _wait(self, answer: "Future[T]") -> T:
         left = self.deadline - time.monotonic()
@@ -119,30 +126,47 @@ class Link:
         except TimeoutError:
             raise TimedOut("SR-ENCL-004", "the execution used up its time while it waited for an answer") from None
 
-    def _read(self) -> None:
+    def _receive(self) -> ToEnclave | None:
         try:
-            while (data := self._frames.receive(None)) is not None:
-                self._take(enclave_pb2.ToEnclave.FromString(data))
-        except (DecodeError, LimitExceeded, OSError):
+            data = self._frames.receive(None)
+            if data is not None:
+                return decode_to_enclave(data)
+        except (EvidenceRejected, LimitExceeded, OSError):
             self._exit(EXIT_LINK_BROKEN)
+            return None
         self._exit(EXIT_LINK_ENDED)
+        return None
 
-    def _take(self, message: enclave_pb2.ToEnclave) -> None:
-        match message.WhichOneof("message"):
-            case "start":
-                self._started = True
-                self._starts.put(message.start)
-            case "vault_answer":
-                self._resolve(self._vault_calls.get(message.vault_answer.call_id), message.vault_answer)
-            case "capability_answer":
-                pending = self._capability_calls.get(message.capability_answer.callback_id)
-                self._resolve(pending, message.capability_answer.response)
-            case "cancel" if not self._started:
+    def _read(self) -> None:
+        while (message := self._receive()) is not None:
+            self._take(message)
+
+    def _take(self, message: ToEnclave) -> None:
+        match message:
+            case Start() if self._start is None:
+                self._start = message
+                self._take_binary(message, b"")
+            case BinaryChunk() if self._start is not None and message.data:
+                self._take_binary(self._start, message.data)
+            case ChallengeAnswer() | ReleaseAnswer() if self._asked is not None and self._asked[0] is type(message):
+                self._resolve(self._asked[1], message)
+            case CapabilityAnswer():
+                self._resolve(self._calls.get(message.call_id), message.response)
+            case Cancel() if self._start is None:
                 self._exit(0)  # a spare that is not needed any more
-            case "cancel":
-                self._cancel(message.cancel.reason)
+            case Cancel():
+                self._cancel(message.reason)
             case _:
                 self._exit(EXIT_LINK_BROKEN)
+
+    def _take_binary(self, start: Start, data: bytes) -> None:
+        """Hand the execution over when the last piece is there. More than was announced ends the process."""
+        if (data and len(self._binary) == start.binary_bytes) or len(self._binary) + len(data) > start.binary_bytes:
+            self._exit(EXIT_LINK_BROKEN)
+            return
+        self._binary += data
+        if len(self._binary) == start.binary_bytes:
+            self._starts.put((start, bytes(self._binary)))
 
     @staticmethod
     def _resolve(pending: "Future[T] | None", answer: T) -> None:
@@ -154,19 +178,15 @@ class Link:
         with self._lock:
             self._cancelled = self._cancelled or reason or "cancelled"
             stop = self._stop
-            waiting: list[Future[enclave_pb2.VaultAnswer] | Future[bytes]] = []
-            waiting += self._vault_calls.values()
-            waiting += self._capability_calls.values()
+            waiting: list[Future[Any]] = [*self._calls.values()]
+            if self._asked is not None:
+                waiting.append(self._asked[1])
         # The guest is stopped first: an answer that woke it would let it end as if nothing had happened.
         if stop is not None:
             stop(self._cancelled)
         for call in waiting:
             if not call.done():
                 call.set_exception(_cancelled(self._cancelled))
-
-
-def _another_answer() -> CapabilityError:
-    return CapabilityError("Public", "System", "Internal", "the vault answered something else")
 
 
 def _cancelled(reason: str) -> Cancelled:
