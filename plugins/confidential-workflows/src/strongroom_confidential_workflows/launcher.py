@@ -1,20 +1,21 @@
 """Starts enclave runners, keeps some warm, and ends every one of them when the plugin stops.
 
 A warm runner is as fresh as any other: it has sealed itself and waits; it has seen no execution and made no key. One
-thread starts all of them, because the kernel ties a runner's life to the thread that started it.
+thread starts all of them, because the kernel ties a runner's life to the thread that started it. How one is started is
+its starter's business, see ``launchers``.
 """
 
 import logging
 import queue
 import threading
 import time
-from collections.abc import Callable
+from dataclasses import replace
 from enum import Enum, auto
 
-from strongroom.plugin import Unavailable
-from strongroom.plugin.messages import enclave_pb2
-from strongroom_confidential_workflows.limits import READY_TIMEOUT_S, STOP_S
-from strongroom_confidential_workflows.runner_process import RunnerProcess
+from strongroom.plugin import StrongroomError, Unavailable
+from strongroom_confidential_workflows.launchers.runner import Runner, Starter
+from strongroom_confidential_workflows.limits import READY_TIMEOUT_S, SPARE_AGE_S_MAX, STOP_S
+from strongroom_confidential_workflows.messages import Ready
 
 __all__ = ["Launcher"]
 
@@ -28,25 +29,26 @@ class _Order(Enum):
 class Launcher:
     """``spares`` runners wait in advance; ``take`` hands one out and has the next one started."""
 
-    def __init__(self, log: logging.Logger, *, spares: int, spawn: Callable[[], RunnerProcess] = RunnerProcess) -> None:
+    def __init__(self, log: logging.Logger, *, spares: int, starter: Starter) -> None:
         self._log = log
         self._spares = spares
-        self._spawn = spawn
+        self._starter = starter
         self._lock = threading.Lock()
-        self._living: set[RunnerProcess] = set()
+        self._living: set[Runner] = set()
         self._closed = False
         self._takers = 0
-        self._report: enclave_pb2.Ready | None = None
+        self._report: Ready | None = None
         self._orders: queue.SimpleQueue[_Order] = queue.SimpleQueue()
-        self._ready: queue.SimpleQueue[RunnerProcess | Unavailable] = queue.SimpleQueue()
+        self._ready: queue.SimpleQueue[Runner | Unavailable] = queue.SimpleQueue()
 
     def start(self) -> None:
-        """Begin to start runners."""
+        """Begin to start runners, and say what their launcher is good for."""
+        self._log.info("enclave runners: launcher %s %s", self._starter.name, self._starter.statement)
         threading.Thread(target=self._start_all, name="enclave-launcher", daemon=True).start()
         for _ in range(self._spares):
             self._orders.put(_Order.SPARE)
 
-    def take(self, timeout_s: float) -> RunnerProcess:
+    def take(self, timeout_s: float) -> Runner:
         """A runner that is ready and belongs to the caller, who gives it to ``end``. Raises ``Unavailable``."""
         deadline = time.monotonic() + timeout_s
         with self._lock:
@@ -57,7 +59,7 @@ class Launcher:
                 item = self._ready.get(timeout=max(0.0, deadline - time.monotonic()))
                 if isinstance(item, Unavailable):
                     raise item
-                if item.is_alive():
+                if item.is_alive() and time.monotonic() - item.started_s <= SPARE_AGE_S_MAX:
                     return item
                 self.end(item)
         except queue.Empty:
@@ -68,14 +70,14 @@ class Launcher:
             with self._lock:
                 self._takers -= 1
 
-    def end(self, runner: RunnerProcess) -> None:
+    def end(self, runner: Runner) -> None:
         """Kill a runner that was taken."""
         with self._lock:
             self._living.discard(runner)
         runner.close()
 
-    def report(self) -> enclave_pb2.Ready:
-        """What a runner said of its sandbox; starts one when none has been started yet. Raises ``Unavailable``."""
+    def report(self) -> Ready:
+        """What a runner said of itself, and the launcher; starts one when none has been yet. Raises ``Unavailable``."""
         if self._report is None:
             self.end(self.take(READY_TIMEOUT_S))
         assert self._report is not None  # noqa: S101 - a runner that was taken has reported
@@ -98,10 +100,10 @@ class Launcher:
         while (order := self._orders.get()) is not _Order.STOP:
             try:
                 runner = self._start_one()
-            except (Unavailable, OSError) as error:
+            except (StrongroomError, OSError) as error:
                 self._log.error("an enclave runner did not start: %s", error)
                 if order is _Order.WANTED:
-                    self._ready.put(error if isinstance(error, Unavailable) else _not_started(error))
+                    self._ready.put(_not_started(error))
                 continue
             with self._lock:
                 surplus = self._closed or self._ready.qsize() >= self._spares + self._takers
@@ -110,20 +112,27 @@ class Launcher:
             else:
                 self._ready.put(runner)
 
-    def _start_one(self) -> RunnerProcess:
-        runner = self._spawn()
+    def _start_one(self) -> Runner:
+        runner = self._starter.start()
         with self._lock:
             self._living.add(runner)
         try:
-            report = runner.wait_ready(READY_TIMEOUT_S)
+            ready = runner.wait_ready(READY_TIMEOUT_S)
         except Unavailable:
             self.end(runner)
             raise
-        if self._report is None and report.missing:
-            self._log.warning("this machine lacks protections for enclave runners: %s", "; ".join(report.missing))
-        self._report = report
+        if self._report is None and ready.missing:
+            self._log.warning("enclave runners lack protections: %s", "; ".join(ready.missing))
+        starter = self._starter
+        self._report = replace(
+            ready, protections=(f"launcher-{starter.name}", *starter.protections, *ready.protections)
+        )
         return runner
 
 
-def _not_started(error: OSError) -> Unavailable:
+def _not_started(error: StrongroomError | OSError) -> Unavailable:
+    if isinstance(error, Unavailable):
+        return error
+    if isinstance(error, StrongroomError):
+        return Unavailable(error.code, error.what, why=error.why, fix=error.fix)
     return Unavailable("SR-ENCL-010", "no enclave runner could be started", why=error.strerror or type(error).__name__)

@@ -8,59 +8,74 @@ import contextlib
 import os
 import socket
 import subprocess
-import sys
+import time
+from collections.abc import Callable, Sequence
 from typing import Final
-
-from google.protobuf.message import DecodeError
 
 from strongroom.guest.frames import Frames
 from strongroom.plugin import Unavailable
-from strongroom.plugin.messages import enclave_pb2
+from strongroom_confidential_workflows.launchers.runner import STALL_S, is_hung_up, receive_ready
 from strongroom_confidential_workflows.limits import FRAME_BYTES_MAX
+from strongroom_confidential_workflows.messages import Cancel, Ready, encode
 
-__all__ = ["RunnerProcess"]
+__all__ = ["RunnerProcess", "did_not_start"]
 
-MODULE: Final = "strongroom_confidential_workflows.enclave"
 STDERR_BYTES_MAX: Final = 2_000
-_REAP_S: Final = 5.0
-STALL_S: Final = 10.0
-"""A thread of a sound runner does nothing but read; one that reads nothing for this long must not hold the plugin."""
+REAP_S: Final = 5.0
+
+
+def did_not_start(why: str) -> Unavailable:
+    """The error for a runner that ended before it was ready; ``why`` has its last words."""
+    return Unavailable("SR-ENCL-010", "no enclave runner could be started", why=why, fix="see the plugin's log")
 
 
 class RunnerProcess:
-    """A started runner. Start it from a thread that outlives it: the kernel kills it when that thread ends."""
+    """A started runner. Start it from a thread that outlives it: the kernel kills it when that thread ends.
 
-    def __init__(self, module: str = MODULE) -> None:
-        ours, theirs = socket.socketpair()
+    ``command`` makes the arguments from the number of the runner's descriptor, ``configuration`` is its first message,
+    ``failure`` the error for one that does not become ready.
+    """
+
+    def __init__(
+        self,
+        command: Callable[[int], Sequence[str]],
+        configuration: bytes,
+        *,
+        failure: Callable[[str], Unavailable] = did_not_start,
+    ) -> None:
+        self._failure = failure
+        self.started_s = time.monotonic()
+        self._connection, theirs = socket.socketpair()
         with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-I", "-m", module, str(theirs.fileno())],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                pass_fds=(theirs.fileno(),),
-                env={"LC_ALL": "C.UTF-8"},
-                cwd="/",
-            )
-        self.frames = Frames(ours, frame_bytes_max=FRAME_BYTES_MAX, stall_s=STALL_S)
+            try:
+                self._process = subprocess.Popen(
+                    command(theirs.fileno()),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.PIPE,
+                    pass_fds=(theirs.fileno(),),
+                    env={"LC_ALL": "C.UTF-8"},
+                    cwd="/",
+                )
+            except BaseException:
+                self._connection.close()
+                raise
+        self.frames = Frames(self._connection, frame_bytes_max=FRAME_BYTES_MAX, stall_s=STALL_S)
+        with contextlib.suppress(OSError):  # one that is gone already says why when it is waited for
+            self.frames.send(configuration)
 
     @property
     def pid(self) -> int:
-        """Process id."""
+        """Process id of what was started."""
         return self._process.pid
 
-    def wait_ready(self, timeout_s: float) -> enclave_pb2.Ready:
+    def wait_ready(self, timeout_s: float) -> Ready:
         """The runner's account of its sandbox. Raises ``Unavailable`` with the reason when it does not come."""
-        try:
-            data = self.frames.receive(timeout_s)
-            message = enclave_pb2.FromEnclave.FromString(data) if data is not None else None
-        except (DecodeError, OSError):
-            message = None
-        if message is not None and message.WhichOneof("message") == "ready":
-            return message.ready
+        if (ready := receive_ready(self.frames, timeout_s)) is not None:
+            return ready
         why = f"it {self.end()}: {self._last_words()}" if self.frames.ended else "it did not become ready in time"
         self.kill()
-        raise Unavailable("SR-ENCL-010", "no enclave runner could be started", why=why, fix="see the plugin's log")
+        raise self._failure(why)
 
     def is_alive(self) -> bool:
         """Whether the process still runs."""
@@ -68,9 +83,8 @@ class RunnerProcess:
 
     def cancel(self, reason: str) -> None:
         """Ask the runner to stop what it does; it answers with an outcome, or ends when it was idle."""
-        message = enclave_pb2.ToEnclave(cancel=enclave_pb2.Cancel(reason=reason))
         with contextlib.suppress(OSError):
-            self.frames.send(message.SerializeToString())
+            self.frames.send(encode(Cancel(reason=reason)))
 
     def wait(self, timeout_s: float) -> None:
         """Wait until the process is gone, or the time is up."""
@@ -78,10 +92,11 @@ class RunnerProcess:
             self._process.wait(timeout_s)
 
     def kill(self) -> None:
-        """End the process now and wait until it is gone."""
+        """End the process now and wait until it is gone, also where another one stands between it and us."""
         if self._process.poll() is None:
             self._process.kill()
-        self.wait(_REAP_S)
+        self.wait(REAP_S)
+        is_hung_up(self._connection, REAP_S)
 
     def close(self) -> None:
         """Kill, and let go of socket and pipe."""
@@ -92,7 +107,7 @@ class RunnerProcess:
 
     def end(self) -> str:
         """How the process ended, for an error."""
-        self.wait(_REAP_S)
+        self.wait(REAP_S)
         if (code := self._process.poll()) is None:
             return "hangs"
         return f"was killed by signal {-code}" if code < 0 else f"exited with code {code}"

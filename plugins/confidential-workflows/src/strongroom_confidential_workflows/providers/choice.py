@@ -16,7 +16,7 @@ from strongroom_confidential_workflows.providers.provider import EvidenceProvide
 from strongroom_confidential_workflows.providers.sev_guest import SevGuestProvider
 from strongroom_confidential_workflows.providers.software import SoftwareIdentity, SoftwareProvider
 
-__all__ = ["KINDS", "EvidenceSettings", "open_provider"]
+__all__ = ["KINDS", "EvidenceSettings", "device_of", "open_provider"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +46,11 @@ def open_provider(settings: EvidenceSettings) -> EvidenceProvider:
         what = f"no evidence of kind {settings.kind[:40]!r} can be made"
         raise Misconfigured("SR-EVID-014", what, why=why, fix=fix, where="evidence.kind")
     return opened(settings)
+
+
+def device_of(kind: str, device: str = "") -> Path | None:
+    """Where evidence of ``kind`` comes from: ``device`` where one is configured. None for kinds without any."""
+    return Path(device) if device else _DEVICES.get(kind)
 
 
 def _nitro(settings: EvidenceSettings) -> EvidenceProvider:
@@ -91,6 +96,14 @@ _PROVIDERS: Final[Mapping[str, Callable[[EvidenceSettings], EvidenceProvider]]] 
     "sev-snp": _sev_snp,
     "tdx": _tdx,
     "tpm2": _tpm,
+}
+
+_DEVICES: Final[Mapping[str, Path]] = {
+    "insecure-swtpm": tpm2.DEVICE,
+    "nitro": nitro.DEVICE,
+    "sev-snp": tsm.ROOT,
+    "tdx": tsm.ROOT,
+    "tpm2": tpm2.DEVICE,
 }
 
 KINDS: Final = tuple(_PROVIDERS)
