@@ -60,6 +60,7 @@ def run_row(number: int = 0, **changes) -> RunRow:
         "mac": bytes(range(32)),
         "parent_run_id": "",
         "wake_at": None,
+        "assurance": "",
     }
     return RunRow(**(values | changes))
 

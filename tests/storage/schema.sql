@@ -60,7 +60,7 @@ CREATE TABLE runs (
 	error_code TEXT NOT NULL, 
 	key_version INTEGER NOT NULL, 
 	epoch INTEGER NOT NULL, 
-	mac BLOB NOT NULL, parent_run_id TEXT DEFAULT '' NOT NULL, wake_at INTEGER, 
+	mac BLOB NOT NULL, parent_run_id TEXT DEFAULT '' NOT NULL, wake_at INTEGER, assurance TEXT DEFAULT '' NOT NULL, 
 	PRIMARY KEY (run_id), 
 	CONSTRAINT runs_event_key UNIQUE (workflow_id, trigger_index, event_id)
 );

@@ -99,12 +99,13 @@ def test_remembering_an_event_again_keeps_it_for_longer(database):
     assert database.write(lambda conn: seen_events.forget_expired(conn, 20)).result() == 0
 
 
-@pytest.mark.parametrize("column", ["parent_run_id", "wake_at"])
+@pytest.mark.parametrize("column", ["parent_run_id", "wake_at", "assurance"])
 def test_runs_from_before_have_empty_columns_that_no_mac_counts(empty_url, column):
     migrate(empty_url, "0002")
     engine = writer_engine(parse_url(empty_url))
     values = run_row(1).columns() | {"mac": b"m"}
-    del values["parent_run_id"], values["wake_at"]
+    for later in ("parent_run_id", "wake_at", "assurance"):
+        del values[later]
     names = ", ".join(values)
     with engine.connect() as connection, connection.begin():
         # The names are this test's own columns.

@@ -9,6 +9,7 @@ __all__ = [
     "CREATED",
     "FIELDS",
     "LOG_WRITTEN",
+    "RECEIPT_KEPT",
     "RESTRICTIONS_SET",
     "STEP_COMPLETED",
     "STEP_CREATED",
@@ -17,6 +18,7 @@ __all__ = [
 
 CREATED: Final = "run_created"
 RESTRICTIONS_SET: Final = "restrictions_set"
+RECEIPT_KEPT: Final = "receipt_kept"
 STEP_CREATED: Final = "step_created"
 STEP_COMPLETED: Final = "step_completed"
 TIME_READ: Final = "time_read"
@@ -31,6 +33,7 @@ FIELDS: Final[dict[str, str]] = {
     RunEvent.CANCELLED: "error",
     RunEvent.TIMED_OUT: "error",
     RESTRICTIONS_SET: "restrictions",
+    RECEIPT_KEPT: "receipt",
     STEP_CREATED: "input",
     STEP_COMPLETED: "result",
     TIME_READ: "time",

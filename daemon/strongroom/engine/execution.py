@@ -7,6 +7,7 @@ what is drawn at admission, so a run that was cut off is run again to where it w
 
 import secrets as entropy
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -115,6 +116,7 @@ class RunHelper:
     sleeps_done: int
     suspend_after_ms: int
     secret_bytes: SecretBytes
+    keep_receipt: Callable[[bytes, str], None]
     timeout_setting: str = "limits.run_timeout_ms"
     timeout_limit_ms: int = 0
     response_bytes_max: int = 0

@@ -11,6 +11,7 @@ from strongroom.engine.handles import End, RunHandle, Waits
 from strongroom.engine.host import EngineHost
 from strongroom.engine.lifecycle import FINAL, NO_SUCH_WAY, RunEvent, RunState
 from strongroom.engine.pre_hook import GuestRun
+from strongroom.engine.receipts import keep, mark_started
 from strongroom.engine.recorded import Recorded, entropy_of
 from strongroom.engine.retrying import Caller, is_retried
 from strongroom.engine.selection import CANNOT_BE_ASKED
@@ -123,7 +124,7 @@ class Executor:
         spec = self._spec(handle)
         module = self._host.module(spec, handle.module)
         handle.marks = _marks(module)
-        handle.held_journal().move(RunEvent.STARTED, **handle.marks)
+        mark_started(handle)
         steps = self._steps(handle, recorded)
         trigger = sdk_pb2.Trigger.FromString(recorded.created.trigger)
         attempts = 1
@@ -254,6 +255,7 @@ class Executor:
             sleeps_done=slept,
             suspend_after_ms=self._limits.suspend_after_ms if is_trigger else 0,
             secret_bytes=handle.counted.secret_bytes(phase, recorded, self._limits),
+            keep_receipt=lambda receipt, assurance: keep(handle, recorded, receipt, assurance),
         )
 
     @staticmethod
@@ -267,7 +269,7 @@ class Executor:
         journal = handle.held_journal()
         if end.event == RunEvent.COMPLETED and journal.header.status in {RunState.PENDING, RunState.WAITING}:
             # The start was lost with an earlier write; the table knows no way from there to completed.
-            journal.move(RunEvent.STARTED, **handle.marks)
+            mark_started(handle)
         journal.settle(journal.move(end.event, end.content, error_code=end.error_code, **handle.marks))
         handle.calls.close()
         handle.outcome = end.outcome

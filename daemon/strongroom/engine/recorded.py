@@ -10,6 +10,7 @@ from strongroom.engine.event_types import (
     CANCEL_REQUESTED,
     CREATED,
     LOG_WRITTEN,
+    RECEIPT_KEPT,
     RESTRICTIONS_SET,
     STEP_COMPLETED,
     STEP_CREATED,
@@ -45,7 +46,8 @@ class Recorded:
     """A journal so far. ``times`` and ``log_lines`` are by phase; the lines are counted by mode.
 
     ``restrictions`` is set once the pre-hook was asked, ``suspended`` to the last suspension of ``suspensions``,
-    ``cancel_reason`` once somebody asked to cancel, ``end`` to the event that ended the run.
+    ``cancel_reason`` once somebody asked to cancel, ``receipt_sha256`` to the digest of the last receipt, ``end`` to
+    the event that ended the run.
     """
 
     created: journal_pb2.RunCreated
@@ -56,6 +58,7 @@ class Recorded:
     suspended: journal_pb2.Suspended | None = None
     suspensions: int = 0
     cancel_reason: str | None = None
+    receipt_sha256: bytes = b""
     end: JournalEvent | None = None
 
     @property
@@ -115,6 +118,8 @@ def _take(found: Recorded, event: JournalEvent) -> None:
                 counts[line.mode] = counts.get(line.mode, 0) + 1
         case kind if kind == RESTRICTIONS_SET:
             found.restrictions = journal_pb2.RestrictionsSet.FromString(content)
+        case kind if kind == RECEIPT_KEPT:
+            found.receipt_sha256 = hashlib.sha256(journal_pb2.ReceiptKept.FromString(content).receipt).digest()
         case kind if kind == CANCEL_REQUESTED:
             found.cancel_reason = journal_pb2.CancelRequested.FromString(content).reason
         case kind if kind == RunEvent.SUSPENDED:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from strongroom.crypto.srn1 import tag_of
-from strongroom.engine.event_types import CREATED, LOG_WRITTEN, STEP_COMPLETED, STEP_CREATED, TIME_READ
+from strongroom.engine.event_types import CREATED, LOG_WRITTEN, RECEIPT_KEPT, STEP_COMPLETED, STEP_CREATED, TIME_READ
 from strongroom.engine.journal import JournalEvent, Journals, now_ms, place_of
 from strongroom.engine.lifecycle import FINAL, RunEvent, RunState, step
 from strongroom.errors import Conflict, LimitExceeded, NotFound, StorageFault, Unavailable, WrongState
@@ -27,7 +27,7 @@ __all__ = ["JOURNAL_FULL", "Event", "RunJournal"]
 MAY_WAIT: Final = frozenset({TIME_READ, LOG_WRITTEN})
 """What is appended without anybody waiting for the disk, and must not be missing before the end of a run."""
 
-OF_THE_GUEST: Final = frozenset({STEP_CREATED, STEP_COMPLETED, TIME_READ, LOG_WRITTEN})
+OF_THE_GUEST: Final = frozenset({STEP_CREATED, STEP_COMPLETED, TIME_READ, LOG_WRITTEN, RECEIPT_KEPT})
 """What a guest makes its host write, as much as it likes."""
 JOURNAL_FULL: Final = "SR-RUN-061"
 """The code of the failure of a run whose guest had too much written."""
@@ -130,16 +130,17 @@ class RunJournal:
             changes = {"wake_at": None, **changes}
             return self._append(event, "", content, may_wait=may_wait, status=state.value, **changes)
 
-    def note(self, event_type: str, correlation_id: str, content: bytes, *, may_wait: bool = False) -> "Future[None]":
+    def note(
+        self, event_type: str, correlation_id: str, content: bytes, *, may_wait: bool = False, **changes: Any
+    ) -> "Future[None]":  # Any: header columns
         """Append an event that leaves the state as it is. Raises ``WrongState`` once the run has ended, and
-        ``LimitExceeded`` (``JOURNAL_FULL``) for more than its guest may have written.
-        """
+        ``LimitExceeded`` (``JOURNAL_FULL``) for more than its guest may have written."""
         with self._appending:
             self._check_open()
             step(RunState(self.header.status), RunEvent.FAILED)
             if event_type in OF_THE_GUEST:
                 self._check_room(len(content))
-            return self._append(event_type, correlation_id, content, may_wait=may_wait)
+            return self._append(event_type, correlation_id, content, may_wait=may_wait, **changes)
 
     def settle_times(self) -> None:
         """Wait until every time that was read is on disk. Raises ``StorageFault``."""

@@ -7,30 +7,35 @@ The flow of one execution, with the step numbers of contracts, "confidential" se
 3. wrap everything in one payload;
 4. find the capability;
 5. call it;
-6. to 8. unwrap the answer.
+6. to 8. unwrap the answer;
+9. fetch the receipt, which is kept before the result is used, and also when the execution failed.
 
 There is no other way to run a confidential workflow: whatever fails here fails the run, and nothing runs locally. The
 execution helper serves only for its identity and to cancel; the enclave has its own time, secrets and capabilities.
 """
 
+from contextlib import suppress
 from typing import Final
 
 from google.protobuf import any_pb2, empty_pb2
 from google.protobuf.message import DecodeError, EncodeError
 
-from strongroom.errors import Cancelled, CapabilityError, PluginFault, Refused, StrongroomError, TimedOut, Unavailable
+from strongroom.errors import CapabilityError, PluginFault, Refused, StrongroomError, Unavailable
 from strongroom.modules.attributes import SecretName
 from strongroom.modules.capabilities import Capabilities, Executable
-from strongroom.modules.module import NO_TERMS, Backend, ExecutionHelper, Terms, Workflow
+from strongroom.modules.confidential_answer import result_in
+from strongroom.modules.confidential_faults import away, failed, fault_of, is_away, refusal_code
+from strongroom.modules.module import NO_TERMS, Backend, ExecutionHelper, KeepsReceipts, Terms, Workflow
+from strongroom.modules.receipts import fetch_receipt
 from strongroom.modules.tees import CAPABILITY_ID, QUESTION_TIMEOUT_S
 from strongroom.pb.capabilities.compute.confidentialworkflow.v1alpha import confidential_workflow_pb2 as messages
 from strongroom.pb.capabilities.v1 import capabilities_pb2
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.strongroom.plugin.v1 import backend_pb2
+from strongroom.telemetry.tally import Tally
 
 __all__ = ["CAPABILITY_ID", "ConfidentialModule", "ask_backend"]
 
-PLUGIN: Final = "confidential-workflows"
 UNKNOWN_BACKEND: Final = Backend("unknown", insecure=True)
 """A backend that does not say what it is earns no trust."""
 
@@ -38,10 +43,17 @@ UNKNOWN_BACKEND: Final = Backend("unknown", insecure=True)
 class ConfidentialModule:
     """A workflow behind ``confidential-workflows@1.0.0-alpha``."""
 
-    def __init__(self, workflow: Workflow, secrets: tuple[SecretName, ...], capabilities: Capabilities) -> None:
+    def __init__(
+        self,
+        workflow: Workflow,
+        secrets: tuple[SecretName, ...],
+        capabilities: Capabilities,
+        tally: Tally | None = None,
+    ) -> None:
         self._workflow = workflow
         self._secrets = secrets
         self._capabilities = capabilities
+        self._tally = tally or Tally()
         self._backend: Backend | None = None
 
     def start(self) -> None:
@@ -74,21 +86,33 @@ class ConfidentialModule:
         helper.on_cancel(lambda reason, grace_ms=0: _cancel(capability, helper.execution_id, reason))
         try:
             answer = capability.execute(call, timeout_s=helper.timeout_ms / 1000)
-        except CapabilityError as error:
-            if error.name == "Canceled":
-                raise Cancelled("SR-RUN-018", error.message, fix="start the run again if it is still wanted") from error
-            if error.name == "DeadlineExceeded":
-                setting = getattr(helper, "timeout_setting", "limits.run_timeout_ms")
-                limit_ms = getattr(helper, "timeout_limit_ms", 0) or helper.timeout_ms
-                raise TimedOut(
-                    "SR-RUN-011",
-                    f"the enclave gave no answer within {limit_ms} ms",
-                    fix=f"raise {setting} or make the workflow faster",
-                    limit=limit_ms,
-                    setting=setting,
-                ) from error
-            raise _failed("execution failed", "SR-CWF-005", error) from error
-        return _unwrap(answer)
+        except (CapabilityError, Unavailable) as error:
+            if not is_away(error):
+                if code := refusal_code(error):
+                    self._tally.count_refusal(code)
+                self._keep_what_is_left(capability, helper)
+            raise fault_of(error, helper) from error
+        result = result_in(answer)
+        self._keep_receipt(capability, helper, is_demanded=True)
+        return result
+
+    def _keep_receipt(self, capability: Executable, helper: ExecutionHelper, *, is_demanded: bool) -> None:
+        """Have the receipt of what has just ended on disk before anybody learns of its result.
+
+        Subscribing is no run: its execution has an id that the enclave drew, and nobody keeps its receipt.
+        """
+        receipt = None
+        if helper.execution_id:
+            receipt = fetch_receipt(capability, helper.execution_id, is_demanded=is_demanded)
+        if receipt is not None and isinstance(helper, KeepsReceipts):
+            helper.keep_receipt(receipt.encoded, receipt.assurance)
+        if receipt.is_insecure if receipt is not None else is_demanded and self.backend().insecure:
+            self._tally.count_insecure_release()
+
+    def _keep_what_is_left(self, capability: Executable, helper: ExecutionHelper) -> None:
+        """The receipt of an execution that failed, if there is one. The failure says more than its faults."""
+        with suppress(CapabilityError, PluginFault, Unavailable):
+            self._keep_receipt(capability, helper, is_demanded=False)
 
     def backend(self) -> Backend:
         """What the far side says it is, asked until it answers once; unknown until then."""
@@ -103,13 +127,7 @@ class ConfidentialModule:
         try:
             return self._capabilities.get_executable(CAPABILITY_ID)
         except StrongroomError as error:
-            raise Unavailable(
-                "SR-CWF-004",
-                "failed to get confidential-workflows capability",
-                why=str(error),
-                fix="enable the plugin confidential-workflows in plugins.yaml; the workflow never runs locally",
-                capability=CAPABILITY_ID,
-            ) from error
+            raise away("cannot be called", error) from error
 
     def _payload(
         self,
@@ -121,7 +139,7 @@ class ConfidentialModule:
         try:
             serialized = request.SerializeToString(deterministic=True)
         except EncodeError as error:
-            raise _failed("failed to marshal ExecuteRequest", "SR-CWF-001", error, whole=True) from error
+            raise failed("failed to marshal ExecuteRequest", "SR-CWF-001", error, whole=True) from error
         try:
             return _packed(
                 messages.ConfidentialWorkflowRequest(
@@ -140,7 +158,7 @@ class ConfidentialModule:
                 )
             )
         except (EncodeError, ValueError) as error:
-            raise _failed("failed to marshal capability payload", "SR-CWF-003", error, whole=True) from error
+            raise failed("failed to marshal capability payload", "SR-CWF-003", error, whole=True) from error
 
     def _dialect(self) -> str | None:
         return self._capabilities.dialect(CAPABILITY_ID)
@@ -171,7 +189,7 @@ class ConfidentialModule:
         except CapabilityError as error:
             if error.name == "Unimplemented":
                 return False
-            raise _failed(f"{method} failed", "SR-CWF-009", error) from error
+            raise failed(f"{method} failed", "SR-CWF-009", error) from error
         return True
 
 
@@ -212,58 +230,7 @@ def _question(method: str) -> capabilities_pb2.CapabilityRequest:
     )
 
 
-def _unwrap(answer: capabilities_pb2.CapabilityResponse) -> sdk_pb2.ExecutionResult:
-    """The one result in ``answer``: the typed field, the bytes field, or both when they agree."""
-    if not answer.HasField("payload"):
-        raise _broken("confidential-workflows capability returned nil payload", "SR-CWF-006")
-    response = messages.ConfidentialWorkflowResponse()
-    try:
-        if not answer.payload.Unpack(response):
-            raise _broken(
-                "failed to unmarshal capability response",
-                "SR-CWF-007",
-                f"it is a {answer.payload.type_url or 'nothing'}",
-            )
-    except DecodeError as error:
-        raise _broken("failed to unmarshal capability response", "SR-CWF-007", "it is damaged") from error
-    try:
-        serialized = sdk_pb2.ExecutionResult.FromString(response.execution_result)
-    except DecodeError as error:
-        raise _broken("failed to unmarshal ExecutionResult", "SR-CWF-008", "it is damaged") from error
-    if not response.HasField("sdk_execution_result"):
-        if not response.execution_result:
-            raise _broken(
-                "confidential-workflows capability returned no result", "SR-CWF-010", "both result fields are empty"
-            )
-        return serialized
-    if response.execution_result and serialized != response.sdk_execution_result:
-        raise _broken(
-            "confidential-workflows capability returned two results", "SR-CWF-011", "its two result fields differ"
-        )
-    return response.sdk_execution_result
-
-
 def _packed(message: messages.ConfidentialWorkflowRequest | empty_pb2.Empty) -> any_pb2.Any:
     packed = any_pb2.Any()
     packed.Pack(message, deterministic=True)
     return packed
-
-
-def _failed(what: str, code: str, cause: Exception, *, whole: bool = False) -> PluginFault:
-    return PluginFault(
-        code,
-        what if whole else f"confidential-workflows capability {what}",
-        why=str(cause),
-        fix="the reason is the far side's; the run was not executed locally",
-        plugin=PLUGIN,
-    )
-
-
-def _broken(what: str, code: str, why: str = "") -> PluginFault:
-    return PluginFault(
-        code,
-        what,
-        why=why,
-        fix="the plugin broke its contract: update it or report this; nothing ran locally",
-        plugin=PLUGIN,
-    )

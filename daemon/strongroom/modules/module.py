@@ -1,11 +1,11 @@
 """The seam between the engine and whatever executes a workflow."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 
-__all__ = ["LOCAL", "NO_TERMS", "Backend", "ExecutionHelper", "Module", "Terms", "Workflow"]
+__all__ = ["LOCAL", "NO_TERMS", "Backend", "ExecutionHelper", "KeepsReceipts", "Module", "Terms", "Workflow"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +87,14 @@ class ExecutionHelper(Protocol):
 
     def on_cancel(self, stop: Stop) -> None:
         """Call ``stop`` with the reason when the run is cancelled; at once when it already is."""
+
+
+@runtime_checkable
+class KeepsReceipts(Protocol):
+    """A helper whose run keeps what shows in what it was executed."""
+
+    def keep_receipt(self, receipt: bytes, assurance: str) -> None:
+        """Have the receipt, and the class that it claims, on disk. Raises ``StrongroomError``."""
 
 
 class Module(Protocol):

@@ -14,7 +14,7 @@ from typing import Final, Protocol, runtime_checkable
 from strongroom.errors import GuestFault, LimitExceeded
 from strongroom.modules.attributes import DEFAULT_NAMESPACE
 from strongroom.modules.decisions import Decisions, Key, Request, key_of
-from strongroom.modules.module import ExecutionHelper, Stop
+from strongroom.modules.module import ExecutionHelper, KeepsReceipts, Stop
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 
 __all__ = ["KeepsRefusals", "RestrictedHelper"]
@@ -138,6 +138,11 @@ class RestrictedHelper:
     def answered_unix_ns(self, kind: str, callback_id: int) -> int:
         """Handed on; a denial has no time, so it moves no clock."""
         return self.inner.answered_unix_ns(kind, callback_id)
+
+    def keep_receipt(self, receipt: bytes, assurance: str) -> None:
+        """Handed on to a run that keeps it."""
+        if isinstance(self.inner, KeepsReceipts):
+            self.inner.keep_receipt(receipt, assurance)
 
     def on_cancel(self, stop: Stop) -> None:
         """Handed on."""

@@ -8,6 +8,7 @@ from strongroom.modules.capabilities import Capabilities
 from strongroom.modules.confidential import ConfidentialModule
 from strongroom.modules.local import LocalModule, Runners
 from strongroom.modules.module import Module, Workflow
+from strongroom.telemetry.tally import Tally
 
 __all__ = ["CONFIDENTIAL", "LOCAL", "Router", "module_name"]
 
@@ -23,10 +24,17 @@ def module_name(attributes: Attributes) -> str:
 class Router:
     """Builds modules. ``routed`` hears of each workflow that goes to the enclave, once per module."""
 
-    def __init__(self, runners: Runners, capabilities: Capabilities, routed: Callable[[Workflow], None]) -> None:
+    def __init__(
+        self,
+        runners: Runners,
+        capabilities: Capabilities,
+        routed: Callable[[Workflow], None],
+        tally: Tally | None = None,
+    ) -> None:
         self._runners = runners
         self._capabilities = capabilities
         self._routed = routed
+        self._tally = tally or Tally()
 
     def module(
         self, workflow: Workflow, attributes: Attributes, wasm: Callable[[], bytes], *, name: str = ""
@@ -38,7 +46,7 @@ class Router:
         name = name or module_name(attributes)
         if name == CONFIDENTIAL:
             self._routed(workflow)
-            return ConfidentialModule(workflow, attributes.vault_don_secrets, self._capabilities)
+            return ConfidentialModule(workflow, attributes.vault_don_secrets, self._capabilities, self._tally)
         if name != LOCAL or attributes.confidential:
             raise Refused(
                 "SR-RUN-052",

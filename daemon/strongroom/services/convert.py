@@ -118,6 +118,7 @@ def run_message(row: RunRow, *, wakes_at: int | None = None) -> run_pb2.Run:
         module=row.module,
         backend=row.backend,
         insecure=bool(row.insecure),
+        assurance=row.assurance,
         binary_sha256=row.binary_sha256,
         create_time=_time(row.created_at),
         error_code=row.error_code,

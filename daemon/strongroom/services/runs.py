@@ -11,6 +11,7 @@ from strongroom.engine.ended import ended
 from strongroom.engine.engine import Engine
 from strongroom.engine.handles import Outcome
 from strongroom.engine.history import History
+from strongroom.engine.receipts import last_receipt
 from strongroom.engine.registration import Owners
 from strongroom.engine.replay import Replays
 from strongroom.engine.retry import Retries
@@ -162,6 +163,13 @@ class RunService(run_pb2_grpc.RunServiceServicer):
     def Logs(self, request: run_pb2.LogsRequest, context: grpc.ServicerContext) -> Iterator[run_pb2.LogsResponse]:
         """What its guest logged."""
         return self._streams.logs(request, context)
+
+    def GetReceipt(
+        self, request: run_pb2.GetReceiptRequest, context: grpc.ServicerContext
+    ) -> run_pb2.GetReceiptResponse:
+        """What shows in what a confidential run executed."""
+        header, receipt = last_receipt(self._history, request.run_id)
+        return run_pb2.GetReceiptResponse(receipt=receipt, run=self._message(header))
 
     def _message(self, header: RunRow) -> run_pb2.Run:
         return run_message(header, wakes_at=self._engine.wakes_at(header))

@@ -42,7 +42,7 @@ class RunRow:
     Times are Unix milliseconds, 0 = not yet; ``head_index`` and ``head_tag`` are of the last event of the journal;
     ``mac`` covers ``columns()``. What identifies a run (ids, owner, event, creation time) never changes.
     ``parent_run_id`` is the run that this one repeats; ``wake_at`` is when a waiting run's sleep ends, nothing when it
-    does not sleep.
+    does not sleep; ``assurance`` is empty until the run was executed.
     """
 
     run_id: str
@@ -71,6 +71,7 @@ class RunRow:
     mac: bytes
     parent_run_id: str = ""
     wake_at: int | None = None
+    assurance: str = ""
 
     def columns(self) -> dict[str, str | bytes | int | None]:
         """Every column but ``mac``: what the MAC covers."""

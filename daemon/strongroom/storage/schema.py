@@ -135,6 +135,7 @@ RUNS: Final = Table(
     # Added later, with defaults that leave the MACs of older rows valid.
     Column("parent_run_id", _TEXT, nullable=False, server_default=text("''")),
     Column("wake_at", _INT, nullable=True),
+    Column("assurance", _TEXT, nullable=False, server_default=text("''")),
     PrimaryKeyConstraint("run_id"),
     UniqueConstraint("workflow_id", "trigger_index", "event_id", name="runs_event_key"),
     # Not unique: the public id joins its parts without a border, so two events can share one.
