@@ -3,7 +3,7 @@
 import grpc
 import pytest
 
-from strongroom.cli.secret import VALUE_BYTES_MAX
+from strongroom.cli.secret_seal import VALUE_BYTES_MAX
 from strongroom_vault.limits import CIPHERTEXT_BYTES_MAX
 from tests.fakes.daemon import RefusedError
 from tests.fakes.terminal import strongroom
@@ -20,6 +20,10 @@ def test_a_secret_is_sealed_before_it_leaves_this_process(host):
         "key": "API_KEY",
         "namespace": "main",
         "created": True,
+        "min_assurance": "local",
+        "test_only": True,
+        "store": "test",
+        "verified_by": "",
     }
     assert host.secrets == {("main", "API_KEY"): CANARY}
     assert not [request for request in host.asked if CANARY in request.SerializeToString()]
@@ -74,11 +78,12 @@ def test_a_value_is_never_an_argument(host):
 
 def test_a_terminal_is_prompted_without_echo_unless_input_is_forbidden(host, monkeypatch):
     monkeypatch.setattr("getpass.getpass", lambda prompt, stream: "typed")
-    assert strongroom("secret", "set", "K", terminal=True).code == 0
+    pinned = "--vault-key", host.vault_signing.public.hex()
+    assert strongroom("secret", "set", "K", *pinned, terminal=True).code == 0
     assert host.secrets[("main", "K")] == b"typed"
-    assert strongroom("secret", "set", "K", "--no-input", terminal=True).code == 2
+    assert strongroom("secret", "set", "K", *pinned, "--no-input", terminal=True).code == 2
     monkeypatch.setattr("getpass.getpass", lambda prompt, stream: "x" * 2_000)
-    assert "SR-CLI-009" in strongroom("secret", "set", "K", terminal=True).err
+    assert "SR-CLI-009" in strongroom("secret", "set", "K", *pinned, terminal=True).err
 
 
 def test_what_the_vault_says_is_passed_on(host):

@@ -17,7 +17,6 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
-from strongroom.crypto.box import BoxKey
 from strongroom.pb.strongroom.v1 import (
     capability_pb2_grpc,
     plugin_pb2,
@@ -33,7 +32,7 @@ from strongroom.pb.strongroom.v1 import (
 )
 from strongroom.pb.values.v1 import values_pb2
 from tests.fakes.daemon_runs import Streams, limits, listed
-from tests.fakes.daemon_vault import OWNER, Capabilities
+from tests.fakes.daemon_vault import OWNER, Capabilities, VaultState
 
 
 class RefusedError(Exception):
@@ -47,10 +46,11 @@ class RefusedError(Exception):
         self.status = rpc_status.to_status(status_pb2.Status(code=code.value[0], message=what, details=[detail]))
 
 
-class FakeDaemon:
+class FakeDaemon(VaultState):
     """State of the fake host."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.asked: list[Any] = []
         self.deadlines_s: list[float | None] = []
         self.workflows: dict[str, workflow_pb2.Workflow] = {}
@@ -65,9 +65,6 @@ class FakeDaemon:
         self.error = ""
         self.stubborn = False
         self.fail: Callable[[], Exception] | None = None
-        self.vault = BoxKey.generate()
-        self.secrets: dict[tuple[str, str], bytes] = {}
-        self.secret_error = ""
         self.backend = "insecure-software"
 
     def hear(self, request: Any, context: grpc.ServicerContext) -> None:

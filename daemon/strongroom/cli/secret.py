@@ -1,37 +1,31 @@
 """``strongroom secret``: values go in sealed to the vault's own key and never come out here.
 
 A value is read from stdin or from a hidden prompt, since arguments and environments are shown to other processes. It is
-sealed in this process; the host passes on bytes that it cannot open.
+sealed in this process, to a vault that proved who it is; the host passes on bytes that it cannot open.
 """
 
 import getpass
 import sys
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final
 
 import typer
-from google.protobuf.any_pb2 import Any as AnyMessage
-from google.protobuf.message import DecodeError, Message
 from ulid import ULID
 
 from strongroom.cli.caller import Caller, limited
 from strongroom.cli.channel import Host, connect
 from strongroom.cli.exits import Exit
-from strongroom.cli.failure import Failure, bad_data, unavailable
+from strongroom.cli.failure import Failure, bad_data
+from strongroom.cli.secret_seal import VALUE_BYTES_MAX, Assurance, Terms, sealed, sealed_plain, terms_in
+from strongroom.cli.secret_state import secret_states
+from strongroom.cli.vault_calls import call_vault, full_owner
+from strongroom.cli.vault_trust import VaultKey, trusted_vault
 from strongroom.cli.verbs import DryRun, Yes, group, verb
 from strongroom.cli.workflow import Owner
-from strongroom.crypto.box import seal_to
-from strongroom.pb.strongroom.v1 import capability_pb2
-from strongroom.pb.strongroom.v1.capability_pb2_grpc import CapabilityServiceStub
 from strongroom.pb.vault import vault_pb2
 
 __all__ = ["app"]
 
-VAULT: Final = "vault@1.0.0"
-NO_CAPABILITY: Final = "SR-CAP-007"
 DEFAULT_NAMESPACE: Final = "main"
-# The vault takes 2000 sealed bytes, and sealing adds 48.
-VALUE_BYTES_MAX: Final = 1_952
-Response = TypeVar("Response", bound=Message)
 
 _Key = Annotated[str, typer.Argument(help="Name of the secret.", metavar="KEY")]
 _Namespace = Annotated[str, typer.Option("--namespace", help="Namespace of the secret.")]
@@ -41,11 +35,24 @@ app = group("Give secrets to the vault, list their names, delete them.")
 
 @verb(app, "set", example='printf %s "$VALUE" | strongroom secret set API_KEY', more_words=True)
 def set_secret(
-    caller: Caller, context: typer.Context, key: _Key, namespace: _Namespace = DEFAULT_NAMESPACE, owner: Owner = ""
+    caller: Caller,
+    context: typer.Context,
+    key: _Key,
+    namespace: _Namespace = DEFAULT_NAMESPACE,
+    owner: Owner = "",
+    min_assurance: Annotated[
+        Assurance | None,
+        typer.Option("--min-assurance", help="Least class of a run that may read it; hardware, in a test vault local."),
+    ] = None,
+    test_only: Annotated[
+        bool, typer.Option("--test-only", help="For tests; a test vault stores nothing else.")
+    ] = False,
+    vault_key: VaultKey = "",
 ) -> None:
     """Store a secret, or replace it. The value comes from stdin, or from a hidden prompt on a terminal.
 
-    It is text of at most 1952 bytes, which is what the vault takes.
+    It is text of at most 1952 bytes, which is what the vault takes. The vault must be the one that is meant: its key is
+    the one of --vault-key, of the setting vault_public_key_file, or one that you agreed to before.
     """
     if context.args:
         # What was typed is not repeated: it is most likely the secret.
@@ -59,23 +66,34 @@ def set_secret(
     plain = _read_value(caller)
     namespace = namespace or DEFAULT_NAMESPACE
     with connect(caller) as host:
-        public = _call(
-            host, owner, "vault.publicKey.get", vault_pb2.GetPublicKeyRequest(), vault_pb2.GetPublicKeyResponse
-        )
-        sealed = seal_to(public.public_key, plain).hex()
-        entry = vault_pb2.EncryptedSecret(id=_identifier(key, namespace, owner), encrypted_value=sealed)
+        vault = trusted_vault(caller, host, owner, vault_key)
+        terms: Terms | None = None
+        if vault is None:
+            value = _for_another_vault(caller, host, owner, plain, min_assurance, test_only=test_only)
+        else:
+            terms = terms_in(vault.identity, min_assurance, test_only=test_only)
+            value = sealed(plain, vault.identity, terms, owner=full_owner(host, owner), namespace=namespace, key=key)
+        entry = vault_pb2.EncryptedSecret(id=_identifier(key, namespace, owner), encrypted_value=value)
         there = key in _names(host, namespace, owner)
         answer: Any  # Any: create and update answer alike, in messages of different types
         if there:
             update = vault_pb2.UpdateSecretsRequest(request_id=_request_id(), encrypted_secrets=[entry])
-            answer = _call(host, owner, "vault.secrets.update", update, vault_pb2.UpdateSecretsResponse)
+            answer = call_vault(host, owner, "vault.secrets.update", update, vault_pb2.UpdateSecretsResponse)
         else:
             create = vault_pb2.CreateSecretsRequest(request_id=_request_id(), encrypted_secrets=[entry])
-            answer = _call(host, owner, "vault.secrets.create", create, vault_pb2.CreateSecretsResponse)
+            answer = call_vault(host, owner, "vault.secrets.create", create, vault_pb2.CreateSecretsResponse)
     _check(answer, key)
-    document = {"key": key, "namespace": namespace, "created": not there}
+    document = {
+        "key": key,
+        "namespace": namespace,
+        "created": not there,
+        "min_assurance": terms.min_assurance if terms else "",
+        "test_only": terms.is_test_only if terms else False,
+        "store": vault.identity.store if vault else "",
+        "verified_by": vault.verified_by if vault else "",
+    }
     caller.emit("secret", document, f"{namespace}/{key}")
-    caller.note("replaced" if there else "stored")
+    caller.note(f"{'replaced' if there else 'stored'}{_in_words(terms)}")
 
 
 @verb(app, "list", example="strongroom secret list")
@@ -84,24 +102,47 @@ def list_secrets(
     namespace: Annotated[str, typer.Option("--namespace", help="Only secrets of this namespace.")] = "",
     owner: Owner = "",
 ) -> None:
-    """List the names of secrets. Values are never shown."""
+    """List the names of secrets, and how strong a run must be to read each. Values are never shown."""
     with connect(caller) as host:
         found = _identifiers(host, namespace, owner)
-    documents = [{"key": item.key, "namespace": item.namespace, "owner": item.owner} for item in found]
-    rows = [[d["namespace"], d["key"], d["owner"]] for d in documents]
+        states = secret_states(host, owner, found)
+    documents = [
+        {"key": item.key, "namespace": item.namespace, "owner": item.owner, **state.document()}
+        for item, state in zip(found, states, strict=True)
+    ]
+    rows = [[item.namespace, item.key, item.owner, *state.cells()] for item, state in zip(found, states, strict=True)]
     nothing = f"no secrets in namespace {namespace}" if namespace else "no secrets"
-    caller.emit_table("secrets", {"secrets": documents}, ["NAMESPACE", "KEY", "OWNER"], rows, nothing=nothing)
+    headings = ["NAMESPACE", "KEY", "OWNER", "VERSION", "ASSURANCE", "FOR"]
+    caller.emit_table("secrets", {"secrets": documents}, headings, rows, nothing=nothing)
 
 
 @verb(app, "check", example="strongroom secret check API_KEY")
-def check(caller: Caller, key: _Key, namespace: _Namespace = DEFAULT_NAMESPACE, owner: Owner = "") -> int | None:
-    """Say whether a secret is there. The exit code is 1 when it is missing."""
+def check(
+    caller: Caller,
+    keys: Annotated[list[str], typer.Argument(help="Names of secrets.", metavar="KEY...")],
+    namespace: _Namespace = DEFAULT_NAMESPACE,
+    owner: Owner = "",
+) -> int | None:
+    """Say whether secrets are there, in which version, and how strong a run must be to read each.
+
+    The exit code is 1 when one is missing. No value is shown, and none leaves the vault.
+    """
     namespace = namespace or DEFAULT_NAMESPACE
     with connect(caller) as host:
-        present = key in _names(host, namespace, owner)
-    document = {"key": key, "namespace": namespace, "present": present}
-    caller.emit("secret-check", document, "present" if present else "missing")
-    return None if present else Exit.RUN_FAILED
+        states = secret_states(host, owner, [_identifier(key, namespace, owner) for key in keys])
+    documents = [
+        {"key": key, "namespace": namespace, "present": state.is_present, **state.document()}
+        for key, state in zip(keys, states, strict=True)
+    ]
+    is_complete = all(state.is_present for state in states)
+    document: dict[str, Any] = {"namespace": namespace, "present": is_complete, "secrets": documents}  # Any: JSON
+    if len(keys) == 1:
+        document["key"] = keys[0]
+        shown = states[0].in_words()
+    else:
+        shown = "\n".join(f"{key}: {state.in_words()}" for key, state in zip(keys, states, strict=True))
+    caller.emit("secret-check", document, shown)
+    return None if is_complete else Exit.RUN_FAILED
 
 
 @verb(app, "delete", example="strongroom secret delete API_KEY --yes")
@@ -124,7 +165,7 @@ def delete(
             )
         if not dry_run:
             request = vault_pb2.DeleteSecretsRequest(request_id=_request_id(), ids=[_identifier(key, namespace, owner)])
-            _check(_call(host, owner, "vault.secrets.delete", request, vault_pb2.DeleteSecretsResponse), key)
+            _check(call_vault(host, owner, "vault.secrets.delete", request, vault_pb2.DeleteSecretsResponse), key)
     caller.emit("secret-deleted", {"key": key, "namespace": namespace, "dry_run": dry_run}, f"{namespace}/{key}")
     caller.note("it could be deleted; nothing was changed" if dry_run else "deleted")
 
@@ -169,7 +210,7 @@ def _names(host: Host, namespace: str, owner: str) -> set[str]:
 
 def _identifiers(host: Host, namespace: str, owner: str) -> list[vault_pb2.SecretIdentifier]:
     request = vault_pb2.ListSecretIdentifiersRequest(request_id=_request_id(), owner=owner, namespace=namespace)
-    answer = _call(host, owner, "vault.secrets.list", request, vault_pb2.ListSecretIdentifiersResponse)
+    answer = call_vault(host, owner, "vault.secrets.list", request, vault_pb2.ListSecretIdentifiersResponse)
     if not answer.success:
         raise bad_data(
             "SR-CLI-034",
@@ -180,36 +221,22 @@ def _identifiers(host: Host, namespace: str, owner: str) -> list[vault_pb2.Secre
     return list(answer.identifiers)
 
 
-def _call(host: Host, owner: str, method: str, message: Message, kind: type[Response]) -> Response:
-    packed = AnyMessage()
-    packed.Pack(message)
-    request = capability_pb2.CapabilityServiceExecuteRequest(
-        capability_id=VAULT, method=method, message=packed, owner=owner
+def _for_another_vault(
+    caller: Caller, host: Host, owner: str, plain: bytes, asked: Assurance | None, *, test_only: bool
+) -> str:
+    public = call_vault(
+        host, owner, "vault.publicKey.get", vault_pb2.GetPublicKeyRequest(), vault_pb2.GetPublicKeyResponse
     )
-    try:
-        answer = host.call(host.stub(CapabilityServiceStub).Execute, request)
-    except Failure as failure:
-        if failure.error.code != NO_CAPABILITY:
-            raise
-        raise unavailable(
-            "SR-CLI-039",
-            "this host has no vault",
-            why=f"no plugin of it offers {VAULT}",
-            fix="enable the plugin vault in its manifest (strongroom plugin enable vault --file FILE) and restart it",
-        ) from None
-    response = kind()
-    try:
-        fits = answer.message.Unpack(response)
-    except DecodeError:
-        fits = False
-    if not fits:
-        raise unavailable(
-            "SR-CLI-035",
-            f"{VAULT} gave an answer that is not one",
-            why=answer.message.type_url,
-            fix="the plugin that offers it is no vault: `strongroom capability list` names it",
-        )
-    return response
+    return sealed_plain(caller, plain, public.public_key, asked, test_only=test_only)
+
+
+def _in_words(terms: Terms | None) -> str:
+    if terms is None:
+        return ""
+    readers = (
+        "runs of any kind" if terms.min_assurance == Assurance.LOCAL.value else f"runs of class {terms.min_assurance}"
+    )
+    return f" for {readers}{'; test vault: stored with --test-only' if terms.is_test_only else ''}"
 
 
 def _check(answer: Any, key: str) -> None:  # Any: three kinds of answers with the same fields

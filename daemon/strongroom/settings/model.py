@@ -93,6 +93,10 @@ class Settings(BaseSettings):
         default=Path("/etc/strongroom/keys"),
         description="Key files of plugins, such as the vault's; apart from the state, so that no copy holds both.",
     )
+    vault_public_key_file: AbsolutePath | None = Field(
+        default=None,
+        description="Public key of the vault that a client seals to; without it see docs/vault.md.",
+    )
     socket: AbsolutePath = Field(
         default=Path("/run/strongroom/strongroom.sock"),
         description="Unix socket of the API; who may open it may use the host.",
