@@ -83,6 +83,13 @@ def test_an_unknown_key_is_refused_by_its_place(path):
     assert "no known key" in refused(changed(values(), path, 1), UNKNOWN[path])
 
 
+def test_a_key_of_very_many_parts_is_refused_before_it_takes_all_memory():
+    deep = b"a" + b".a" * 100_000 + b" = 1\n"
+    for text in (deep, b"[" + deep.partition(b" ")[0] + b"]\n", toml(values()).replace(b"epoch", deep + b"epoch", 1)):
+        assert "more than 128 dots" in refused(text, FILE)
+    assert "no known key" in refused(b"a" + b".a" * 128 + b" = 1\n", f"{FILE}:a")
+
+
 def test_an_unknown_key_is_answered_with_the_nearest_and_never_with_its_value():
     text = refused(changed(values(), "min_runer_svn", "hunter2"), "policy.toml:min_runer_svn")
     assert "did you mean min_runner_svn?" in text

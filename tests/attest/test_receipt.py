@@ -1,22 +1,26 @@
 """Receipts: what holds offline, and what every change of one part is called."""
 
+import base64
 import builtins
 import dataclasses
 import hashlib
+import json
 import socket
 import time
 from datetime import timedelta
 
 import pytest
 
+from strongroom.attest.ear import make_ear
 from strongroom.attest.evidence import Evidence, EvidenceLimits
+from strongroom.attest.json_values import to_base64
 from strongroom.attest.receipt import decode_receipt
 from strongroom.attest.receipt_check import check_receipt
 from strongroom.attest.result import sign_result
 from strongroom.attest.software import KIND, verify_insecure_software
 from strongroom.crypto.signing import SigningKey
 from strongroom.errors import EvidenceRejected
-from tests.fakes.golden_release import EXECUTION_KEY, golden_result, runtime_data
+from tests.fakes.golden_release import EXECUTION_KEY, VAULT_KEY, ear, golden_result, runtime_data
 from tests.fakes.pki_software import NOW, authority
 from tests.fakes.receipts import evidence_of, receipt_of
 
@@ -35,6 +39,14 @@ def checked(receipt, **changes):
 
 def failed(receipt, **changes):
     return {each.id: each.code for each in checked(receipt, **changes).checks if not each.is_passed}
+
+
+@pytest.mark.parametrize("name", ["strongroom_assurance", "eat_profile"])
+def test_an_attestation_result_with_half_a_character_is_malformed_and_breaks_nothing(name):
+    header, claims, _ = (base64.urlsafe_b64decode(each + b"==") for each in make_ear(ear(), VAULT_KEY).split(b"."))
+    parts = [to_base64(each) for each in (header, json.dumps({**json.loads(claims), name: "\ud800"}).encode())]
+    jwt = ".".join([*parts, to_base64(VAULT_KEY.sign_raw(".".join(parts).encode()))]).encode()
+    assert failed(receipt_of(ear=jwt))["ear"] == "SR-ATTEST-001"
 
 
 def test_a_receipt_holds_as_a_whole_and_says_what_was_checked():

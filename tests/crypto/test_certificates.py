@@ -42,6 +42,12 @@ def test_a_common_name_counts_only_where_there_is_one():
     assert [load_certificate(certificate(*names)).common_name for names in (["a"], ["a", "b"], [])] == ["a", "", ""]
 
 
+def test_a_name_of_a_type_that_no_name_has_is_no_name():
+    as_text, as_bits = bytes.fromhex("0c0161"), bytes.fromhex("030100")
+    assert certificate("a").count(as_text) == 2
+    assert load_certificate(certificate("a").replace(as_text, as_bits)).common_name == ""
+
+
 def test_what_a_key_may_be_used_for_is_read():
     assert load_certificate(certificate("a")).extended_usages == {"2.23.133.8.1"}
 

@@ -56,6 +56,15 @@ def test_whatever_is_no_list_is_refused():
         assert caught.value.code == "SR-CERT-008"
 
 
+def test_a_list_of_an_unknown_version_is_refused():
+    raw = bytes.fromhex(revocations("Root", ()))
+    version = bytes.fromhex("020101")
+    assert raw.index(version) < 10
+    with pytest.raises(InvalidInput) as caught:
+        load_revocation_list(raw.replace(version, version[:-1] + b"\x11", 1))
+    assert caught.value.code == "SR-CERT-008"
+
+
 def test_a_list_must_say_until_when_it_speaks():
     with pytest.raises(InvalidInput) as caught:
         load_revocation_list(_endless())

@@ -1,6 +1,7 @@
 """JSON of others, read strictly: each key once, whole numbers only, and every value by its type.
 
-Rule 1: what is ambiguous between two parsers is refused: keys that come twice, fractions, NaN.
+Rule 1: what is ambiguous between two parsers is refused: keys that come twice, fractions, NaN, and text that UTF-8
+cannot carry (an escape can spell half a character, which breaks whoever writes it on).
 Rule 2: sizes are the caller's to check first.
 """
 
@@ -78,6 +79,7 @@ def parse_json(check: str, untrusted: bytes) -> Json:
         found = json.loads(
             untrusted.decode(), object_pairs_hook=_unique, parse_constant=_no_number, parse_float=_no_number
         )
+        json.dumps(found, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise malformed(check, got="another text", wanted="JSON in UTF-8, each key once, whole numbers") from error
     return Json(check, found)

@@ -54,6 +54,8 @@ PRODUCTION: Final = "production"
 TEST: Final = "test"
 POLICY_BYTES_MAX: Final = 256 * 1024
 """Of the file: hundreds of releases of every kind, and still something that a person can review."""
+LINE_DOTS_MAX: Final = 128
+"""In one line. The parser keeps every beginning of a dotted key, so a key of a hundred thousand parts takes all memory."""
 EPOCH_MAX: Final = 2**63 - 1
 RUNNER_SVN_MAX: Final = 2**32 - 1
 POLICY_TAG: Final = "policy"
@@ -196,6 +198,8 @@ def _check_size(untrusted: bytes, file: str) -> None:
 
 
 def _toml(untrusted: bytes, file: str) -> object:
+    if any(line.count(b".") > LINE_DOTS_MAX for line in untrusted.split(b"\n")):
+        raise invalid(file, f"a line has more than {LINE_DOTS_MAX} dots")
     try:
         return tomllib.loads(untrusted.decode())
     except UnicodeDecodeError as error:

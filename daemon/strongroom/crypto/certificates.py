@@ -83,7 +83,7 @@ class Certificate:
         """The common name of its subject; empty where there is none, more than one, or a subject that is none."""
         try:
             found = self._parsed.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-        except ValueError:
+        except (ValueError, TypeError):
             return ""
         return str(found[0].value) if len(found) == 1 else ""
 

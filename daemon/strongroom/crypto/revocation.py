@@ -43,7 +43,7 @@ def load_revocation_list(untrusted_der: bytes) -> RevocationList:
     try:
         parsed = x509.load_der_x509_crl(untrusted_der)
         this_update, next_update = parsed.last_update_utc, parsed.next_update_utc
-    except (ValueError, TypeError, OverflowError) as error:
+    except (ValueError, TypeError, OverflowError, x509.InvalidVersion) as error:
         raise InvalidInput("SR-CERT-008", "this is no revocation list in DER", field="revocation list") from error
     if next_update is None:
         raise InvalidInput("SR-CERT-009", "this revocation list does not say until when", field="revocation list")
