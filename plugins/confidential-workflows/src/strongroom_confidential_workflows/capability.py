@@ -1,6 +1,7 @@
-"""Capability ``confidential-workflows@1.0.0-alpha``: Execute, ProvidedTees; and Backend and Cancel, which are ours."""
+"""Capability ``confidential-workflows@1.0.0-alpha``: Execute, ProvidedTees; Backend, Cancel and Receipt are ours."""
 
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -9,46 +10,74 @@ from typing import Any, Final
 from google.protobuf import empty_pb2
 from google.protobuf.message import DecodeError
 
+from strongroom.attest.assurance import INSECURE_KINDS
 from strongroom.guest.ids import name_hash
 from strongroom.plugin import Call, CapabilityError, Registry, Unavailable
 from strongroom.plugin.error_text import CODES
-from strongroom.plugin.messages import backend_pb2, confidential_workflow_pb2, enclave_pb2, sdk_pb2
+from strongroom.plugin.messages import backend_pb2, capabilities_pb2, confidential_workflow_pb2, sdk_pb2
 from strongroom_confidential_workflows.cancellation import Cancellation
+from strongroom_confidential_workflows.granted import granted_secrets
 from strongroom_confidential_workflows.launcher import Launcher
+from strongroom_confidential_workflows.launchers.runner import Runner
 from strongroom_confidential_workflows.limits import (
     ANSWER_MARGIN_MS,
     ERROR_CHARACTERS_MAX,
     QUEUE_WAIT_S,
     READY_TIMEOUT_S,
     RESULT_BYTES_MAX,
+    WORKFLOW_NAME_BYTES_MAX,
 )
+from strongroom_confidential_workflows.messages import (
+    CANCELLED,
+    GUEST_FAULT,
+    HOST_FAULT,
+    REFUSED,
+    RESULT,
+    TIMED_OUT,
+    Finished,
+    Ready,
+    Start,
+)
+from strongroom_confidential_workflows.receipts import Receipts
 from strongroom_confidential_workflows.relay import Relay
 from strongroom_confidential_workflows.request import ConfidentialExecution
 from strongroom_confidential_workflows.session import Session
 from strongroom_confidential_workflows.sources import BinarySource
-from strongroom_confidential_workflows.tees import PROVIDED_TEES
+from strongroom_confidential_workflows.tees import provided_tees
+from strongroom_confidential_workflows.vault_relay import VaultCaller, VaultRelay, backend_away
 
-__all__ = ["CAPABILITY_ID", "LABEL", "ConfidentialWorkflows"]
+__all__ = ["CAPABILITY_ID", "ConfidentialWorkflows"]
 
 CAPABILITY_ID: Final = "confidential-workflows@1.0.0-alpha"
-LABEL: Final = "insecure-software"
+_NAME_HASH: Final = re.compile(r"[0-9a-f]{10}")
 
 # Outcome of a runner -> origin and code word for the caller. A runner may name a better code word itself.
-_FAILURES: Final[Mapping["enclave_pb2.Outcome.ValueType", tuple[str, str]]] = {
-    enclave_pb2.OUTCOME_REFUSED: ("User", "FailedPrecondition"),
-    enclave_pb2.OUTCOME_GUEST_FAULT: ("User", "Aborted"),
-    enclave_pb2.OUTCOME_TIMED_OUT: ("User", "DeadlineExceeded"),
-    enclave_pb2.OUTCOME_CANCELLED: ("System", "Canceled"),
-    enclave_pb2.OUTCOME_HOST_FAULT: ("System", "Internal"),
+_FAILURES: Final[Mapping[str, tuple[str, str]]] = {
+    REFUSED: ("User", "FailedPrecondition"),
+    GUEST_FAULT: ("User", "Aborted"),
+    TIMED_OUT: ("User", "DeadlineExceeded"),
+    CANCELLED: ("System", "Canceled"),
+    HOST_FAULT: ("System", "Internal"),
 }
 
 
 class ConfidentialWorkflows:
-    """The methods of the capability."""
+    """The methods of the capability. ``kind`` is that of its runners' evidence, ``regions`` where they run."""
 
     def __init__(
-        self, launcher: Launcher, source: BinarySource, registry: Registry, log: logging.Logger, *, executions_max: int
+        self,
+        launcher: Launcher,
+        source: BinarySource,
+        registry: Registry,
+        log: logging.Logger,
+        *,
+        kind: str,
+        regions: tuple[str, ...] = (),
+        executions_max: int,
     ) -> None:
+        self._kind = kind
+        self._tees = provided_tees(kind, regions)
+        self._receipts = Receipts()
         self._launcher = launcher
         self._source = source
         self._registry = registry
@@ -65,19 +94,26 @@ class ConfidentialWorkflows:
             "ProvidedTees": self.provided_tees,
             "Backend": self.backend,
             "Cancel": self.cancel,
+            "Receipt": self.receipt,
         }
 
     def provided_tees(self, call: Call) -> confidential_workflow_pb2.ProvidedTeesResponse:
-        """The TEEs of this backend, which has none."""
+        """The TEEs of this backend; none unless its evidence is of a kind that the network names."""
         call.unpack(empty_pb2.Empty)
-        return confidential_workflow_pb2.ProvidedTeesResponse(tee=PROVIDED_TEES)
+        return confidential_workflow_pb2.ProvidedTeesResponse(tee=self._tees)
 
     def backend(self, call: Call) -> backend_pb2.BackendReport:
         """What executes here, and what its runners report about their sandbox."""
         call.unpack(empty_pb2.Empty)
-        ready = self._launcher.report()
+        try:
+            ready = self._launcher.report()
+        except Unavailable as error:
+            raise backend_away(str(error)) from error
         return backend_pb2.BackendReport(
-            label=LABEL, insecure=True, protections=ready.protections, missing=ready.missing
+            label=self._kind,
+            insecure=self._kind in INSECURE_KINDS,
+            protections=ready.protections,
+            missing=ready.missing,
         )
 
     def cancel(self, call: Call) -> empty_pb2.Empty:
@@ -89,12 +125,18 @@ class ConfidentialWorkflows:
             running.cancel(request.reason[:ERROR_CHARACTERS_MAX])
         return empty_pb2.Empty()
 
+    def receipt(self, call: Call) -> backend_pb2.ReceiptResponse:
+        """The receipt of the last attempt that ended here; empty when it was not attested, or is not known any more."""
+        request = call.unpack(backend_pb2.ReceiptRequest)
+        return backend_pb2.ReceiptResponse(receipt=self._receipts.of(request.execution_id))
+
     def execute(self, call: Call) -> confidential_workflow_pb2.ConfidentialWorkflowResponse:
         """Run one workflow in a fresh enclave runner. Raises ``CapabilityError``."""
         deadline = time.monotonic() + call.timeout_s
         request = call.unpack(confidential_workflow_pb2.ConfidentialWorkflowRequest)
-        execution = ConfidentialExecution.from_wire(request, metadata=call.metadata)
+        execution = ConfidentialExecution.from_wire(request, metadata=call.metadata, tees=self._tees)
         cancellation = Cancellation(execution.execution_id)
+        self._receipts.forget(execution.execution_id)
         with self._lock:
             self._running.add(cancellation)
         try:
@@ -106,9 +148,9 @@ class ConfidentialWorkflows:
         finally:
             with self._lock:
                 self._running.discard(cancellation)
-        self._log.info(
-            "execution ended: %s", enclave_pb2.Outcome.Name(finished.outcome), extra=_facts(execution, finished)
-        )
+        if finished.receipt and execution.execution_id:
+            self._receipts.keep(execution.execution_id, finished.receipt)
+        self._log.info("execution ended: %s", finished.outcome, extra=self._facts(execution, finished))
         return _response(finished)
 
     def _take_slot(self, cancellation: Cancellation, deadline: float) -> None:
@@ -125,42 +167,82 @@ class ConfidentialWorkflows:
 
     def _run(
         self, call: Call, execution: ConfidentialExecution, cancellation: Cancellation, deadline: float
-    ) -> enclave_pb2.Finished:
+    ) -> Finished:
         binary = self._source.fetch(execution.binary_url, deadline=deadline)
         cancellation.check()
-        metadata = type(call.metadata)()
-        metadata.CopyFrom(call.metadata)
-        metadata.workflow_id = execution.workflow_id
-        metadata.workflow_owner = execution.owner
-        metadata.workflow_execution_id = execution.execution_id
-        if metadata.workflow_name and not metadata.decoded_workflow_name:
-            # A host names the workflow to this capability in plain; others get the hash, and the name beside it.
-            metadata.decoded_workflow_name = metadata.workflow_name
-            metadata.workflow_name = name_hash(metadata.workflow_name)
-        relay = Relay(self._registry, metadata, execution)
-        try:
-            runner = self._launcher.take(min(READY_TIMEOUT_S, max(0.0, deadline - time.monotonic())))
-        except Unavailable as error:
-            raise CapabilityError("Public", "System", "Unavailable", str(error)) from error
+        metadata, name = _stamped(call.metadata, execution)
+        vault = VaultCaller(self._registry, metadata)
+        granted = granted_secrets(execution, vault, timeout_s=max(0.0, deadline - time.monotonic()))
+        runner = self._take_runner(deadline)
         try:
             left_ms = int((deadline - time.monotonic()) * 1000) - ANSWER_MARGIN_MS
-            start = enclave_pb2.Start(
+            start = Start(
                 request=call.payload.value,
-                binary=binary,
                 owner=execution.owner,
                 timeout_ms=max(1, left_ms),
                 execution_id=execution.execution_id,
+                workflow_name=name,
+                granted=tuple(sorted((each.namespace, each.key) for each in granted)),
+                binary_bytes=len(binary),
             )
-            return Session(runner, relay, cancellation, deadline=deadline).run(start)
+            relay = Relay(self._registry, metadata, execution)
+            session = Session(runner, relay, VaultRelay(vault, execution, granted), cancellation, deadline=deadline)
+            return session.run(start, binary)
         finally:
             self._launcher.end(runner)
 
+    def _take_runner(self, deadline: float) -> Runner:
+        """A fresh runner, of the kind that is configured. Raises ``CapabilityError``."""
+        try:
+            runner = self._launcher.take(min(READY_TIMEOUT_S, max(0.0, deadline - time.monotonic())))
+        except Unavailable as error:
+            raise backend_away(str(error)) from error
+        found: Ready = self._launcher.report()
+        if found.evidence_kind != self._kind:
+            self._launcher.end(runner)
+            raise backend_away(f"its runners make evidence of kind {found.evidence_kind!r}, not {self._kind}")
+        return runner
 
-def _response(finished: enclave_pb2.Finished) -> confidential_workflow_pb2.ConfidentialWorkflowResponse:
+    def _facts(self, execution: ConfidentialExecution, finished: Finished) -> dict[str, object]:
+        """For the log: ids, hash and counts, never payload."""
+        return {
+            "workflow_id": execution.workflow_id,
+            "execution_id": execution.execution_id,
+            "binary_sha256": execution.binary_hash.hex(),
+            "guest_log_lines": finished.log_lines,
+            "receipt_bytes": len(finished.receipt),
+            "backend": self._kind,
+        }
+
+
+def _stamped(
+    untrusted: capabilities_pb2.RequestMetadata, execution: ConfidentialExecution
+) -> tuple[capabilities_pb2.RequestMetadata, str]:
+    """What relayed calls carry, and the workflow's name in plain when the host says it.
+
+    A host names the workflow to this capability in plain; others get the hash, and the name beside it.
+    """
+    metadata = type(untrusted)()
+    metadata.CopyFrom(untrusted)
+    metadata.workflow_id = execution.workflow_id
+    metadata.workflow_owner = execution.owner
+    metadata.workflow_execution_id = execution.execution_id
+    if (
+        metadata.workflow_name
+        and not metadata.decoded_workflow_name
+        and not _NAME_HASH.fullmatch(metadata.workflow_name)
+    ):
+        metadata.decoded_workflow_name = metadata.workflow_name
+        metadata.workflow_name = name_hash(metadata.workflow_name)
+    name = metadata.decoded_workflow_name
+    return metadata, name if len(name.encode()) <= WORKFLOW_NAME_BYTES_MAX else ""
+
+
+def _response(finished: Finished) -> confidential_workflow_pb2.ConfidentialWorkflowResponse:
     """Both fields of the answer, from one serialization. What a runner says is bounded and checked here once more."""
-    if finished.outcome != enclave_pb2.OUTCOME_RESULT:
+    if finished.outcome != RESULT:
         origin, name = _FAILURES.get(finished.outcome, ("System", "Internal"))
-        name = finished.error_code if finished.error_code in CODES else name
+        name = finished.code if finished.code in CODES else name
         raise CapabilityError("Public", origin, name, finished.error[:ERROR_CHARACTERS_MAX] or "no reason was given")
     try:
         if len(finished.result) > RESULT_BYTES_MAX:
@@ -176,14 +258,3 @@ def _response(finished: enclave_pb2.Finished) -> confidential_workflow_pb2.Confi
     return confidential_workflow_pb2.ConfidentialWorkflowResponse(
         execution_result=finished.result, sdk_execution_result=result
     )
-
-
-def _facts(execution: ConfidentialExecution, finished: enclave_pb2.Finished) -> dict[str, object]:
-    """For the log: ids, hash and counts, never payload."""
-    return {
-        "workflow_id": execution.workflow_id,
-        "execution_id": execution.execution_id,
-        "binary_sha256": execution.binary_hash.hex(),
-        "guest_log_lines": finished.log_lines,
-        "backend": LABEL,
-    }

@@ -46,8 +46,11 @@ class EvidenceConfig:
     regions: tuple[str, ...] = ()
 
     @classmethod
-    def from_config(cls, untrusted: Mapping[str, Any]) -> "EvidenceConfig":  # Any: whatever YAML can hold
-        """The section as it was written. Raises ``ValueError`` naming the key."""
+    def from_config(cls, untrusted: Mapping[str, Any], *, is_local: bool = True) -> "EvidenceConfig":  # Any: YAML
+        """The section as it was written. Raises ``ValueError`` naming the key.
+
+        Runners that are not started here (``is_local`` false) bring what their evidence is made of.
+        """
         if not isinstance(untrusted, Mapping) or (unknown := sorted(map(str, untrusted.keys() - _KEYS))):
             raise ValueError(f"evidence: {'unknown keys ' + ', '.join(unknown) if untrusted else 'it must be a map'}")
         kind = untrusted.get("kind")
@@ -57,8 +60,8 @@ class EvidenceConfig:
         if not isinstance(pcrs, list) or any(type(each) is not int or not 0 <= each < PCRS_MAX for each in pcrs):
             raise ValueError(f"evidence.pcrs must be a list of numbers in 0..{PCRS_MAX - 1}")
         authority = _file(untrusted, "authority_key_file")
-        if (authority is not None) != (kind == SOFTWARE):
-            raise ValueError(f"evidence.authority_key_file belongs to kind {SOFTWARE}, which needs it, and to no other")
+        if (authority is not None) != (kind == SOFTWARE and is_local):
+            raise ValueError(f"evidence.authority_key_file belongs to kind {SOFTWARE} of runners that are started here")
         return cls(
             kind=kind,
             device=str(_file(untrusted, "device") or ""),

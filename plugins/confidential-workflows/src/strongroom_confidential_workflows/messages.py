@@ -28,6 +28,7 @@ from strongroom_confidential_workflows.limits import (
     REQUEST_BYTES_MAX,
     RESULT_BYTES_MAX,
     SECRETS_NAMED_MAX,
+    WORKFLOW_NAME_BYTES_MAX,
 )
 
 __all__ = [
@@ -67,6 +68,8 @@ OUTCOMES: Final = (RESULT, REFUSED, GUEST_FAULT, TIMED_OUT, CANCELLED, HOST_FAUL
 """How an execution ended: with a result; the request, the binary or the vault said no; the guest's fault; out of time;
 stopped; or the runner and what is behind it could not do their part."""
 _EVIDENCE: Final = EvidenceLimits()
+_BOTH_FORMS_BYTES_MAX: Final = 2 * REQUEST_BYTES_MAX + 1024 * 1024
+"""Of a request that says the same twice, in bytes and typed, with its restrictions."""
 _CALL_IDS: Final = 2**32
 _WORDS: Final = text(8192, may_be_empty=True)
 _NAME: Final = text(128)
@@ -123,11 +126,11 @@ class Start:
     ``workflow_name`` empty when the host does not say it. ``granted`` are the secrets to ask for when the request does
     not say itself. The binary follows in pieces, ``binary_bytes`` together."""
 
-    request: bytes = _blob(REQUEST_BYTES_MAX + 128 * 1024)
+    request: bytes = _blob(_BOTH_FORMS_BYTES_MAX)
     owner: str = _as(_NAME)
     timeout_ms: int = _as(uint())
     execution_id: str = _as(_NAME_OR_NONE, "")
-    workflow_name: str = _as(text(1024, may_be_empty=True), "")
+    workflow_name: str = _as(text(WORKFLOW_NAME_BYTES_MAX, may_be_empty=True), "")
     granted: tuple[tuple[str, str], ...] = _as(name_pairs(SECRETS_NAMED_MAX), ())
     binary_bytes: int = _as(uint(BINARY_BYTES_MAX + 1))
 

@@ -1,15 +1,19 @@
 """The plugin: its section of ``plugins.yaml``, and what it does before it serves."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from strongroom.attest.assurance import INSECURE_KINDS
+from strongroom.attest.evidence import INSECURE
 from strongroom.plugin import Capability, Host, hookimpl
-from strongroom_confidential_workflows.capability import CAPABILITY_ID, LABEL, ConfidentialWorkflows
+from strongroom_confidential_workflows.capability import CAPABILITY_ID, ConfidentialWorkflows
+from strongroom_confidential_workflows.evidence_config import EvidenceConfig, RunnerSettings
 from strongroom_confidential_workflows.https_get import AllowedHttps
 from strongroom_confidential_workflows.launcher import Launcher
+from strongroom_confidential_workflows.launchers.choice import LOCAL_LAUNCHERS, check_launcher, open_starter
 from strongroom_confidential_workflows.limits import EXECUTIONS_MAX
 from strongroom_confidential_workflows.sources import BinarySource
 
@@ -24,12 +28,20 @@ class ConfidentialWorkflowsPlugin:
 
     ``https_hosts`` (``name`` or ``name:port``) and ``file_directories`` (absolute) list where binaries may come from
     beside the host's own artifacts; both are empty unless configured.
+
+    ``evidence`` says what this machine's evidence is, ``enclave_config_file`` holds what its runners believe, see
+    ``evidence_config``. ``launcher`` starts runners; ``external`` ones run at ``external_address`` and bring their own.
     """
 
     executions_max: int = 4
     spare_runners: int = 1
     https_hosts: Sequence[str] = ()
     file_directories: Sequence[str] = ()
+    evidence: Mapping[str, Any] = field(default_factory=dict)  # Any: whatever YAML can hold
+    enclave_config_file: str = ""
+    launcher: str = "process"
+    external_address: str = ""
+    _evidence: EvidenceConfig = field(init=False, repr=False)
     _launcher: Launcher | None = field(default=None, init=False, repr=False)
     _service: ConfidentialWorkflows | None = field(default=None, init=False, repr=False)
 
@@ -46,6 +58,11 @@ class ConfidentialWorkflowsPlugin:
         for directory in self.file_directories:
             if not Path(directory).is_absolute():
                 raise ValueError(f"file_directories: {directory!r} is not an absolute path")
+        check_launcher(self.launcher, self.external_address)
+        is_local = self.launcher in LOCAL_LAUNCHERS
+        self._evidence = EvidenceConfig.from_config(self.evidence, is_local=is_local)
+        if is_local and not (isinstance(self.enclave_config_file, str) and self.enclave_config_file):
+            raise ValueError("enclave_config_file must be the file that the operator of the vault gave out for runners")
 
     @hookimpl
     def start(self, host: Host) -> None:
@@ -55,21 +72,30 @@ class ConfidentialWorkflowsPlugin:
             file_directories=tuple(Path(directory).resolve() for directory in self.file_directories),
             https_get=AllowedHttps(hosts=frozenset(self.https_hosts)) if self.https_hosts else None,
         )
-        self._launcher = Launcher(host.log, spares=self.spare_runners)
+        settings = RunnerSettings(evidence=self._evidence, enclave_config_file=Path(self.enclave_config_file))
+        starter = open_starter(self.launcher, settings.configure, external_address=self.external_address)
+        self._launcher = Launcher(host.log, spares=self.spare_runners, starter=starter)
         self._launcher.start()
         self._service = ConfidentialWorkflows(
-            self._launcher, source, host.registry, host.log, executions_max=self.executions_max
+            self._launcher,
+            source,
+            host.registry,
+            host.log,
+            kind=self._evidence.kind,
+            regions=self._evidence.regions,
+            executions_max=self.executions_max,
         )
-        host.log.warning(
-            "backend %s: no hardware protects confidential workflows on this machine; its operator can read them", LABEL
-        )
+        if self._evidence.kind in INSECURE_KINDS:
+            host.log.warning("backend %s: %s", self._evidence.kind, INSECURE)
 
     @hookimpl
     def capabilities(self) -> list[Capability]:
         """Offer ``confidential-workflows@1.0.0-alpha``."""
         if self._service is None:
             return []
-        description = f"Runs workflows in {LABEL} enclave runners, without hardware protection"
+        kind = self._evidence.kind
+        what = f"{kind}, without hardware protection" if kind in INSECURE_KINDS else kind
+        description = f"Runs workflows in enclave runners: {what}"
         return [Capability(id=CAPABILITY_ID, description=description, methods=self._service.methods())]
 
     @hookimpl

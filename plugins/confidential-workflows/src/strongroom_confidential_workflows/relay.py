@@ -1,4 +1,4 @@
-"""Calls that leave the enclave, on their way to the host's registry: for secrets, and for the guest's capabilities.
+"""Calls of a guest that leave the enclave, on their way to the host's registry.
 
 The enclave keeps its guest to names and restrictions. What it lets through is checked here against the same request
 once more, because the relay believes nothing that comes out of a runner: with the same counts, kept here for the whole
@@ -6,32 +6,26 @@ execution. A sound runner is never refused: what it lets through has been counte
 """
 
 import threading
-from collections.abc import Sequence
-from typing import Final
 
 from google.protobuf import any_pb2
 from google.protobuf.message import DecodeError
 
+from strongroom.errors import CapabilityError, EvidenceRejected, StrongroomError
 from strongroom.guest.ids import owner_checksum
 from strongroom.modules.quotas import QuotaLimits, Quotas
-from strongroom.modules.restrictions import VAULT_PAYLOAD_BYTES_MAX, Ledger
-from strongroom.modules.vault_reads import GET_SECRETS, Names, check_vault_read, is_vault, opened_by
-from strongroom.plugin import CapabilityError, Registry, StrongroomError
+from strongroom.modules.restrictions import Ledger
+from strongroom.modules.vault_reads import check_vault_read, is_vault
+from strongroom.plugin import Registry
 from strongroom.plugin.error_text import error_of, format_error
-from strongroom.plugin.messages import capabilities_pb2, enclave_pb2, sdk_pb2, vault_pb2
+from strongroom.plugin.messages import capabilities_pb2, sdk_pb2
 from strongroom_confidential_workflows.guest_calls import CALLS_CLOSED, refusal_of
-from strongroom_confidential_workflows.limits import (
-    SECRETS_FETCHED_MAX,
-    SECRETS_PER_VAULT_CALL,
-    VAULT_CALLS_MAX,
-    VAULT_TIMEOUT_S,
-)
-from strongroom_confidential_workflows.request import DEFAULT_NAMESPACE, ConfidentialExecution, NamedSecret
+from strongroom_confidential_workflows.limits import CALL_BYTES_MAX
+from strongroom_confidential_workflows.messages import CapabilityCall
+from strongroom_confidential_workflows.request import ConfidentialExecution
+from strongroom_confidential_workflows.signed_call import open_call
+from strongroom_confidential_workflows.vault_relay import BrokenContract
 
-__all__ = ["VAULT", "Relay"]
-
-VAULT: Final = "vault@1.0.0"
-NOT_ITS_OWN: Final = "a secret is not this execution's to have"
+__all__ = ["Relay"]
 
 
 class Relay:
@@ -44,43 +38,31 @@ class Relay:
         self._metadata = metadata
         self._execution = execution
         self._counting = threading.Lock()
-        self._asking = threading.Lock()
         self._ledger = Ledger(execution.restrictions or sdk_pb2.Restrictions())
         self._quotas = Quotas(QuotaLimits())
-        self._asked: set[NamedSecret] = set()
-        self._opened: Names | None = None
-        self._vault_calls = 0
 
-    def vault_call(self, call: enclave_pb2.VaultCall, *, timeout_s: float) -> enclave_pb2.VaultAnswer:
-        """Relay a secrets fetch. What comes back is sealed to the enclave's key; this process cannot open it."""
-        if call.opened:
-            return self._opened_call(call)
-        payload = any_pb2.Any()
-        taken: list[NamedSecret] | None = None
-        if len(call.request) > VAULT_PAYLOAD_BYTES_MAX:
-            return enclave_pb2.VaultAnswer(call_id=call.call_id, error=NOT_ITS_OWN)
+    def open(self, call: CapabilityCall, *, sig_pub: bytes) -> sdk_pb2.CapabilityRequest:
+        """The guest's request, signed by the key of this execution. Raises ``BrokenContract``."""
         try:
-            asked = vault_pb2.GetSecretsRequest.FromString(call.request)
-            taken = self._take_secrets([secret.id for secret in asked.requests])
-            if taken is None:
-                return enclave_pb2.VaultAnswer(call_id=call.call_id, error=NOT_ITS_OWN)
-            payload.Pack(asked)
-            request = self._request(VAULT, GET_SECRETS, payload, reference_id="")
-            answer = self._registry.get_executable(VAULT).execute(request, timeout_s=min(timeout_s, VAULT_TIMEOUT_S))
-            response = vault_pb2.GetSecretsResponse()
-            if not answer.payload.Unpack(response):
-                return enclave_pb2.VaultAnswer(call_id=call.call_id, error="the vault answered with another message")
-        except DecodeError:
-            return enclave_pb2.VaultAnswer(call_id=call.call_id, error="a vault message is not readable")
-        except StrongroomError as error:
-            # Not released, so the enclave does not have them; asked for again they are counted again, there and here.
-            with self._counting:
-                self._asked.difference_update(taken or ())
-            return enclave_pb2.VaultAnswer(call_id=call.call_id, error=format_error(error_of(error)))
-        return enclave_pb2.VaultAnswer(call_id=call.call_id, response=answer.payload.value)
+            found = open_call(call.body, call.signature, sig_pub=sig_pub)
+            request = sdk_pb2.CapabilityRequest.FromString(found.payload)
+        except (EvidenceRejected, DecodeError) as error:
+            raise BrokenContract("it sent a call that is not signed by the key that it attested") from error
+        ours = (found.capability_id, found.reference_id, found.execution_id)
+        wanted_id = self._execution.execution_id or found.execution_id
+        if ours != (request.id, self._reference(request), wanted_id):
+            raise BrokenContract("it signed another call than the one that it sent")
+        return request
 
-    def capability_call(self, call: sdk_pb2.CapabilityRequest, *, timeout_s: float) -> sdk_pb2.CapabilityResponse:
-        """Relay a call of the guest. A failed call is an answer with ``error`` set."""
+    def capability_call(self, call: sdk_pb2.CapabilityRequest, *, timeout_s: float) -> bytes:
+        """The serialized answer of the capability. A failed call is an answer with ``error`` set."""
+        answer = self._relayed(call, timeout_s).SerializeToString()
+        if len(answer) > CALL_BYTES_MAX:
+            error = f"the answer has {len(answer)} bytes, and {CALL_BYTES_MAX} is the limit"
+            return sdk_pb2.CapabilityResponse(error=error).SerializeToString()
+        return answer
+
+    def _relayed(self, call: sdk_pb2.CapabilityRequest, timeout_s: float) -> sdk_pb2.CapabilityResponse:
         if self._execution.subscribing:
             return sdk_pb2.CapabilityResponse(error=CALLS_CLOSED)
         if (refusal := refusal_of(call.id, call.method)) is not None:
@@ -92,9 +74,7 @@ class Relay:
         if denied:
             error = CapabilityError("Public", "User", "LimitExceeded", denied)
             return sdk_pb2.CapabilityResponse(error=format_error(error))
-        request = self._request(
-            call.id, call.method, call.payload, reference_id=f"{self._execution.phase}{call.callback_id}"
-        )
+        request = self._request(call.id, call.method, call.payload, reference_id=self._reference(call))
         try:
             capability = self._registry.get_executable(call.id)
             if is_vault(call.id):
@@ -105,42 +85,8 @@ class Relay:
             return sdk_pb2.CapabilityResponse(error=format_error(error_of(error)))
         return sdk_pb2.CapabilityResponse(payload=answer.payload)
 
-    def _opened_call(self, call: enclave_pb2.VaultCall) -> enclave_pb2.VaultAnswer:
-        try:
-            names = self._opened_names()
-        except StrongroomError as error:
-            return enclave_pb2.VaultAnswer(call_id=call.call_id, error=format_error(error_of(error)))
-        answer = vault_pb2.ListSecretIdentifiersResponse(success=True)
-        for namespace, key in sorted(names):
-            answer.identifiers.add(namespace=namespace, key=key)
-        return enclave_pb2.VaultAnswer(call_id=call.call_id, response=answer.SerializeToString())
-
-    def _opened_names(self) -> Names:
-        """What the vault's configuration opens to the workflow; asked for until it is answered once."""
-        with self._asking:
-            if self._opened is None:
-                vault = self._registry.get_executable(VAULT)
-                self._opened = opened_by(vault, self._metadata, owner_checksum(self._execution.owner))
-            return self._opened
-
-    def _take_secrets(self, asked: Sequence[vault_pb2.SecretIdentifier]) -> list[NamedSecret] | None:
-        """Those that were not counted before; nothing unless each is named by the request or opened by the vault's
-        configuration, and restrictions leave them."""
-        if len(asked) > SECRETS_PER_VAULT_CALL:
-            return None
-        names = {NamedSecret(secret.namespace or DEFAULT_NAMESPACE, secret.key) for secret in asked}
-        unnamed = names - set(self._execution.secrets)
-        if unnamed and not {(name.namespace, name.key) for name in unnamed} <= self._opened_names():
-            return None
-        with self._counting:
-            fresh = sorted(names - self._asked)
-            if self._vault_calls >= VAULT_CALLS_MAX or len(self._asked) + len(fresh) > SECRETS_FETCHED_MAX:
-                return None
-            if not self._ledger.take_secrets([(name.namespace, name.key) for name in fresh]):
-                return None
-            self._vault_calls += 1
-            self._asked.update(fresh)
-        return fresh
+    def _reference(self, call: sdk_pb2.CapabilityRequest) -> str:
+        return f"{self._execution.phase}{call.callback_id}"
 
     def _request(
         self, capability_id: str, method: str, payload: any_pb2.Any, *, reference_id: str
