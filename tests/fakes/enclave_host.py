@@ -1,4 +1,4 @@
-"""A host around the confidential-workflows plugin: artifacts, a registry with a real vault, and a caller."""
+"""A host around the confidential-workflows plugin: artifacts, a registry with a vault, and a caller."""
 
 import hashlib
 import threading
@@ -8,11 +8,11 @@ from google.protobuf import any_pb2, empty_pb2
 from strongroom.guest.ids import owner_checksum
 from strongroom.plugin import Call, CapabilityError, NotFound
 from strongroom.plugin.messages import (
+    backend_pb2,
     capabilities_pb2,
     confidential_workflow_pb2,
     http_pb2,
     sdk_pb2,
-    vault_pb2,
 )
 from strongroom_confidential_workflows.plugin import ConfidentialWorkflowsPlugin
 from tests.fakes.plugin_host import memory_host
@@ -89,14 +89,14 @@ class _Recorded:
 
 
 class EnclaveHost:
-    """A started plugin. ``owner`` is a ``VaultOwner`` whose vault is registered, if there is one."""
+    """A started plugin, configured from the files of ``vault``, which is registered unless ``vault_is_up`` is false."""
 
-    def __init__(self, *, owner=None, **config):
+    def __init__(self, *, vault, vault_is_up=True, **config):
         self.artifacts = MemoryArtifacts()
         self.registry = RecordingRegistry()
-        if owner is not None:
-            self.registry.add("vault@1.0.0", lambda call: owner.capability.methods[call.method](call))
-        self.plugin = ConfidentialWorkflowsPlugin(**({"spare_runners": 0} | config))
+        if vault_is_up:
+            self.registry.add("vault@1.0.0", vault.call)
+        self.plugin = ConfidentialWorkflowsPlugin(**({"spare_runners": 0} | vault.config() | config))
         self.plugin.start(memory_host(registry=self.registry, artifacts=self.artifacts, name="confidential-workflows"))
         (self.capability,) = self.plugin.capabilities()
 
@@ -108,6 +108,10 @@ class EnclaveHost:
         return self.capability.methods[method](
             Call(metadata=stamped, payload=packed(request), method=method, timeout_s=timeout_s)
         )
+
+    def receipt(self, execution_id=EXECUTION):
+        """The receipt of the last attempt, encoded."""
+        return self.call("Receipt", backend_pb2.ReceiptRequest(execution_id=execution_id)).receipt
 
     def refusal(self, request, **arguments):
         """The error of an execution that must fail."""
@@ -159,6 +163,4 @@ def request_for(binary_sha256, execute_request, /, *, secrets=(), dialect="both"
 
 def missing_vault(call):
     """A vault that answers every request as foreign ones do when they fail."""
-    kinds = {"vault.secrets.readable": vault_pb2.ListSecretIdentifiersRequest}
-    call.unpack(kinds.get(call.method, vault_pb2.GetSecretsRequest))
     raise CapabilityError("Public", "System", "Unavailable", "the vault is being restarted")

@@ -1,20 +1,20 @@
-"""A started plugin with a real vault behind it, for the tests that run whole executions."""
+"""A started plugin with a releasing vault behind it, for the tests that run whole executions."""
 
 import pytest
 
 from tests.fakes.enclave_host import EnclaveHost
-from tests.fakes.vault_owner import Owner
+from tests.fakes.releasing_vault import ReleasingVault
 from tests.guests.build import wasm
 
 
 @pytest.fixture
-def owner(tmp_path):
-    return Owner(tmp_path / "vault.key")
+def vault(tmp_path):
+    return ReleasingVault(tmp_path / "vault")
 
 
 @pytest.fixture
-def host(owner):
-    host = EnclaveHost(owner=owner)
+def host(vault):
+    host = EnclaveHost(vault=vault)
     yield host
     host.close()
 
