@@ -1,7 +1,7 @@
 """An enclave runner's process, from its start to its end.
 
 Rule 1: everything is imported at the top of this file and of what it imports; everything that is needed is opened by
-``open_setup``. Below ``sandbox.apply`` nothing can be opened, and so nothing imported.
+``open_setup``, and what a library opens when it is first used has been used once. Below ``sandbox.apply`` nothing can be opened, and so nothing imported.
 Rule 2: it is configured once: by the first message of its link or, where somebody stands there who may not, from
 memory that it inherited; a message that configures it breaks the link then.
 """
@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from strongroom.attest.evidence import malformed
+from strongroom.crypto.first_use import use_once
 from strongroom.errors import StrongroomError
 from strongroom.guest import sandbox
 from strongroom.guest.frames import Frames
@@ -41,6 +42,7 @@ def main(descriptors: Sequence[str]) -> None:
     except StrongroomError as error:
         sys.stderr.write(f"{error.code} {error.with_fix()}\n")
         sys.exit(EXIT_NOT_SET_UP)
+    use_once()
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for standard in (1, 2):
         # From here on this process will know what it must not print.
