@@ -11,7 +11,6 @@ from strongroom.pb.capabilities.scheduler.cron.v1 import cron_pb2
 from strongroom.pb.capabilities.v1 import capabilities_pb2
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.strongroom.consensus.v1 import stored_pb2 as consensus_stored_pb2
-from strongroom.pb.strongroom.enclave.v1 import enclave_pb2
 from strongroom.pb.strongroom.kvstore.v1 import kvstore_pb2
 from strongroom.pb.strongroom.kvstore.v1 import stored_pb2 as kvstore_stored_pb2
 from strongroom.pb.strongroom.plugin.v1 import backend_pb2
@@ -30,7 +29,6 @@ __all__ = [
     "confidential_workflow_pb2",
     "consensus_stored_pb2",
     "cron_pb2",
-    "enclave_pb2",
     "http_pb2",
     "kvstore_pb2",
     "kvstore_stored_pb2",

@@ -1,1 +1,0 @@
-"""Generated from proto/; `make proto` writes it anew."""
