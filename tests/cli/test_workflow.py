@@ -17,6 +17,7 @@ def test_registering_prints_what_scripts_need(host, wasm):
     assert document["schema"] == "strongroom.workflow/v1"
     assert document["module"] == "confidential"
     assert document["binary_sha256"] == hashlib.sha256(wasm.read_bytes()).hexdigest()
+    assert document["config_sha256"] == hashlib.sha256(b"").hexdigest()
     assert document["encoding"] == "raw"
     assert document["created"] is True
     assert document["subscriptions"][0]["capability_id"] == "http-trigger@1.0.0-alpha"

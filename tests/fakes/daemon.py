@@ -17,6 +17,7 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
+from strongroom.guest import ids
 from strongroom.pb.strongroom.v1 import (
     capability_pb2_grpc,
     plugin_pb2,
@@ -110,15 +111,17 @@ class _Workflows(workflow_pb2_grpc.WorkflowServiceServicer):
             )
             context.abort_with_status(refusal.status)
         digest = hashlib.sha256(request.binary).hexdigest()
-        workflow_id = "00" + hashlib.sha256(request.name.encode() + request.binary).hexdigest()[2:]
+        owner = request.owner or OWNER
+        workflow_id = ids.workflow_id(owner=owner, name=request.name, binary=request.binary, config=request.config)
         record = workflow_pb2.Workflow(
             workflow_id=workflow_id,
-            owner=request.owner or OWNER,
+            owner=owner,
             name=request.name,
             tag=request.tag,
             status=workflow_pb2.WORKFLOW_STATUS_ACTIVE,
             module="confidential" if parsed.get("confidential") else "local",
             binary_sha256=digest,
+            config_sha256=hashlib.sha256(request.config).hexdigest(),
             binary_bytes=len(request.binary),
             encoding=workflow_pb2.ENCODING_RAW,
             attributes=attributes,

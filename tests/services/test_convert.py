@@ -1,5 +1,7 @@
 """How a registration reads where a trigger does not listen: refused for good, not yet, or not meant to."""
 
+import hashlib
+
 import pytest
 from google.protobuf import any_pb2
 
@@ -54,6 +56,12 @@ def test_a_trigger_that_refused_for_good_is_warned_of_and_not_available(desk):
     assert not described(desk, spec, None).warnings, "it is what a registration hears; `get` shows the state"
     desk.catalog.activate(OWNER, spec.workflow_id)
     assert described(desk, spec).subscriptions[0].available
+
+
+def test_owners_read_the_digest_of_the_config_that_a_grant_names(desk):
+    spec = desk.host.register(config=b"some config").spec
+    assert spec.config == b"some config"
+    assert described(desk, spec).config_sha256 == hashlib.sha256(b"some config").hexdigest()
 
 
 def test_one_that_is_tried_again_is_warned_of_and_stays_available(desk):

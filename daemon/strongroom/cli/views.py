@@ -56,6 +56,7 @@ def workflow(record: workflow_pb2.Workflow) -> dict[str, Any]:  # Any: JSON
         "status": _enum_word(workflow_pb2.WorkflowStatus, record.status, "WORKFLOW_STATUS_"),
         "module": record.module,
         "binary_sha256": record.binary_sha256,
+        "config_sha256": record.config_sha256,
         "binary_bytes": record.binary_bytes,
         "encoding": ENCODINGS.get(record.encoding, ""),
         "binary_url": record.binary_url,

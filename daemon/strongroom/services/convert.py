@@ -1,5 +1,6 @@
 """Records as API messages."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -56,6 +57,7 @@ def workflow_message(
         update_time=_time(row.updated_at),
         warnings=warnings or [],
         sdk_label=row.sdk_label,
+        config_sha256=hashlib.sha256(spec.config).hexdigest(),
     )
 
 

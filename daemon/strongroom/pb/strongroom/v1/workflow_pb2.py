@@ -25,51 +25,51 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cstrongroom/v1/workflow.proto\x12\rstrongroom.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xad\x02\n\x0cSubscription\x12\r\n\x05index\x18\x01 \x01(\r\x12\x15\n\rcapability_id\x18\x02 \x01(\t\x12\x0e\n\x06method\x18\x03 \x01(\t\x12\x11\n\tavailable\x18\x04 \x01(\x08\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\r\n\x05state\x18\x06 \x01(\t\x12\x17\n\x0f\x65vents_accepted\x18\x07 \x01(\x04\x12\x17\n\x0f\x65vents_repeated\x18\x08 \x01(\x04\x12\x16\n\x0e\x65vents_refused\x18\t \x01(\x04\x12\x33\n\x0flast_event_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08pre_hook\x18\x0b \x01(\x08\x12\x0e\n\x06module\x18\x0c \x01(\t\x12\x14\n\x0clast_refusal\x18\r \x01(\t\"\xc3\x03\n\x08Workflow\x12\x13\n\x0bworkflow_id\x18\x01 \x01(\t\x12\r\n\x05owner\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0b\n\x03tag\x18\x04 \x01(\t\x12-\n\x06status\x18\x05 \x01(\x0e\x32\x1d.strongroom.v1.WorkflowStatus\x12\x0e\n\x06module\x18\x06 \x01(\t\x12\x15\n\rbinary_sha256\x18\x07 \x01(\t\x12\x14\n\x0c\x62inary_bytes\x18\x08 \x01(\x04\x12)\n\x08\x65ncoding\x18\t \x01(\x0e\x32\x17.strongroom.v1.Encoding\x12\x12\n\nattributes\x18\n \x01(\t\x12\x12\n\nbinary_url\x18\x0b \x01(\t\x12\x32\n\rsubscriptions\x18\x0c \x03(\x0b\x32\x1b.strongroom.v1.Subscription\x12/\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08warnings\x18\x0f \x03(\t\x12\x11\n\tsdk_label\x18\x10 \x01(\t\"\x86\x01\n\x0fRegisterRequest\x12\x0e\n\x06\x62inary\x18\x01 \x01(\x0c\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0b\n\x03tag\x18\x03 \x01(\t\x12\r\n\x05owner\x18\x04 \x01(\t\x12\x0e\n\x06\x63onfig\x18\x05 \x01(\x0c\x12\x12\n\nattributes\x18\x06 \x01(\x0c\x12\x15\n\rvalidate_only\x18\x07 \x01(\x08\"N\n\x10RegisterResponse\x12)\n\x08workflow\x18\x01 \x01(\x0b\x32\x17.strongroom.v1.Workflow\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"<\n\x19WorkflowServiceGetRequest\x12\x10\n\x08workflow\x18\x01 \x01(\t\x12\r\n\x05owner\x18\x02 \x01(\t\"G\n\x1aWorkflowServiceGetResponse\x12)\n\x08workflow\x18\x01 \x01(\x0b\x32\x17.strongroom.v1.Workflow\"R\n\x1aWorkflowServiceListRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\r\n\x05owner\x18\x03 \x01(\t\"b\n\x1bWorkflowServiceListResponse\x12*\n\tworkflows\x18\x01 \x03(\x0b\x32\x17.strongroom.v1.Workflow\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"/\n\x0cPauseRequest\x12\x10\n\x08workflow\x18\x01 \x01(\t\x12\r\n\x05owner\x18\x02 \x01(\t\":\n\rPauseResponse\x12)\n\x08workflow\x18\x01 \x01(\x0b\x32\x17.strongroom.v1.Workflow\"2\n\x0f\x41\x63tivateRequest\x12\x10\n\x08workflow\x18\x01 \x01(\t\x12\r\n\x05owner\x18\x02 \x01(\t\"=\n\x10\x41\x63tivateResponse\x12)\n\x08workflow\x18\x01 \x01(\x0b\x32\x17.strongroom.v1.Workflow\"w\n\x1cWorkflowServiceDeleteRequest\x12\x10\n\x08workflow\x18\x01 \x01(\t\x12\r\n\x05owner\x18\x02 \x01(\t\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\x12\r\n\x05\x64rain\x18\x04 \x01(\x08\x12\x10\n\x08\x64rain_ms\x18\x05 \x01(\x04\"M\n\x1dWorkflowServiceDeleteResponse\x12\x13\n\x0bworkflow_id\x18\x01 \x01(\t\x12\x17\n\x0fruns_unfinished\x18\x02 \x01(\r\"\x12\n\x10GetLimitsRequest\"9\n\x11GetLimitsResponse\x12$\n\x06limits\x18\x01 \x03(\x0b\x32\x14.strongroom.v1.Limit\"4\n\x05Limit\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03\x12\x0e\n\x06reason\x18\x03 \x01(\t*K\n\x08\x45ncoding\x12\x18\n\x14\x45NCODING_UNSPECIFIED\x10\x00\x12\x10\n\x0c\x45NCODING_RAW\x10\x01\x12\x13\n\x0f\x45NCODING_BROTLI\x10\x02*\x87\x01\n\x0eWorkflowStatus\x12\x1f\n\x1bWORKFLOW_STATUS_UNSPECIFIED\x10\x00\x12\x1a\n\x16WORKFLOW_STATUS_ACTIVE\x10\x01\x12\x1a\n\x16WORKFLOW_STATUS_PAUSED\x10\x02\x12\x1c\n\x18WORKFLOW_STATUS_TAMPERED\x10\x03\x32\xdf\x04\n\x0fWorkflowService\x12K\n\x08Register\x12\x1e.strongroom.v1.RegisterRequest\x1a\x1f.strongroom.v1.RegisterResponse\x12Z\n\x03Get\x12(.strongroom.v1.WorkflowServiceGetRequest\x1a).strongroom.v1.WorkflowServiceGetResponse\x12]\n\x04List\x12).strongroom.v1.WorkflowServiceListRequest\x1a*.strongroom.v1.WorkflowServiceListResponse\x12\x42\n\x05Pause\x12\x1b.strongroom.v1.PauseRequest\x1a\x1c.strongroom.v1.PauseResponse\x12K\n\x08\x41\x63tivate\x12\x1e.strongroom.v1.ActivateRequest\x1a\x1f.strongroom.v1.ActivateResponse\x12\x63\n\x06\x44\x65lete\x12+.strongroom.v1.WorkflowServiceDeleteRequest\x1a,.strongroom.v1.WorkflowServiceDeleteResponse\x12N\n\tGetLimits\x12\x1f.strongroom.v1.GetLimitsRequest\x1a .strongroom.v1.GetLimitsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cstrongroom/v1/workflow.proto\x12\rstrongroom.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xad\x02\n\x0cSubscription\x12\r\n\x05index\x18\x01 \x01(\r\x12\x15\n\rcapability_id\x18\x02 \x01(\t\x12\x0e\n\x06method\x18\x03 \x01(\t\x12\x11\n\tavailable\x18\x04 \x01(\x08\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\r\n\x05state\x18\x06 \x01(\t\x12\x17\n\x0f\x65vents_accepted\x18\x07 \x01(\x04\x12\x17\n\x0f\x65vents_repeated\x18\x08 \x01(\x04\x12\x16\n\x0e\x65vents_refused\x18\t \x01(\x04\x12\x33\n\x0flast_event_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08pre_hook\x18\x0b \x01(\x08\x12\x0e\n\x06module\x18\x0c \x01(\t\x12\x14\n\x0clast_refusal\x18\r \x01(\t\"\xda\x03\n\x08Workflow\x12\x13\n\x0bworkflow_id\x18\x01 \x01(\t\x12\r\n\x05owner\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0b\n\x03tag\x18\x04 \x01(\t\x12-\n\x06status\x18\x05 \x01(\x0e\x32\x1d.strongroom.v1.WorkflowStatus\x12\x0e\n\x06module\x18\x06 \x01(\t\x12\x15\n\rbinary_sha256\x18\x07 \x01(\t\x12\x14\n\x0c\x62inary_bytes\x18\x08 \x01(\x04\x12)\n\x08\x65ncoding\x18\t \x01(\x0e\x32\x17.strongroom.v1.Encoding\x12\x12\n\nattributes\x18\n \x01(\t\x12\x12\n\nbinary_url\x18\x0b \x01(\t\x12\x32\n\rsubscriptions\x18\x0c \x03(\x0b\x32\x1b.strongroom.v1.Subscription\x12/\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08warnings\x18\x0f \x03(\t\x12\x11\n\tsdk_label\x18\x10 \x01(\t\x12\x15\n\rconfig_sha256\x18\x11 \x01(\t\"\x86\x01\n\x0fRegisterRequest\x12\x0e\n\x06\x62inary\x18\x01 \x01(\x0c\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0b\n\x03tag\x18\x03 \x01(\t\x12\r\n\x05owner\x18\x04 \x01(\t\x12\x0e\n\x06\x63onfig\x18\x05 \x01(\x0c\x12\x12\n\nattributes\x18\x06 \x01(\x0c\x12\x15\n\rvalidate_only\x18\x07 \x01(\x08\"N\n\x10RegisterResponse\x12)\n\x08workflow\x18\x01 \x01(\x0b\x32\x17.strongroom.v1.Workflow\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"<\n\x19WorkflowServiceGetRequest\x12\x10\n\x08workflow\x18\x01 \x01(\t\x12\r\n\x05owner\x18\x02 \x01(\t\"G\n\x1aWorkflowServiceGetResponse\x12)\n\x08workflow\x18\x01 \x01(\x0b\x32\x17.strongroom.v1.Workflow\"R\n\x1aWorkflowServiceListRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\r\n\x05owner\x18\x03 \x01(\t\"b\n\x1bWorkflowServiceListResponse\x12*\n\tworkflows\x18\x01 \x03(\x0b\x32\x17.strongroom.v1.Workflow\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"/\n\x0cPauseRequest\x12\x10\n\x08workflow\x18\x01 \x01(\t\x12\r\n\x05owner\x18\x02 \x01(\t\":\n\rPauseResponse\x12)\n\x08workflow\x18\x01 \x01(\x0b\x32\x17.strongroom.v1.Workflow\"2\n\x0f\x41\x63tivateRequest\x12\x10\n\x08workflow\x18\x01 \x01(\t\x12\r\n\x05owner\x18\x02 \x01(\t\"=\n\x10\x41\x63tivateResponse\x12)\n\x08workflow\x18\x01 \x01(\x0b\x32\x17.strongroom.v1.Workflow\"w\n\x1cWorkflowServiceDeleteRequest\x12\x10\n\x08workflow\x18\x01 \x01(\t\x12\r\n\x05owner\x18\x02 \x01(\t\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\x12\r\n\x05\x64rain\x18\x04 \x01(\x08\x12\x10\n\x08\x64rain_ms\x18\x05 \x01(\x04\"M\n\x1dWorkflowServiceDeleteResponse\x12\x13\n\x0bworkflow_id\x18\x01 \x01(\t\x12\x17\n\x0fruns_unfinished\x18\x02 \x01(\r\"\x12\n\x10GetLimitsRequest\"9\n\x11GetLimitsResponse\x12$\n\x06limits\x18\x01 \x03(\x0b\x32\x14.strongroom.v1.Limit\"4\n\x05Limit\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03\x12\x0e\n\x06reason\x18\x03 \x01(\t*K\n\x08\x45ncoding\x12\x18\n\x14\x45NCODING_UNSPECIFIED\x10\x00\x12\x10\n\x0c\x45NCODING_RAW\x10\x01\x12\x13\n\x0f\x45NCODING_BROTLI\x10\x02*\x87\x01\n\x0eWorkflowStatus\x12\x1f\n\x1bWORKFLOW_STATUS_UNSPECIFIED\x10\x00\x12\x1a\n\x16WORKFLOW_STATUS_ACTIVE\x10\x01\x12\x1a\n\x16WORKFLOW_STATUS_PAUSED\x10\x02\x12\x1c\n\x18WORKFLOW_STATUS_TAMPERED\x10\x03\x32\xdf\x04\n\x0fWorkflowService\x12K\n\x08Register\x12\x1e.strongroom.v1.RegisterRequest\x1a\x1f.strongroom.v1.RegisterResponse\x12Z\n\x03Get\x12(.strongroom.v1.WorkflowServiceGetRequest\x1a).strongroom.v1.WorkflowServiceGetResponse\x12]\n\x04List\x12).strongroom.v1.WorkflowServiceListRequest\x1a*.strongroom.v1.WorkflowServiceListResponse\x12\x42\n\x05Pause\x12\x1b.strongroom.v1.PauseRequest\x1a\x1c.strongroom.v1.PauseResponse\x12K\n\x08\x41\x63tivate\x12\x1e.strongroom.v1.ActivateRequest\x1a\x1f.strongroom.v1.ActivateResponse\x12\x63\n\x06\x44\x65lete\x12+.strongroom.v1.WorkflowServiceDeleteRequest\x1a,.strongroom.v1.WorkflowServiceDeleteResponse\x12N\n\tGetLimits\x12\x1f.strongroom.v1.GetLimitsRequest\x1a .strongroom.v1.GetLimitsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'strongroom.v1.workflow_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ENCODING']._serialized_start=1931
-  _globals['_ENCODING']._serialized_end=2006
-  _globals['_WORKFLOWSTATUS']._serialized_start=2009
-  _globals['_WORKFLOWSTATUS']._serialized_end=2144
+  _globals['_ENCODING']._serialized_start=1954
+  _globals['_ENCODING']._serialized_end=2029
+  _globals['_WORKFLOWSTATUS']._serialized_start=2032
+  _globals['_WORKFLOWSTATUS']._serialized_end=2167
   _globals['_SUBSCRIPTION']._serialized_start=81
   _globals['_SUBSCRIPTION']._serialized_end=382
   _globals['_WORKFLOW']._serialized_start=385
-  _globals['_WORKFLOW']._serialized_end=836
-  _globals['_REGISTERREQUEST']._serialized_start=839
-  _globals['_REGISTERREQUEST']._serialized_end=973
-  _globals['_REGISTERRESPONSE']._serialized_start=975
-  _globals['_REGISTERRESPONSE']._serialized_end=1053
-  _globals['_WORKFLOWSERVICEGETREQUEST']._serialized_start=1055
-  _globals['_WORKFLOWSERVICEGETREQUEST']._serialized_end=1115
-  _globals['_WORKFLOWSERVICEGETRESPONSE']._serialized_start=1117
-  _globals['_WORKFLOWSERVICEGETRESPONSE']._serialized_end=1188
-  _globals['_WORKFLOWSERVICELISTREQUEST']._serialized_start=1190
-  _globals['_WORKFLOWSERVICELISTREQUEST']._serialized_end=1272
-  _globals['_WORKFLOWSERVICELISTRESPONSE']._serialized_start=1274
-  _globals['_WORKFLOWSERVICELISTRESPONSE']._serialized_end=1372
-  _globals['_PAUSEREQUEST']._serialized_start=1374
-  _globals['_PAUSEREQUEST']._serialized_end=1421
-  _globals['_PAUSERESPONSE']._serialized_start=1423
-  _globals['_PAUSERESPONSE']._serialized_end=1481
-  _globals['_ACTIVATEREQUEST']._serialized_start=1483
-  _globals['_ACTIVATEREQUEST']._serialized_end=1533
-  _globals['_ACTIVATERESPONSE']._serialized_start=1535
-  _globals['_ACTIVATERESPONSE']._serialized_end=1596
-  _globals['_WORKFLOWSERVICEDELETEREQUEST']._serialized_start=1598
-  _globals['_WORKFLOWSERVICEDELETEREQUEST']._serialized_end=1717
-  _globals['_WORKFLOWSERVICEDELETERESPONSE']._serialized_start=1719
-  _globals['_WORKFLOWSERVICEDELETERESPONSE']._serialized_end=1796
-  _globals['_GETLIMITSREQUEST']._serialized_start=1798
-  _globals['_GETLIMITSREQUEST']._serialized_end=1816
-  _globals['_GETLIMITSRESPONSE']._serialized_start=1818
-  _globals['_GETLIMITSRESPONSE']._serialized_end=1875
-  _globals['_LIMIT']._serialized_start=1877
-  _globals['_LIMIT']._serialized_end=1929
-  _globals['_WORKFLOWSERVICE']._serialized_start=2147
-  _globals['_WORKFLOWSERVICE']._serialized_end=2754
+  _globals['_WORKFLOW']._serialized_end=859
+  _globals['_REGISTERREQUEST']._serialized_start=862
+  _globals['_REGISTERREQUEST']._serialized_end=996
+  _globals['_REGISTERRESPONSE']._serialized_start=998
+  _globals['_REGISTERRESPONSE']._serialized_end=1076
+  _globals['_WORKFLOWSERVICEGETREQUEST']._serialized_start=1078
+  _globals['_WORKFLOWSERVICEGETREQUEST']._serialized_end=1138
+  _globals['_WORKFLOWSERVICEGETRESPONSE']._serialized_start=1140
+  _globals['_WORKFLOWSERVICEGETRESPONSE']._serialized_end=1211
+  _globals['_WORKFLOWSERVICELISTREQUEST']._serialized_start=1213
+  _globals['_WORKFLOWSERVICELISTREQUEST']._serialized_end=1295
+  _globals['_WORKFLOWSERVICELISTRESPONSE']._serialized_start=1297
+  _globals['_WORKFLOWSERVICELISTRESPONSE']._serialized_end=1395
+  _globals['_PAUSEREQUEST']._serialized_start=1397
+  _globals['_PAUSEREQUEST']._serialized_end=1444
+  _globals['_PAUSERESPONSE']._serialized_start=1446
+  _globals['_PAUSERESPONSE']._serialized_end=1504
+  _globals['_ACTIVATEREQUEST']._serialized_start=1506
+  _globals['_ACTIVATEREQUEST']._serialized_end=1556
+  _globals['_ACTIVATERESPONSE']._serialized_start=1558
+  _globals['_ACTIVATERESPONSE']._serialized_end=1619
+  _globals['_WORKFLOWSERVICEDELETEREQUEST']._serialized_start=1621
+  _globals['_WORKFLOWSERVICEDELETEREQUEST']._serialized_end=1740
+  _globals['_WORKFLOWSERVICEDELETERESPONSE']._serialized_start=1742
+  _globals['_WORKFLOWSERVICEDELETERESPONSE']._serialized_end=1819
+  _globals['_GETLIMITSREQUEST']._serialized_start=1821
+  _globals['_GETLIMITSREQUEST']._serialized_end=1839
+  _globals['_GETLIMITSRESPONSE']._serialized_start=1841
+  _globals['_GETLIMITSRESPONSE']._serialized_end=1898
+  _globals['_LIMIT']._serialized_start=1900
+  _globals['_LIMIT']._serialized_end=1952
+  _globals['_WORKFLOWSERVICE']._serialized_start=2170
+  _globals['_WORKFLOWSERVICE']._serialized_end=2777
 # @@protoc_insertion_point(module_scope)

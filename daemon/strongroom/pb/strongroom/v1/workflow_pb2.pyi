@@ -164,6 +164,7 @@ class Workflow(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
     SDK_LABEL_FIELD_NUMBER: _builtins.int
+    CONFIG_SHA256_FIELD_NUMBER: _builtins.int
     workflow_id: _builtins.str
     """Required. 64 hex digits."""
     owner: _builtins.str
@@ -188,6 +189,8 @@ class Workflow(_message.Message):
     """Required. Stable locator of the binary."""
     sdk_label: _builtins.str
     """Required. Marker import of the guest, such as "version_v2_go"."""
+    config_sha256: _builtins.str
+    """Required. SHA-256 of the config, 64 hex digits. Owners name it when they grant secrets."""
     @_builtins.property
     def subscriptions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Subscription]:
         """Optional. Triggers, in the guest's order."""
@@ -223,10 +226,11 @@ class Workflow(_message.Message):
         update_time: _timestamp_pb2.Timestamp | None = ...,
         warnings: _abc.Iterable[_builtins.str] | None = ...,
         sdk_label: _builtins.str = ...,
+        config_sha256: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attributes", b"attributes", "binary_bytes", b"binary_bytes", "binary_sha256", b"binary_sha256", "binary_url", b"binary_url", "create_time", b"create_time", "encoding", b"encoding", "module", b"module", "name", b"name", "owner", b"owner", "sdk_label", b"sdk_label", "status", b"status", "subscriptions", b"subscriptions", "tag", b"tag", "update_time", b"update_time", "warnings", b"warnings", "workflow_id", b"workflow_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attributes", b"attributes", "binary_bytes", b"binary_bytes", "binary_sha256", b"binary_sha256", "binary_url", b"binary_url", "config_sha256", b"config_sha256", "create_time", b"create_time", "encoding", b"encoding", "module", b"module", "name", b"name", "owner", b"owner", "sdk_label", b"sdk_label", "status", b"status", "subscriptions", b"subscriptions", "tag", b"tag", "update_time", b"update_time", "warnings", b"warnings", "workflow_id", b"workflow_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
