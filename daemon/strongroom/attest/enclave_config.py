@@ -13,7 +13,7 @@ from typing import Any, Final
 from strongroom.attest import cbor
 from strongroom.attest.codes import UNSUPPORTED_VERSION
 from strongroom.attest.evidence import check_size, malformed
-from strongroom.attest.fields import Fields
+from strongroom.attest.fields import Fields, checked_text
 from strongroom.errors import EvidenceRejected
 
 __all__ = ["ANY_CAPABILITY", "EnclaveConfig", "decode_enclave_config"]
@@ -92,8 +92,8 @@ def _read(value: object) -> EnclaveConfig:
 
 def _capabilities(untrusted: list[Any]) -> tuple[str, ...]:  # Any: whatever CBOR can hold
     place = f"{_HERE} capabilities"
-    if not all(isinstance(each, str) and 0 < len(each.encode()) <= 128 for each in untrusted):
-        raise malformed(place, got="something else", wanted="texts of 1 to 128 bytes")
+    for number, each in enumerate(untrusted):
+        checked_text(f"{place} {number}", each)
     if untrusted != sorted(set(untrusted)):
         raise malformed(place, got="another order, or one twice", wanted="sorted, each once")
     if ANY_CAPABILITY in untrusted and len(untrusted) > 1:

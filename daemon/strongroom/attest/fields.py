@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from strongroom.attest.evidence import check_size, malformed
 
-__all__ = ["DIGEST_BYTES", "SECRETS_MAX", "TEXT_BYTES_MAX", "Fields"]
+__all__ = ["DIGEST_BYTES", "SECRETS_MAX", "TEXT_BYTES_MAX", "Fields", "checked_text"]
 
 DIGEST_BYTES: Final = 32
 TEXT_BYTES_MAX: Final = 128
@@ -42,7 +42,7 @@ class Fields:
 
     def text(self, key: str, *, bytes_max: int = TEXT_BYTES_MAX) -> str:
         """A text of 1 to ``bytes_max`` bytes in UTF-8."""
-        return _text(f"{self._place} {key}", self._map[key], bytes_max)
+        return checked_text(f"{self._place} {key}", self._map[key], bytes_max)
 
     def choice(self, key: str, wanted: Iterable[str]) -> str:
         """One of the texts ``wanted``."""
@@ -81,7 +81,8 @@ class Fields:
     def names(self, key: str) -> tuple[tuple[str, str], ...]:
         """Secrets, each [namespace, key], sorted by their bytes and unique."""
         found = tuple(
-            (_text(f"{place} namespace", each[0]), _text(f"{place} key", each[1])) for place, each in self._rows(key, 2)
+            (checked_text(f"{place} namespace", each[0]), checked_text(f"{place} key", each[1]))
+            for place, each in self._rows(key, 2)
         )
         _check_sorted(f"{self._place} {key}", found)
         return found
@@ -89,7 +90,11 @@ class Fields:
     def versions(self, key: str) -> tuple[tuple[str, str, int], ...]:
         """Secrets, each [namespace, key, version], sorted by the bytes of namespace and key, and unique."""
         found = tuple(
-            (_text(f"{place} namespace", each[0]), _text(f"{place} key", each[1]), _uint(f"{place} version", each[2]))
+            (
+                checked_text(f"{place} namespace", each[0]),
+                checked_text(f"{place} key", each[1]),
+                _uint(f"{place} version", each[2]),
+            )
             for place, each in self._rows(key, 3)
         )
         _check_sorted(f"{self._place} {key}", tuple(each[:2] for each in found))
@@ -99,8 +104,8 @@ class Fields:
         """Secrets, each [namespace, key, version, value], sorted by the bytes of namespace and key, and unique."""
         found = tuple(
             (
-                _text(f"{place} namespace", each[0]),
-                _text(f"{place} key", each[1]),
+                checked_text(f"{place} namespace", each[0]),
+                checked_text(f"{place} key", each[1]),
                 _uint(f"{place} version", each[2]),
                 _blob(f"{place} value", each[3], bytes_max),
             )
@@ -117,7 +122,8 @@ class Fields:
             yield place, each
 
 
-def _text(place: str, found: object, bytes_max: int = TEXT_BYTES_MAX) -> str:
+def checked_text(place: str, found: object, bytes_max: int = TEXT_BYTES_MAX) -> str:
+    """``found``, which is a text of 1 to ``bytes_max`` bytes in UTF-8. Raises ``EvidenceRejected``."""
     if not isinstance(found, str):
         raise malformed(place, got=_kind(found), wanted="a text")
     try:

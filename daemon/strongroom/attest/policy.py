@@ -55,7 +55,7 @@ TEST: Final = "test"
 POLICY_BYTES_MAX: Final = 256 * 1024
 """Of the file: hundreds of releases of every kind, and still something that a person can review."""
 LINE_DOTS_MAX: Final = 128
-"""In one line. The parser keeps every beginning of a dotted key, so a key of a hundred thousand parts takes all memory."""
+"""In one line. The parser keeps every beginning of a dotted key: one of a hundred thousand parts takes all memory."""
 EPOCH_MAX: Final = 2**63 - 1
 RUNNER_SVN_MAX: Final = 2**32 - 1
 POLICY_TAG: Final = "policy"

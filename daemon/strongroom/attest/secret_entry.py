@@ -20,8 +20,8 @@ __all__ = ["ENTRY_OVERHEAD_BYTES_MAX", "SecretEntry", "decode_secret_entry", "is
 PROFILE: Final = "strongroom/secret/v1"
 PREFIX: Final = b"\x00strongroom-secret-v1\x00"
 """No text that a workflow could be given begins so: plain values of other clients are told apart by it."""
-ENTRY_OVERHEAD_BYTES_MAX: Final = 512
-"""What an entry is longer than its value, at most."""
+ENTRY_OVERHEAD_BYTES_MAX: Final = 640
+"""What an entry is longer than its value, at most: three names of 128 bytes, the names of the keys, and the prefix."""
 _HERE: Final = "secret"
 _KEYS: Final = frozenset({"profile", "owner", "namespace", "key", "min_assurance", "test_only", "value"})
 
@@ -60,6 +60,8 @@ def is_secret_entry(opened: bytes) -> bool:
 def decode_secret_entry(opened: bytes, *, bytes_max: int) -> SecretEntry:
     """The entry in ``opened``; its value has at most ``bytes_max`` bytes. Raises ``EvidenceRejected``."""
     check_size(f"{_HERE} size", opened, bytes_max + ENTRY_OVERHEAD_BYTES_MAX)
+    if not is_secret_entry(opened):
+        raise malformed(f"{_HERE} prefix", got="other bytes", wanted="the prefix of an entry")
     return _read(cbor.decode_canonical(_HERE, opened.removeprefix(PREFIX)), bytes_max)
 
 
