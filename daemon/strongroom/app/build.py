@@ -6,8 +6,10 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Final, Literal
 
+from strongroom.app.development_owner import KEY_NAME, DevelopmentOwner, GrantingDesk
 from strongroom.app.directories import private_directory
 from strongroom.app.keys import checked_against, root_keyring
+from strongroom.app.simulation import accepting_simulations
 from strongroom.app.stores import SealedStore
 from strongroom.engine.catalog import Catalog
 from strongroom.engine.engine import Engine
@@ -20,7 +22,7 @@ from strongroom.engine.replay import Replays
 from strongroom.engine.retention import Retention
 from strongroom.engine.retry import Retries
 from strongroom.engine.secrets import SecretReader
-from strongroom.engine.specs import Specs
+from strongroom.engine.specs import Spec, Specs
 from strongroom.engine.subscriptions import TriggerDesk
 from strongroom.errors import StrongroomError
 from strongroom.guest.cache import CompiledCache
@@ -40,6 +42,7 @@ from strongroom.storage import meta
 from strongroom.storage.database import Database
 from strongroom.storage.host_lock import HostLock, lock_database
 from strongroom.telemetry import logs
+from strongroom.telemetry.tally import Tally
 
 __all__ = ["Mode", "Parts", "build"]
 
@@ -72,6 +75,8 @@ class Parts:
     replays: Replays
     retention: Retention
     owners: Owners
+    tally: Tally
+    development_owner: DevelopmentOwner | None
 
 
 class _Capabilities:
@@ -144,8 +149,9 @@ def _wired(
     run_keys = RunKeys(root, _deployment_id(database))
     registry = Registry(restart_wait_s=RESTART_WAIT_S)
     artifacts = _Artifacts()
+    entries = load_manifest(settings.plugins_file)
     plugins = PluginHost(
-        load_manifest(settings.plugins_file),
+        accepting_simulations(entries) if mode == "dev" else entries,
         registry=registry,
         store_of=lambda plugin: SealedStore(plugin, database, record_keys),
         artifacts=artifacts,
@@ -163,12 +169,13 @@ def _wired(
     )
     pool = RunnerPool(runners_max=settings.limits.runners_max, cache=cache, limits=_guest_limits(settings))
     capabilities = _Capabilities(registry)
+    tally = Tally()
     owners = Owners(settings.owner, frozenset(settings.owners_allowed))
     host = EngineHost(
         specs=Specs(database, record_keys),
         journals=Journals(database, run_keys, record_keys),
         keys=record_keys,
-        router=Router(pool, capabilities, _routed),
+        router=Router(pool, capabilities, _routed, tally),
         capabilities=capabilities,
         secrets=SecretReader(capabilities),
         limits=_engine_limits(settings),
@@ -177,6 +184,8 @@ def _wired(
     engine = Engine(host)
     desk = TriggerDesk(host, engine, registry)
     history = History(host.journals)
+    # Elsewhere owners sign for themselves: what a workflow asks for is no reason to give it to it.
+    signer = DevelopmentOwner(settings.keys_dir / KEY_NAME, host.specs, capabilities) if mode == "dev" else None
     return Parts(
         settings=settings,
         mode=mode,
@@ -189,16 +198,27 @@ def _wired(
         host=host,
         engine=engine,
         registration=Registration(
-            host, pool, owners, lambda capability_id: _offered(registry, capability_id), desk.enrol
+            host,
+            pool,
+            owners,
+            lambda capability_id: _offered(registry, capability_id),
+            desk.enrol,
+            signer.grant if signer is not None else _nothing_granted,
         ),
-        catalog=Catalog(host, desk),
+        catalog=Catalog(host, GrantingDesk(desk, signer) if signer is not None else desk),
         desk=desk,
         history=history,
         retries=Retries(host, history, engine.admission),
         replays=Replays(host, history, pool),
         retention=Retention(host),
         owners=owners,
+        tally=tally,
+        development_owner=signer,
     )
+
+
+def _nothing_granted(_draft: Spec) -> str:
+    return ""
 
 
 def _routed(workflow: Workflow) -> None:

@@ -80,6 +80,8 @@ class Daemon:
             self._parts = parts
             parts.pool.start()
             parts.plugins.start()
+            if parts.development_owner is not None:
+                parts.development_owner.start()
             self._server = self._api(parts)
             # Nothing is resumed by a host that could not be reached.
             self._server.check()
@@ -135,6 +137,8 @@ class Daemon:
         parts.host.journals.stop()
         self._step = "runners are ended"
         parts.engine.dispatcher.close()
+        if parts.development_owner is not None:
+            parts.development_owner.close()
         parts.pool.close()
         self._step = "plugins are ended"
         parts.plugins.stop()
@@ -181,6 +185,9 @@ class Daemon:
     def _plugin_changed(self, plugin: PluginState) -> None:
         if self._server is not None:
             self._server.set_serving(plugin.name, plugin.state == "ready")
+        signer = self._parts.development_owner if self._parts is not None else None
+        if signer is not None and plugin.state == "ready":
+            signer.wake()
 
 
 def run_daemon(

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import metadata
 
 from strongroom.app.build import Parts
@@ -13,6 +14,8 @@ from strongroom.pb.strongroom.v1 import status_pb2
 __all__ = ["describer"]
 
 WELL = ("ready", "disabled")
+OK = "ok"
+DEGRADED = "degraded"
 
 
 def describer(
@@ -46,16 +49,17 @@ def describer(
                 if plugin.state not in WELL
             ],
         )
+        answer.insecure_releases = parts.tally.insecure_releases
+        answer.attestation_refusals.update(parts.tally.refusals)
         answer.start_time.FromMilliseconds(started_ms)
         oldest_ms = parts.retention.oldest_ms()
         if oldest_ms is not None:
             answer.oldest_run_time.FromMilliseconds(oldest_ms)
-        try:
+        # No backend is a state to show, not a reason to show nothing.
+        with suppress(StrongroomError):
             backend = ask_backend(parts.registry.get_executable(CAPABILITY_ID))
-        except StrongroomError:
-            # No backend is a state to show, not a reason to show nothing.
-            return answer
-        answer.confidential_backend, answer.insecure = backend.label, backend.insecure
+            answer.confidential_backend, answer.insecure = backend.label, backend.insecure
+        answer.health = DEGRADED if answer.insecure or answer.plugin_problems else OK
         return answer
 
     return describe

@@ -40,10 +40,14 @@ def dev(
 ) -> int:
     """Run a host for development until it is interrupted.
 
-    It makes its own keys, and its confidential backend is a process without hardware protection, labelled as such.
+    It makes its own keys, and its confidential backend is a process without hardware protection, labelled as such: its
+    vault gets a test policy and --insecure-accept-simulated-tee, so that simulations get secrets that are for tests.
     """
     from strongroom.app.daemon import run_daemon
+    from strongroom.app.simulation import acts_of
+    from strongroom.attest.evidence import INSECURE
     from strongroom.settings.layers import load
+    from strongroom.settings.manifest import load_manifest
 
     named = {
         "state_dir": state_dir,
@@ -60,6 +64,7 @@ def dev(
         loaded = load("dev", {**flags, "state_dir": temporary}, Path.cwd(), os.environ)
     settings = loaded.settings
     state = settings.state_dir
+    acts = acts_of(load_manifest(settings.plugins_file), settings.keys_dir)
 
     def ready(down: Sequence[PluginState]) -> None:
         if settings.socket == state / "strongroom.sock":
@@ -71,6 +76,7 @@ def dev(
             "state_dir": str(state),
             "temporary": temporary is not None,
             "pid": os.getpid(),
+            "simulation": list(acts),
             "plugins_down": [{"name": each.name, "error": each.last_error} for each in down],
         }
         state_shown = f"{state} (removed at the end)" if temporary else str(state)
@@ -82,8 +88,11 @@ def dev(
             """strongroom run execute hello --payload '{"who": "x"}'""",
         ]
         hint = "\n".join(f"  {line}" for line in first)
+        fence = "\n".join(["", "", INSECURE, *(f"  {act}" for act in acts)]) if acts else ""
         but = f", but {_down(down)}" if down else ""
-        caller.emit("ready", document, f"strongroom is ready{but}\n\n{text}\n\nin another shell:\n{hint}")
+        caller.emit("ready", document, f"strongroom is ready{but}{fence}\n\n{text}\n\nin another shell:\n{hint}")
+        if acts and caller.json:
+            caller.warn(INSECURE)
 
     try:
         return run_daemon(settings, mode="dev", ready=ready, warnings=loaded.warnings)

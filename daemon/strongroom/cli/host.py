@@ -32,9 +32,11 @@ def status(caller: Caller) -> None:
     with connect(caller) as host:
         answer = host.call(host.stub(StatusServiceStub).Get, StatusServiceGetRequest())
     started = optional_time(answer, "start_time")
+    refusals = {code: answer.attestation_refusals[code] for code in sorted(answer.attestation_refusals)}
     document = {
         "version": answer.version,
         "state": answer.state,
+        "health": answer.health,
         "mode": answer.mode,
         "socket": str(find_socket(caller)),
         "start_time": started,
@@ -52,6 +54,8 @@ def status(caller: Caller) -> None:
         "owner": answer.owner,
         "plugin_problems": list(answer.plugin_problems),
         "runs_purged": answer.runs_purged,
+        "insecure_releases": answer.insecure_releases,
+        "attestation_refusals": refusals,
         "oldest_run_time": optional_time(answer, "oldest_run_time"),
     }
     backend = answer.confidential_backend or "none: confidential workflows fail"
@@ -60,7 +64,7 @@ def status(caller: Caller) -> None:
     runs = ", ".join(f"{count} {name}" for name, count in sorted(answer.runs.items()) if count) or "none"
     text = facts(
         [
-            ("host", f"strongroom {answer.version}, {answer.state}, {answer.mode}, pid {answer.pid}"),
+            ("host", f"strongroom {answer.version}, {answer.state}, {answer.health}, {answer.mode}, pid {answer.pid}"),
             ("socket", document["socket"]),
             ("since", started),
             ("owner", answer.owner),
@@ -73,10 +77,16 @@ def status(caller: Caller) -> None:
             ("runners", f"{answer.runners}, wasmtime {answer.wasmtime_version}"),
             ("in force", ", ".join(answer.runner_protections)),
             ("MISSING", "; ".join(answer.runner_missing)),
+            ("insecure", f"{answer.insecure_releases} executions" if answer.insecure_releases else ""),
+            ("refused", ", ".join(f"{count} {code}" for code, count in refusals.items())),
             ("plugins", "; ".join(answer.plugin_problems) or "all ready"),
         ]
     )
     caller.emit("status", document, text)
+    if answer.insecure:
+        from strongroom.attest.evidence import INSECURE
+
+        caller.warn(INSECURE)
 
 
 def add_to(app: typer.Typer) -> None:

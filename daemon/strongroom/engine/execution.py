@@ -71,11 +71,7 @@ class SubscribeHelper:
         """The secrets; a missing one is an error to the guest and a warning to whoever registers."""
         answers = self.reader.fetch(self.metadata, request.requests, self.named_secrets)
         for error in (answer.error for answer in answers.responses if answer.HasField("error")):
-            self.warnings.append(
-                f"secret {unlisted(error.namespace, error.id)}; runs do not get it"
-                if error.error == not_listed(error.namespace, error.id)
-                else missing_secret(error.namespace, error.id)
-            )
+            self.warnings.append(_warning(error))
         return answers
 
     def log(self, mode: int, line: str) -> None:
@@ -261,6 +257,15 @@ class RunHelper:
         if self.failure is not None:
             stop(CANNOT_GO_ON, grace_ms=0)
         self.steps.cancel.on_set(stop)
+
+
+def _warning(error: sdk_pb2.SecretError) -> str:
+    """What whoever registers is told of a secret that was not given."""
+    if error.error == not_listed(error.namespace, error.id):
+        return f"secret {unlisted(error.namespace, error.id)}; runs do not get it"
+    if error.error == NOT_FOUND:
+        return missing_secret(error.namespace, error.id)
+    return f"secret {error.namespace}/{error.id} was not given: {error.error}"
 
 
 def missing_secret(namespace: str, key: str) -> str:

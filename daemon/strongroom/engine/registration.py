@@ -93,6 +93,11 @@ def _nobody(_spec: Spec) -> None:
     """Nobody asked to be told."""
 
 
+def _nothing(_draft: Spec) -> str:
+    """Nobody grants anything beforehand."""
+    return ""
+
+
 class Registration:
     """Registers workflows."""
 
@@ -103,8 +108,12 @@ class Registration:
         owners: Owners,
         available: Callable[[str], bool],
         registered: Callable[[Spec], None] = _nobody,
+        granted: Callable[[Spec], str] = _nothing,
     ) -> None:
-        """``registered`` is told of each new workflow, once it is on disk."""
+        """``registered`` is told of each new workflow, once it is on disk; ``granted`` before its guest is asked
+        anything, and answers with a warning or nothing.
+        """
+        self._granted = granted
         self._host = host
         self._registered = registered
         self._limits = host.limits
@@ -128,6 +137,7 @@ class Registration:
         info = self._compiler.compile(binary.wasm()).info
         row = self._row(wish, owner, identity, binary, info.sdk_label)
         draft = Spec(row, attributes, wish.config, ())
+        warnings += filter(None, (self._granted(draft),))
         with self._host.offered(binary):
             module = self._host.module_for(draft)
             subscriptions = subscriptions_of(self._host, draft, module, warnings)
