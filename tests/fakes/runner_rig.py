@@ -19,6 +19,8 @@ from strongroom_confidential_workflows.evidence_config import EvidenceConfig, Ru
 from strongroom_confidential_workflows.limits import CHUNK_BYTES
 from strongroom_confidential_workflows.messages import (
     BinaryChunk,
+    CapabilityAnswer,
+    CapabilityCall,
     ChallengeAnswer,
     ChallengeCall,
     Finished,
@@ -101,6 +103,9 @@ class RunnerRig:
             return self.challenge(message)
         if isinstance(message, ReleaseCall):
             return self.release(message)
+        if isinstance(message, CapabilityCall):
+            failed = sdk_pb2.CapabilityResponse(error="there is none here")
+            return CapabilityAnswer(call_id=message.call_id, response=failed.SerializeToString())
         raise AssertionError(f"no answer to {type(message).__name__}")
 
     def challenge(self, call):
