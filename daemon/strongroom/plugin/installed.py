@@ -22,12 +22,15 @@ class InstalledDistribution:
 
 
 def installed_distribution(name: str) -> InstalledDistribution:
-    """The installed distribution ``name``. Raises ``Misconfigured`` when there is none, or it has no RECORD."""
+    """The installed distribution ``name``. Raises ``Misconfigured`` when there is none, or it has no RECORD.
+
+    The digest is that of the file's bytes, the one that ``sha256sum`` prints.
+    """
     try:
         found = importlib.metadata.distribution(name)
-    except importlib.metadata.PackageNotFoundError:
+    except (importlib.metadata.PackageNotFoundError, ValueError):
         found = None
-    record = found.read_text("RECORD") if found is not None else None
+    record = _record(found) if found is not None else None
     if found is None or record is None:
         raise Misconfigured(
             "SR-PLUG-090",
@@ -35,18 +38,30 @@ def installed_distribution(name: str) -> InstalledDistribution:
             why="it is not there" if found is None else "it has no RECORD",
             fix="install it from a wheel with the interpreter that runs the plugin",
         )
-    digest = hashlib.sha256(record.encode()).hexdigest()
+    digest = hashlib.sha256(record).hexdigest()
     return InstalledDistribution(name=name, version=found.version, record_sha256=digest)
 
 
 def program_files(packages: Iterable[str]) -> dict[str, bytes]:
-    """Every ``.py`` file of the import packages, by its path with slashes. Raises ``Misconfigured``."""
+    """Every ``.py`` file of the import packages, by its path with slashes.
+
+    Raises ``Misconfigured`` for what is no package at the top: a module alone, a part of one, or nothing at all.
+    """
     files = {}
     for package in packages:
-        spec = importlib.util.find_spec(package)
-        if spec is None or spec.origin is None:
+        spec = importlib.util.find_spec(package) if package.isidentifier() else None
+        if spec is None or spec.origin is None or spec.submodule_search_locations is None:
             raise Misconfigured("SR-PLUG-091", f"package {package[:100]} is not installed", fix="install it")
         root = Path(spec.origin).parent
         for path in root.rglob("*.py"):
             files[f"{package}/{path.relative_to(root).as_posix()}"] = path.read_bytes()
     return files
+
+
+def _record(distribution: importlib.metadata.Distribution) -> bytes | None:
+    """The bytes of its RECORD, in which it lists itself. Read as text, another line end would be another digest."""
+    for each in distribution.files or ():
+        if each.name == "RECORD" and each.parent.name.endswith(".dist-info"):
+            path = Path(str(each.locate()))
+            return path.read_bytes() if path.is_file() else None
+    return None
