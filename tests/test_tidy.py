@@ -65,7 +65,7 @@ DOORS = {
 
 FIRST_PARTY_EXTRA = {
     "confidential-workflows": {"guest", "crypto", "attest", "modules"},
-    "vault": {"crypto", "attest"},
+    "vault": {"crypto", "attest", "audit"},
 }
 
 

@@ -2,10 +2,13 @@
 
 from google.protobuf import any_pb2
 
+from strongroom.attest.manifest import Manifest, sign_manifest
+from strongroom.attest.secret_entry import SecretEntry
 from strongroom.crypto.box import seal_to
+from strongroom.crypto.signing import SigningKey
 from strongroom.plugin import Call
-from strongroom.plugin.messages import capabilities_pb2, vault_pb2
-from strongroom_vault.plugin import VaultPlugin
+from strongroom.plugin.messages import capabilities_pb2, strongroom_vault_pb2, vault_pb2
+from strongroom_vault.plugin import SimulatingVaultPlugin, VaultPlugin
 from tests.fakes.plugin_host import MemoryStore, memory_host
 
 ALICE = "d8da6bf26964af9d7eed9e03e53415d37aa96045"
@@ -14,23 +17,61 @@ BOB = "5aaeb6053f3e94c9b9a09f33669435e7ef1beaed"
 
 
 class Owner:
-    """Calls a started plugin as the host would."""
+    """Calls a started plugin as the host would. ``close`` lets another vault open the same files."""
 
-    def __init__(self, key_file, store=None, mode="dev"):
+    def __init__(self, key_file, store=None, mode="dev", *, accepts_simulated=False, **config):
         self.store = store if store is not None else MemoryStore()
-        self.plugin = VaultPlugin(key_file=str(key_file))
+        self.key_file = key_file
+        plugin = SimulatingVaultPlugin if accepts_simulated else VaultPlugin
+        self.plugin = plugin(key_file=str(key_file), **config)
         self.plugin.start(memory_host(store=self.store, mode=mode, name="vault"))
         (self.capability,) = self.plugin.capabilities()
         self.public_key = self.call("vault.publicKey.get", vault_pb2.GetPublicKeyRequest()).public_key
 
-    def call(self, method, request, *, caller="", execution_id=""):
+    @property
+    def vault(self):
+        """The open vault behind the plugin."""
+        return self.plugin._vault
+
+    def close(self):
+        self.plugin.stop()
+
+    def call(self, method, request, *, caller="", execution_id="", **stamped):
         payload = any_pb2.Any()
         payload.Pack(request)
-        metadata = capabilities_pb2.RequestMetadata(workflow_owner=caller, workflow_execution_id=execution_id)
+        metadata = capabilities_pb2.RequestMetadata(
+            workflow_owner=caller, workflow_execution_id=execution_id, **stamped
+        )
         return self.capability.methods[method](Call(metadata=metadata, payload=payload, method=method, timeout_s=5))
 
     def sealed(self, value):
         return seal_to(self.public_key, value).hex()
+
+    def entry(self, key, value, *, owner=ALICE, namespace="main", min_assurance="none", is_test_only=True):
+        """A sealed entry, as ``strongroom secret set`` makes one."""
+        entry = SecretEntry(
+            owner=owner,
+            namespace=namespace,
+            key=key,
+            value=value,
+            min_assurance=min_assurance,
+            is_test_only=is_test_only,
+        )
+        return self.sealed(entry.encode(bytes_max=1952))
+
+    def status(self, *keys, owner=ALICE, caller=""):
+        ids = [vault_pb2.SecretIdentifier(key=key, owner=owner) for key in keys]
+        request = strongroom_vault_pb2.SecretStatusRequest(ids=ids)
+        return list(self.call("vault.secrets.status", request, caller=caller).statuses)
+
+    def put_manifest(self, *grants, owner=ALICE, serial=1, key=None):
+        """Put a manifest in force, signed by the development key of the vault's home unless another is given."""
+        key = key or SigningKey.load(self.key_file.with_name("development-owner.key"))
+        manifest = Manifest(owner=f"0x{owner}", serial=serial, grants=grants)
+        request = strongroom_vault_pb2.PutManifestRequest(
+            manifest=manifest.encode(), signature=sign_manifest(manifest, key)
+        )
+        return self.call("vault.manifests.put", request).serial
 
     def create(self, key, value, *, owner=ALICE, namespace="", caller=""):
         """The error text of one created secret."""

@@ -4,7 +4,6 @@ The vault and enclave runners use them: values travel through the daemon, which 
 is libsodium's ``crypto_box_seal`` (X25519, XSalsa20-Poly1305, fresh sender key for each box).
 """
 
-import os
 import re
 from pathlib import Path
 from typing import Final, NoReturn
@@ -12,10 +11,12 @@ from typing import Final, NoReturn
 from nacl.exceptions import CryptoError
 from nacl.public import PrivateKey, PublicKey, SealedBox
 
+from strongroom.crypto.key_files import read_private_file, write_private_file
 from strongroom.errors import InvalidInput, Misconfigured, Tampered
 
 __all__ = ["BoxKey", "seal_to"]
 
+FILE_BYTES_MAX: Final = 1_024
 _HEX_KEY: Final = re.compile(r"[0-9a-fA-F]{64}\Z")
 
 
@@ -44,17 +45,9 @@ class BoxKey:
     @classmethod
     def load(cls, path: Path) -> "BoxKey":
         """The key that ``save`` wrote. Raises ``Misconfigured`` when group or others may read it, or it is no key."""
-        mode = path.stat().st_mode & 0o777
-        if mode & 0o077:
-            raise Misconfigured(
-                "SR-BOX-003",
-                f"{path} may be read by others",
-                why=f"its mode is {mode:04o}",
-                fix=f"chmod 600 {path}",
-                where=str(path),
-            )
+        content = read_private_file(path, bytes_max=FILE_BYTES_MAX, code="SR-BOX-003", what="box key")
         try:
-            return cls.from_hex(path.read_text("ascii").strip())
+            return cls.from_hex(content.decode("ascii").strip())
         except (UnicodeDecodeError, InvalidInput):
             raise Misconfigured(
                 "SR-BOX-004",
@@ -66,11 +59,7 @@ class BoxKey:
 
     def save(self, path: Path) -> None:
         """Write the private half to a new file with mode 0600. Raises ``FileExistsError`` rather than replace a key."""
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(bytes(self._private).hex() + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        write_private_file(path, bytes(self._private).hex().encode() + b"\n")
 
     def open(self, sealed: bytes) -> bytes:
         """The value in a box sealed to this key. Raises ``Tampered`` for everything else."""

@@ -6,7 +6,6 @@ Source: contracts/attestation.md 11.
 """
 
 import hashlib
-import os
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, NoReturn
@@ -17,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from strongroom.crypto.certificates import load_certificate
+from strongroom.crypto.key_files import read_private_file, write_private_file
 from strongroom.crypto.public_keys import PublicKey
 from strongroom.errors import InvalidInput, Misconfigured
 
@@ -58,17 +58,7 @@ class DevelopmentAuthority:
     @classmethod
     def load(cls, path: Path) -> "DevelopmentAuthority":
         """The one that ``save`` wrote. Raises ``Misconfigured`` when group or others may read it, or it is none."""
-        mode = path.stat().st_mode & 0o777
-        if mode & 0o077:
-            raise Misconfigured(
-                "SR-DEVCA-001",
-                f"{path} may be read by others",
-                why=f"its mode is {mode:04o}",
-                fix=f"chmod 600 {path}",
-                where=str(path),
-            )
-        with path.open("rb") as file:
-            content = file.read(FILE_BYTES_MAX)
+        content = read_private_file(path, bytes_max=FILE_BYTES_MAX, code="SR-DEVCA-001", what="development CA")
         try:
             seed, certificate = (bytes.fromhex(line) for line in content.decode("ascii").splitlines())
             private = Ed25519PrivateKey.from_private_bytes(seed)
@@ -87,11 +77,8 @@ class DevelopmentAuthority:
 
     def save(self, path: Path) -> None:
         """Write it to a new file with mode 0600. Raises ``FileExistsError`` rather than replace one."""
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(f"{self._private.private_bytes_raw().hex()}\n{self.certificate.hex()}\n")
-            file.flush()
-            os.fsync(file.fileno())
+        content = f"{self._private.private_bytes_raw().hex()}\n{self.certificate.hex()}\n"
+        write_private_file(path, content.encode())
 
     def certify(self, key: PublicKey, *, now: datetime, lives: timedelta = LEAF_LIVES) -> bytes:
         """A certificate of ``key``, in DER, good from ``now`` on for ``lives``. It may issue nothing."""

@@ -5,18 +5,23 @@ Source: contracts/attestation.md 13.
 """
 
 import hashlib
+import re
+from pathlib import Path
 from typing import Final, NoReturn
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from strongroom.crypto.framing import length_prefixed
+from strongroom.crypto.key_files import read_private_file, write_private_file
 from strongroom.crypto.public_keys import PublicKey
-from strongroom.errors import InvalidInput
+from strongroom.errors import InvalidInput, Misconfigured
 
 __all__ = ["SIGNATURE_BYTES", "SigningKey", "is_signed", "key_id", "to_sign"]
 
 SIGNATURE_BYTES: Final = 64
+FILE_BYTES_MAX: Final = 1_024
 _LABEL: Final = b"STRONGROOM-SIG-v1"
+_SEED: Final = re.compile(r"[0-9a-fA-F]{64}")
 
 
 class SigningKey:
@@ -41,6 +46,26 @@ class SigningKey:
             return cls(Ed25519PrivateKey.from_private_bytes(raw))
         except ValueError as error:
             raise InvalidInput("SR-SIGN-001", "the seed of a signing key has 32 bytes", size=len(raw)) from error
+
+    @classmethod
+    def load(cls, path: Path) -> "SigningKey":
+        """The key that ``save`` wrote. Raises ``FileNotFoundError``, and ``Misconfigured`` when others may read the
+        file or it holds no key."""
+        content = read_private_file(path, bytes_max=FILE_BYTES_MAX, code="SR-SIGN-002", what="signing key")
+        found = content.decode("ascii", "replace").strip()
+        if not _SEED.fullmatch(found):
+            raise Misconfigured(
+                "SR-SIGN-003",
+                f"{path} holds no signing key",
+                why="it is not 64 hex digits",
+                fix="restore it from a backup, or make a new key and pin its public half wherever the old one was",
+                where=str(path),
+            )
+        return cls.from_raw(bytes.fromhex(found))
+
+    def save(self, path: Path) -> None:
+        """Write the seed to a new file with mode 0600. Raises ``FileExistsError`` rather than replace a key."""
+        write_private_file(path, self._private.private_bytes_raw().hex().encode() + b"\n")
 
     def sign(self, tag: str, body: bytes) -> bytes:
         """The signature of ``body`` for the purpose ``tag``, 64 bytes."""

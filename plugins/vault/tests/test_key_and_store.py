@@ -12,6 +12,7 @@ from strongroom.crypto.box import BoxKey
 from strongroom.plugin import KeyMissing, Misconfigured
 from strongroom_vault.key import create_key_file, load_key_file
 from strongroom_vault.plugin import VaultPlugin
+from strongroom_vault.records import Records
 from tests.fakes.plugin_host import MemoryStore, memory_host
 from tests.fakes.vault_owner import ALICE, Owner
 
@@ -34,27 +35,29 @@ def test_secrets_survive_a_restart(key_file):
     before.create("K", b"v")
     before.plugin.stop()
     key = BoxKey.generate()
-    (answer,) = Owner(key_file, before.store).get("K", to=[key.public_hex])
+    (answer,) = Owner(key_file).get("K", to=[key.public_hex])
     assert key.open(bytes.fromhex(answer.data.encrypted_decryption_key_shares[0].shares[0])) == b"v"
 
 
 def test_another_key_is_refused_at_start_and_nothing_is_overwritten(key_file, tmp_path):
     before = Owner(key_file)
     before.create("K", b"v")
-    stored = dict(before.store.values)
+    before.close()
+    stored = {path: path.read_bytes() for path in tmp_path.iterdir()}
     create_key_file(tmp_path / "other.key")
     with pytest.raises(KeyMissing) as caught:
-        Owner(tmp_path / "other.key", before.store)
+        Owner(tmp_path / "other.key")
     assert caught.value.details["expected"] == load_key_file(key_file).key_id
     assert caught.value.details["offered"] == load_key_file(tmp_path / "other.key").key_id
-    assert before.store.values == stored
+    assert {path: path.read_bytes() for path in stored} == stored
 
 
 def test_a_lost_key_is_not_replaced_while_secrets_are_stored(key_file):
     before = Owner(key_file)
+    before.close()
     key_file.unlink()
     with pytest.raises(Misconfigured, match="secrets are stored under it"):
-        Owner(key_file, before.store)
+        Owner(key_file)
     assert not key_file.exists()
 
 
@@ -127,9 +130,11 @@ def test_the_store_and_the_logs_never_hold_a_value(key_file, caplog):
     owner.update("K", CANARY + b"2")
     owner.get("K", to=[BoxKey.generate().public_hex])
     owner.create("BAD", "00" * 60)
-    everything = owner.store.everything() + caplog.text.encode() + repr(owner.plugin).encode()
+    everything = caplog.text.encode() + repr(owner.plugin).encode() + repr(owner.vault).encode()
     key = load_key_file(key_file)
-    everything += f"{key!r} {owner.plugin._vault._shelf.get(owner.plugin._vault._shelf.names(ALICE)[0])!r}".encode()
+    everything += f"{key!r} {owner.vault.shelf.get(owner.vault.shelf.names(ALICE)[0])!r}".encode()
+    owner.close()
+    everything += b"".join(path.read_bytes() for path in key_file.parent.iterdir() if path != key_file)
     assert CANARY not in everything
     assert CANARY.hex().encode() not in everything
     assert key_file.read_text().rsplit(":", 1)[1].strip().encode() not in everything
@@ -139,13 +144,14 @@ def test_every_flipped_byte_of_a_stored_secret_is_noticed_and_a_record_opens_onl
     owner = Owner(key_file)
     owner.create("K", b"v")
     owner.create("OTHER", b"w")
-    stored = owner.store.values[ALICE, "secret/main/K"]
+    records = Records(owner.vault.state)
+    stored = records.get("secret/main/K", owner=ALICE)
     for position in range(len(stored)):
         flipped = bytearray(stored)
         flipped[position] ^= 1
-        owner.store.values[ALICE, "secret/main/K"] = bytes(flipped)
+        records.put("secret/main/K", bytes(flipped), owner=ALICE)
         assert "failed authentication" in owner.get("K", to=[owner.public_key])[0].error, position
-    owner.store.values[ALICE, "secret/main/K"] = owner.store.values[ALICE, "secret/main/OTHER"]
+    records.put("secret/main/K", records.get("secret/main/OTHER", owner=ALICE), owner=ALICE)
     assert "failed authentication" in owner.get("K", to=[owner.public_key])[0].error
     assert "failed authentication" in owner.update("K", b"new")
     assert owner.delete("K") == ""
@@ -154,11 +160,13 @@ def test_every_flipped_byte_of_a_stored_secret_is_noticed_and_a_record_opens_onl
 
 def test_a_changed_key_check_is_refused_like_another_key(key_file):
     owner = Owner(key_file)
-    check = bytearray(owner.store.values["", "key-check"])
+    records = Records(owner.vault.state)
+    check = bytearray(records.get("key-check"))
     check[-1] ^= 1
-    owner.store.values["", "key-check"] = bytes(check)
+    records.put("key-check", bytes(check))
+    owner.close()
     with pytest.raises(KeyMissing):
-        Owner(key_file, owner.store)
+        Owner(key_file)
 
 
 def test_a_plugin_that_was_stopped_offers_nothing(key_file):

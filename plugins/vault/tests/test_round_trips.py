@@ -92,8 +92,8 @@ def test_update_and_delete_of_what_is_not_there_say_so(owner):
 
 def test_versions_count_up_and_never_repeat_after_a_delete(owner):
     def version(key):
-        name = next(n for n in owner.plugin._vault._shelf.names(ALICE) if n.key == key)
-        return owner.plugin._vault._shelf.get(name).version
+        name = next(n for n in owner.vault.shelf.names(ALICE) if n.key == key)
+        return owner.vault.shelf.get(name).version
 
     owner.create("K", b"1")
     owner.update("K", b"2")

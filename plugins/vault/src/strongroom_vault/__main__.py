@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from strongroom.plugin import Misconfigured
+from strongroom_vault.flags import SIMULATION_FLAG
 from strongroom_vault.key import create_key_file, load_key_file
 
 USAGE = "usage: python -m strongroom_vault init-key FILE"
@@ -11,11 +12,11 @@ USAGE = "usage: python -m strongroom_vault init-key FILE"
 
 def main(arguments: list[str]) -> int:
     """The exit code. Without arguments this is a plugin process, which talks to the host that started it."""
-    if not arguments:
+    if not arguments or arguments == [SIMULATION_FLAG]:
         from strongroom.plugin.serve import serve  # gRPC is not needed to make a key
-        from strongroom_vault.plugin import VaultPlugin
+        from strongroom_vault.plugin import SimulatingVaultPlugin, VaultPlugin
 
-        serve(VaultPlugin)
+        serve(SimulatingVaultPlugin if arguments else VaultPlugin)
         return 0
     if len(arguments) != 2 or arguments[0] != "init-key":
         print(USAGE, file=sys.stderr)

@@ -4,6 +4,7 @@ The host stamps the owner of a calling workflow into the metadata. A request wit
 behalf of its operator's tools, and names the owner in each secret.
 """
 
+from strongroom.attest.secret_entry import ENTRY_OVERHEAD_BYTES_MAX
 from strongroom.plugin import Call, CapabilityError
 from strongroom_vault.limits import CIPHERTEXT_BYTES_MAX, REQUEST_ID_BYTES_MAX, SECRETS_PER_REQUEST_MAX
 from strongroom_vault.names import SecretRefused, normal_owner
@@ -42,8 +43,9 @@ def sealed_bytes(untrusted_hex: str) -> bytes:
     """The bytes of an ``encrypted_value``. Raises ``SecretRefused``."""
     if not untrusted_hex:
         raise SecretRefused("encrypted_value is missing")
-    if (size := (len(untrusted_hex) + 1) // 2) > CIPHERTEXT_BYTES_MAX:
-        raise SecretRefused(f"encrypted_value: {size} bytes of ciphertext is more than {CIPHERTEXT_BYTES_MAX}")
+    limit = CIPHERTEXT_BYTES_MAX + ENTRY_OVERHEAD_BYTES_MAX
+    if (size := (len(untrusted_hex) + 1) // 2) > limit:
+        raise SecretRefused(f"encrypted_value: {size} bytes of ciphertext is more than {limit}")
     try:
         return bytes.fromhex(untrusted_hex)
     except ValueError:

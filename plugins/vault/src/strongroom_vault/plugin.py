@@ -1,49 +1,66 @@
-"""The vault as a plugin: its section of ``plugins.yaml``, and what it does before it serves.
+"""The vault as a plugin: its section of ``plugins.yaml``, either a vault of this host or the way to one elsewhere."""
 
-A vault that cannot open what is stored does not start: it would tell every workflow that its secrets are gone, and the
-next ``secret set`` would bury the old ones.
-"""
-
-import shlex
-import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, field, fields
+from typing import Any, Final
 
-from strongroom.plugin import Capability, Host, Misconfigured, hookimpl
-from strongroom_vault.key import VaultKey, create_key_file, load_key_file
-from strongroom_vault.reads import WorkflowReads
+from strongroom.attest.receipt import CO_LOCATED
+from strongroom.plugin import Capability, Host, hookimpl
+from strongroom_vault.flags import SIMULATION_FLAG
+from strongroom_vault.opening import open_vault
+from strongroom_vault.remote import RemoteVault, check_remote
+from strongroom_vault.settings import ATTEMPTS, VaultSettings
 from strongroom_vault.shelf import Shelf
 from strongroom_vault.vault import Vault
 
-__all__ = ["VaultPlugin"]
+__all__ = ["SIMULATION_FLAG", "SimulatingVaultPlugin", "VaultPlugin"]
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class VaultPlugin:
-    """``key_file`` is an absolute path. Only a development host creates the file, and only over an empty store.
+    """Files are absolute paths; what is left out lies beside ``key_file`` under its usual name, see ``settings``.
 
-    ``workflow_reads`` opens secrets to workflows that read the vault themselves: see ``reads``.
+    ``remote`` stands alone: address, ca_file, certificate_file and key_file of a vault that runs elsewhere.
     """
 
-    key_file: str
+    key_file: str = ""
+    state_file: str = ""
+    policy_file: str = ""
+    policy_public_key: str = ""
+    enclave_config_files: Sequence[str] = ()
+    owners: Mapping[str, str] = field(default_factory=dict)
+    attempts_max: int = ATTEMPTS
     workflow_reads: Sequence[Mapping[str, Any]] = ()  # Any: what YAML holds; reads checks it
-    _vault: Vault | None = field(default=None, init=False, repr=False)
+    development_pcrs: Mapping[str, str] = field(default_factory=dict)
+    remote: Mapping[str, Any] = field(default_factory=dict)  # Any: remote checks it
+    _vault: Vault | RemoteVault | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.key_file, str) or not Path(self.key_file).is_absolute():
-            raise ValueError("key_file must be an absolute path")
-        WorkflowReads(self.workflow_reads)
+        if not self.remote:
+            self._settings()
+            return
+        check_remote(self.remote)
+        if others := [name for name in ("key_file", *_OWN) if getattr(self, name) not in _UNSET]:
+            raise ValueError(f"remote stands alone: the vault over there has its own {', '.join(others)}")
+
+    @property
+    def accepts_simulated(self) -> bool:
+        """Whether the process was started with the flag for simulations."""
+        return False
 
     @hookimpl
     def start(self, host: Host) -> None:
-        """Load the key, check it against the store, and open the shelf."""
-        key = self._load(host)
-        shelf = Shelf(host.store, key)
-        shelf.check_key()
-        self._vault = Vault(key, shelf, host.log, reads=WorkflowReads(self.workflow_reads))
-        host.log.info("vault opened with key %s", key.key_id)
+        """Open the vault, or make the channel to the one elsewhere."""
+        if self.remote:
+            self._vault = RemoteVault(self.remote)
+            return
+        if Shelf.in_use(host.store):
+            host.log.warning(
+                "secrets that an earlier version kept in the host's database are not read any more: set them again"
+            )
+        self._vault = open_vault(
+            self._settings(), host.log, mode=host.mode, place=CO_LOCATED, accepts_simulated=self.accepts_simulated
+        )
 
     @hookimpl
     def capabilities(self) -> list[Capability]:
@@ -54,32 +71,26 @@ class VaultPlugin:
 
     @hookimpl
     def stop(self) -> None:
-        """Let go of the key."""
+        """Let go of the key and the file, or of the channel."""
+        if self._vault is not None:
+            self._vault.close()
         self._vault = None
 
-    def _load(self, host: Host) -> VaultKey:
-        path = Path(self.key_file)
-        try:
-            return load_key_file(path)
-        except FileNotFoundError:
-            pass
-        if host.mode != "dev" or Shelf.in_use(host.store):
-            in_use = Shelf.in_use(host.store)
-            raise Misconfigured(
-                "SR-VAULT-004",
-                f"vault key file {path} does not exist",
-                why="secrets are stored under it, and a new key could not open them"
-                if in_use
-                else "only a development host makes one by itself",
-                fix="restore it from a backup" if in_use else f"for this empty vault: {_command_that_makes(path)}",
-                where=str(path),
-            )
-        create_key_file(path)
-        host.log.warning("created a development vault key in %s", path)
-        return load_key_file(path)
+    def _settings(self) -> VaultSettings:
+        return VaultSettings.from_config(**{name: getattr(self, name) for name in ("key_file", *_OWN)})
 
 
-def _command_that_makes(path: Path) -> str:
-    """A line of shell that makes the key file with the Python that serves this vault."""
-    python, directory, file = (shlex.quote(str(word)) for word in (sys.executable, path.parent, path))
-    return f"mkdir -p -m 700 {directory} && {python} -m strongroom_vault init-key {file}"
+class SimulatingVaultPlugin(VaultPlugin):
+    """The same in a process that was started with the flag for simulations. It is no key of the configuration: whoever
+    may edit that must not be able to weaken a vault."""
+
+    __slots__ = ()
+
+    @property
+    def accepts_simulated(self) -> bool:
+        """It was."""
+        return True
+
+
+_OWN: Final = tuple(each.name for each in fields(VaultPlugin) if each.init and each.name not in {"key_file", "remote"})
+_UNSET: Final[tuple[object, ...]] = ("", (), {}, ATTEMPTS)

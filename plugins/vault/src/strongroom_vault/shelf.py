@@ -1,17 +1,19 @@
-"""Where secrets lie: in the host's store, sealed under the vault's own key, so the host holds bytes it cannot open.
+"""Where secrets lie: in the vault's file, each sealed under the vault's own key, together with what it asks of readers.
 
 Each record is bound to owner, namespace and key: moved to another place, it does not open. A secret's version counts
 up and never repeats for one name, even when the secret was deleted in between, because each owner has a floor that
-remembers the highest version ever deleted. (A host that puts an older record back in its place is not detected here.)
+remembers the highest version ever deleted. (Whoever puts an older record back in its place is not detected here.)
 """
 
 import struct
 from dataclasses import dataclass, field
 from typing import Final
 
+from strongroom.attest.secret_entry import SecretEntry, decode_secret_entry
 from strongroom.crypto.record import open_record, seal_record
-from strongroom.plugin import KeyMissing, Store, Tampered
+from strongroom.plugin import EvidenceRejected, KeyMissing, Store, Tampered
 from strongroom_vault.key import VaultKey
+from strongroom_vault.limits import VALUE_BYTES_MAX
 from strongroom_vault.names import STORE_PREFIX, SecretName
 
 __all__ = ["Shelf", "StoredSecret"]
@@ -27,12 +29,12 @@ _CHECK_TEXT: Final = b"strongroom vault key check"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredSecret:
-    """A value with its history. Times are Unix milliseconds."""
+    """A value with its history, and what it asks of those who read it. Times are Unix milliseconds."""
 
     version: int
     created_ms: int
     updated_ms: int
-    value: bytes = field(repr=False)
+    entry: SecretEntry = field(repr=False)
 
 
 class Shelf:
@@ -76,19 +78,24 @@ class Shelf:
         form, version, created_ms, updated_ms = _RECORD.unpack_from(record)
         if form != _FORMAT:
             raise Tampered("vault record")
-        return StoredSecret(version=version, created_ms=created_ms, updated_ms=updated_ms, value=record[_RECORD.size :])
+        try:
+            entry = decode_secret_entry(record[_RECORD.size :], bytes_max=VALUE_BYTES_MAX)
+        except EvidenceRejected:
+            raise Tampered("vault record") from None
+        return StoredSecret(version=version, created_ms=created_ms, updated_ms=updated_ms, entry=entry)
 
     def holds(self, name: SecretName) -> bool:
         """Whether there is a record, without opening it."""
         return self._store.get(name.store_key, owner=name.owner) is not None
 
-    def put(self, name: SecretName, value: bytes, *, previous: StoredSecret | None, now_ms: int) -> StoredSecret:
-        """Store ``value`` after ``previous``; returns after the host has it on disk."""
+    def put(self, name: SecretName, entry: SecretEntry, *, previous: StoredSecret | None, now_ms: int) -> StoredSecret:
+        """Store ``entry`` after ``previous``; it is on disk when this returns."""
         version = (previous.version if previous else self._floor(name.owner)) + 1
         created_ms = previous.created_ms if previous else now_ms
-        record = _RECORD.pack(_FORMAT, version, created_ms, now_ms) + value
+        record = _RECORD.pack(_FORMAT, version, created_ms, now_ms)
+        record += entry.encode(bytes_max=VALUE_BYTES_MAX)
         self._store.put(name.store_key, self._seal(_place(name), record), owner=name.owner)
-        return StoredSecret(version=version, created_ms=created_ms, updated_ms=now_ms, value=value)
+        return StoredSecret(version=version, created_ms=created_ms, updated_ms=now_ms, entry=entry)
 
     def delete(self, name: SecretName, *, previous: StoredSecret | None) -> None:
         """Remove the record. The floor rises first, so that a crash in between repeats no version."""

@@ -1,235 +1,95 @@
-"""Capability ``vault@1.0.0``: secrets by owner, namespace and key, opened in this process only.
+"""Capability ``vault@1.0.0``: everything that a vault answers, in one table, and how it says no.
 
-Values come in sealed to the vault's public key and go out sealed to keys that the request names, so what passes through
-the daemon is always sealed. What is wrong with one secret is said in the answer for that secret; what is wrong with the
-request as a whole is a capability error.
+Both doors serve this table: the plugin of a host, and the service. Whatever is refused because of evidence, policy or
+manifest is ``PermissionDenied`` with its code first; what cannot be written is ``Unavailable``.
 """
 
-import logging
-import threading
-import time
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
-from strongroom.crypto.box import seal_to
-from strongroom.plugin import Call, StrongroomError, Tampered
-from strongroom.plugin.messages import vault_pb2
-from strongroom_vault.admission import caller_of, check_count, managing_caller_of, sealed_bytes
-from strongroom_vault.key import VaultKey
-from strongroom_vault.limits import ENCRYPTION_KEYS_MAX, SECRETS_PER_OWNER_MAX
-from strongroom_vault.names import DEFAULT_NAMESPACE, SecretName, SecretRefused, normal_owner
-from strongroom_vault.reads import WorkflowReads
-from strongroom_vault.shelf import Shelf, StoredSecret
+from strongroom.attest.policy import Policy
+from strongroom.attest.release import Signed
+from strongroom.plugin import (
+    Call,
+    CapabilityError,
+    EvidenceRejected,
+    LimitExceeded,
+    Misconfigured,
+    Tampered,
+    Unavailable,
+)
+from strongroom.plugin.messages import strongroom_vault_pb2
+from strongroom_vault.manifests import ManifestRoom
+from strongroom_vault.release_room import ReleaseRoom
+from strongroom_vault.secret_methods import SecretMethods
+from strongroom_vault.shelf import Shelf
+from strongroom_vault.state import State
 
-__all__ = ["ALREADY_EXISTS", "NOT_FOUND", "Vault"]
-
-NOT_FOUND: Final = "could not find secret"
-ALREADY_EXISTS: Final = "secret already exists: use vault.secrets.update to replace it"
-UNREADABLE: Final = "the stored secret failed authentication: delete it and set it again"
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
+__all__ = ["Vault"]
 
 
 class Vault:
-    """The methods of the capability, over one key and one shelf."""
+    """An open vault. ``public_key`` is its raw Ed25519 key, ``store`` is ``test`` or ``production``, ``policy`` the
+    one in force, if any."""
 
     def __init__(
         self,
-        key: VaultKey,
-        shelf: Shelf,
-        log: logging.Logger,
         *,
-        reads: WorkflowReads | None = None,
-        now_ms: Callable[[], int] = _now_ms,
+        state: State,
+        shelf: Shelf,
+        secrets: SecretMethods,
+        manifests: ManifestRoom,
+        releases: ReleaseRoom,
+        identity: Signed,
+        public_key: bytes,
+        store: str,
+        policy: Policy | None,
     ) -> None:
-        """``now_ms`` is Unix time in milliseconds."""
-        self._key = key
-        self._shelf = shelf
-        self._log = log
-        self._reads = reads or WorkflowReads(())
-        self._now_ms = now_ms
-        self._writing = threading.Lock()
-
-    def methods(self) -> Mapping[str, Callable[[Call], Any]]:
-        """Method name to function, as the network's vault names them. Each returns its own message type."""
-        return {
-            "vault.secrets.get": self.get,
-            "vault.secrets.create": self.create,
-            "vault.secrets.update": self.update,
-            "vault.secrets.delete": self.delete,
-            "vault.secrets.list": self.list_identifiers,
-            "vault.secrets.readable": self.readable,
-            "vault.publicKey.get": self.public_key,
+        self.state = state
+        self.shelf = shelf
+        self.public_key = public_key
+        self.store = store
+        self.policy = policy
+        self._releases = releases
+        self._identity = identity
+        self._methods = {
+            **secrets.methods(),
+            **manifests.methods(),
+            **releases.methods(),
+            "vault.identity.get": self.identity,
         }
 
-    def public_key(self, call: Call) -> vault_pb2.GetPublicKeyResponse:
-        """The key that owners seal values to."""
-        call.unpack(vault_pb2.GetPublicKeyRequest)
-        return vault_pb2.GetPublicKeyResponse(public_key=self._key.box.public_hex)
+    @property
+    def insecure_releases(self) -> int:
+        """Releases to simulations since the start, for ``strongroom_insecure_release_total``."""
+        return self._releases.insecure_releases
 
-    def get(self, call: Call) -> vault_pb2.GetSecretsResponse:
-        """Each requested secret, sealed once to each requested key: one answer for each request, in order."""
-        request = call.unpack(vault_pb2.GetSecretsRequest)
-        caller, execution_id = caller_of(call), call.metadata.workflow_execution_id
-        check_count(len(request.requests))
-        return vault_pb2.GetSecretsResponse(
-            responses=[self._release(item, caller, execution_id) for item in request.requests]
-        )
+    def methods(self) -> Mapping[str, Callable[[Call], Any]]:
+        """Method name to function. Each returns its own message type, or raises ``CapabilityError``."""
+        return {name: partial(_answered, method) for name, method in self._methods.items()}
 
-    def create(self, call: Call) -> vault_pb2.CreateSecretsResponse:
-        """Store secrets that are not there yet."""
-        request = call.unpack(vault_pb2.CreateSecretsRequest)
-        caller = managing_caller_of(call, request.request_id)
-        check_count(len(request.encrypted_secrets))
-        answer = vault_pb2.CreateSecretsResponse(request_id=request.request_id)
-        for item in request.encrypted_secrets:
-            error = self._attempt(item.id, caller, partial(self._create, item.encrypted_value))
-            answer.responses.add(id=self._named(item.id, caller), success=not error, error=error)
-        return answer
+    def identity(self, call: Call) -> strongroom_vault_pb2.IdentityResponse:
+        """Who this vault is, signed."""
+        call.unpack(strongroom_vault_pb2.IdentityRequest)
+        return strongroom_vault_pb2.IdentityResponse(body=self._identity.body, signature=self._identity.signature)
 
-    def update(self, call: Call) -> vault_pb2.UpdateSecretsResponse:
-        """Replace secrets that are there."""
-        request = call.unpack(vault_pb2.UpdateSecretsRequest)
-        caller = managing_caller_of(call, request.request_id)
-        check_count(len(request.encrypted_secrets))
-        answer = vault_pb2.UpdateSecretsResponse(request_id=request.request_id)
-        for item in request.encrypted_secrets:
-            error = self._attempt(item.id, caller, partial(self._update, item.encrypted_value))
-            answer.responses.add(id=self._named(item.id, caller), success=not error, error=error)
-        return answer
-
-    def delete(self, call: Call) -> vault_pb2.DeleteSecretsResponse:
-        """Remove secrets that are there."""
-        request = call.unpack(vault_pb2.DeleteSecretsRequest)
-        caller = managing_caller_of(call, request.request_id)
-        check_count(len(request.ids))
-        answer = vault_pb2.DeleteSecretsResponse(request_id=request.request_id)
-        for untrusted in request.ids:
-            error = self._attempt(untrusted, caller, self._delete)
-            answer.responses.add(id=self._named(untrusted, caller), success=not error, error=error)
-        return answer
-
-    def list_identifiers(self, call: Call) -> vault_pb2.ListSecretIdentifiersResponse:
-        """The names of an owner's secrets, never a value; of all namespaces when none is named."""
-        request = call.unpack(vault_pb2.ListSecretIdentifiersRequest)
-        caller = managing_caller_of(call, request.request_id)
-        answer = vault_pb2.ListSecretIdentifiersResponse(request_id=request.request_id)
-        try:
-            owner = normal_owner(request.owner or caller)
-            if caller and owner != caller:
-                raise SecretRefused("owner is not the caller")
-            names = self._shelf.names(owner)
-        except SecretRefused as refusal:
-            answer.error = str(refusal)
-            return answer
-        answer.identifiers.extend(name.to_wire() for name in names if request.namespace in {"", name.namespace})
-        answer.success = True
-        return answer
-
-    def readable(self, call: Call) -> vault_pb2.ListSecretIdentifiersResponse:
-        """The secrets that ``workflow_reads`` opens to the workflow in the metadata, whether they are set or not.
-
-        The host asks this before it lets a workflow's own ``vault.secrets.get`` through.
-        """
-        call.unpack(vault_pb2.ListSecretIdentifiersRequest)
-        names = self._reads.open_to(call.metadata, caller_of(call))
-        return vault_pb2.ListSecretIdentifiersResponse(identifiers=[name.to_wire() for name in names], success=True)
-
-    def _release(self, item: vault_pb2.SecretRequest, caller: str, execution_id: str) -> vault_pb2.SecretResponse:
-        try:
-            name = SecretName.from_wire(item.id, caller=caller)
-            if not item.encryption_keys:
-                raise SecretRefused("no encryption key is named: a secret is released only sealed")
-            if (count := len(item.encryption_keys)) > ENCRYPTION_KEYS_MAX:
-                raise SecretRefused(f"encryption keys: {count} is more than {ENCRYPTION_KEYS_MAX}")
-            stored = self._shelf.get(name)
-            if stored is None:
-                raise SecretRefused(NOT_FOUND)
-            data = vault_pb2.SecretData()
-            for untrusted_key in item.encryption_keys:
-                share = _sealed_to(untrusted_key, stored.value)
-                data.encrypted_decryption_key_shares.add(shares=[share], encryption_key=untrusted_key)
-        except SecretRefused as refusal:
-            return vault_pb2.SecretResponse(id=self._named(item.id, caller), error=str(refusal))
-        except Tampered:
-            self._log.error("a stored secret failed authentication", extra={"owner": name.owner})
-            return vault_pb2.SecretResponse(id=name.to_wire(), error=UNREADABLE)
-        self._log.info(
-            "released a secret",
-            extra={
-                "owner": name.owner,
-                "secret": f"{name.namespace}/{name.key}",
-                "version": stored.version,
-                "keys": len(item.encryption_keys),
-                "execution_id": execution_id,
-            },
-        )
-        return vault_pb2.SecretResponse(id=name.to_wire(), data=data)
-
-    def _attempt(self, untrusted: vault_pb2.SecretIdentifier, caller: str, job: Callable[[SecretName], None]) -> str:
-        """Run ``job`` for one secret under the lock. Returns why it was refused, or an empty text."""
-        try:
-            name = SecretName.from_wire(untrusted, caller=caller)
-            with self._writing:
-                job(name)
-        except SecretRefused as refusal:
-            return str(refusal)
-        except Tampered:
-            return UNREADABLE
-        return ""
-
-    def _create(self, untrusted_hex: str, name: SecretName) -> None:
-        value = self._opened(untrusted_hex)
-        if self._shelf.holds(name):
-            raise SecretRefused(ALREADY_EXISTS)
-        if (count := len(self._shelf.names(name.owner))) >= SECRETS_PER_OWNER_MAX:
-            raise SecretRefused(f"secrets of this owner: {count} are stored, and {SECRETS_PER_OWNER_MAX} is the limit")
-        self._shelf.put(name, value, previous=None, now_ms=self._now_ms())
-
-    def _update(self, untrusted_hex: str, name: SecretName) -> None:
-        value = self._opened(untrusted_hex)
-        previous = self._shelf.get(name)
-        if previous is None:
-            raise SecretRefused(NOT_FOUND)
-        self._shelf.put(name, value, previous=previous, now_ms=self._now_ms())
-
-    def _delete(self, name: SecretName) -> None:
-        if not self._shelf.holds(name):
-            raise SecretRefused(NOT_FOUND)
-        previous: StoredSecret | None
-        try:
-            previous = self._shelf.get(name)
-        except Tampered:
-            previous = None  # its version is lost with it; removing it is still what the owner asked for
-        self._shelf.delete(name, previous=previous)
-
-    def _opened(self, untrusted_hex: str) -> bytes:
-        sealed = sealed_bytes(untrusted_hex)
-        try:
-            value = self._key.box.open(sealed)
-        except StrongroomError:
-            raise SecretRefused("encrypted_value was not sealed to this vault's public key") from None
-        try:
-            value.decode("utf-8")
-        except UnicodeDecodeError:
-            raise SecretRefused("the value is not UTF-8 text, and workflows receive secrets as text") from None
-        return value
-
-    @staticmethod
-    def _named(untrusted: vault_pb2.SecretIdentifier, caller: str) -> vault_pb2.SecretIdentifier:
-        """The identifier for an answer: checked if it can be, else as it came."""
-        try:
-            return SecretName.from_wire(untrusted, caller=caller).to_wire()
-        except SecretRefused:
-            namespace = untrusted.namespace or DEFAULT_NAMESPACE
-            return vault_pb2.SecretIdentifier(key=untrusted.key, namespace=namespace, owner=untrusted.owner)
+    def close(self) -> None:
+        """Let go of the file."""
+        self.state.close()
 
 
-def _sealed_to(untrusted_key: str, value: bytes) -> str:
+def _answered(method: Callable[[Call], Any], call: Call) -> Any:  # Any: the message type of the method
+    """The answer of ``method``, or what it refused as the error of a capability."""
     try:
-        return seal_to(untrusted_key, value).hex()
-    except StrongroomError:
-        raise SecretRefused("an encryption key is not a usable X25519 public key in hex") from None
+        return method(call)
+    except EvidenceRejected as error:
+        raise CapabilityError("Public", "User", "PermissionDenied", f"{error.code}: {error}") from error
+    except Misconfigured as error:
+        raise CapabilityError("Public", "User", "PermissionDenied", f"{error.code}: {error}; {error.fix}") from error
+    except LimitExceeded as error:
+        raise CapabilityError("Public", "User", "LimitExceeded", f"{error.code}: {error}; {error.fix}") from error
+    except Unavailable as error:
+        raise CapabilityError("Public", "System", "Unavailable", f"{error.code}: {error}; {error.fix}") from error
+    except Tampered as error:
+        raise CapabilityError("Public", "System", "Internal", f"{error.code}: {error}; {error.fix}") from error

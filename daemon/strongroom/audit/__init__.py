@@ -1,0 +1,1 @@
+"""Records that nobody changes unnoticed."""
