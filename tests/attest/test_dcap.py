@@ -9,9 +9,10 @@ from datetime import timedelta
 import pytest
 
 from strongroom.attest import dcap
-from strongroom.attest.dcap import verify_sgx, verify_tdx
+from strongroom.attest.dcap import merged_status, verify_sgx, verify_tdx
 from strongroom.attest.evidence import EvidenceLimits
 from strongroom.attest.json_values import Json
+from strongroom.attest.policy_sections import TCB_STATUSES
 from strongroom.errors import EvidenceRejected
 from tests.fakes.dcap_verified import claims, code_of, refused
 from tests.fakes.pki_dcap import (
@@ -73,6 +74,32 @@ def test_the_quoting_enclave_has_a_status_as_well(version):
         assert claims(Platform(version=version, qe_status=status)).facts["tcb_status"] == status
     found = claims(Platform(version=version, qe_status="OutOfDate", tcb_status="ConfigurationNeeded"))
     assert found.facts["tcb_status"] not in {"UpToDate", "ConfigurationNeeded"}, "the worse of the two, or both"
+
+
+@VERSIONS
+@pytest.mark.parametrize(
+    ("platform", "quoting", "both"),
+    [
+        ("SWHardeningNeeded", "ConfigurationNeeded", "ConfigurationAndSWHardeningNeeded"),
+        ("SWHardeningNeeded", "OutOfDateConfigurationNeeded", "OutOfDateConfigurationNeeded"),
+        ("ConfigurationNeeded", "OutOfDateConfigurationNeeded", "OutOfDateConfigurationNeeded"),
+        ("ConfigurationNeeded", "OutOfDate", "OutOfDateConfigurationNeeded"),
+        ("OutOfDate", "ConfigurationNeeded", "OutOfDateConfigurationNeeded"),
+        ("SWHardeningNeeded", "OutOfDate", "OutOfDate"),
+        ("OutOfDate", "UpToDate", "OutOfDate"),
+    ],
+)
+def test_no_fault_of_the_quoting_enclave_is_hidden_behind_one_of_the_platform(version, platform, quoting, both):
+    assert claims(Platform(version=version, tcb_status=platform, qe_status=quoting)).facts["tcb_status"] == both
+
+
+def test_a_status_that_cannot_be_put_together_is_left_for_the_policy_to_refuse():
+    assert merged_status("TDRelaunchAdvised", "ConfigurationNeeded") == "TDRelaunchAdvisedConfigurationNeeded"
+    assert merged_status("TDRelaunchAdvised", "OutOfDate") == "OutOfDate"
+    for one, other in (("Fine", "UpToDate"), ("UpToDate", "Fine"), ("Fine", "OutOfDate")):
+        assert merged_status(one, other) == "Fine"
+    assert merged_status("Revoked", "UpToDate") == merged_status("UpToDate", "Revoked") == "Revoked"
+    assert all(merged_status(each, each) == each for each in TCB_STATUSES)
 
 
 SAME_FOR_ALL = {

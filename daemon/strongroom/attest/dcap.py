@@ -7,6 +7,7 @@ Rule 3: a revoked platform is refused. Whether another status is good enough is 
 Source: contracts/attestation.md 8.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -30,10 +31,21 @@ from strongroom.crypto.certificates import Certificate
 from strongroom.crypto.public_keys import ECDSA_P256
 from strongroom.errors import EvidenceRejected
 
-__all__ = ["verify_sgx", "verify_tdx"]
+__all__ = ["merged_status", "verify_sgx", "verify_tdx"]
 
 REVOKED_STATUS: Final = "Revoked"
-UP_TO_DATE: Final = "UpToDate"
+_OLD, _RELAUNCH, _CONFIGURATION, _HARDENING = "old", "relaunch", "configuration", "hardening"
+# What each status says is wrong. One that is out of date needs more than what the milder ones ask for.
+_FAULTS: Final[Mapping[str, frozenset[str]]] = {
+    "UpToDate": frozenset(),
+    "SWHardeningNeeded": frozenset({_HARDENING}),
+    "ConfigurationNeeded": frozenset({_CONFIGURATION}),
+    "ConfigurationAndSWHardeningNeeded": frozenset({_CONFIGURATION, _HARDENING}),
+    "OutOfDate": frozenset({_OLD}),
+    "OutOfDateConfigurationNeeded": frozenset({_OLD, _CONFIGURATION}),
+    "TDRelaunchAdvised": frozenset({_RELAUNCH}),
+    "TDRelaunchAdvisedConfigurationNeeded": frozenset({_RELAUNCH, _CONFIGURATION}),
+}
 ADVISORIES_MAX: Final = 256
 PATH_MIN: Final = 3
 _TEES: Final = {"sgx": SGX, "tdx": TDX}
@@ -62,6 +74,18 @@ def verify_sgx(
     """The claims of an SGX quote: ``mr_enclave``, ``mr_signer``, ``isv_prod_id``, ``isv_svn``, ``attributes``,
     ``report_data``, …, and what ``verify_tdx`` says of the platform. Raises ``EvidenceRejected``."""
     return _verify("sgx", evidence, expected, now, anchors, limits)
+
+
+def merged_status(platform: str, quoting: str) -> str:
+    """One status with the faults of both. One that is in no table is given back as it is: no policy accepts it."""
+    for each in (platform, quoting):
+        if each not in _FAULTS:
+            return each
+    faults = _FAULTS[platform] | _FAULTS[quoting]
+    for worst in (_OLD, _RELAUNCH):
+        if worst in faults:
+            faults &= {worst, _CONFIGURATION}
+    return next(status for status, each in _FAULTS.items() if each == faults)
 
 
 def _verify(
@@ -107,11 +131,10 @@ def _checked_path(
 def _platform(found: Json, collateral: Collateral) -> dict[str, Any]:  # Any: texts, numbers and tuples, as facts are
     tcb = found.object("tcb")
     quoting = found.object("qe").object("tcb_level").text("tcbStatus")
-    status = tcb.text("status")
     pck = found.object("platform").object("pck")
     return {
         # The library merges the two, and does not let every status of the quoting enclave through.
-        "tcb_status": quoting if status == UP_TO_DATE else status,
+        "tcb_status": merged_status(tcb.text("status"), quoting),
         "advisories": tuple(str(each) for each in tcb.list("advisory_ids", count_max=ADVISORIES_MAX)),
         "evaluation_number": min(collateral.evaluation_number, tcb.number("eval_data_number", end=2**31)),
         "collateral_issued": collateral.issued_at,
