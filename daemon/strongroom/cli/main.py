@@ -29,6 +29,8 @@ NOUNS: Final[Mapping[str, str]] = {
     "workflow": "Register workflows, look at them, pause and delete them.",
     "run": "Start runs, look at them, stop them, repeat them.",
     "receipt": "Take receipts of confidential runs out of the host, and check them anywhere.",
+    "attest": "Verify evidence of enclaves, and see why it is refused; offline.",
+    "policy": "Test, compare and sign policies of a vault; offline.",
     "capability": "List capabilities and call them.",
     "secret": "Give secrets to the vault, list their names, delete them.",
     "plugin": "See what plugins run, check and change the manifest.",

@@ -1,0 +1,135 @@
+"""A receipt checked with what this installation has, and appraised where there is a policy."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from strongroom.attest.anchors import PINNED
+from strongroom.attest.appraisal_report import AppraisalReport
+from strongroom.attest.appraise import Expected, appraise
+from strongroom.attest.assurance import INSECURE_KINDS
+from strongroom.attest.checks import FAILED, PASSED, Check
+from strongroom.attest.codes import IDENTITY
+from strongroom.attest.evidence import NO_ASSURANCE, EvidenceLimits
+from strongroom.attest.policy import Policy
+from strongroom.attest.receipt import Receipt, decode_receipt
+from strongroom.attest.receipt_check import ReceiptFindings, check_receipt
+from strongroom.attest.verifiers import VERIFIERS
+from strongroom.cli.attest_verdict import AFFIRMING, evidence_anchors
+from strongroom.errors import EvidenceRejected
+
+__all__ = ["JudgedReceipt", "judged_receipt"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgedReceipt:
+    """What came of a receipt.
+
+    ``receipt`` and ``found`` are None where it could not be read; ``checks`` then say why. ``report`` is there when it
+    was appraised under ``policy``. ``is_time_given`` says that somebody named the time.
+    """
+
+    receipt: Receipt | None
+    found: ReceiptFindings | None
+    checks: tuple[Check, ...]
+    policy: Policy | None
+    report: AppraisalReport | None
+    is_time_given: bool
+    is_result_compared: bool
+
+    @property
+    def holds(self) -> bool:
+        """Whether everything in it fits together and is authentic."""
+        return bool(self.checks) and all(each.is_passed for each in self.checks)
+
+    @property
+    def is_good(self) -> bool:
+        """Whether it holds and, where there is a policy, is affirming under it."""
+        return self.holds and (self.policy is None or (self.report is not None and self.report.status == AFFIRMING))
+
+    @property
+    def failed(self) -> list[Check]:
+        """Every check that does not hold, those of the policy last."""
+        appraised = self.report.checks if self.report is not None else ()
+        return [each for each in (*self.checks, *appraised) if not each.is_passed]
+
+    @property
+    def is_insecure(self) -> bool:
+        """Whether any part of it says that it is a simulation."""
+        receipt, data = self.receipt, self.found.data if self.found is not None else None
+        kinds = {receipt.evidence.kind if receipt is not None else "", data.kind if data is not None else ""}
+        return bool(kinds & INSECURE_KINDS) or (receipt is not None and receipt.assurance == NO_ASSURANCE)
+
+    @property
+    def assurance(self) -> str | None:
+        """The class that was verified; ``none`` for every simulation; None where nothing was."""
+        if self.is_insecure:
+            return NO_ASSURANCE
+        return self.receipt.assurance if self.receipt is not None and self.holds else None
+
+
+def judged_receipt(
+    raw: bytes,
+    *,
+    policy: Policy | None,
+    development_ca: str,
+    enclave_configs: frozenset[bytes] | None,
+    vault_key: bytes,
+    result: bytes | None,
+    at: datetime | None,
+) -> JudgedReceipt:
+    """The receipt in ``raw``, checked as a whole; under ``policy`` too where there is one.
+
+    ``vault_key`` is the raw public key that the vault must have, empty for any; ``result`` the result itself.
+    """
+    try:
+        receipt = decode_receipt(raw)
+    except EvidenceRejected as error:
+        check = Check(id=error.check, outcome=FAILED, got=error.got, wanted=error.wanted, code=error.code)
+        return _judged(None, None, (check,), policy, None, at, result)
+    limits = EvidenceLimits()
+    if policy is not None:
+        limits = replace(limits, skew_s_max=policy.freshness.max_skew_s)
+    anchors: Mapping[str, frozenset[str]] = PINNED
+    if receipt.evidence.kind in VERIFIERS:
+        own = evidence_anchors(receipt.evidence.kind, receipt.evidence, policy, development_ca)
+        anchors = {receipt.evidence.kind: own}
+    found = check_receipt(receipt, verifiers=VERIFIERS, anchors=anchors, limits=limits, at=at, result_bytes=result)
+    report = None
+    if policy is not None and found.claims is not None and found.at is not None:
+        expected = Expected(data=found.data, enclave_configs=enclave_configs)
+        report = appraise(found.claims, policy, expected, now=found.at)
+    checks = (*found.checks, *([_vault_check(receipt, vault_key)] if vault_key else []))
+    return _judged(receipt, found, checks, policy, report, at, result)
+
+
+def _vault_check(receipt: Receipt, wanted: bytes) -> Check:
+    """Whether the vault is the one that somebody expects; a receipt alone says only which one it was."""
+    is_it = receipt.vault_public_key == wanted
+    return Check(
+        id="vault public key",
+        outcome=PASSED if is_it else FAILED,
+        got=receipt.vault_public_key.hex(),
+        wanted=wanted.hex(),
+        code="" if is_it else IDENTITY,
+    )
+
+
+def _judged(
+    receipt: Receipt | None,
+    found: ReceiptFindings | None,
+    checks: tuple[Check, ...],
+    policy: Policy | None,
+    report: AppraisalReport | None,
+    at: datetime | None,
+    result: bytes | None,
+) -> JudgedReceipt:
+    return JudgedReceipt(
+        receipt=receipt,
+        found=found,
+        checks=checks,
+        policy=policy,
+        report=report,
+        is_time_given=at is not None,
+        is_result_compared=result is not None,
+    )
