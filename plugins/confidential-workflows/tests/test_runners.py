@@ -1,27 +1,17 @@
-"""Runners that do not start, die early, or break their contract; and how the launcher keeps its spares."""
+"""Runners that do not start; how the launcher keeps its spares; and what a runner is made of."""
 
 import logging
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
 
-from strongroom.guest.frames import Frames
-from strongroom.plugin import CapabilityError, Unavailable
-from strongroom.plugin.messages import capabilities_pb2, enclave_pb2, sdk_pb2
-from strongroom_confidential_workflows import session
-from strongroom_confidential_workflows.cancellation import Cancellation
+from strongroom.plugin import Unavailable
 from strongroom_confidential_workflows.launcher import Launcher
-from strongroom_confidential_workflows.relay import Relay
-from strongroom_confidential_workflows.request import ConfidentialExecution
 from strongroom_confidential_workflows.runner_process import RunnerProcess
-from strongroom_confidential_workflows.session import Session
-from tests.fakes.enclave_host import RecordingRegistry, request_for, subscribing, triggered
 
 LOG = logging.getLogger("launcher-under-test")
 
@@ -117,119 +107,6 @@ def test_a_runner_gets_no_environment_and_nothing_secret_in_its_arguments(launch
             assert file.read() == b"LC_ALL=C.UTF-8\0"
     except PermissionError:
         pass  # closed to this user, which is better still
-
-
-class ScriptedRunner:
-    """The other end of a session, played by the test."""
-
-    def __init__(self):
-        ours, theirs = socket.socketpair()
-        self.frames = Frames(ours)
-        self.enclave = Frames(theirs)
-
-    def say(self, **fields):
-        self.enclave.send(enclave_pb2.FromEnclave(**fields).SerializeToString())
-
-    def cancel(self, reason):
-        pytest.fail("nobody cancelled")
-
-    def end(self):
-        return "exited with code 0"
-
-
-@pytest.fixture
-def scripted():
-    runner = ScriptedRunner()
-    yield runner
-    runner.frames.close()
-    runner.enclave.close()
-
-
-def run(runner, *, registry=None, seconds=20.0, calls_allowed=True):
-    metadata = capabilities_pb2.RequestMetadata(workflow_owner="ab" * 20)
-    request = request_for("ab" * 32, triggered() if calls_allowed else subscribing(), owner="")
-    execution = ConfidentialExecution.from_wire(request, metadata=metadata)
-    relay = Relay(registry or RecordingRegistry(), metadata, execution)
-    return Session(runner, relay, Cancellation(""), deadline=time.monotonic() + seconds).run(enclave_pb2.Start())
-
-
-def refusal(runner, **arguments):
-    with pytest.raises(CapabilityError) as caught:
-        run(runner, **arguments)
-    return caught.value.name, caught.value.message
-
-
-def test_a_runner_that_says_garbage_is_refused(scripted):
-    scripted.enclave.send(b"\xff\xff\xff")
-    assert refusal(scripted) == (
-        "Internal",
-        "the enclave runner broke its contract: it sent a frame that is not a message",
-    )
-
-
-@pytest.mark.parametrize("fields", [{}, {"ready": enclave_pb2.Ready(pid=1)}], ids=["empty", "ready twice"])
-def test_a_message_that_has_no_place_is_refused(scripted, fields):
-    scripted.say(**fields)
-    assert refusal(scripted)[1] == (
-        "the enclave runner broke its contract: it sent a message that has no place in an execution"
-    )
-
-
-def test_a_runner_that_leaves_without_an_outcome_is_noticed(scripted):
-    scripted.enclave.close()
-    assert refusal(scripted) == ("Aborted", "the enclave runner died: it exited with code 0")
-
-
-def test_a_runner_that_says_nothing_is_given_up_after_the_deadline(scripted, monkeypatch):
-    monkeypatch.setattr(session, "KILL_GRACE_S", 0.05)
-    assert refusal(scripted, seconds=0.05)[0] == "DeadlineExceeded"
-
-
-def test_a_runner_that_calls_for_ever_is_stopped(scripted, monkeypatch):
-    monkeypatch.setattr(session, "CALLS_MAX", 3)
-    for number in range(4):
-        scripted.say(capability_call=sdk_pb2.CapabilityRequest(id="none@1.0.0", callback_id=number))
-    assert refusal(scripted) == ("LimitExceeded", "calls of one execution: more than 3")
-
-
-@pytest.mark.parametrize(
-    "capability_id",
-    [
-        "vault@1.0.0",
-        "VAULT@2.0.0",
-        "vault:label:x@1.0.0",
-        "confidential-workflows@1.0.0-alpha",
-        "confidential-workflows",
-    ],
-)
-def test_a_system_capability_is_refused_even_when_the_runner_does_not_refuse_it(scripted, capability_id):
-    registry = RecordingRegistry()
-    registry.add(capability_id, lambda call: pytest.fail("it was called"))
-    scripted.say(capability_call=sdk_pb2.CapabilityRequest(id=capability_id, callback_id=7))
-    answering = threading.Thread(target=lambda: _answer_then_finish(scripted))
-    answering.start()
-    run(scripted, registry=registry)
-    answering.join(20)
-    assert "cannot be called by a workflow" in scripted.answer.error
-    assert registry.calls == []
-
-
-def test_a_call_during_subscribe_is_refused_even_when_the_runner_does_not_refuse_it(scripted):
-    scripted.say(capability_call=sdk_pb2.CapabilityRequest(id="basic-test-action@1.0.0", callback_id=7))
-    answering = threading.Thread(target=lambda: _answer_then_finish(scripted))
-    answering.start()
-    run(scripted, calls_allowed=False)
-    answering.join(20)
-    assert scripted.answer.error == "capability calls cannot be made during this execution"
-
-
-def _answer_then_finish(scripted):
-    while True:
-        message = enclave_pb2.ToEnclave.FromString(scripted.enclave.receive(20))
-        if message.WhichOneof("message") == "capability_answer":
-            scripted.answer = sdk_pb2.CapabilityResponse.FromString(message.capability_answer.response)
-            scripted.say(finished=enclave_pb2.Finished(outcome=enclave_pb2.OUTCOME_RESULT))
-            return
 
 
 def test_a_runner_imports_a_closed_set_of_modules():
