@@ -1,7 +1,7 @@
 """JSON as the network's programs write it, and read more strictly than they do.
 
-Rule 1: what two parsers could read differently is refused: a member twice or in another case, lone surrogates, base64 in
-a form that is not its only one, a fraction where a whole number belongs.
+Rule 1: what two parsers could read differently is refused: a member twice or in another case, lone surrogates, base64
+in a form that is not its only one, a fraction where a whole number belongs.
 Rule 2: an unknown member is refused: no hash here would cover it.
 Rule 3: ``null`` is an empty list or no bytes, as a list that was never made is written.
 Source: contracts/confidential.md 10, "JSON notes", and 11 for the escapes.
