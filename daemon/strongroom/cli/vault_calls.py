@@ -6,6 +6,7 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message import DecodeError, Message
 
 from strongroom.cli.channel import Host
+from strongroom.cli.exits import Exit
 from strongroom.cli.failure import Failure, unavailable
 from strongroom.pb.strongroom.v1 import capability_pb2, status_pb2
 from strongroom.pb.strongroom.v1.capability_pb2_grpc import CapabilityServiceStub
@@ -34,7 +35,7 @@ def call_vault(host: Host, owner: str, method: str, message: Message, kind: type
         answer = host.call(host.stub(CapabilityServiceStub).Execute, request)
     except Failure as failure:
         if failure.error.code == CAPABILITY_FAILED and failure.details.get("name") == "Unimplemented":
-            raise LacksMethod(failure.error, failure.exit_code, details=failure.details) from failure
+            raise LacksMethod(failure.error, Exit.UNAVAILABLE, details=failure.details) from failure
         if failure.error.code != NO_CAPABILITY:
             raise
         raise unavailable(

@@ -24,7 +24,7 @@ from strongroom.crypto.signing import key_id
 from strongroom.errors import Forbidden
 from strongroom.pb.strongroom.vault.v1 import strongroom_vault_pb2
 
-__all__ = ["TrustedVault", "VaultKey", "ask_identity", "trusted_vault"]
+__all__ = ["TrustedVault", "VaultKey", "ask_identity", "check_pin", "trusted_vault"]
 
 VaultKey = Annotated[
     str,
@@ -69,12 +69,13 @@ def trusted_vault(caller: Caller, host: Host, owner: str, named: str) -> Trusted
             fix="have the host use that vault; if another one is meant, take the pinned key away",
         ) from None
     if pin is not None:
-        _check(identity, pin)
+        check_pin(identity, pin)
         return TrustedVault(identity, pin.source)
     return _first_use(caller, identity)
 
 
-def _check(identity: VaultIdentity, pin: Pin) -> None:
+def check_pin(identity: VaultIdentity, pin: Pin) -> None:
+    """Raise ``Failure`` unless the vault has the pinned key."""
     if identity.vault_public_key != pin.public:
         raise _forbidden(
             "SR-CLI-115",

@@ -60,7 +60,7 @@ def test_without_a_list_every_host_of_the_ca_may_call(tmp_path):
     [
         ("listen", "lisen", ":lisen cannot be used", "it is not known"),
         ("client_ca_file", "client_ca", ":tls.client_ca cannot be used", "it is not known"),
-        ("state_file =", "# state_file =", ":state_file cannot be used", "it is missing"),
+        ("key_file =", "# key_file =", ":key_file cannot be used", "it is missing"),
         ("certificate_file =", "# certificate_file =", ":tls.certificate_file cannot be used", "it is missing"),
         ('"127.0.0.1:8478"', '"8478"', ":listen cannot be used", "it is not ADDRESS:PORT"),
         ('"127.0.0.1:8478"', '"127.0.0.1:70000"', ":listen cannot be used", "it is not ADDRESS:PORT"),

@@ -21,7 +21,7 @@ HOSTS_MAX: Final = 1_000
 TLS_KEYS: Final = frozenset({"certificate_file", "key_file", "client_ca_file", "hosts"})
 PATH_KEYS: Final = ("key_file", "state_file", "policy_file", "policy_public_key")
 """Keys of the vault itself that are paths; the rest goes to it as it stands."""
-NEEDED: Final = frozenset({"listen", "tls", "key_file", "state_file"})
+NEEDED: Final = frozenset({"listen", "tls", "key_file"})
 KNOWN: Final = frozenset(
     {"listen", "tls", *PATH_KEYS, "enclave_config_files", "owners", "attempts_max", "workflow_reads"}
 )
