@@ -64,6 +64,7 @@ class FakeDaemon(VaultState):
         self.result: values_pb2.Value | None = values_pb2.Value(string_value="hello x")
         self.run_status = run_pb2.RUN_STATUS_COMPLETED
         self.error = ""
+        self.receipt = b"\xa1 receipt"
         self.stubborn = False
         self.fail: Callable[[], Exception] | None = None
         self.backend = "insecure-software"

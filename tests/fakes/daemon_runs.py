@@ -64,6 +64,10 @@ class Streams(run_pb2_grpc.RunServiceServicer):
         answer.run.run_id = request.run_id
         return answer
 
+    def GetReceipt(self, request, context):
+        self.daemon.hear(request, context)
+        return run_pb2.GetReceiptResponse(receipt=self.daemon.receipt, run=self.daemon.runs[request.run_id])
+
 
 def limits():
     """Two limits of guests."""

@@ -11,11 +11,16 @@ from strongroom.cli.main import run
 
 @dataclass(frozen=True)
 class Ended:
-    """One command that came to its end."""
+    """One command that came to its end. ``data`` is stdout as bytes."""
 
     code: int
-    out: str
+    data: bytes
     err: str
+
+    @property
+    def out(self) -> str:
+        """stdout as text."""
+        return self.data.decode()
 
     @property
     def document(self) -> Any:
@@ -37,10 +42,19 @@ class _Input(io.TextIOWrapper):
         return self._terminal
 
 
-def strongroom(*arguments: str, stdin: bytes = b"", terminal: bool = False) -> Ended:
-    """Run ``strongroom`` with ``arguments``. ``terminal`` says whether stdin is one."""
+class _Output(io.TextIOWrapper):
+    def __init__(self, terminal: bool) -> None:
+        super().__init__(io.BytesIO(), encoding="utf-8")
+        self._terminal = terminal
+
+    def isatty(self) -> bool:
+        return self._terminal
+
+
+def strongroom(*arguments: str, stdin: bytes = b"", terminal: bool = False, shown: bool = False) -> Ended:
+    """Run ``strongroom`` with ``arguments``. ``terminal`` says whether stdin is one, ``shown`` whether stdout is."""
     saved = sys.stdin, sys.stdout, sys.stderr
-    out, err = io.TextIOWrapper(io.BytesIO(), "utf-8"), io.TextIOWrapper(io.BytesIO(), "utf-8")
+    out, err = _Output(shown), io.TextIOWrapper(io.BytesIO(), "utf-8")
     sys.stdin, sys.stdout, sys.stderr = _Input(stdin, terminal), out, err
     try:
         code = run(arguments)
@@ -48,4 +62,4 @@ def strongroom(*arguments: str, stdin: bytes = b"", terminal: bool = False) -> E
         sys.stdin, sys.stdout, sys.stderr = saved
     out.flush()
     err.flush()
-    return Ended(code, out.buffer.getvalue().decode(), err.buffer.getvalue().decode())
+    return Ended(code, out.buffer.getvalue(), err.buffer.getvalue().decode())

@@ -76,7 +76,7 @@ def dev(
             "state_dir": str(state),
             "temporary": temporary is not None,
             "pid": os.getpid(),
-            "simulation": list(acts),
+            "simulation": {"warning": INSECURE, "acts": list(acts)} if acts else None,
             "plugins_down": [{"name": each.name, "error": each.last_error} for each in down],
         }
         state_shown = f"{state} (removed at the end)" if temporary else str(state)
@@ -91,8 +91,6 @@ def dev(
         fence = "\n".join(["", "", INSECURE, *(f"  {act}" for act in acts)]) if acts else ""
         but = f", but {_down(down)}" if down else ""
         caller.emit("ready", document, f"strongroom is ready{but}{fence}\n\n{text}\n\nin another shell:\n{hint}")
-        if acts and caller.json:
-            caller.warn(INSECURE)
 
     try:
         return run_daemon(settings, mode="dev", ready=ready, warnings=loaded.warnings)

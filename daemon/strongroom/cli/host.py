@@ -60,7 +60,10 @@ def status(caller: Caller) -> None:
     }
     backend = answer.confidential_backend or "none: confidential workflows fail"
     if answer.insecure:
-        backend += " · NO HARDWARE PROTECTION"
+        # Imported here: what it imports in turn is slow.
+        from strongroom.attest.evidence import INSECURE
+
+        backend += f" · {INSECURE}"
     runs = ", ".join(f"{count} {name}" for name, count in sorted(answer.runs.items()) if count) or "none"
     text = facts(
         [
@@ -83,10 +86,6 @@ def status(caller: Caller) -> None:
         ]
     )
     caller.emit("status", document, text)
-    if answer.insecure:
-        from strongroom.attest.evidence import INSECURE
-
-        caller.warn(INSECURE)
 
 
 def add_to(app: typer.Typer) -> None:

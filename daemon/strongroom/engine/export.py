@@ -57,6 +57,7 @@ def _run(header: RunRow) -> dict[str, Any]:  # Any: JSON
         "module": header.module,
         "backend": header.backend,
         "insecure": bool(header.insecure),
+        "assurance": header.assurance,
         "binary_sha256": header.binary_sha256,
         "create_time": _time(header.created_at),
         "start_time": _time(header.started_at),
