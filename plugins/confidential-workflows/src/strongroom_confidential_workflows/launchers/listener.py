@@ -120,9 +120,10 @@ class Listener:
                     process.wait(HANG_UP_GRACE_S)
                 if process.poll() is None:
                     process.kill()
-            _LOG.info("runner %d ended with status %d", process.pid, process.wait())
+                process.wait()
         finally:
             self._places.release()
+        _LOG.info("runner %d ended with status %d", process.pid, process.returncode)
 
 
 def _wait_for_either(process: "subprocess.Popen[bytes]", connection: socket.socket) -> None:
