@@ -8,7 +8,10 @@ from strongroom.crypto.box import seal_to
 from strongroom.crypto.signing import SigningKey
 from strongroom.plugin import Call
 from strongroom.plugin.messages import capabilities_pb2, strongroom_vault_pb2, vault_pb2
+from strongroom_vault.audit_log import read_audit
+from strongroom_vault.opening import open_vault
 from strongroom_vault.plugin import SimulatingVaultPlugin, VaultPlugin
+from strongroom_vault.settings import VaultSettings
 from tests.fakes.plugin_host import MemoryStore, memory_host
 
 ALICE = "d8da6bf26964af9d7eed9e03e53415d37aa96045"
@@ -17,14 +20,24 @@ BOB = "5aaeb6053f3e94c9b9a09f33669435e7ef1beaed"
 
 
 class Owner:
-    """Calls a started plugin as the host would. ``close`` lets another vault open the same files."""
+    """Calls a started plugin as the host would. ``close`` lets another vault open the same files.
 
-    def __init__(self, key_file, store=None, mode="dev", *, accepts_simulated=False, **config):
+    With a ``clock`` of a test it opens the vault without the plugin.
+    """
+
+    def __init__(self, key_file, store=None, mode="dev", *, accepts_simulated=False, clock=None, **config):
         self.store = store if store is not None else MemoryStore()
         self.key_file = key_file
         plugin = SimulatingVaultPlugin if accepts_simulated else VaultPlugin
         self.plugin = plugin(key_file=str(key_file), **config)
-        self.plugin.start(memory_host(store=self.store, mode=mode, name="vault"))
+        host = memory_host(store=self.store, mode=mode, name="vault")
+        if clock is None:
+            self.plugin.start(host)
+        else:
+            settings, place = VaultSettings.from_config(key_file=str(key_file), **config), "co-located"
+            self.plugin._vault = open_vault(
+                settings, host.log, mode=mode, place=place, accepts_simulated=accepts_simulated, clock=clock
+            )
         (self.capability,) = self.plugin.capabilities()
         self.public_key = self.call("vault.publicKey.get", vault_pb2.GetPublicKeyRequest()).public_key
 
@@ -63,6 +76,11 @@ class Owner:
         ids = [vault_pb2.SecretIdentifier(key=key, owner=owner) for key in keys]
         request = strongroom_vault_pb2.SecretStatusRequest(ids=ids)
         return list(self.call("vault.secrets.status", request, caller=caller).statuses)
+
+    def audit(self):
+        """The audit records, the oldest first."""
+        with self.vault.state.transaction() as database:
+            return read_audit(database)
 
     def put_manifest(self, *grants, owner=ALICE, serial=1, key=None):
         """Put a manifest in force, signed by the development key of the vault's home unless another is given."""

@@ -124,10 +124,11 @@ class Runner:
             kind=found.kind, media_type=found.media_type, body=found.body, endorsements=found.endorsements
         )
 
-    def asked(self, *, challenged=None, **changes):
-        """A release to ask for; ``changes`` are those of the runtime data."""
+    def asked(self, *, challenged=None, now_s=None, **changes):
+        """A release to ask for; ``changes`` are those of the runtime data, ``now_s`` when its evidence is made."""
         data = self.data(*(challenged or self.challenge()), **changes)
-        return Asked(data, self.evidence(data), prove_possession(data.encode(), self.key))
+        now = datetime.fromtimestamp(now_s, UTC) if now_s is not None else None
+        return Asked(data, self.evidence(data, now=now), prove_possession(data.encode(), self.key))
 
     def answer(self, asked, **stamped):
         """What the vault answers."""

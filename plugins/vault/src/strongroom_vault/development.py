@@ -34,7 +34,7 @@ from strongroom_vault.shelf import Shelf
 from strongroom_vault.state import State
 from strongroom_vault.verifiers import installed_pin
 
-__all__ = ["AUTHORITY_NAME", "OWNER_KEY_NAME", "POLICY_KEY_NAME", "make_test_home", "prepare", "signing_key"]
+__all__ = ["POLICY_KEY_NAME", "VAULT_PUBLIC_NAME", "make_test_home", "new_signing_key", "prepare", "write_public"]
 
 POLICY_KEY_NAME: Final = "vault-policy.key"
 OWNER_KEY_NAME: Final = "development-owner.key"
@@ -71,16 +71,16 @@ def make_test_home(settings: VaultSettings, *, now: datetime, epoch_floor: int =
     force last. Raises ``Misconfigured``."""
     home = settings.home
     key = load_key_file(settings.key_file, store=TEST_STORE)
-    _write(home / VAULT_PUBLIC_NAME, _hex(key.signing.public))
-    owner = signing_key(home / OWNER_KEY_NAME)
-    _write(home / DEVELOPMENT_OWNER_NAME, _hex(owner.public))
+    write_public(home / VAULT_PUBLIC_NAME, _hex(key.signing.public))
+    owner = _signing_key(home / OWNER_KEY_NAME)
+    write_public(home / DEVELOPMENT_OWNER_NAME, _hex(owner.public))
     authority = _authority(home / AUTHORITY_NAME, now)
-    _write(home / AUTHORITY_CERTIFICATE_NAME, authority.certificate)
+    write_public(home / AUTHORITY_CERTIFICATE_NAME, authority.certificate)
     content = _current(settings.policy_file)
     if content is not None and not content.startswith(GENERATED.encode()):
         return
-    signer = signing_key(home / POLICY_KEY_NAME)
-    _write(settings.policy_public_key, _hex(signer.public))
+    signer = _signing_key(home / POLICY_KEY_NAME)
+    write_public(settings.policy_public_key, _hex(signer.public))
     wanted = TestPolicy(
         pin=installed_pin(),
         measurement=measurement_of(program_files(RUNNER_PACKAGES)).hex(),
@@ -89,7 +89,7 @@ def make_test_home(settings: VaultSettings, *, now: datetime, epoch_floor: int =
     )
     epoch = _PolicyFile(settings.policy_file, signer, epoch_floor).renew(wanted.text)
     for path in settings.enclave_config_files[:1]:
-        _write(path, EnclaveConfig(vault_public_key=key.signing.public, policy_epoch=epoch).encode())
+        write_public(path, EnclaveConfig(vault_public_key=key.signing.public, policy_epoch=epoch).encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +108,8 @@ class _PolicyFile:
         epoch = max(found.epoch if found is not None else 0, self.epoch_floor) + 1
         content = text_of(epoch).encode()
         signature = sign_policy(content, self.signer)
-        _write(self.path, content)
-        _write(self.path.with_name(self.path.name + ".sig"), signature)
+        write_public(self.path, content)
+        write_public(self.path.with_name(self.path.name + ".sig"), signature)
         return epoch
 
     def _found(self) -> Policy | None:
@@ -124,14 +124,19 @@ class _PolicyFile:
         return found if found.epoch >= self.epoch_floor else None
 
 
-def signing_key(path: Path) -> SigningKey:
-    """The key in ``path``, which is made if it is not there. Raises ``Misconfigured``."""
-    if not path.exists():
-        try:
-            SigningKey.generate().save(path)
-        except OSError as error:
-            raise _not_written(path, error) from error
-    return SigningKey.load(path)
+def new_signing_key(path: Path) -> SigningKey:
+    """A fresh key, in a new file. Raises ``Misconfigured``."""
+    key = SigningKey.generate()
+    try:
+        key.save(path)
+    except OSError as error:
+        raise _not_written(path, error) from error
+    return key
+
+
+def _signing_key(path: Path) -> SigningKey:
+    """The key in ``path``, which is made if it is not there."""
+    return SigningKey.load(path) if path.exists() else new_signing_key(path)
 
 
 def _authority(path: Path, now: datetime) -> DevelopmentAuthority:
@@ -150,8 +155,8 @@ def _current(path: Path) -> bytes | None:
         return None
 
 
-def _write(path: Path, content: bytes) -> None:
-    """Replace a public file in one step, unless it is so already."""
+def write_public(path: Path, content: bytes) -> None:
+    """Replace a public file in one step, unless it is so already. Raises ``Misconfigured``."""
     try:
         if path.exists() and path.read_bytes() == content:
             return
