@@ -1,6 +1,8 @@
 """The main job from end to end: a daemon in a temporary directory, one plain and one confidential workflow, both run.
 
 The daemon is a process of its own, started and stopped as an operator would, and everything goes through its socket.
+The receipt of the confidential run is checked when the daemon is gone: once as it is, and once under a policy for
+production, which must refuse it, because what made it was a simulation.
 """
 
 import json
@@ -16,6 +18,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
+from strongroom.attest.evidence import INSECURE
 from strongroom.errors import Unavailable
 
 __all__ = ["run_demo"]
@@ -28,6 +31,9 @@ EXPECTED: Final = {
     "confidential": {"greeting": "hello, strongroom", "api_key": f"present, {len(SECRET)} bytes"},
 }
 JSON_KEYS: Final = {"local": ("result", "backend"), "confidential": ("result", "backend", "binary_sha256")}
+FENCE_LINE: Final = INSECURE.encode() + b"\n"
+REFUSED: Final = 1
+"""What `receipt verify` ends with for a receipt that a policy does not take."""
 PAYLOAD: Final = '{"who": "strongroom"}'
 ATTRIBUTES: Final = '{"confidential": true, "vault_don_secrets": [{"key": "API_KEY"}]}'
 
@@ -38,7 +44,7 @@ class _Client:
 
     environment: dict[str, str]
 
-    def __call__(self, *arguments: str, stdin: bytes = b"") -> dict[str, Any]:  # Any: one JSON document
+    def __call__(self, *arguments: str, stdin: bytes = b"", code: int = 0) -> dict[str, Any]:  # Any: one JSON document
         done = subprocess.run(
             [*_program(), *arguments, "--json", "--quiet"],
             env=self.environment,
@@ -47,8 +53,9 @@ class _Client:
             timeout=CALL_TIMEOUT_S,
             check=False,
         )
-        sys.stderr.buffer.write(done.stderr)
-        if done.returncode != 0:
+        # What is said of every simulation is said once, where the demo shows it.
+        sys.stderr.buffer.write(b"".join(line for line in done.stderr.splitlines(True) if line != FENCE_LINE))
+        if done.returncode != code:
             raise Unavailable(
                 "SR-APP-005",
                 f"strongroom {arguments[0]} {arguments[1]} ended with exit code {done.returncode}",
@@ -80,13 +87,37 @@ def _demo(state: Path, *, as_json: bool) -> int:
     )
     try:
         _wait_until_ready(daemon)
-        results = _results(_Client(environment))
+        client = _Client(environment)
+        results = _results(client)
+        receipt = state / "run.receipt"
+        client("receipt", "export", results["confidential"]["run_id"], "--output", str(receipt))
     finally:
         daemon.send_signal(signal.SIGTERM)
         stopped = daemon.wait(START_TIMEOUT_S)
+    checked = _checked(client, receipt)
     right = all(results[name]["result"] == EXPECTED[name] for name in EXPECTED) and stopped == 0
-    _show(results, right=right, stopped=stopped, as_json=as_json)
+    right = right and checked["holds"] and checked["assurance"] == "none" and not checked["production"]["ok"]
+    _show(results, checked, right=right, stopped=stopped, as_json=as_json)
     return 0 if right else 1
+
+
+def _checked(strongroom: _Client, receipt: Path) -> dict[str, Any]:  # Any: JSON values
+    """What the receipt says by itself, and why a policy for production refuses it. No daemon is asked."""
+    alone = strongroom("receipt", "verify", str(receipt))
+    samples = files("strongroom.app") / "samples"
+    policy = ("--policy", str(samples / "production.toml"), "--policy-key", str(samples / "production.pub"))
+    judged = strongroom("receipt", "verify", str(receipt), *policy, code=REFUSED)
+    reasons = [
+        f"{each['code']} {each['id']}: got {each['got']}, wanted {each['wanted']}"
+        for each in judged["failed"]
+        if each["code"]
+    ]
+    return {
+        "holds": alone["holds"],
+        "assurance": alone["assurance"],
+        "insecure": alone["insecure"],
+        "production": {"ok": judged["ok"], "reasons": reasons},
+    }
 
 
 def _wait_until_ready(daemon: "subprocess.Popen[bytes]") -> None:
@@ -114,10 +145,17 @@ def _results(strongroom: _Client) -> dict[str, dict[str, Any]]:  # Any: JSON val
     return results
 
 
-def _show(results: dict[str, dict[str, Any]], *, right: bool, stopped: int, as_json: bool) -> None:  # Any: as above
+def _show(
+    results: dict[str, dict[str, Any]],  # Any: as above
+    checked: dict[str, Any],
+    *,
+    right: bool,
+    stopped: int,
+    as_json: bool,
+) -> None:
     if as_json:
         shown = {place: {key: results[place][key] for key in keys} for place, keys in JSON_KEYS.items()}
-        print(json.dumps({"schema": "strongroom.demo/v1", **shown}))
+        print(json.dumps({"schema": "strongroom.demo/v1", **shown, "receipt": checked}))
         return
     for place, run in results.items():
         print(f"{place} workflow")
@@ -127,6 +165,13 @@ def _show(results: dict[str, dict[str, Any]], *, right: bool, stopped: int, as_j
         print(f"  binary   sha256:{run['binary_sha256']}")
         print(f"  run      {run['run_id']}")
     print(f"the daemon stopped with exit code {stopped}")
+    print("receipt of the confidential run, checked without a daemon")
+    print(f"  {'holds' if checked['holds'] else 'DOES NOT HOLD'}    assurance {checked['assurance']}")
+    print(f"  under a production policy: exit code {REFUSED}, refused")
+    for reason in checked["production"]["reasons"]:
+        print(f"    {reason}")
+    if checked["insecure"]:
+        print(INSECURE)
     print("both results are right" if right else "WRONG: the results are not the expected ones")
 
 

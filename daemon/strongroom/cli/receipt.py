@@ -2,13 +2,12 @@
 
 import base64
 import sys
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
+from strongroom.cli import receipt_verify
 from strongroom.cli.caller import Caller
 from strongroom.cli.channel import connect
 from strongroom.cli.exits import Exit
@@ -65,5 +64,4 @@ def export(caller: Caller, run: Run, output: _Output = None) -> None:
     note_fence(caller, answer.run)
 
 
-if find_spec("strongroom.cli.receipt_verify") is not None:
-    import_module("strongroom.cli.receipt_verify").add_to(app)
+receipt_verify.add_to(app)

@@ -1,0 +1,1 @@
+../../../../examples/policies/production.toml.sig
