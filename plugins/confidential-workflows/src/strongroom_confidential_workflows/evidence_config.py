@@ -51,8 +51,10 @@ class EvidenceConfig:
 
         Runners that are not started here (``is_local`` false) bring what their evidence is made of.
         """
-        if not isinstance(untrusted, Mapping) or (unknown := sorted(map(str, untrusted.keys() - _KEYS))):
-            raise ValueError(f"evidence: {'unknown keys ' + ', '.join(unknown) if untrusted else 'it must be a map'}")
+        if not isinstance(untrusted, Mapping):
+            raise ValueError("evidence must be a map")
+        if unknown := sorted(map(str, untrusted.keys() - _KEYS)):
+            raise ValueError(f"evidence: unknown keys {', '.join(unknown)}")
         kind = untrusted.get("kind")
         if kind not in KINDS:
             raise ValueError(f"evidence.kind must say what this machine's evidence is: one of {', '.join(KINDS)}")

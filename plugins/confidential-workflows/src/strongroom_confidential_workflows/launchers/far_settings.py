@@ -56,10 +56,7 @@ def _settings(untrusted: Mapping[str, Any]) -> FarSettings:  # Any: whatever TOM
     runners_max = untrusted.get("runners_max", RUNNERS_MAX_DEFAULT)
     if type(runners_max) is not int or not 1 <= runners_max <= EXECUTIONS_MAX:
         raise ValueError(f"runners_max must be a whole number in 1..{EXECUTIONS_MAX}")
-    section = untrusted.get("evidence", {})
-    if not isinstance(section, Mapping):
-        raise ValueError("evidence must be a table")
-    evidence = EvidenceConfig.from_config(section)
+    evidence = EvidenceConfig.from_config(untrusted.get("evidence", {}))
     runners = RunnerSettings(evidence=evidence, enclave_config_file=Path(file))
     return FarSettings(runners=runners, launcher=launcher, runners_max=runners_max)
 
