@@ -59,7 +59,6 @@ class ReleasingVault:
         directory.mkdir(parents=True, exist_ok=True)
         self.authority.save(self.authority_file)
         self.config_file.write_bytes(self.enclave_config.encode())
-        self.measurement = measurement_of(program_files(RUNNER_PACKAGES))
         self.epoch = EPOCH
         self.accepts_simulated = True
         self.store = {}
@@ -69,6 +68,11 @@ class ReleasingVault:
         self.released = []
         self.refusals = []
         self.asked = []
+
+    @property
+    def measurement(self):
+        """That of the runners of this checkout, as it is now."""
+        return measurement_of(program_files(RUNNER_PACKAGES))
 
     def config(self):
         """The part of the plugin's configuration that names these files."""

@@ -48,8 +48,8 @@ def test_a_runner_that_dies_in_the_middle_gives_a_reason(host):
     assert error.message == "the enclave runner died: it was killed by signal 9"
 
 
-def test_one_execution_too_many_waits_for_a_slot_and_is_refused_at_its_deadline(owner):
-    host = EnclaveHost(owner=owner, executions_max=1)
+def test_one_execution_too_many_waits_for_a_slot_and_is_refused_at_its_deadline(vault):
+    host = EnclaveHost(vault=vault, executions_max=1)
     inside, leave = threading.Event(), threading.Event()
 
     def waits(call):
@@ -73,8 +73,8 @@ def test_one_execution_too_many_waits_for_a_slot_and_is_refused_at_its_deadline(
     assert results[0].value.string_value == "xx"
 
 
-def test_stopping_the_plugin_ends_its_executions(owner):
-    host = EnclaveHost(owner=owner, spare_runners=1)
+def test_stopping_the_plugin_ends_its_executions(vault):
+    host = EnclaveHost(vault=vault, spare_runners=1)
     inside, leave = threading.Event(), threading.Event()
 
     def waits(call):

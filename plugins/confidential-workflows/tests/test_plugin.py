@@ -7,9 +7,11 @@ import pytest
 from google.protobuf import empty_pb2
 
 from strongroom.plugin import CapabilityError
-from strongroom.plugin.messages import backend_pb2, confidential_workflow_pb2, enclave_pb2
+from strongroom.plugin.messages import backend_pb2, confidential_workflow_pb2
 from strongroom_confidential_workflows.capability import _response
+from strongroom_confidential_workflows.messages import Finished
 from strongroom_confidential_workflows.plugin import ConfidentialWorkflowsPlugin
+from strongroom_confidential_workflows.providers.choice import KINDS
 from tests.fakes.enclave_host import EnclaveHost
 
 
@@ -22,10 +24,15 @@ def test_what_is_asked_beside_execute(host):
     assert "no-new-privs" in report.protections
 
 
-def test_the_start_warns_that_no_hardware_protects(owner, caplog):
-    EnclaveHost(owner=owner).close()
+def test_the_start_warns_that_no_hardware_protects(vault, caplog):
+    EnclaveHost(vault=vault).close()
     (warning,) = [r for r in caplog.records if r.levelno == logging.WARNING and "insecure-software" in r.getMessage()]
-    assert "no hardware protects" in warning.getMessage()
+    assert "INSECURE SIMULATION: no protection from the host operator" in warning.getMessage()
+
+
+KIND = f"evidence.kind must say what this machine's evidence is: one of {', '.join(KINDS)}"
+CONFIG_FILE = "enclave_config_file must be the file that the operator of the vault gave out for runners"
+AUTHORITY = "evidence.authority_key_file belongs to kind insecure-software of runners that are started here"
 
 
 @pytest.mark.parametrize(
@@ -38,6 +45,25 @@ def test_the_start_warns_that_no_hardware_protects(owner, caplog):
         ({"https_hosts": ["Example.com"]}, "https_hosts: 'Example.com' is not a lower-case host name, or name:port"),
         ({"https_hosts": ["https://a"]}, "https_hosts: 'https://a' is not a lower-case host name, or name:port"),
         ({"file_directories": ["var"]}, "file_directories: 'var' is not an absolute path"),
+        ({"evidence": {}}, KIND),
+        (
+            {"evidence": {"kind": "sgx"}},
+            KIND,
+        ),
+        ({"evidence": []}, "evidence: it must be a map"),
+        ({"evidence": {"kind": "nitro", "skip": 1}}, "evidence: unknown keys skip"),
+        ({"evidence": {"kind": "nitro", "device": 1}}, "evidence.device must be the name of a file"),
+        ({"evidence": {"kind": "tpm2", "pcrs": [24]}}, "evidence.pcrs must be a list of numbers in 0..23"),
+        ({"evidence": {"kind": "tpm2", "pcrs": [True]}}, "evidence.pcrs must be a list of numbers in 0..23"),
+        ({"evidence": {"kind": "nitro", "endorsements": "x"}}, "evidence.endorsements must be a list of texts"),
+        ({"evidence": {"kind": "nitro", "regions": ["a b"]}}, "evidence.regions must be at most 64 names of regions"),
+        ({"evidence": {"kind": "insecure-software"}}, AUTHORITY),
+        ({"evidence": {"kind": "nitro", "authority_key_file": "x"}}, AUTHORITY),
+        (
+            {"evidence": {"kind": "nitro"}},
+            CONFIG_FILE,
+        ),
+        ({"launcher": "qemu"}, "launcher must be one of process, bubblewrap, external"),
     ],
     ids=lambda value: "" if isinstance(value, dict) else value,
 )
@@ -50,20 +76,20 @@ def test_a_wrong_config_is_refused_with_its_reason(config, reason):
     ("finished", "error"),
     [
         (
-            enclave_pb2.Finished(outcome=enclave_pb2.OUTCOME_RESULT, result=b"\xff\xff"),
+            Finished(outcome="result", result=b"\xff\xff"),
             ("System", "Internal", "the enclave runner broke its contract: its result is not an ExecutionResult"),
         ),
         (
-            enclave_pb2.Finished(outcome=enclave_pb2.OUTCOME_RESULT, result=b"\x12\x00" * 3_000_000),
+            Finished(outcome="result", result=b"\x12\x00" * 3_000_000),
             ("System", "Internal", "the enclave runner broke its contract: its result is not an ExecutionResult"),
         ),
-        (enclave_pb2.Finished(), ("System", "Internal", "no reason was given")),
+        (Finished(outcome="host_fault"), ("System", "Internal", "no reason was given")),
         (
-            enclave_pb2.Finished(outcome=enclave_pb2.OUTCOME_REFUSED, error="e" * 9_000, error_code="x:y"),
+            Finished(outcome="refused", error="e" * 9_000, code="x:y"),
             ("User", "FailedPrecondition", "e" * 2_000),
         ),
         (
-            enclave_pb2.Finished(outcome=enclave_pb2.OUTCOME_HOST_FAULT, error="gone", error_code="DataLoss"),
+            Finished(outcome="host_fault", error="gone", code="DataLoss"),
             ("System", "DataLoss", "gone"),
         ),
     ],

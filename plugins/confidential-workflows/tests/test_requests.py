@@ -14,7 +14,7 @@ METADATA = capabilities_pb2.RequestMetadata(workflow_owner=ALICE, workflow_id=WO
 
 
 def checked(request, metadata=METADATA):
-    return ConfidentialExecution.from_wire(request, metadata=metadata)
+    return ConfidentialExecution.from_wire(request, metadata=metadata, tees=())
 
 
 def refusal(request, metadata=METADATA):
@@ -88,9 +88,9 @@ def test_an_execution_id_is_empty_during_subscribe_whatever_was_sent():
             "execution.execute_request: 5242881 bytes is more than 5242880",
         ),
         (
-            request_for(DIGEST, triggered(), workflow_id="w" * 257),
+            request_for(DIGEST, triggered(), workflow_id="w" * 129),
             "LimitExceeded",
-            "execution.workflow_id: 257 bytes is more than 256",
+            "execution.workflow_id: 129 bytes is more than 128",
         ),
         (
             request_for(DIGEST, triggered(), workflow_id="00" * 32),
@@ -118,9 +118,9 @@ def test_an_execution_id_is_empty_during_subscribe_whatever_was_sent():
             "vault_don_secrets[1].key is missing",
         ),
         (
-            request_for(DIGEST, triggered(), secrets=[("A", "n" * 257)]),
+            request_for(DIGEST, triggered(), secrets=[("A", "n" * 129)]),
             "LimitExceeded",
-            "vault_don_secrets[0].namespace: 257 bytes is more than 256",
+            "vault_don_secrets[0].namespace: 129 bytes is more than 128",
         ),
         (
             request_for(DIGEST, triggered(), requirements=sdk_pb2.Requirements(tee=sdk_pb2.Tee())),
