@@ -1,0 +1,70 @@
+"""A host whose vault runs apart from it: the owner seals to that vault, and the host only passes on."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.live_daemon import LiveDaemon
+from tests.fakes.vault_service import VaultService
+
+HELLO = Path(__file__).resolve().parents[2] / "examples" / "hello" / "hello.wasm"
+NAMED = '{"vault_don_secrets": [{"key": "API_KEY"}]}'
+CANARY = b"s3cret-canary"
+
+
+@pytest.fixture
+def service(tmp_path):
+    (tmp_path / "vault").mkdir()
+    made = VaultService(tmp_path / "vault")
+    yield made.start()
+    made.end()
+
+
+@pytest.fixture
+def daemon(service, state, tmp_path):
+    manifest = {
+        "version": 1,
+        "plugins": [
+            {
+                "name": "vault",
+                "command": ["python", "-m", "strongroom_vault"],
+                "provides": ["vault@1.0.0"],
+                "config": {"remote": service.section()},
+            }
+        ],
+    }
+    (tmp_path / "plugins.yaml").write_text(json.dumps(manifest))
+    made = LiveDaemon(state, options=("--plugins-file", str(tmp_path / "plugins.yaml")))
+    yield made.start()
+    made.stop()
+
+
+def test_an_owner_uses_a_vault_that_the_host_only_reaches(daemon, service):
+    key = str(service.home / "vault.pub")
+    identity = daemon("vault", "identity", "--vault-key", key, "--json")
+    assert identity.json["vault"] == "separate", identity.err
+    stored = daemon("secret", "set", "API_KEY", "--vault-key", key, stdin=CANARY)
+    assert stored.code == 0, stored.err
+    assert "test vault: stored with --test-only" in stored.err
+    checked = daemon("secret", "check", "API_KEY", "--json")
+    assert checked.json["secrets"][0]["version"] == 1
+
+    assert daemon("workflow", "register", str(HELLO), "--name", "hello", "--attributes", NAMED).code == 0
+    ran = daemon("run", "execute", "hello", "--payload", '{"who": "x"}')
+    assert ran.code == 0, ran.err
+
+    owner_key = str(service.home / "development-owner.key")
+    granted = daemon("vault", "manifest", "grant", "hello", "--owner-key", owner_key, "--vault-key", key, "--yes")
+    assert granted.code == 0, granted.err
+    assert "+ readable: main/API_KEY by workflow" in granted.err
+    shown = daemon("vault", "manifest", "show", "--json").json
+    assert [each["key"] for each in shown["grants"][0]["secrets"]] == ["API_KEY"]
+
+    assert service.end() == 0
+    down = daemon("secret", "list")
+    assert down.code == 1
+    assert f"the vault at {service.address}" in down.err
+    assert "see that `strongroom vault serve` runs there" in down.err
+    service.start()
+    assert CANARY.decode() not in "".join(daemon.log) + service.said
