@@ -17,7 +17,7 @@ from typing import Any, Final
 from strongroom.attest.enclave_config import ENCLAVE_CONFIG_BYTES_MAX, decode_enclave_config
 from strongroom.attest.evidence import EvidenceLimits
 from strongroom.attest.software import KIND as SOFTWARE
-from strongroom.errors import EvidenceRejected, Misconfigured, Unavailable
+from strongroom.plugin import EvidenceRejected, Misconfigured, Unavailable
 from strongroom_confidential_workflows.messages import Configure
 from strongroom_confidential_workflows.providers.choice import KINDS
 from strongroom_confidential_workflows.software_identity import NO_IDENTITY, IdentityIssuer, IssuedIdentity

@@ -8,8 +8,8 @@ import hashlib
 from typing import Final
 
 from strongroom.attest.manifest import ManifestGrant, read_manifest
-from strongroom.errors import CapabilityError, EvidenceRejected
 from strongroom.guest.ids import owner_checksum
+from strongroom.plugin import CapabilityError, EvidenceRejected
 from strongroom.plugin.messages import strongroom_vault_pb2, vault_pb2
 from strongroom_confidential_workflows.limits import SECRETS_NAMED_MAX, SECRETS_PER_VAULT_CALL
 from strongroom_confidential_workflows.request import DEFAULT_NAMESPACE, ConfidentialExecution, NamedSecret, refused

@@ -10,12 +10,11 @@ import threading
 from google.protobuf import any_pb2
 from google.protobuf.message import DecodeError
 
-from strongroom.errors import CapabilityError, EvidenceRejected, StrongroomError
 from strongroom.guest.ids import owner_checksum
 from strongroom.modules.quotas import QuotaLimits, Quotas
 from strongroom.modules.restrictions import Ledger
 from strongroom.modules.vault_reads import check_vault_read, is_vault
-from strongroom.plugin import Registry
+from strongroom.plugin import CapabilityError, EvidenceRejected, Registry, StrongroomError
 from strongroom.plugin.error_text import error_of, format_error
 from strongroom.plugin.messages import capabilities_pb2, sdk_pb2
 from strongroom_confidential_workflows.guest_calls import CALLS_CLOSED, refusal_of

@@ -8,7 +8,7 @@ import contextlib
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from strongroom.errors import CapabilityError, EvidenceRejected, LimitExceeded
+from strongroom.plugin import CapabilityError, EvidenceRejected, LimitExceeded
 from strongroom.plugin.messages import sdk_pb2
 from strongroom_confidential_workflows.cancellation import Cancellation
 from strongroom_confidential_workflows.launchers.runner import Runner

@@ -12,7 +12,7 @@ from strongroom.attest.codes import SIGNATURE
 from strongroom.attest.evidence import check_size
 from strongroom.attest.fields import Fields
 from strongroom.crypto.signing import SigningKey, is_signed
-from strongroom.errors import EvidenceRejected
+from strongroom.plugin import EvidenceRejected
 from strongroom_confidential_workflows.limits import CALL_BYTES_MAX
 
 __all__ = ["GuestCall", "open_call", "sign_call"]

@@ -13,9 +13,8 @@ from google.protobuf.message import DecodeError, Message
 
 from strongroom.attest.codes import BACKEND_UNAVAILABLE
 from strongroom.attest.runtime_data import RuntimeData, decode_runtime_data
-from strongroom.errors import CapabilityError, EvidenceRejected, StrongroomError
 from strongroom.modules.restrictions import Ledger
-from strongroom.plugin import Registry
+from strongroom.plugin import CapabilityError, EvidenceRejected, Registry, StrongroomError
 from strongroom.plugin.error_text import error_of
 from strongroom.plugin.messages import capabilities_pb2, sdk_pb2, strongroom_vault_pb2
 from strongroom_confidential_workflows.limits import (

@@ -20,7 +20,7 @@ from strongroom.attest.release import Envelope, Opened, Signed, open_challenge, 
 from strongroom.attest.runtime_data import ChallengeRef, Execution, RuntimeData, prove_possession
 from strongroom.crypto import hpke
 from strongroom.crypto.signing import SigningKey
-from strongroom.errors import CapabilityError, EvidenceRejected, LimitExceeded
+from strongroom.plugin import CapabilityError, EvidenceRejected, LimitExceeded
 from strongroom_confidential_workflows.enclave.setup import RunnerSetup
 from strongroom_confidential_workflows.limits import SECRETS_BYTES_MAX
 from strongroom_confidential_workflows.messages import ChallengeAnswer, ChallengeCall, ReleaseAnswer, ReleaseCall

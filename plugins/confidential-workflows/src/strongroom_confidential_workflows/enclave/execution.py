@@ -15,7 +15,15 @@ from typing import Final, Protocol
 from google.protobuf.message import DecodeError
 
 from strongroom.attest.codes import NOT_AUTHORISED
-from strongroom.errors import (
+from strongroom.guest.binary import decode_upload
+from strongroom.guest.execution_helper import ExecutionHelper
+from strongroom.guest.ids import owner_checksum, workflow_id
+from strongroom.guest.limits import GuestLimits
+from strongroom.modules.decisions import Decisions
+from strongroom.modules.quotas import QuotaLimits, Quotas
+from strongroom.modules.restricted import RestrictedHelper
+from strongroom.modules.restrictions import Ledger
+from strongroom.plugin import (
     Cancelled,
     CapabilityError,
     EvidenceRejected,
@@ -25,14 +33,6 @@ from strongroom.errors import (
     StrongroomError,
     TimedOut,
 )
-from strongroom.guest.binary import decode_upload
-from strongroom.guest.execution_helper import ExecutionHelper
-from strongroom.guest.ids import owner_checksum, workflow_id
-from strongroom.guest.limits import GuestLimits
-from strongroom.modules.decisions import Decisions
-from strongroom.modules.quotas import QuotaLimits, Quotas
-from strongroom.modules.restricted import RestrictedHelper
-from strongroom.modules.restrictions import Ledger
 from strongroom.plugin.messages import capabilities_pb2, confidential_workflow_pb2, sdk_pb2
 from strongroom_confidential_workflows.enclave.attesting import Attested, attest
 from strongroom_confidential_workflows.enclave.call_book import CallBook

@@ -8,9 +8,9 @@ from typing import Final
 from google.protobuf.message import DecodeError
 
 from strongroom.attest.enclave_config import EnclaveConfig
-from strongroom.errors import Cancelled, TimedOut
 from strongroom.guest.ids import owner_checksum
 from strongroom.modules.vault_reads import NOT_FOUND, not_listed
+from strongroom.plugin import Cancelled, TimedOut
 from strongroom.plugin.messages import sdk_pb2
 from strongroom_confidential_workflows.enclave.call_book import CallBook
 from strongroom_confidential_workflows.enclave.link import Link

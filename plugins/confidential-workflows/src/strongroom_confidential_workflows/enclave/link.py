@@ -12,8 +12,8 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, Final, TypeVar
 
-from strongroom.errors import Cancelled, EvidenceRejected, LimitExceeded, TimedOut
 from strongroom.guest.frames import Frames
+from strongroom.plugin import Cancelled, EvidenceRejected, LimitExceeded, TimedOut
 from strongroom_confidential_workflows.messages import (
     BinaryChunk,
     Cancel,

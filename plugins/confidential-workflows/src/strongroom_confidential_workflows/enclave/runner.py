@@ -15,10 +15,10 @@ from typing import Final
 
 from strongroom.attest.evidence import malformed
 from strongroom.crypto.first_use import use_once
-from strongroom.errors import StrongroomError
 from strongroom.guest import sandbox
 from strongroom.guest.frames import Frames
 from strongroom.guest.runner.guest_run import run_guest
+from strongroom.plugin import StrongroomError
 from strongroom_confidential_workflows.enclave.execution import execute
 from strongroom_confidential_workflows.enclave.link import Link
 from strongroom_confidential_workflows.enclave.setup import open_setup
