@@ -158,7 +158,7 @@ def test_a_report_names_the_launcher_before_what_the_runner_says(launch, rig):
 def test_a_launcher_says_from_whom_it_protects(launch, caplog):
     with caplog.at_level(logging.INFO):
         launch()
-    assert "launcher process protects against bugs, co-tenants and accidental leaks; not against the root user" in (
+    assert "launcher process protects against bugs, neighbours on the machine and accidental leaks; not against the root user" in (
         caplog.text
     )
 
