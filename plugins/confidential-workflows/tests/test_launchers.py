@@ -15,6 +15,7 @@ from strongroom_confidential_workflows.launcher import Launcher
 from strongroom_confidential_workflows.launchers import bubblewrap
 from strongroom_confidential_workflows.launchers.choice import LAUNCHERS, check_launcher, open_starter
 from strongroom_confidential_workflows.launchers.process import ProcessStarter, runner_command
+from strongroom_confidential_workflows.launchers.runner import STATEMENT
 from strongroom_confidential_workflows.messages import encode
 from strongroom_confidential_workflows.runner_process import RunnerProcess
 from tests.fakes.runner_modes import needs_bubblewrap
@@ -158,9 +159,8 @@ def test_a_report_names_the_launcher_before_what_the_runner_says(launch, rig):
 def test_a_launcher_says_from_whom_it_protects(launch, caplog):
     with caplog.at_level(logging.INFO):
         launch()
-    assert "launcher process protects against bugs, neighbours on the machine and accidental leaks; not against the root user" in (
-        caplog.text
-    )
+    assert f"launcher process {STATEMENT}" in caplog.text
+    assert STATEMENT.endswith("not against the root user of the host")
 
 
 def test_a_runner_gets_no_environment_and_nothing_secret_in_its_arguments(launch):

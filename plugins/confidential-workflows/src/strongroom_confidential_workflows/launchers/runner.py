@@ -12,7 +12,9 @@ __all__ = ["STALL_S", "STATEMENT", "Runner", "Starter", "is_hung_up", "receive_r
 
 STALL_S: Final = 10.0
 """A thread of a sound runner does nothing but read; one that reads nothing for this long must not hold the plugin."""
-STATEMENT: Final = "protects against bugs, neighbours on the machine and accidental leaks; not against the root user of the host"
+STATEMENT: Final = (
+    "protects against bugs, neighbours on the machine and accidental leaks; not against the root user of the host"
+)
 
 
 class Runner(Protocol):
