@@ -12,7 +12,7 @@ from typing import Final, NoReturn
 
 import typer
 
-from strongroom.cli import completion, demo, dev, host, serve
+from strongroom.cli import completion, demo, dev, host, measure, serve
 from strongroom.cli.caller import ReaderGone
 from strongroom.cli.exits import Exit
 from strongroom.cli.failure import Failure, bad_data, of_error
@@ -50,7 +50,7 @@ strongroom registers WebAssembly workflows and runs them, in a local sandbox or 
 def build(nouns: Sequence[str]) -> typer.Typer:
     """The program with the commands of ``nouns``; other nouns are there by name only."""
     app = group(HELP)
-    for module in (dev, demo, serve, host, completion):
+    for module in (dev, demo, serve, host, measure, completion):
         module.add_to(app)
     for noun, help_text in NOUNS.items():
         part = importlib.import_module(f"strongroom.cli.{noun}").app if noun in nouns else group(help_text)

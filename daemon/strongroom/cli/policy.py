@@ -24,6 +24,7 @@ from strongroom.cli.policy_files import (
     signing_key,
     write_signature,
 )
+from strongroom.cli.policy_references import Comparison, compared
 from strongroom.cli.policy_remarks import remarks
 from strongroom.cli.verbs import a_path, group, verb
 
@@ -34,6 +35,19 @@ _Key = Annotated[str, typer.Option("--key", help="Public key that must have sign
 _Evidence = Annotated[
     Path | None,
     typer.Option("--evidence", help="File or folder of evidence to run it over.", metavar="DIR", parser=a_path),
+]
+_References = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--reference",
+        help="Reference value that the policy should accept. May be repeated.",
+        metavar="FILE",
+        parser=a_path,
+    ),
+]
+_ReferenceKey = Annotated[
+    str,
+    typer.Option("--reference-key", help="Public key that must have signed those; that of --key if not given."),
 ]
 _Old = Annotated[Path, typer.Argument(help="The policy in force.", metavar="OLD", parser=a_path)]
 _New = Annotated[Path, typer.Argument(help="The one that is to follow.", metavar="NEW", parser=a_path)]
@@ -51,15 +65,17 @@ def tried(
     policy: _Policy,
     key: _Key = "",
     evidence: _Evidence = None,
+    references: _References = None,
+    reference_key: _ReferenceKey = "",
     development_ca: Authority = None,
     enclave_configs: EnclaveConfigs = None,
     at: At = "",
 ) -> int | None:
     """Read a policy as a vault would, with its signature, and say what it accepts and what seems forgotten in it.
 
-    With --evidence every piece in that folder is verified and appraised; the exit code is 1 when one is refused. A
-    policy that does not hold ends with 78. Evidence that is bound to nothing counts as accepted here when nothing
-    speaks against it, though a vault would want it bound.
+    With --evidence every piece in that folder is verified and appraised, and with --reference it is seen whether the
+    policy accepts a release; the exit code is 1 when one is refused. A policy that does not hold ends with 78. Evidence
+    that is bound to nothing counts as accepted here when nothing speaks against it; a vault would want it bound.
     """
     found = read_policy(policy, key)
     said = remarks(found.policy)
@@ -71,23 +87,26 @@ def tried(
             judged(each, at=now, policy=found.policy, development_ca=anchor, enclave_configs=configs)
             for each in open_evidence(evidence, Wanted())
         ]
+    values = [compared(each, found.policy, reference_key or key) for each in references or ()]
     refused = [each for each in verdicts if _answer(each) == "refused"]
+    is_good = not refused and all(each.is_accepted for each in values)
     caller.emit(
         "policy-test",
         {
-            "ok": not refused,
+            "ok": is_good,
             "policy": policy_document(found),
+            "references": [each.document() for each in values],
             "accepts": _accepted(found.policy),
             "remarks": said,
             "at": rfc3339(now),
             "evidence": [{"answer": _answer(each), **document(each, found.policy)} for each in verdicts],
         },
-        _text(found, said, verdicts),
+        _text(found, said, values, verdicts),
     )
     found.note(caller)
     if verdicts:
         caller.note(f"{len(verdicts) - len(refused)} of {len(verdicts)} accepted, as of {rfc3339(now)}")
-    return Exit.RUN_FAILED if refused else None
+    return None if is_good else Exit.RUN_FAILED
 
 
 @verb(app, "diff", example="strongroom policy diff policy.toml next.toml", online=False)
@@ -164,7 +183,7 @@ def _accepted(policy: Policy) -> list[dict[str, Any]]:  # Any: JSON values
     ]
 
 
-def _text(found: OpenedPolicy, said: Sequence[str], verdicts: Sequence[Verdict]) -> str:
+def _text(found: OpenedPolicy, said: Sequence[str], values: Sequence[Comparison], verdicts: Sequence[Verdict]) -> str:
     policy = found.policy
     parts = [
         facts(
@@ -182,7 +201,13 @@ def _text(found: OpenedPolicy, said: Sequence[str], verdicts: Sequence[Verdict])
     if policy.entries:
         rows = [[each.kind, each.name, ", ".join(every.key for every in each.demands)] for each in policy.entries]
         parts.append(table(["KIND", "RELEASE", "DEMANDS"], rows))
-    parts += [f"remark: {each}" for each in said]
+    if said:
+        parts.append("\n".join(f"remark: {each}" for each in said))
+    if values:
+        rows = [
+            [each.file, each.value.build, "accepted" if each.is_accepted else "refused", each.why] for each in values
+        ]
+        parts.append(table(["REFERENCE", "BUILD", "ANSWER", "WHY"], rows))
     if verdicts:
         rows = []
         for each in verdicts:

@@ -16,7 +16,15 @@ from strongroom.cli.failure import bad_data
 from strongroom.crypto.key_files import read_private_file, write_private_file
 from strongroom.crypto.signing import SIGNATURE_BYTES, SigningKey
 
-__all__ = ["OpenedPolicy", "new_signing_key", "public_key", "read_policy", "signing_key", "write_signature"]
+__all__ = [
+    "OpenedPolicy",
+    "new_signing_key",
+    "public_key",
+    "read_policy",
+    "signature_of",
+    "signing_key",
+    "write_signature",
+]
 
 KEY_TEXT_BYTES_MAX: Final = 256
 _HEX: Final = re.compile(r"[0-9a-f]{64}")
@@ -46,13 +54,13 @@ def read_policy(path: Path, key: str) -> OpenedPolicy:
     raw = read_file("the policy", path, bytes_max=POLICY_BYTES_MAX)
     if not key:
         return OpenedPolicy(parse_policy(raw, file=path.name), is_signature_checked=False)
-    signature = _signature_of(path)
+    signature = signature_of(path)
     policy = open_policy(raw, signature, public=public_key("--policy-key", key), file=path.name)
     return OpenedPolicy(policy, is_signature_checked=True)
 
 
-def _signature_of(path: Path) -> bytes:
-    """What stands beside the policy. A file that is not there is no signature."""
+def signature_of(path: Path) -> bytes:
+    """The signature beside a file. One that is not there is empty, and so no signature."""
     beside = path.with_name(f"{path.name}.sig")
     return read_file("the signature", beside, bytes_max=KEY_TEXT_BYTES_MAX) if beside.exists() else b""
 

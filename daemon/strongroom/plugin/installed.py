@@ -3,7 +3,7 @@
 import hashlib
 import importlib.metadata
 import importlib.util
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,9 +53,22 @@ def program_files(packages: Iterable[str]) -> dict[str, bytes]:
         if spec is None or spec.origin is None or spec.submodule_search_locations is None:
             raise Misconfigured("SR-PLUG-091", f"package {package[:100]} is not installed", fix="install it")
         root = Path(spec.origin).parent
-        for path in root.rglob("*.py"):
+        for path in _sources(root, seen=frozenset()):
             files[f"{package}/{path.relative_to(root).as_posix()}"] = path.read_bytes()
     return files
+
+
+def _sources(folder: Path, *, seen: frozenset[Path]) -> Iterator[Path]:
+    """The ``.py`` files of a folder and below. Links are followed, since a wheel holds files where a checkout has them;
+    one that leads back to where it came from is not."""
+    real = folder.resolve()
+    if real in seen:
+        return
+    for path in sorted(folder.iterdir()):
+        if path.is_dir():
+            yield from _sources(path, seen=seen | {real})
+        elif path.suffix == ".py" and path.is_file():
+            yield path
 
 
 def _record(distribution: importlib.metadata.Distribution) -> bytes | None:
