@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from strongroom.attest.appraisal_report import AppraisalReport, ear_of
 from strongroom.attest.appraise import Expected, appraise
 from strongroom.attest.authorise import Grant, SecretRule, authorise
-from strongroom.attest.codes import STALE
+from strongroom.attest.codes import ALGORITHM, STALE
 from strongroom.attest.ear import make_ear
 from strongroom.attest.evidence import Claims, EvidenceLimits
 from strongroom.attest.release import Envelope, ReleasedSecret, Signed, seal_secrets, sign_envelope
@@ -151,7 +151,7 @@ def _sealed(asked: ReleaseAsked, release_id: bytes, released: list[ReleasedSecre
         return seal_secrets(asked.data, release_id, released)
     except InvalidInput as error:
         got, wanted = error.what, "a key that secrets can be sealed to"
-        raise EvidenceRejected(error.code, "runtime-data kem pub", got=got, wanted=wanted) from error
+        raise EvidenceRejected(ALGORITHM, "runtime-data kem pub", got=got, wanted=wanted) from error
 
 
 def _counts_of(claims: Claims) -> tuple[bytes | None, tuple[int, int] | None]:
