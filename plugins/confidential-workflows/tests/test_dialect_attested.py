@@ -15,6 +15,9 @@ from strongroom.attest.anchors import PINNED
 from strongroom.attest.evidence import INSECURE
 from strongroom.plugin import EvidenceRejected, Forbidden, InvalidInput, LimitExceeded
 from strongroom_confidential_workflows.dialect.attested import AttestedRequest, PcrSet, read_trusted_sets
+from strongroom_confidential_workflows.dialect.enclave_keys import EnclaveKeys
+from strongroom_confidential_workflows.dialect.hashes import public_key_response_hash
+from strongroom_confidential_workflows.dialect.messages import EnclaveConfig
 from tests.fakes.attestation_samples import SAMPLES, sample_cases
 from tests.fakes.dialect_values import ASKED, CALL
 from tests.fakes.pki_nitro import ANCHORS, ES384, FOREIGN, MODULE_ID, NOW, Signed, document, key, leaf, payload
@@ -43,6 +46,15 @@ def test_round_trip_with_the_identity_fields_surfaced():
     assert claims.facts["user_data"] == USER_DATA
     assert claims.facts["pcr8"] == b"\x09" * 48
     assert claims.facts["timestamp_ms"] == int(NOW.timestamp() * 1000)
+
+
+def test_a_host_checks_keys_of_an_enclave_by_their_hash():
+    config = EnclaveConfig(signers=(b"s" * 32,), master_public_key=b"mpk", t=1, f=0)
+    keys = EnclaveKeys().response(bytes(32), config, now_ns=1)
+    body = attested(user_data=public_key_response_hash(keys))
+    assert CHECK.check(body, public_key_response_hash(keys))
+    other = replace(keys, ttls_ns=(keys.ttls_ns[0] + 1,))
+    assert refusal(body, user_data=public_key_response_hash(other)).code == codes.BINDING
 
 
 def test_a_test_root_is_visibly_insecure_and_opens_nothing_in_production():

@@ -4,6 +4,7 @@ The production verifier of Nitro documents decides, under the anchors that it is
 documents, which nothing else accepts. Then the user data must be the hash of the parameters, and PCR0, 1 and 2 together
 one of the trusted sets.
 The dialect has no nonce, so only the clock makes a document fresh: the same request may come again within that time.
+A host checks the keys and answers of an enclave here as well, with the hashes of 10.1 as user data.
 Source: contracts/confidential.md 11 and 14; contracts/attestation.md 24.
 """
 

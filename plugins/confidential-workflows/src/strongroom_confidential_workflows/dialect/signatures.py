@@ -24,6 +24,7 @@ __all__ = [
     "check_signers",
     "is_signed_by",
     "sign",
+    "signer_of",
     "signers_of",
     "signing_payload",
     "too_few_signers",
@@ -73,14 +74,15 @@ def signers_of(
 ) -> frozenset[bytes]:
     """Which of ``signers`` made one of the signatures, none of which names its signer."""
     missing = list(dict.fromkeys(signers))
-    found: set[bytes] = set()
     for signature in dict.fromkeys(untrusted_signatures):
-        for signer in missing:
-            if is_signed_by(signer, domain, message, signature):
-                found.add(signer)
-                missing.remove(signer)
-                break
-    return frozenset(found)
+        if (signer := signer_of(domain, message, signature, missing)) is not None:
+            missing.remove(signer)
+    return frozenset(signers) - frozenset(missing)
+
+
+def signer_of(domain: str, message: bytes, untrusted_signature: bytes, signers: Sequence[bytes]) -> bytes | None:
+    """Which of ``signers`` made that signature."""
+    return next((each for each in signers if is_signed_by(each, domain, message, untrusted_signature)), None)
 
 
 def check_signers(found: frozenset[bytes], *, f: int) -> None:
