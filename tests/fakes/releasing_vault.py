@@ -115,7 +115,7 @@ class ReleasingVault:
             return answers[call.method](call)
         except EvidenceRejected as error:
             self.refusals.append(error.code)
-            raise CapabilityError("Public", "User", "PermissionDenied", f"{error.code} {error}") from error
+            raise CapabilityError("Public", "User", "PermissionDenied", f"{error.code}: {error}") from error
 
     def challenge(self, call):
         """A nonce; ``attempt`` grows with every release."""

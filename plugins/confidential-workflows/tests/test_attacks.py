@@ -126,7 +126,7 @@ def test_every_other_refusal_is_final(vault):
     vault.accepts_simulated = False
     code, text = refusal(vault)
     assert code == "PermissionDenied"
-    assert text.startswith("SR-ATTEST-026 evidence refused at release insecure kind")
+    assert text.startswith("SR-ATTEST-026: evidence refused at release insecure kind")
     assert "--insecure-accept-simulated-tee" in text
     assert vault.asked == ["vault.release.challenge", "vault.release.release"]
 

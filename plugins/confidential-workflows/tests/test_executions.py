@@ -74,7 +74,7 @@ def test_subscribe_runs_in_the_enclave_and_a_missing_secret_is_the_guests_to_jud
 def test_a_missing_secret_fails_a_run_and_is_named_with_what_to_do(host, hello, secret, name):
     error = host.refusal(request_for(hello, triggered(), secrets=[secret]))
     assert (error.visibility, error.origin, error.name) == ("Public", "User", "PermissionDenied")
-    assert error.message.startswith("SR-ATTEST-030 evidence refused at manifest secret")
+    assert error.message.startswith("SR-ATTEST-030: evidence refused at manifest secret")
     assert f"a grant of {name} to this workflow, and the secret in the vault" in error.message
     assert "`strongroom secret set`" in error.message
 

@@ -85,10 +85,10 @@ def fails(name, text):
 
 
 def test_the_vaults_refusal_is_passed_on_as_it_is(scripted):
-    registry = vault(fails("PermissionDenied", "SR-ATTEST-021 evidence refused at measurement"))
+    registry = vault(fails("PermissionDenied", "SR-ATTEST-021: evidence refused at measurement"))
     answer = answered(scripted, challenge(), ChallengeAnswer, registry=registry)
     assert (answer.error_origin, answer.error_name) == ("User", "PermissionDenied")
-    assert answer.error == "SR-ATTEST-021 evidence refused at measurement"
+    assert answer.error == "SR-ATTEST-021: evidence refused at measurement"
 
 
 @pytest.mark.parametrize(
