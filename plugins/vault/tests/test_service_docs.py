@@ -16,7 +16,11 @@ PAGE = (Path(__file__).resolve().parents[3] / "docs" / "vault.md").read_text()
 
 
 def block(kind, beginning=""):
-    (found,) = (text for text in re.findall(rf"^```{kind}\n(.*?)^```", PAGE, re.M | re.S) if text.startswith(beginning))
+    (found,) = (
+        text
+        for text in re.findall(rf"^```{kind}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+        if text.startswith(beginning)
+    )
     return found
 
 
