@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 
 from strongroom.attest.evidence import Claims
+from strongroom.attest.receipt import RELAY
 from strongroom.crypto.signing import SigningKey
 from strongroom.plugin import Forbidden, InvalidInput, LimitExceeded, NotFound, StrongroomError
 from strongroom_confidential_workflows.dialect.go_json import Members, parse, written
@@ -56,7 +57,7 @@ __all__ = [
     "RequestCheck",
 ]
 
-PROTOCOL: Final = "relay"
+PROTOCOL: Final = RELAY
 SECRETS_GET: Final = "confidential.secrets.get"
 CAPABILITY_EXECUTE: Final = "confidential.capability.execute"
 INVALID_PARAMS: Final = -32602
