@@ -21,6 +21,7 @@ TD_DEBUG_BITS: Final = 0xFF
 """Bit 0 is DEBUG; 1 to 7 are reserved for the same group."""
 TD_SEPT_VE_DISABLE: Final = 1 << 28
 TD_ATTRIBUTES_BYTES: Final = 8
+MR_BYTES: Final = 48
 SGX_INIT: Final = 1
 SGX_DEBUG: Final = 2
 SGX_ATTRIBUTES_BYTES: Final = 16
@@ -42,7 +43,7 @@ def check_tdx(facts: Facts, found: Findings) -> None:
     service_td = facts.get("mr_service_td", "nothing was said of it")
     found.check(
         "tdx/8 service TD",
-        service_td is None or (isinstance(service_td, bytes) and not any(service_td)),
+        service_td is None or (isinstance(service_td, bytes) and service_td == bytes(MR_BYTES)),
         element=CONFIGURATION,
         code=PRIVILEGE,
         got=shown(service_td),
