@@ -32,7 +32,7 @@ from strongroom.pb.strongroom.v1 import (
     status_pb2 as host_status_pb2,
 )
 from strongroom.pb.values.v1 import values_pb2
-from tests.fakes.daemon_runs import Streams, limits, listed
+from tests.fakes.daemon_runs import Streams, limits, listed, page
 from tests.fakes.daemon_vault import OWNER, Capabilities, VaultState
 
 
@@ -84,12 +84,6 @@ class FakeDaemon(VaultState):
             if name in {record.workflow_id, record.name}:
                 return record
         raise KeyError(name)
-
-
-def _page(items: list[Any], token: str, size: int) -> tuple[list[Any], str]:
-    start = int(token or 0)
-    end = start + (size or 50)
-    return items[start:end], str(end) if end < len(items) else ""
 
 
 class _Workflows(workflow_pb2_grpc.WorkflowServiceServicer):
@@ -149,7 +143,7 @@ class _Workflows(workflow_pb2_grpc.WorkflowServiceServicer):
 
     def List(self, request, context):
         self.daemon.hear(request, context)
-        found, token = _page(list(self.daemon.workflows.values()), request.page_token, request.page_size)
+        found, token = page(list(self.daemon.workflows.values()), request.page_token, request.page_size)
         return workflow_pb2.WorkflowServiceListResponse(workflows=found, next_page_token=token)
 
     def Pause(self, request, context):
@@ -230,13 +224,13 @@ class _Runs(Streams):
     def List(self, request, context):
         self.daemon.hear(request, context)
         matching = listed(self.daemon.runs.values(), request)
-        found, token = _page(matching, request.page_token, request.page_size)
+        found, token = page(matching, request.page_token, request.page_size)
         return run_pb2.RunServiceListResponse(runs=found, next_page_token=token)
 
     def ListEvents(self, request, context):
         self.daemon.hear(request, context)
         events = [event for event in self.daemon.events if event.index >= request.from_index]
-        found, token = _page(events, request.page_token, request.page_size)
+        found, token = page(events, request.page_token, request.page_size)
         return run_pb2.ListEventsResponse(events=found, next_page_token=token)
 
     def Cancel(self, request, context):

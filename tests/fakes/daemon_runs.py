@@ -77,3 +77,10 @@ def limits():
             workflow_pb2.Limit(name="limits.log_lines_max", value=1_000, reason="Lines that a guest may log."),
         ]
     )
+
+
+def page(items, token, size):
+    """One page of ``items``, and the token of the next."""
+    start = int(token or 0)
+    end = start + (size or 50)
+    return items[start:end], str(end) if end < len(items) else ""
