@@ -38,13 +38,9 @@ class Owner:
             self.plugin._vault = open_vault(
                 settings, host.log, mode=mode, place=place, accepts_simulated=accepts_simulated, clock=clock
             )
+        self.vault = self.plugin._vault
         (self.capability,) = self.plugin.capabilities()
         self.public_key = self.call("vault.publicKey.get", vault_pb2.GetPublicKeyRequest()).public_key
-
-    @property
-    def vault(self):
-        """The open vault behind the plugin."""
-        return self.plugin._vault
 
     def close(self):
         self.plugin.stop()
