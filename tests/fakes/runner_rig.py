@@ -45,6 +45,7 @@ class RunnerRig:
         self.key = SigningKey.generate()
         self.values = dict(values or {})
         self.heard = []
+        self.refusal = ""
         self.config_file = folder / "enclave-config.cbor"
         self.config_file.write_bytes(EnclaveConfig(vault_public_key=self.key.public, policy_epoch=1).encode())
         self.authority_file = folder / "development-ca.key"
@@ -55,13 +56,16 @@ class RunnerRig:
             evidence=EvidenceConfig.from_config(self.evidence), enclave_config_file=self.config_file, wait_s=0.0
         )
 
-    def start(self, runner, guest="hello"):
-        """Hand it one execution of the guest of this name, which asks for every value."""
-        binary = wasm(guest)
+    def start(self, runner, guest="hello", *, timeout_ms=60_000, stored=None):
+        """Hand it one execution of the guest of this name, which asks for every value.
+
+        ``stored`` are the bytes to hand over instead of the guest's.
+        """
+        binary = wasm(guest) if stored is None else stored
         start = Start(
             request=self._request(binary).SerializeToString(),
             owner=ALICE,
-            timeout_ms=60_000,
+            timeout_ms=timeout_ms,
             execution_id=EXECUTION,
             binary_bytes=len(binary),
         )
@@ -100,6 +104,8 @@ class RunnerRig:
     def answer(self, message):
         """What a vault says, and a capability that does not work."""
         if isinstance(message, ChallengeCall):
+            if self.refusal:
+                return ChallengeAnswer(error_origin="User", error_name="PermissionDenied", error=self.refusal)
             return self.challenge(message)
         if isinstance(message, ReleaseCall):
             return self.release(message)

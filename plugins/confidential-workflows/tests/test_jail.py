@@ -9,11 +9,15 @@ import os
 import signal
 from pathlib import Path
 
+import brotli
 import pytest
 
+from strongroom.attest.measurement import RUNNER_PACKAGES, measurement_of
+from strongroom.plugin.installed import program_files
 from strongroom_confidential_workflows.messages import CapabilityCall
 from tests.fakes.runner_modes import started
 from tests.fakes.runner_rig import RunnerRig
+from tests.guests.build import wasm
 
 CANARY = b"canary-7f3d9b52e1-in-plain-text"
 NEVER_IMPORTED = {"grpc", "pluggy", "sqlalchemy", "alembic", "pydantic", "yaml", "typer", "asyncio", "http", "pip"}
@@ -96,12 +100,31 @@ def test_it_imports_a_closed_set_of_modules(inside):
     assert "strongroom_confidential_workflows.plugin" not in inside["modules"]
 
 
-@pytest.mark.parametrize("guest", ["hello", "secrets", "async-calls", "logging", "time"])
+NOTHING_LATE = {"imported": [], "events": []}
+
+
+@pytest.mark.parametrize("guest", ["hello", "secrets", "async-calls", "logging", "time", "trap", "errors"])
 def test_an_execution_imports_and_opens_nothing_after_it_was_sealed(start, rig, guest):
     runner, _ = start("late")
     rig.start(runner, guest)
-    said = json.loads(rig.until(runner).error)
-    assert said == {"imported": [], "events": []}
+    assert json.loads(rig.until(runner).error) == NOTHING_LATE
+
+
+@pytest.mark.parametrize("how", ["refused", "out of time", "no program", "compressed"])
+def test_an_execution_that_goes_another_way_imports_and_opens_nothing_either(start, rig, how):
+    runner, _ = start("late")
+    rig.refusal = "SR-ATTEST-027 no" if how == "refused" else ""
+    stored = {"no program": b"no program", "compressed": brotli.compress(wasm("hello"))}.get(how)
+    outcomes = {"refused": "refused", "out of time": "timed_out", "no program": "refused", "compressed": "result"}
+    rig.start(runner, "loop", stored=stored, timeout_ms=700 if how == "out of time" else 60_000)
+    finished = rig.until(runner)
+    assert finished.outcome == outcomes[how]
+    assert json.loads(finished.error) == NOTHING_LATE
+
+
+def test_what_it_measures_of_itself_is_what_is_installed(start):
+    _, ready = start()
+    assert ready.measurement == measurement_of(program_files(RUNNER_PACKAGES))
 
 
 def test_an_execution_gives_its_secret_to_its_guest(start, rig):

@@ -8,6 +8,7 @@ memory that it inherited; a message that configures it breaks the link then.
 """
 
 import os
+import signal
 import socket
 import sys
 from collections.abc import Sequence
@@ -37,6 +38,7 @@ def main(descriptors: Sequence[str]) -> None:
     ``descriptors`` are the numbers of the link's socket and, for a runner that its link does not configure, of memory
     with its configuration.
     """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to whoever started it, who ends it in order
     link = Link(Frames(socket.socket(fileno=int(descriptors[0])), frame_bytes_max=FRAME_BYTES_MAX))
     try:
         setup = open_setup(_inherited(int(descriptors[1])) if len(descriptors) > 1 else link.configure())

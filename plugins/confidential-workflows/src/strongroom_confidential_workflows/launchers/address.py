@@ -19,8 +19,14 @@ PORT_MAX: Final = 65_535
 BACKLOG: Final = 8
 _TCP: Final = re.compile(r"(\[[0-9a-fA-F:.]{2,45}\]|[A-Za-z0-9._-]{1,253}):([0-9]{1,5})")
 _VSOCK: Final = re.compile(r"([0-9]{1,10}):([0-9]{1,10})")
-_KEEPALIVE: Final = ((socket.TCP_KEEPIDLE, 15), (socket.TCP_KEEPINTVL, 5), (socket.TCP_KEEPCNT, 3))
-"""A machine that vanished is noticed within half a minute, in seconds and probes."""
+_KEEPALIVE: Final = (
+    (socket.TCP_KEEPIDLE, 15),
+    (socket.TCP_KEEPINTVL, 5),
+    (socket.TCP_KEEPCNT, 3),
+    (socket.TCP_USER_TIMEOUT, 30_000),
+)
+"""A machine that vanished is noticed within half a minute, whether something is on its way to it or not. In seconds,
+seconds, probes, and milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,7 +105,10 @@ def _runtime_paths() -> Iterator[Path]:
     for package in RUNNER_PACKAGES:
         spec = find_spec(package)
         if spec is not None and spec.origin is not None:
-            yield Path(spec.origin).parent
+            root = Path(spec.origin).parent
+            yield root
+            # In a checkout a part of a package is a link out of it, and is measured with the rest.
+            yield from (part.resolve() for part in root.iterdir() if part.is_symlink())
 
 
 def _links(program: Path) -> Iterator[Path]:
