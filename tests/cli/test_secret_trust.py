@@ -195,6 +195,15 @@ def test_an_owner_is_sealed_in_one_spelling(host, owner):
     assert store("--owner", owner).code == 0
 
 
+@pytest.mark.parametrize("words", [("x" * 129,), ("K", "--namespace", "x" * 129)], ids=["key", "namespace"])
+def test_a_name_that_is_too_long_is_refused_before_anything_is_stored(host, words):
+    ended = strongroom("secret", "set", *words, stdin=b"v")
+    assert ended.code == 65
+    assert "SR-CLI-128" in ended.err
+    assert "found 129 bytes" in ended.err
+    assert not host.secrets
+
+
 def test_an_owner_that_is_none_is_refused(host):
     assert store("--owner", "alice").code == 65
     assert not host.secrets

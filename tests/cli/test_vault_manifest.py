@@ -72,7 +72,7 @@ def test_a_grant_names_workflow_binary_config_and_the_secrets_of_its_attributes(
     assert only.workflow_id == registered
     assert only.binary_sha256 == hashlib.sha256(wasm.read_bytes()).digest()
     assert only.config_sha256 == hashlib.sha256(b"some config").digest()
-    assert only.secrets == {("main", "API_KEY"): "local", ("team", "K"): "local"}
+    assert only.secrets == {("main", "API_KEY"): "none", ("team", "K"): "none"}
     assert f"+ readable: main/API_KEY by workflow {registered}" in ended.err
     assert ended.document["serial"] == 1
 

@@ -12,6 +12,7 @@ from strongroom.cli.caller import Caller
 from strongroom.cli.exits import Exit
 from strongroom.cli.failure import bad_data
 from strongroom.crypto.box import seal_to
+from strongroom.errors import EvidenceRejected
 
 __all__ = ["VALUE_BYTES_MAX", "Assurance", "Terms", "sealed", "sealed_plain", "terms_in"]
 
@@ -53,7 +54,7 @@ def terms_in(identity: VaultIdentity, asked: Assurance | None, *, test_only: boo
 
 
 def sealed(plain: bytes, identity: VaultIdentity, terms: Terms, *, owner: str, namespace: str, key: str) -> str:
-    """The value with its terms, sealed to the vault, in hex. Raises ``EvidenceRejected`` for too long a name."""
+    """The value with its terms, sealed to the vault, in hex. Raises ``Failure`` for a name that cannot be one."""
     entry = SecretEntry(
         owner=owner,
         namespace=namespace,
@@ -62,7 +63,16 @@ def sealed(plain: bytes, identity: VaultIdentity, terms: Terms, *, owner: str, n
         min_assurance=terms.min_assurance,
         is_test_only=terms.is_test_only,
     )
-    return seal_to(identity.box_public_key.hex(), entry.encode(bytes_max=VALUE_BYTES_MAX)).hex()
+    try:
+        encoded = entry.encode(bytes_max=VALUE_BYTES_MAX)
+    except EvidenceRejected as error:
+        raise bad_data(
+            "SR-CLI-128",
+            "this cannot be the name of a secret",
+            why=f"{error.check.removeprefix('secret ')}: {error.why}",
+            fix="the vault takes at most 64 bytes for a key and for a namespace",
+        ) from None
+    return seal_to(identity.box_public_key.hex(), encoded).hex()
 
 
 def sealed_plain(caller: Caller, plain: bytes, public_hex: str, asked: Assurance | None, *, test_only: bool) -> str:

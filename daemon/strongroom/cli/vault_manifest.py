@@ -11,12 +11,13 @@ from typing import Annotated
 import typer
 
 from strongroom.attest.manifest import MANIFEST_BYTES_MAX, Manifest, read_manifest, sign_manifest
+from strongroom.attest.vault_identity import TEST_STORE
 from strongroom.cli.caller import Caller, read_file
 from strongroom.cli.channel import Host, connect
 from strongroom.cli.grants_file import changes, manifest_document, parse_grants
 from strongroom.cli.new_file import new_file
 from strongroom.cli.policy_files import signing_key
-from strongroom.cli.secret_seal import Assurance, terms_in
+from strongroom.cli.secret_seal import Assurance
 from strongroom.cli.vault_calls import LacksMethod, call_vault, full_owner
 from strongroom.cli.vault_grants import Wish, fetch, grant_of, in_force, no_manifests, with_grant, without_workflow
 from strongroom.cli.vault_trust import VaultKey, trusted_vault
@@ -109,7 +110,7 @@ def grant(
     ] = None,
     min_assurance: Annotated[
         Assurance | None,
-        typer.Option("--min-assurance", help="Least class at which it may read them; as for `secret set`."),
+        typer.Option("--min-assurance", help="Least class at which it may read them; hardware, in a test vault none."),
     ] = None,
     binary: Annotated[
         Path | None,
@@ -132,7 +133,8 @@ def grant(
         if vault is None:
             # It does not say who it is, so it is none of ours, which alone keep manifests.
             fetch(host, full)
-        least = terms_in(vault.identity, min_assurance, test_only=False).min_assurance if vault else Assurance.HARDWARE
+        usual = Assurance.NONE if vault and vault.identity.store == TEST_STORE else Assurance.HARDWARE
+        least = (min_assurance or usual).value
         old = in_force(host, full, key)
         new = with_grant(old, grant_of(caller, host, full, wish, least), full)
         _publish(caller, host, old, new, partial(sign_manifest, new, key), yes=yes, dry_run=dry_run)
