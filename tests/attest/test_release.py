@@ -223,6 +223,14 @@ def test_a_plaintext_that_is_wrong_is_refused(value, code):
     assert code_of(opened, sealed_as(value))[0] == code
 
 
+def test_an_envelope_that_agrees_with_itself_about_other_secrets_is_refused():
+    more = [*ROWS, ["main", "B", 1, b"x"]]
+    body = cbor.decode("test", sealed_as({"secrets": more}).body) | {"secrets": [each[:3] for each in more]}
+    encoded = cbor.canonical(body)
+    message = Signed(encoded, VAULT_KEY.sign("vault/envelope", encoded))
+    assert code_of(opened, message) == ("SR-ATTEST-015", "release secrets")
+
+
 def test_a_refusal_repeats_no_value_of_a_secret():
     with pytest.raises(EvidenceRejected) as caught:
         opened(sealed_as({"secrets": [["main", "API_KEY", "s3cr3t-v3rsion", b"s3cr3t"], "s3cr3t"]}))

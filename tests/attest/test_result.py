@@ -119,6 +119,14 @@ def test_a_truth_value_is_no_label_of_a_header():
     assert code_of(forged)[0] == "SR-ATTEST-001"
 
 
+@pytest.mark.parametrize("header", [[], [1, -8], "x", b"x", 1, None], ids=repr)
+def test_a_header_that_is_no_map_is_refused(header):
+    protected = cbor.canonical(header)
+    body = cbor.canonical(["Signature1", protected, b"", cbor.canonical(payload())])
+    forged = b"\xd2" + cbor.canonical([protected, {}, cbor.canonical(payload()), EXECUTION_KEY.sign_raw(body)])
+    assert code_of(forged) == ("SR-ATTEST-005", "result header")
+
+
 def test_a_result_by_another_key_or_for_another_key_is_refused():
     stranger = SigningKey.from_raw(b"\x07" * 32)
     assert code_of(signed(payload(), key=stranger)) == ("SR-ATTEST-006", "result signature")
