@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from strongroom.attest.receipt import decode_receipt
 from tests.fakes.live_daemon import LiveDaemon
 from tests.fakes.vault_service import VaultService
 
 HELLO = Path(__file__).resolve().parents[2] / "examples" / "hello" / "hello.wasm"
+CONFIDENTIAL = '{"confidential": true, "vault_don_secrets": [{"key": "API_KEY"}]}'
 NAMED = '{"vault_don_secrets": [{"key": "API_KEY"}]}'
 CANARY = b"s3cret-canary"
 
@@ -31,7 +33,21 @@ def daemon(service, state, tmp_path):
                 "command": ["python", "-m", "strongroom_vault"],
                 "provides": ["vault@1.0.0"],
                 "config": {"remote": service.section()},
-            }
+            },
+            {
+                "name": "confidential-workflows",
+                "command": ["python", "-m", "strongroom_confidential_workflows"],
+                "provides": ["confidential-workflows@1.0.0-alpha"],
+                "dialect": "both",
+                "config": {
+                    # What the operator of the vault hands out to the runners of a host.
+                    "evidence": {
+                        "kind": "insecure-software",
+                        "authority_key_file": str(service.home / "development-ca.key"),
+                    },
+                    "enclave_config_file": str(service.home / "enclave-config.cbor"),
+                },
+            },
         ],
     }
     (tmp_path / "plugins.yaml").write_text(json.dumps(manifest))
@@ -67,4 +83,29 @@ def test_an_owner_uses_a_vault_that_the_host_only_reaches(daemon, service):
     assert f"the vault at {service.address}" in down.err
     assert "see that `strongroom vault serve` runs there" in down.err
     service.start()
+    assert CANARY.decode() not in "".join(daemon.log) + service.said
+
+
+def test_an_enclave_gets_its_secrets_from_a_vault_that_the_host_only_reaches(daemon, service):
+    key = "--vault-key", str(service.home / "vault.pub")
+    assert daemon("secret", "set", "API_KEY", *key, "--min-assurance", "none", stdin=CANARY).code == 0
+    words = ("--name", "hello", "--attributes", CONFIDENTIAL)
+    assert daemon("workflow", "register", str(HELLO), *words).code == 0
+    refused = daemon("run", "execute", "hello", "--payload", '{"who": "x"}')
+    assert refused.code == 1
+    assert "SR-ATTEST-030" in refused.out, "nobody granted it anything"
+
+    owner_key = "--owner-key", str(service.home / "development-owner.key")
+    binary = "--binary", str(HELLO)
+    granted = daemon("vault", "manifest", "grant", "hello", *owner_key, *key, *binary, "--yes")
+    assert granted.code == 0, granted.err
+    ran = daemon("run", "execute", "hello", "--payload", '{"who": "x"}', "--json")
+    assert ran.code == 0, ran.out + ran.err
+    assert ran.json["result"] == {"greeting": "hello, x", "api_key": f"present, {len(CANARY)} bytes"}
+    assert ran.json["module"] == "confidential"
+    receipt = daemon.state / "hello.receipt"
+    assert daemon("receipt", "export", ran.json["run_id"], "--output", str(receipt)).code == 0
+    assert decode_receipt(receipt.read_bytes()).vault == "separate"
+    assert service.end() == 0
+    assert "(2 since the start)" in service.said, "the subscription and the run"
     assert CANARY.decode() not in "".join(daemon.log) + service.said
