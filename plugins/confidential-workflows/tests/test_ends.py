@@ -5,6 +5,7 @@ import signal
 import threading
 
 import pytest
+from google.protobuf import empty_pb2
 
 from strongroom.plugin import CapabilityError
 from strongroom.plugin.messages import backend_pb2, basic_action_pb2
@@ -71,6 +72,28 @@ def test_one_execution_too_many_waits_for_a_slot_and_is_refused_at_its_deadline(
     assert (error.origin, error.name) == ("System", "ResourceExhausted")
     assert "executions_max" in error.message
     assert results[0].value.string_value == "xx"
+
+
+@pytest.mark.parametrize("secrets", [["API_KEY"], []], ids=["with secrets", "without"])
+def test_a_machine_without_the_device_of_its_kind_runs_nothing_and_names_the_device(vault, tmp_path, secrets):
+    device = str(tmp_path / "tpmrm0")
+    host = EnclaveHost(vault=vault, evidence={"kind": "tpm2", "device": device, "pcrs": [0]})
+    error = host.refusal(request_for(host.artifacts.add(wasm("hello")), triggered(), secrets=secrets))
+    with pytest.raises(CapabilityError, match="SR-ATTEST-035"):
+        host.call("Backend", empty_pb2.Empty())
+    host.close()
+    assert (error.origin, error.name) == ("System", "Unavailable")
+    assert error.message.startswith("SR-ATTEST-035 the confidential backend is away (CONFIDENTIAL_BACKEND_UNAVAILABLE)")
+    assert device in error.message
+    assert not [method for method in vault.asked if "release" in method]
+
+
+def test_a_runner_of_another_kind_than_the_configured_one_gets_no_execution(host, vault, hello):
+    host.plugin._service._kind = "nitro"
+    error = host.refusal(request_for(hello, triggered()))
+    assert (error.origin, error.name) == ("System", "Unavailable")
+    assert "its runners make evidence of kind 'insecure-software', not nitro" in error.message
+    assert host.plugin._launcher._living == set()
 
 
 def test_stopping_the_plugin_ends_its_executions(vault):
