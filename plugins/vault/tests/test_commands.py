@@ -1,0 +1,119 @@
+"""What an operator does from a command line makes a vault that starts, and never overwrites anything."""
+
+import subprocess
+import sys
+
+import pytest
+
+from strongroom.attest.policy import PRODUCTION, open_policy, parse_policy
+from strongroom.crypto.signing import SigningKey
+from strongroom_vault.policy_text import production_template
+from strongroom_vault.verifiers import installed_pin, installed_verifiers
+from tests.fakes.vault_owner import Owner
+from tests.fakes.vault_runner import Runner
+
+
+def run(*arguments):
+    command = [sys.executable, "-m", "strongroom_vault", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_a_production_home_is_made_edited_signed_and_served(tmp_path):
+    home = tmp_path / "deep" / "home"
+    made = run("init", home)
+    assert (made.returncode, made.stderr) == (0, "")
+    assert home.stat().st_mode & 0o777 == 0o700
+    assert "back up vault.key" in made.stdout
+    unsigned = run("init-key", tmp_path / "k"), home / "vault-policy.toml"
+    assert unsigned[0].returncode == 0
+    command = next(line for line in made.stdout.splitlines() if "sign-policy" in line).partition("then: ")[2]
+    signed = run(*command.split()[3:])
+    public = (home / "vault-policy.pub").read_text().strip()
+    assert signed.stdout == f"wrote {home / 'vault-policy.toml.sig'}: production, epoch 1, signed by {public}\n"
+    vault = Owner(home / "vault.key", mode="serve")
+    assert vault.vault.policy.profile == PRODUCTION
+    assert bytes.fromhex((home / "vault.pub").read_text()) == vault.vault.public_key
+    vault.close()
+
+
+def test_a_home_for_tests_is_ready(tmp_path):
+    made = run("init", tmp_path / "home", "--test")
+    assert (made.returncode, made.stderr) == (0, "")
+    assert "accepts simulations" in made.stdout
+    vault = Owner(tmp_path / "home" / "vault.key", mode="serve", accepts_simulated=True)
+    assert Runner(vault).release() == {}
+    vault.close()
+
+
+@pytest.mark.parametrize("name", ["vault.key", "vault.pub", "vault-policy.key", "vault-policy.toml", "vault.db"])
+@pytest.mark.parametrize("flags", [[], ["--test"]], ids=["production", "tests"])
+def test_nothing_is_overwritten(tmp_path, name, flags):
+    (tmp_path / name).write_text("mine")
+    told = run("init", tmp_path, *flags)
+    assert (told.returncode, told.stdout) == (73, "")
+    assert "it exists" in told.stderr
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [(name, "mine")]
+
+
+def test_a_home_in_the_place_of_a_file_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    told = run("init", tmp_path / "file")
+    assert (told.returncode, "cannot be used" in told.stderr) == (73, True)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda home: (home / "vault-policy.toml").write_text("epoch = 1"), "makes the policy invalid"),
+        (lambda home: (home / "vault-policy.toml").unlink(), "there is no such file"),
+        (lambda home: (home / "vault-policy.key").unlink(), "there is no such file"),
+        (lambda home: (home / "vault-policy.key").write_text("no key"), "holds no signing key"),
+        (lambda home: (home / "vault-policy.key").chmod(0o644), "others can read it"),
+    ],
+    ids=["no policy", "no file", "no key file", "no key", "a key for all"],
+)
+def test_what_cannot_be_signed_is_not(tmp_path, spoil, reason):
+    run("init", tmp_path / "home")
+    spoil(tmp_path / "home")
+    told = run("sign-policy", tmp_path / "home" / "vault-policy.toml", "--key", tmp_path / "home" / "vault-policy.key")
+    assert told.returncode == 73
+    assert reason in told.stderr
+    assert not (tmp_path / "home" / "vault-policy.toml.sig").exists()
+
+
+@pytest.mark.parametrize(
+    "command", ["init", "sign-policy F", "audit", "audit verify", "init D --force", "unknown", "--insecure"], ids=str
+)
+def test_a_wrong_command_shows_the_usage_and_does_nothing(command):
+    told = run(*command.split())
+    assert (told.returncode, told.stdout) == (64, "")
+    assert told.stderr.startswith("usage: python -m strongroom_vault")
+
+
+def test_the_template_accepts_nothing_and_each_line_of_its_comments_can_be_used():
+    pin = installed_pin()
+    text = production_template(pin)
+    policy = parse_policy(text.encode(), file="policy")
+    assert (policy.profile, policy.entries, policy.verifiers) == ("production", (), (pin,))
+    filled = text.replace("<96 hex digits>", "ab" * 48)
+    body = [line.removeprefix("# ") for line in filled.split("# Runners", 1)[1].splitlines()]
+    entries = "\n".join(body[body.index("[[accept.nitro]]") :]).replace("#\n", "\n")
+    policy = parse_policy((text + entries).encode(), file="policy")
+    assert [each.kind for each in policy.entries] == ["nitro", "sev-snp"]
+
+
+def test_a_signed_policy_opens_with_the_public_key_that_was_made(tmp_path):
+    run("init", tmp_path / "home")
+    path = tmp_path / "home" / "vault-policy.toml"
+    run("sign-policy", path, "--key", tmp_path / "home" / "vault-policy.key")
+    key = SigningKey.load(tmp_path / "home" / "vault-policy.key")
+    assert open_policy(
+        path.read_bytes(), (tmp_path / "home" / "vault-policy.toml.sig").read_bytes(), public=key.public, file="p"
+    )
+
+
+def test_every_verifier_comes_from_strongroom_itself():
+    found = installed_verifiers()
+    assert {each.pin for each in found} == {installed_pin()}
+    needed = {"nitro", "sev-snp", "az-snp-vtpm", "tpm2", "insecure-swtpm", "insecure-software"}
+    assert needed <= {each.kind for each in found}
