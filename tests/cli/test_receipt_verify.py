@@ -209,10 +209,13 @@ def test_a_policy_of_another_key_ends_before_anything_is_said(capsys, tmp_path):
     assert (code, error["error"]["code"]) == (78, "SR-ATTEST-027")
 
 
-def test_the_noun_is_read_without_the_verifiers():
+@pytest.mark.parametrize("noun", ["attest", "measure", "policy", "receipt"])
+def test_a_command_is_read_without_verifiers_and_cryptography(noun):
+    # What a person waits for before the first line of help.
     program = (
-        "import sys, strongroom.cli.receipt, strongroom.cli.main;"
-        "print([m for m in sys.modules if m.startswith('strongroom.attest.')])"
+        f"import sys, strongroom.cli.{noun}, strongroom.cli.main;"
+        "heavy = ('strongroom.attest.', 'strongroom.crypto.', 'cryptography', 'cbor2');"
+        "print([m for m in sys.modules if m.startswith(heavy)])"
     )
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from strongroom.cli.at_time import At, time_of
+from strongroom.cli.attest_options import Authority, EnclaveConfigs, PolicyFile, PolicyKey
 from strongroom.cli.caller import Caller, read_file
 from strongroom.cli.exits import Exit
 from strongroom.cli.failure import bad_data
@@ -23,30 +24,11 @@ __all__ = ["add_to"]
 
 RESULT_BYTES_MAX: int = 16_000_000
 _Receipt = Annotated[Path, typer.Argument(help="The receipt.", metavar="FILE", parser=a_path)]
-_Policy = Annotated[
-    Path | None, typer.Option("--policy", help="Appraise it under this policy too.", metavar="FILE", parser=a_path)
-]
-_PolicyKey = Annotated[
-    str, typer.Option("--policy-key", help="Public key that must have signed the policy: a file, or 64 hex digits.")
-]
 _VaultKey = Annotated[
     str, typer.Option("--vault-key", help="Public key that the vault must have: a file, or 64 hex digits.")
 ]
 _Result = Annotated[
     Path | None, typer.Option("--result", help="The result itself, to compare.", metavar="FILE", parser=a_path)
-]
-_Authority = Annotated[
-    Path | None,
-    typer.Option("--development-ca", help="Certificate that a simulation must end in.", metavar="FILE", parser=a_path),
-]
-_Configs = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "--enclave-config",
-        help="Configuration of an enclave that is good, where the policy names none. May be repeated.",
-        metavar="FILE",
-        parser=a_path,
-    ),
 ]
 
 
@@ -66,11 +48,11 @@ class _Asked:
 def verify(
     caller: Caller,
     file: _Receipt,
-    policy: _Policy = None,
-    policy_key: _PolicyKey = "",
+    policy: PolicyFile = None,
+    policy_key: PolicyKey = "",
     vault_key: _VaultKey = "",
-    development_ca: _Authority = None,
-    enclave_configs: _Configs = None,
+    development_ca: Authority = None,
+    enclave_configs: EnclaveConfigs = None,
     result: _Result = None,
     at: At = "",
 ) -> int | None:
@@ -94,7 +76,7 @@ def verify(
 def _verified(caller: Caller, file: Path, asked: _Asked) -> int | None:
     # Here and not above: the noun is read for `receipt export` too, which needs none of it.
     from strongroom.cli import receipt_view
-    from strongroom.cli.attest import chosen_policy, policy_document
+    from strongroom.cli.attest_run import chosen_policy, policy_document
     from strongroom.cli.attest_verdict import development_anchor, enclave_digests
     from strongroom.cli.policy_files import public_key
     from strongroom.cli.receipt_findings import judged_receipt
