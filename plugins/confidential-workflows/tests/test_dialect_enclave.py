@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from strongroom.crypto.signing import SigningKey
 from strongroom.plugin import (
@@ -72,6 +74,29 @@ def test_a_memory_that_is_full_refuses_rather_than_forgets():
     assert memory.state(ONE) is RequestState.EXECUTED
     memory.release(OTHER)
     memory.admit(b"3" * 32, now_s=1)
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.sampled_from(["admit", "end", "release"]), st.integers(0, 50_000))))
+def test_whatever_happens_no_request_is_admitted_again_within_a_day_of_its_end(events):
+    memory, now_s, running, ended = RequestMemory(), 0, set(), {}
+    for number, event, wait_s in events:
+        now_s, request = now_s + wait_s, bytes([number]) * 32
+        if event == "admit":
+            may = request not in running and now_s - ended.get(request, -DAY_S) >= DAY_S
+            try:
+                memory.admit(request, now_s=now_s)
+            except Conflict:
+                assert not may
+            else:
+                assert may
+                running.add(request)
+        elif request in running:
+            running.remove(request)
+            if event == "end":
+                memory.end(request, now_s=now_s)
+                ended[request] = now_s
+            else:
+                memory.release(request)
 
 
 def test_the_memory_of_the_contract_is_a_day_and_half_a_million():
@@ -150,6 +175,14 @@ def test_a_later_vote_takes_the_place_of_the_earlier(votes):
     votes.take(vote(NODES[0]), now_s=0)
     votes.take(vote(NODES[0], replace(CONFIG, t=4)), now_s=1)
     assert not votes.take(vote(NODES[1]), now_s=2)
+
+
+def test_votes_from_before_a_change_do_not_count_after_it(votes):
+    kept = replace(CONFIG, t=4)
+    votes.take(vote(NODES[0], kept), now_s=0)
+    assert not votes.take(vote(NODES[1]), now_s=1)
+    assert votes.take(vote(NODES[2]), now_s=2)
+    assert not votes.take(vote(NODES[3], kept), now_s=3)
 
 
 def test_votes_of_others_and_of_other_domains_are_refused(votes):

@@ -1,6 +1,7 @@
 """JSON of the enclave protocol: names, arrays of numbers, base64, times; what is written is read, and nothing else."""
 
 import json
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -268,6 +269,19 @@ def test_text_is_escaped_as_the_network_does():
 @given(st.recursive(st.text(st.characters(codec="utf-8"), max_size=8) | st.integers(0, 9), st.lists))
 def test_what_is_written_is_read(value):
     assert parse("value", written(value)) == value
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(st.sampled_from(sorted(signed_request_form(SIGNED))), json_values)
+def test_a_member_of_any_value_is_read_or_refused_as_input(name, value):
+    with suppress(InvalidInput, LimitExceeded):
+        assert len(read_batch(changed(**{name: value}))) == 1
 
 
 @given(st.binary(max_size=40))

@@ -33,6 +33,8 @@ from tests.fakes.dialect_relay import (
 )
 from tests.fakes.dialect_values import ASKED, EXECUTION, A, B
 
+IN_ORG = replace(EXECUTION, org_id="org")
+
 
 def test_the_protocol_of_receipts_is_relay():
     assert PROTOCOL == "relay"
@@ -118,6 +120,10 @@ def test_a_vault_that_answers_for_other_secrets_is_not_believed():
         (asking(request=compute_request(other={"owner": "0x" + "22" * 20})), "the signed requests are about another"),
         (asking(request=compute_request(other={"workflow_id": "x"})), "the signed requests are about another"),
         (asking(request=compute_request(other={"execution_id": "x"})), "the signed requests are about another"),
+        (
+            asking(request=compute_request(other={"org_id": "x"}), execution=IN_ORG),
+            "the signed requests are about another",
+        ),
         (asking(request=compute_request(request_id=bytes(32))), "the signed requests are about another"),
         (asking(request=compute_request(public_data=b"\xff")), "publicData must be a serialized WorkflowExecution"),
         (asking(enclave_config=replace(CONFIG, t=3)), "the enclave's config is not one of the registry"),
@@ -174,6 +180,24 @@ def test_only_the_execution_that_is_registered_gets_anything(execution, message)
         assert code == -32603
         assert text.startswith(message)
     assert rig.vault.asked == rig.capabilities.asked == []
+
+
+def test_an_enclave_may_leave_its_organisation_out_and_not_name_another():
+    rig = Rig()
+    with rig.registered(execution=IN_ORG):
+        assert "result" in rig.ask(CAPABILITY_EXECUTE, calling())
+        assert "result" in rig.ask(CAPABILITY_EXECUTE, calling(execution=IN_ORG))
+        other = calling(execution=replace(EXECUTION, org_id="other"))
+        assert error_of(rig.ask(CAPABILITY_EXECUTE, other)) == (-32603, "the execution belongs to another owner")
+    assert [metadata.org_id for _, metadata in rig.capabilities.asked] == ["org", "org"]
+
+
+def test_a_call_of_an_enclave_that_believes_others_is_not_made():
+    rig = Rig()
+    with rig.registered():
+        code, text = error_of(rig.ask(CAPABILITY_EXECUTE, calling(enclave_config=replace(CONFIG, t=3))))
+    assert (code, text) == (-32603, "the enclave's config is not one of the registry: 1 are registered")
+    assert rig.capabilities.asked == []
 
 
 def test_an_execution_is_registered_once_and_not_without_bound():

@@ -4,6 +4,8 @@ import json
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from strongroom_confidential_workflows.dialect.relay import CAPABILITY_EXECUTE, SECRETS_GET
 from tests.fakes.dialect_relay import Rig, asking, attested, calling, error_of
@@ -66,6 +68,28 @@ def test_another_message_is_an_error_of_its_own(message, reason):
     code, text = error_of(json.loads(Rig().relay.answer(message)))
     assert code == -32603
     assert text.startswith(reason)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(st.sampled_from([SECRETS_GET, CAPABILITY_EXECUTE]), st.data())
+def test_a_member_of_any_other_value_is_refused_and_breaks_nothing(method, data):
+    form = (asking() if method == SECRETS_GET else calling()).form()
+    name = data.draw(st.sampled_from(sorted(form)))
+    value = data.draw(json_values.filter(lambda found: found != form[name]))
+    answer = Rig().ask(method, {**form, name: value})
+    assert error_of(answer)[0] in {-32602, -32603}
+    assert error_of(answer)[1] != "internal error"
+
+
+@given(st.binary(max_size=40))
+def test_any_bytes_are_answered(untrusted):
+    assert error_of(json.loads(Rig().relay.answer(untrusted)))[0] == -32603
 
 
 @pytest.mark.parametrize("message_id", ["a", 0, 7])
