@@ -1,6 +1,8 @@
 """The transport of ``vault serve``: who may call, how much, and what a host is told when it may not."""
 
+import queue
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
@@ -13,7 +15,7 @@ from strongroom.plugin import Call, CapabilityError, Misconfigured
 from strongroom.plugin.messages import capabilities_pb2, strongroom_vault_pb2
 from strongroom_vault.remote import METHODS, RemoteVault
 from strongroom_vault.service.files import load_credentials
-from strongroom_vault.service.server import VaultServer
+from strongroom_vault.service.server import CALLS_MAX, VaultServer
 from strongroom_vault.service.wire import CALL_BYTES_MAX, EXECUTE, SERVICE
 from tests.fakes.host_certificates import HostAuthority
 
@@ -235,3 +237,39 @@ def test_a_port_that_is_taken_stops_the_start(rig):
 def test_every_method_is_passed_on(rig):
     with rig.serving():
         assert tuple(rig.remote(rig.authority.issue("host")).methods()) == METHODS
+
+
+def test_more_calls_than_are_taken_at_once_are_refused_and_the_others_answered(rig):
+    gone_on, ended = threading.Event(), queue.SimpleQueue()
+    host = rig.authority.issue("host")
+    payload = any_pb2.Any()
+    payload.Pack(StringValue(value="hello"))
+    call = capabilities_pb2.CapabilityRequest(payload=payload, method=METHOD)
+    request = strongroom_vault_pb2.VaultServiceExecuteRequest(call=call).SerializeToString()
+    credentials = grpc.ssl_channel_credentials(
+        rig.authority.path.read_bytes(), host.key.read_bytes(), host.certificate.read_bytes()
+    )
+    with (
+        rig.serving(methods={METHOD: lambda _call: StringValue(value=str(gone_on.wait(20)))}),
+        grpc.secure_channel(rig.address, credentials) as channel,
+    ):
+        execute = channel.unary_unary(f"/{SERVICE}/{EXECUTE}")
+        for _ in range(CALLS_MAX + 1):
+            execute.future(request, timeout=20).add_done_callback(ended.put)
+        assert ended.get(timeout=20).code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        gone_on.set()
+        codes = [ended.get(timeout=20).code() for _ in range(CALLS_MAX)]
+    assert codes == [grpc.StatusCode.OK] * CALLS_MAX
+
+
+def test_what_answers_at_the_address_and_is_no_vault_is_said_to_be_none(rig):
+    own, host = rig.own, rig.authority.issue("host")
+    server = grpc.server(ThreadPoolExecutor(1))
+    pair = (own.key.read_bytes(), own.certificate.read_bytes())
+    port = server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([pair]))
+    server.start()
+    rig.address = f"127.0.0.1:{port}"
+    try:
+        assert "something else answers there" in refused(rig.remote(host)).message
+    finally:
+        server.stop(None).wait()
