@@ -164,3 +164,21 @@ def test_parts_that_are_missing_are_named(capsys):
     cases()
     code, found = one(capsys, SAMPLES / "tpm" / "dstack_tpms_attest_sample.bin")
     assert (code, found["refusal"]["code"], found["refusal"]["id"]) == (1, "SR-ATTEST-001", "tpm2/parts")
+
+
+def test_what_cannot_be_verified_is_explained_all_the_same(capsys):
+    seen = set()
+    for case in cases():
+        if case["outcome"] == "accept" or "claims" not in case or case["name"] == "tdx-trailing-text":
+            continue
+        code, document = said(capsys, "explain", SAMPLES / case["body"]["file"], "--at", case["at"])
+        (found,) = document["evidence"]
+        assert (code, found["claims"]) == (1, None)
+        assert {name: found["unverified_claims"][name] for name in case["claims"]} == case["claims"], case["name"]
+        seen.add(case["kind"])
+    assert seen == {"tdx", "sgx"}
+    file = SAMPLES / "tpm" / "dstack_tpms_attest_sample.bin"
+    _code, document = said(capsys, "explain", file)
+    assert document["evidence"][0]["unverified_claims"]["extra_data"] == "12345678"
+    assert run(["attest", "explain", str(file)]) == 1
+    assert "which nothing here confirms" in capsys.readouterr().out

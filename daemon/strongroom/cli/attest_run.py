@@ -45,7 +45,7 @@ def run(
         "at": rfc3339(now),
         "at_given": bool(at),
         "policy": policy_document(opened_policy),
-        "evidence": [document(each, policy) for each in verdicts],
+        "evidence": [document(each, policy, explained=explained) for each in verdicts],
     }
     noun = "attest-explanation" if explained else "attest-verification"
     caller.emit(noun, found, "\n\n".join("\n".join(lines(each, policy, explained=explained)) for each in verdicts))

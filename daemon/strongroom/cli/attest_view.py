@@ -7,6 +7,7 @@ from strongroom.attest.checks import FAILED, NOT_CHECKED, Check
 from strongroom.attest.evidence import INSECURE
 from strongroom.attest.policy import Policy
 from strongroom.cli.attest_meanings import do_of, meaning_of
+from strongroom.cli.attest_unverified import unverified_claims
 from strongroom.cli.attest_verdict import Verdict, plain
 from strongroom.cli.caller import facts
 from strongroom.telemetry.redaction import printable
@@ -21,8 +22,8 @@ def rfc3339(time: datetime) -> str:
     return time.isoformat().replace("+00:00", "Z")
 
 
-def document(verdict: Verdict, policy: Policy | None) -> _Json:
-    """Everything about one piece of evidence."""
+def document(verdict: Verdict, policy: Policy | None, *, explained: bool = False) -> _Json:
+    """Everything about one piece of evidence; ``explained`` has what refused evidence says of itself, too."""
     opened, report, claims = verdict.opened, verdict.report, verdict.claims
     refusal = verdict.first_refusal
     found: _Json = {
@@ -38,6 +39,8 @@ def document(verdict: Verdict, policy: Policy | None) -> _Json:
         "checks": [check_document(each) for each in verdict.checks],
         "claims": plain(claims.facts) if claims is not None else None,
     }
+    if explained:
+        found["unverified_claims"] = plain(unverified_claims(opened)) if claims is None else None
     if policy is not None:
         found["status"] = report.status if report is not None else None
         found["release"] = report.entry if report is not None else ""
@@ -69,9 +72,10 @@ def lines(verdict: Verdict, policy: Policy | None, *, explained: bool) -> list[s
         shown.append("  no policy was applied: this says who made the evidence, not that it is good enough")
     if explained:
         shown += ["  checks:", *(f"  {line}" for each in verdict.checks for line in check_lines(each))]
-        if claims is not None:
-            pairs = [(name, _short(plain(value))) for name, value in sorted(claims.facts.items())]
-            shown += ["  what it says:", *_indented(facts(pairs), 4)]
+        said = claims.facts if claims is not None else unverified_claims(opened)
+        title = "what it says:" if claims is not None else "what it says of itself, which nothing here confirms:"
+        pairs = [(name, _short(plain(value))) for name, value in sorted(said.items())]
+        shown += [f"  {title}", *_indented(facts(pairs), 4)] if pairs else []
     if opened.is_insecure:
         return [INSECURE, *shown, INSECURE]
     return shown

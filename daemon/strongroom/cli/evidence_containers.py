@@ -49,8 +49,8 @@ def _known(found: Mapping[str, Any], raw: bytes) -> _Pieces | None:
         pieces = {"hcl_report": _bytes(found["hcl_report"]), "vcek": load_certificate(_bytes(found["vcek"])).der}
         return "Azure evidence in JSON", pieces | _quote(found["tpm_quote"])
     if found.keys() >= {"report", "quote", "vcek"}:
-        vcek = load_pem_certificates(found["vcek"].encode())[0].der
-        return "Azure evidence in JSON", {"hcl_report": bytes(found["report"]), "vcek": vcek, **_quote(found["quote"])}
+        vcek = load_pem_certificates(str(found["vcek"]).encode())[0].der
+        return "Azure evidence in JSON", {"hcl_report": _bytes(found["report"]), "vcek": vcek, **_quote(found["quote"])}
     if "ak_public" in found and "tpm_quote" in found:
         key = load_public_key(base64.b64decode(found["ak_public"], validate=True))
         return "a TPM's quote and its key in JSON", {"ak_public": key, **_quote(found["tpm_quote"])}

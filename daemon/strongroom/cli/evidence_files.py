@@ -158,7 +158,7 @@ def _opened(path: Path, file: str, found: Recognised, wanted: Wanted) -> Opened:
         refusal = malformed(
             f"{kind}/parts", got="no signature beside it", wanted="the quote with its signature (--part)"
         )
-        return _refused(file, kind, found.what, refusal)
+        return _refused(file, kind, found.what, refusal, body=pieces.get("attest", b""))
     elif "hcl_report" in pieces:
         kind, verify = "az-snp-vtpm", VERIFIERS["az-snp-vtpm"]
         evidence, more = azure_evidence(pieces, around)
@@ -167,7 +167,7 @@ def _opened(path: Path, file: str, found: Recognised, wanted: Wanted) -> Opened:
         evidence, verify = bare_quote(pieces)
     else:
         refusal = malformed("tpm2/parts", got="no public key beside it", wanted="the key that signed it (--part)")
-        return _refused(file, "tpm2", found.what, refusal)
+        return _refused(file, "tpm2", found.what, refusal, body=pieces["attest"])
     names = (*used, *more)
     return Opened(file=file, kind=kind, what=found.what, evidence=evidence, verify=verify, used=names, data=wanted.data)
 
@@ -199,6 +199,7 @@ def _of_receipt(file: str, found: Recognised, raw: bytes) -> Opened:
     return Opened(file=file, kind=kind, what=found.what, evidence=evidence, verify=VERIFIERS[kind], data=data)
 
 
-def _refused(file: str, kind: str, what: str, refusal: EvidenceRejected) -> Opened:
+def _refused(file: str, kind: str, what: str, refusal: EvidenceRejected, *, body: bytes = b"") -> Opened:
+    """Evidence that is refused before a verifier is asked; ``body`` is as much of it as there is."""
     verify = VERIFIERS.get(kind, VERIFIERS["tpm2"])
-    return Opened(file=file, kind=kind, what=what, evidence=Evidence(kind, "", b""), verify=verify, refusal=refusal)
+    return Opened(file=file, kind=kind, what=what, evidence=Evidence(kind, "", body), verify=verify, refusal=refusal)
