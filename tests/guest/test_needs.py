@@ -73,12 +73,11 @@ def test_only_root_can_give_a_process_another_user():
 @pytest.mark.parametrize(
     ("table", "said"),
     [
-        ("0 0 4294967295\n", ""),
-        ("65534 1000 1\n", "it is user 65534 in its namespace only, and user 1000 outside of it\n"),
-        ("0 0 1\n65534 7 1\n", "it is user 65534 in its namespace only, and user 7 outside of it\n"),
-        ("0 0 1\n", "it is user 65534 in its namespace only, and user None outside of it\n"),
+        ("0 0 4294967295\n", "user 65534 started it, and only root can give it another user\n"),
+        ("0 100000 65536\n", "user 65534 started it, and only root can give it another user\n"),
+        ("65534 1000 1\n", "it is user 65534 in its namespace, and outside of it whoever started it\n"),
     ],
-    ids=["no namespace", "of a user", "two lines", "not in the table"],
+    ids=["no namespace", "of a container", "of one user"],
 )
 def test_nobody_of_a_namespace_is_somebody_outside_of_it(tmp_path, table, said):
     users = tmp_path / "uid_map"

@@ -17,22 +17,17 @@ def become_nobody() -> None:
     Raises ``OSError`` with the reason where that is not so afterwards: only root can give a process another user.
     """
     user = os.geteuid()
-    if user == 0:
-        os.setgroups([])
-        os.setresgid(NOBODY, NOBODY, NOBODY)
-        os.setresuid(NOBODY, NOBODY, NOBODY)
-        if {*os.getresuid(), *os.getresgid()} != {NOBODY} or os.getgroups():
-            raise OSError("the kernel did not give it another user")
-    elif user != NOBODY:
+    if user != 0:
+        if user == NOBODY and _is_alone():
+            raise OSError(f"it is user {NOBODY} in its namespace, and outside of it whoever started it")
         raise OSError(f"user {user} started it, and only root can give it another user")
-    if (outside := _outside(NOBODY)) != NOBODY:
-        raise OSError(f"it is user {NOBODY} in its namespace only, and user {outside} outside of it")
+    os.setgroups([])
+    os.setresgid(NOBODY, NOBODY, NOBODY)
+    os.setresuid(NOBODY, NOBODY, NOBODY)
+    if {*os.getresuid(), *os.getresgid()} != {NOBODY} or os.getgroups():
+        raise OSError("the kernel did not give it another user")
 
 
-def _outside(user: int) -> int | None:
-    """Who ``user`` is for the user namespace above; None when that cannot be told."""
-    for line in _USERS.read_text().splitlines():
-        first, outside, count = map(int, line.split())
-        if first <= user < first + count:
-            return outside + user - first
-    return None
+def _is_alone() -> bool:
+    """Whether this process is in a user namespace that was made for one user."""
+    return _USERS.read_text().split()[2:] == ["1"]
