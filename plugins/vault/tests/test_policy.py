@@ -1,7 +1,11 @@
 """Which policy decides, which store it may open, and what a vault without one does."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
+from strongroom.attest.enclave_config import decode_enclave_config
 from strongroom.crypto.box import BoxKey
 from strongroom.crypto.dev_authority import DevelopmentAuthority
 from strongroom.crypto.signing import SigningKey
@@ -195,3 +199,15 @@ def test_without_an_enclave_configuration_only_the_policy_can_name_one(tmp_path)
     with pytest.raises(CapabilityError, match="SR-ATTEST-022.*one that the vault or the policy names"):
         runner.answer(asked)
     vault.close()
+
+
+@pytest.mark.parametrize("spoil", [lambda config: None, Path.unlink], ids=["any capability", "no configuration"])
+def test_where_only_attested_capabilities_may_be_called_runners_call_none(tmp_path, spoil):
+    key_file = production_home(tmp_path / "home")
+    rewrite_policy(key_file, replaced("[release]", "[release]\nonly_attested_capabilities = true"))
+    config = key_file.with_name("enclave-config.cbor")
+    made = decode_enclave_config(config.read_bytes())
+    spoil(config)
+    assert "only_attested_capabilities" in str(refused("SR-VAULT-012", key_file, mode="serve"))
+    config.write_bytes(replace(made, capabilities=()).encode())
+    served(key_file).close()

@@ -121,7 +121,11 @@ def _in_force(
     return PolicyInForce(
         policy=policy,
         verifiers=installed_verifiers(),
-        enclave_configs=enclave_configs(settings.enclave_config_files, key.signing.public),
+        enclave_configs=enclave_configs(
+            settings.enclave_config_files,
+            key.signing.public,
+            only_attested=policy.release.only_attested_capabilities,
+        ),
         accepts_simulated=accepts_simulated,
     )
 

@@ -8,7 +8,7 @@ Source: contracts/attestation.md 16.3, 17.3 and 17.4.
 """
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -91,9 +91,12 @@ def check_store(
     return wanted
 
 
-def enclave_configs(paths: Iterable[Path], vault_public: bytes) -> frozenset[bytes] | None:
+def enclave_configs(
+    paths: Sequence[Path], vault_public: bytes, *, only_attested: bool = False
+) -> frozenset[bytes] | None:
     """The digests of the configurations in these files, None where there is none of them. Raises ``Misconfigured`` for
-    a file that is no configuration, or one of another vault's runners."""
+    a file that is no configuration, or one of another vault's runners; and where the policy wants ``only_attested``
+    capabilities, for one that lets guests call any: all of them are answered by the host so far."""
     digests = set()
     for path in paths:
         try:
@@ -105,7 +108,17 @@ def enclave_configs(paths: Iterable[Path], vault_public: bytes) -> frozenset[byt
         if config.vault_public_key != vault_public:
             why = f"it names the vault {config.vault_public_key.hex()}, and this one is {vault_public.hex()}"
             raise _config_refused(path, why, "make it again for this vault, and give it to the runners too")
+        if only_attested and config.capabilities:
+            why = "it lets guests call capabilities, and [release] only_attested_capabilities lets them call none yet"
+            raise _config_refused(path, why, "make it again with an empty list of capabilities")
         digests.add(config.sha256())
+    if only_attested and not digests:
+        # What a policy names by its digest alone cannot be looked into.
+        raise _config_refused(
+            next(iter(paths), Path()),
+            "it is not there, and [release] only_attested_capabilities needs it",
+            "make one with an empty list of capabilities",
+        )
     return frozenset(digests) or None
 
 
