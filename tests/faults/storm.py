@@ -31,11 +31,16 @@ plugins:
     command: [python, -m, strongroom_confidential_workflows]
     provides: ["confidential-workflows@1.0.0-alpha"]
     dialect: both
-    config: {{executions_max: 4, spare_runners: 1}}
+    config:
+      executions_max: 4
+      spare_runners: 1
+      evidence: {{kind: insecure-software, authority_key_file: "${{keys_dir}}/development-ca.key"}}
+      enclave_config_file: "${{keys_dir}}/enclave-config.cbor"
   - name: vault
     command: [python, -m, strongroom_vault]
     provides: ["vault@1.0.0"]
-    config: {{key_file: "${{keys_dir}}/vault.key"}}
+    # Each kill takes an attempt from every execution that had its release.
+    config: {{key_file: "${{keys_dir}}/vault.key", attempts_max: 100}}
   - name: ledger
     factory: tests.faults.ledger:Ledger
     config: {{file: "{ledger}"}}

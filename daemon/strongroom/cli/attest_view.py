@@ -12,7 +12,7 @@ from strongroom.cli.attest_verdict import Verdict, plain
 from strongroom.cli.caller import facts
 from strongroom.telemetry.redaction import printable
 
-__all__ = ["check_document", "check_lines", "document", "lines", "refusal_lines", "rfc3339"]
+__all__ = ["check_document", "check_lines", "document", "lines", "refusal_document", "refusal_lines", "rfc3339"]
 
 _Json = dict[str, Any]  # Any: JSON values
 
@@ -35,7 +35,7 @@ def document(verdict: Verdict, policy: Policy | None, *, explained: bool = False
         "assurance": claims.assurance if claims is not None else None,
         "insecure": opened.is_insecure,
         "binding": _binding(verdict),
-        "refusal": None if refusal is None else {**check_document(refusal), "meaning": meaning_of(refusal.code)},
+        "refusal": None if refusal is None else refusal_document(refusal),
         "checks": [check_document(each) for each in verdict.checks],
         "claims": plain(claims.facts) if claims is not None else None,
     }
@@ -51,6 +51,11 @@ def check_document(check: Check) -> _Json:
     """One check."""
     names = ("id", "outcome", "code", "got", "wanted", "policy_ref")
     return {name: getattr(check, name) for name in names}
+
+
+def refusal_document(check: Check) -> _Json:
+    """One check that does not hold, with what its code means and what to do."""
+    return {**check_document(check), "meaning": meaning_of(check.code), "fix": do_of(check.code)}
 
 
 def lines(verdict: Verdict, policy: Policy | None, *, explained: bool) -> list[str]:

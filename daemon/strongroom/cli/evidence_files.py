@@ -6,7 +6,7 @@ said.
 Rule 3: broken evidence is opened as well: that it is broken is for its verifier to say.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -27,7 +27,6 @@ __all__ = ["Opened", "Wanted", "open_evidence"]
 
 DEPTH_MAX: Final = 4
 """Folders below one that is named."""
-_BY_CONTENT: Final = "by its content"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +116,7 @@ def _in_folder(top: Path, folder: Path, wanted: Wanted, depth: int) -> Iterator[
 def _recognised(path: Path, raw: bytes, kind: str) -> Recognised:
     found = recognise(raw)
     if kind:
-        is_that = found is not None and found.is_evidence and _kind_of(found) in {kind, "", "receipt"}
+        is_that = found is not None and found.is_evidence and kind in _kinds_of(found)
         return found if found is not None and is_that else body_of(kind, raw)
     if found is None or not found.is_evidence:
         raise bad_data(
@@ -129,18 +128,19 @@ def _recognised(path: Path, raw: bytes, kind: str) -> Recognised:
     return found
 
 
-def _kind_of(found: Recognised) -> str:
-    """The kind; empty where the content suits two, or where what stands beside it decides."""
+def _kinds_of(found: Recognised) -> Collection[str]:
+    """The kinds that it may be of: several where the content suits two, or where what stands beside it decides."""
     if "receipt" in found.pieces:
-        return "receipt"
+        return VERIFIERS
     if "body" in found.pieces:
-        return str(found.pieces["body"][0])
-    return "az-snp-vtpm" if "hcl_report" in found.pieces else ""
+        kind = str(found.pieces["body"][0])
+        return {kind} if kind else QUOTE_KINDS
+    return {"az-snp-vtpm"} if "hcl_report" in found.pieces else {"az-snp-vtpm", "tpm2"}
 
 
 def _opened(path: Path, file: str, found: Recognised, wanted: Wanted) -> Opened:
     if "receipt" in found.pieces:
-        return _of_receipt(file, found, found.pieces["receipt"])
+        return _of_receipt(file, found, wanted.kind)
     pieces, used = with_parts(path, found, wanted.parts or near(path))
     around = wanted.endorsements or near(path)
     if "body" in pieces:
@@ -183,18 +183,17 @@ def _named_kind(path: Path, found: Recognised, kind: str) -> str:
     return kind
 
 
-def _of_receipt(file: str, found: Recognised, raw: bytes) -> Opened:
-    """The evidence in a receipt, which is bound to the runtime data in it."""
+def _of_receipt(file: str, found: Recognised, wanted: str) -> Opened:
+    """The evidence in a receipt, which is bound to the runtime data in it; ``wanted`` is its kind, empty for any."""
     try:
-        receipt = decode_receipt(raw)
+        receipt = decode_receipt(found.pieces["receipt"])
         data = decode_runtime_data(receipt.runtime_data)
     except EvidenceRejected as error:
         return _refused(file, "receipt", found.what, error)
     kind = receipt.evidence.kind
-    if kind not in VERIFIERS:
-        return _refused(
-            file, kind, found.what, malformed("receipt/kind", got=repr(kind[:40]), wanted="a kind that is known")
-        )
+    if kind not in VERIFIERS or wanted not in {"", kind}:
+        refusal = malformed("receipt/kind", got=repr(kind[:40]), wanted=wanted or "a kind that is known")
+        return _refused(file, wanted or kind, found.what, refusal)
     evidence = receipt.evidence
     return Opened(file=file, kind=kind, what=found.what, evidence=evidence, verify=VERIFIERS[kind], data=data)
 

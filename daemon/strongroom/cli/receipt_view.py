@@ -5,8 +5,7 @@ from typing import Any
 from strongroom.attest.assurance import INSECURE_KINDS
 from strongroom.attest.evidence import INSECURE
 from strongroom.attest.receipt import CO_LOCATED
-from strongroom.cli.attest_meanings import meaning_of
-from strongroom.cli.attest_view import check_document, refusal_lines, rfc3339
+from strongroom.cli.attest_view import check_document, refusal_document, refusal_lines, rfc3339
 from strongroom.cli.caller import facts
 from strongroom.cli.receipt_findings import JudgedReceipt
 
@@ -37,7 +36,7 @@ def document(judged: JudgedReceipt) -> _Json:
         "result_compared": judged.is_result_compared,
         "checks": [check_document(each) for each in judged.checks],
         "policy_checks": [check_document(each) for each in report.checks] if report is not None else None,
-        "failed": [{**check_document(each), "meaning": meaning_of(each.code)} for each in judged.failed],
+        "failed": [refusal_document(each) for each in judged.failed],
     }
 
 

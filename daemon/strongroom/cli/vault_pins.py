@@ -55,6 +55,14 @@ def find_pin(caller: Caller, named: str) -> Pin | None:
 def remember(caller: Caller, public: bytes) -> Path:
     """Write down that the vault of this host has this key; where that stands. Raises ``Failure``."""
     path = _known_file()
+    if path is None:
+        raise bad_data(
+            "SR-CLI-112",
+            "there is no directory of yours to write down known vaults in",
+            why="neither HOME nor XDG_CONFIG_HOME is set",
+            fix="set one of them, or pin the key with --vault-key",
+            exit_code=Exit.CONFIGURATION,
+        )
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
@@ -93,6 +101,8 @@ def _key_in(option: str, path: Path) -> bytes:
 
 def _known(caller: Caller) -> Pin | None:
     path, target = _known_file(), _target(caller)
+    if path is None:
+        return None
     try:
         with path.open("rb") as file:
             text = file.read(KNOWN_BYTES_MAX + 1).decode("ascii", "replace")
@@ -113,19 +123,12 @@ def _known(caller: Caller) -> Pin | None:
     return None
 
 
-def _known_file() -> Path:
+def _known_file() -> Path | None:
+    """Where the list is, None for who has no directory of their own."""
     from strongroom.settings.places import user_file
 
     settings_file = user_file(os.environ)
-    if settings_file is None:
-        raise bad_data(
-            "SR-CLI-112",
-            "there is no directory of yours to look for known vaults in",
-            why="neither HOME nor XDG_CONFIG_HOME is set",
-            fix="set one of them, or pin the key with --vault-key",
-            exit_code=Exit.CONFIGURATION,
-        )
-    return settings_file.with_name(KNOWN_VAULTS)
+    return settings_file.with_name(KNOWN_VAULTS) if settings_file is not None else None
 
 
 def _target(caller: Caller) -> str:
