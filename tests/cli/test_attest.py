@@ -107,6 +107,17 @@ def test_the_evidence_of_a_receipt_is_bound_to_the_execution_in_it(capsys, tmp_p
     assert (code, found["binding"], found["kind"]) == (0, "holds", "insecure-software")
 
 
+def test_a_kind_that_the_content_is_not_of_is_refused(capsys, tmp_path):
+    receipt = receipt_file(tmp_path)
+    assert said(capsys, receipt, "--at", AT, "--kind", "insecure-software")[0] == 0
+    code, document = said(capsys, receipt, "--at", AT, "--kind", "nitro")
+    (found,) = document["evidence"]
+    assert (code, found["kind"], found["refusal"]["code"]) == (1, "nitro", "SR-ATTEST-001")
+    (tmp_path / "q.msg").write_bytes(b"\xffTCG")
+    code, document = said(capsys, tmp_path / "q.msg", "--kind", "nitro")
+    assert (code, document["evidence"][0]["kind"]) == (1, "nitro")
+
+
 def test_explaining_prints_every_check_with_what_was_found_and_wanted(capsys, simulated):
     policy = simulated / "policy.toml"
     policy.write_bytes(toml(values(OWN)))
