@@ -237,10 +237,12 @@ def test_a_list_of_known_vaults_that_cannot_be_read_is_refused(host, tmp_path, c
     assert not host.secrets
 
 
-def test_who_has_no_directory_pins_the_key_itself(host, monkeypatch):
+def test_who_has_no_directory_knows_no_vaults_and_cannot_remember_one(production, typed, monkeypatch):
     monkeypatch.delenv("HOME")
-    assert "SR-CLI-112" in store().err
-    assert store("--vault-key", host.vault_signing.public.hex()).code == 0
+    assert "SR-CLI-116" in store().err
+    assert "SR-CLI-112" in store(terminal=True, stdin=b"y\n").err
+    assert not production.secrets
+    assert store("--vault-key", production.vault_signing.public.hex()).code == 0
 
 
 def test_a_list_that_cannot_be_written_stops_before_anything_is_stored(production, typed, tmp_path):
