@@ -1,5 +1,6 @@
 """Runners of both local launchers, the real ones and those that report on themselves, for the tests of their jail."""
 
+import contextlib
 import shutil
 import subprocess
 import sys
@@ -62,3 +63,16 @@ def started(launcher, rig, mode=""):
     except BaseException:
         runner.close()
         raise
+
+
+def descendants_of(pid):
+    """The process, what it started, what that started: bubblewrap stands twice above a runner."""
+    found, parents = [], {}
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+    wanted = [pid]
+    while wanted:
+        found += wanted
+        wanted = [child for child, parent in parents.items() if parent in wanted]
+    return found

@@ -3,10 +3,12 @@
 Source: contracts/attestation.md 3, 20 and 21.7.
 """
 
-import contextlib
 import json
 import os
+import select
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import brotli
@@ -15,10 +17,11 @@ import pytest
 from strongroom.attest.measurement import RUNNER_PACKAGES, measurement_of
 from strongroom.plugin.installed import program_files
 from strongroom_confidential_workflows.messages import CapabilityCall
-from tests.fakes.runner_modes import started
+from tests.fakes.runner_modes import descendants_of, needs_bubblewrap, started
 from tests.fakes.runner_rig import RunnerRig
 from tests.guests.build import wasm
 
+ROOT = Path(__file__).resolve().parents[3]
 CANARY = b"canary-7f3d9b52e1-in-plain-text"
 NEVER_IMPORTED = {"grpc", "pluggy", "sqlalchemy", "alembic", "pydantic", "yaml", "typer", "asyncio", "http", "pip"}
 OURS_NEVER_IMPORTED = {"services", "storage", "keyring", "registry", "engine", "app", "cli", "settings", "telemetry"}
@@ -91,6 +94,35 @@ def test_it_is_nobody_without_capabilities_and_groups(start, launcher):
         assert reasons == [f"own-user: user {os.geteuid()} started it, and only root can give it another user"]
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may look into a runner: run this as root")
+def test_it_holds_its_link_and_nothing_else(start):
+    runner, _ = start()
+    pid = descendants_of(runner.pid)[-1]
+    held = [str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()]
+    assert sorted(link.partition(":")[0] for link in held) == ["/dev/null"] * 3 + ["socket"]
+
+
+def test_it_ends_with_the_process_that_started_it(launcher, tmp_path):
+    program = (
+        "import pathlib, sys\n"
+        "from tests.fakes.runner_modes import started\n"
+        "from tests.fakes.runner_rig import RunnerRig\n"
+        "runner, _ = started(sys.argv[1], RunnerRig(pathlib.Path(sys.argv[2])))\n"
+        "print(runner.pid, flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    if launcher == "bubblewrap":
+        needs_bubblewrap()
+    command = [sys.executable, "-c", program, launcher, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as starting:
+        handles = [os.pidfd_open(pid) for pid in descendants_of(int(starting.stdout.readline()))]
+        starting.kill()
+    for handle in handles:
+        ended, _, _ = select.select([handle], [], [], 30)
+        os.close(handle)
+        assert ended, "it lives on"
+
+
 def test_it_imports_a_closed_set_of_modules(inside):
     """What is imported is trusted: no server, storage, keyring or registry, and nothing that is discovered."""
     assert {name.split(".")[0] for name in inside["modules"]}.isdisjoint(NEVER_IMPORTED)
@@ -143,19 +175,6 @@ def test_a_runner_that_is_killed_in_mid_run_leaves_no_plaintext_behind(start, ri
     os.kill(descendants_of(runner.pid)[-1], signal.SIGKILL)
     assert runner.end() in {"was killed by signal 9", "exited with code 137"}
     assert holding(CANARY, tmp_path, Path.cwd(), Path("/dev/shm"), Path("/var/tmp")) == []
-
-
-def descendants_of(pid):
-    """The process, what it started, what that started: bubblewrap stands twice above a runner."""
-    found, parents = [], {}
-    for entry in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-    wanted = [pid]
-    while wanted:
-        found += wanted
-        wanted = [child for child, parent in parents.items() if parent in wanted]
-    return found
 
 
 def holding(words, *folders):
