@@ -10,7 +10,7 @@ from nacl.signing import SigningKey as TheirKey
 
 from strongroom.crypto.public_keys import PublicKey
 from strongroom.crypto.signing import SIGNATURE_BYTES, SigningKey, is_signed, to_sign
-from strongroom.errors import InvalidInput
+from strongroom.errors import InvalidInput, Misconfigured
 
 VECTORS = json.loads((Path(__file__).resolve().parent.parent / "vectors" / "attestation.json").read_text())
 PRIVATE = bytes.fromhex(VECTORS["keys"]["vault_private"])
@@ -82,6 +82,30 @@ def test_a_seed_has_32_bytes(raw):
     with pytest.raises(InvalidInput) as caught:
         SigningKey.from_raw(raw)
     assert caught.value.code == "SR-SIGN-001"
+
+
+def test_a_saved_key_is_read_back_by_its_owner_alone(tmp_path):
+    path = tmp_path / "key"
+    KEY.save(path)
+    assert path.read_text() == f"{PRIVATE.hex()}\n"
+    assert SigningKey.load(path).public == KEY.public
+    with pytest.raises(FileExistsError):
+        KEY.save(path)
+    path.chmod(0o640)
+    with pytest.raises(Misconfigured) as caught:
+        SigningKey.load(path)
+    assert caught.value.code == "SR-SIGN-002"
+
+
+@pytest.mark.parametrize("content", [b"", b"zz" * 32, b"ab" * 31, b"ab" * 2_000, b"\xff" * 64], ids=len)
+def test_a_file_that_holds_no_key_is_refused_without_showing_it(tmp_path, content):
+    path = tmp_path / "key"
+    path.write_bytes(content)
+    path.chmod(0o600)
+    with pytest.raises(Misconfigured) as caught:
+        SigningKey.load(path)
+    assert caught.value.code == "SR-SIGN-003"
+    assert "abab" not in f"{caught.value} {caught.value.fix}"
 
 
 def test_fresh_keys_differ_and_show_their_public_half_only():

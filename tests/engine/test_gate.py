@@ -11,9 +11,7 @@ from strongroom.modules.vault_reads import not_listed
 from strongroom.pb.capabilities.v1 import capabilities_pb2
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.vault import vault_pb2
-from strongroom_vault.plugin import VaultPlugin
 from tests.fakes.capabilities import ScriptedCapability, packed
-from tests.fakes.plugin_host import memory_host
 from tests.fakes.vault_owner import Owner
 from tests.fakes.workflow_host import OWNER, WorkflowHost, value
 
@@ -28,13 +26,11 @@ class RealVault:
     """The vault plugin as the registry would offer it, with the owner's secrets in it."""
 
     def __init__(self, directory, *, reads=(), **secrets):
-        self.owner = Owner(directory / "vault.key")
+        # Each has a file of its own, as if it were on another host.
+        state_file = directory / f"vault-{len(list(directory.glob('vault-*.db')))}.db"
+        self.owner = Owner(directory / "vault.key", state_file=str(state_file), workflow_reads=reads)
         for key, text in secrets.items():
             assert self.owner.create(key, text.encode(), owner=OWNER) == ""
-        if reads:
-            plugin = VaultPlugin(key_file=str(directory / "vault.key"), workflow_reads=reads)
-            plugin.start(memory_host(store=self.owner.store, mode="dev", name="vault"))
-            (self.owner.capability,) = plugin.capabilities()
         self.asked = []
 
     def execute(self, request, *, timeout_s):

@@ -19,6 +19,7 @@ from strongroom.plugin.messages import (
     kvstore_pb2,
     node_action_pb2,
     sdk_pb2,
+    strongroom_vault_pb2,
     values_pb2,
     vault_pb2,
 )
@@ -93,6 +94,12 @@ def vault(tmp_path):
         "vault.secrets.delete": vault_pb2.DeleteSecretsRequest(ids=[name]),
         "vault.secrets.list": vault_pb2.ListSecretIdentifiersRequest(owner=owner),
         "vault.secrets.readable": vault_pb2.ListSecretIdentifiersRequest(),
+        "vault.secrets.status": strongroom_vault_pb2.SecretStatusRequest(ids=[name]),
+        "vault.identity.get": strongroom_vault_pb2.IdentityRequest(),
+        "vault.manifests.get": strongroom_vault_pb2.GetManifestRequest(owner=owner),
+        "vault.manifests.put": strongroom_vault_pb2.PutManifestRequest(manifest=CANARY.encode()),
+        "vault.release.challenge": strongroom_vault_pb2.ChallengeRequest(execution_id=CANARY),
+        "vault.release.release": strongroom_vault_pb2.ReleaseRequest(runtime_data=CANARY.encode()),
     }
     return {
         "plugin": "strongroom_vault.plugin:VaultPlugin",
