@@ -71,3 +71,11 @@ def test_what_the_vault_cannot_say_is_passed_on(host, monkeypatch):
     assert ended.code == 65
     assert "SR-CLI-120" in ended.err
     assert "owner is not the caller" in ended.err
+
+
+def test_an_answer_that_leaves_one_out_is_not_taken_for_another(host):
+    store("B")
+    host.statuses_max = 1
+    ended = strongroom("secret", "check", "A", "B")
+    assert ended.code == 69
+    assert "SR-CLI-119" in ended.err

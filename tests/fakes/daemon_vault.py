@@ -35,6 +35,7 @@ class VaultState:
         self.secret_terms: dict[tuple[str, str], tuple[str, bool, int]] = {}
         self.secret_error = ""
         self.status_error = ""
+        self.statuses_max = 10
         self.manifests: dict[str, tuple[bytes, bytes]] = {}
         self.manifest_error = ""
 
@@ -84,6 +85,7 @@ class Capabilities(capability_pb2_grpc.CapabilityServiceServicer):
                 if status.present:
                     terms = daemon.secret_terms[each.namespace, each.key]
                     status.min_assurance, status.test_only, status.version = terms
+            del answer.statuses[daemon.statuses_max :]
             return answer
         if request.method == "vault.manifests.get":
             owner = strongroom_vault_pb2.GetManifestRequest.FromString(value).owner
