@@ -26,6 +26,7 @@ from strongroom.plugin.messages import (
 from strongroom.settings.manifest import load_manifest
 from strongroom.settings.model import packaged_manifest
 from strongroom.testing.conformance import check_plugin
+from tests.fakes.releasing_vault import ReleasingVault
 
 CANARY = "canary-in-a-payload"
 IDENTICAL = sdk_pb2.ConsensusDescriptor(aggregation=sdk_pb2.AGGREGATION_TYPE_IDENTICAL)
@@ -145,16 +146,17 @@ def http_trigger(tmp_path):
     }
 
 
-def confidential_workflows():
+def confidential_workflows(tmp_path):
     samples = {
         "Execute": confidential_workflow_pb2.ConfidentialWorkflowRequest(),
         "ProvidedTees": empty_pb2.Empty(),
         "Backend": empty_pb2.Empty(),
         "Cancel": backend_pb2.CancelExecution(execution_id="dd" * 32, reason=CANARY),
+        "Receipt": backend_pb2.ReceiptRequest(execution_id="dd" * 32),
     }
     return {
         "plugin": "strongroom_confidential_workflows.plugin:ConfidentialWorkflowsPlugin",
-        "config": {"spare_runners": 0},
+        "config": {"spare_runners": 0, **ReleasingVault(tmp_path / "vault").config()},
         "samples": {("confidential-workflows@1.0.0-alpha", method): sample for method, sample in samples.items()},
     }
 

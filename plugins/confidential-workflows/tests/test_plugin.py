@@ -50,7 +50,7 @@ AUTHORITY = "evidence.authority_key_file belongs to kind insecure-software of ru
             {"evidence": {"kind": "sgx"}},
             KIND,
         ),
-        ({"evidence": []}, "evidence: it must be a map"),
+        ({"evidence": []}, "evidence must be a map"),
         ({"evidence": {"kind": "nitro", "skip": 1}}, "evidence: unknown keys skip"),
         ({"evidence": {"kind": "nitro", "device": 1}}, "evidence.device must be the name of a file"),
         ({"evidence": {"kind": "tpm2", "pcrs": [24]}}, "evidence.pcrs must be a list of numbers in 0..23"),
