@@ -6,6 +6,7 @@ from hashlib import sha256
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA384
 
 from strongroom.attest import codes
 from strongroom.attest.evidence import check_path
@@ -135,6 +136,15 @@ def test_the_path_of_a_platform_is_looked_at_before_the_library_looks():
         assert dcap_verified.refused(platform, body=platform.quote(chain=chain)).check == check
     found = dcap_verified.refused(platform, body=platform.quote(chain=(short, root)))
     assert found.wanted == "a root, an authority and a leaf"
+
+
+def test_a_key_of_a_platform_that_was_certified_with_another_hash_is_refused(monkeypatch):
+    platform = Platform()
+    monkeypatch.setattr(pki_dcap, "SHA256", SHA384)
+    leaf = pki_dcap.certificate.__wrapped__("PCK", "Platform CA", is_authority=False)
+    monkeypatch.undo()
+    found = dcap_verified.refused(platform, body=platform.quote(chain=(leaf, *platform.chain()[1:])))
+    assert (found.code, found.got) == (codes.ALGORITHM, "ECDSA P-256 signed with sha384")
 
 
 def test_collateral_is_looked_at_before_the_library_looks():
