@@ -53,7 +53,7 @@ class EvidenceConfig:
         Runners that are not started here (``is_local`` false) bring what their evidence is made of.
         """
         if not isinstance(untrusted, Mapping):
-            raise ValueError("evidence: it must be a map")
+            raise ValueError("evidence must be a map")
         if unknown := sorted(map(str, untrusted.keys() - _KEYS)):
             raise ValueError(f"evidence: unknown keys {', '.join(unknown)}")
         kind = untrusted.get("kind")
