@@ -133,6 +133,19 @@ def test_a_plugin_imports_the_authors_door_only(plugin):
                 )
 
 
+# A plugin talks through the authors' door. The vault alone also speaks gRPC itself: it is a service, or calls one.
+GRPC_IN_PLUGINS = {"vault": ("strongroom_vault/service/", "strongroom_vault/remote.py")}
+
+
+@pytest.mark.parametrize("plugin", sorted(p.name for p in PLUGINS.iterdir() if p.is_dir()))
+def test_a_plugin_leaves_grpc_to_the_authors_door(plugin):
+    source = PLUGINS / plugin / "src"
+    for path in sources(source):
+        here = str(path.relative_to(source))
+        if not here.startswith(GRPC_IN_PLUGINS.get(plugin, ("nowhere",))):
+            assert not [name for name in imports(path) if name.split(".")[0] == "grpc"], f"{path} imports grpc"
+
+
 def test_no_module_is_longer_than_a_sitting():
     roots = [PACKAGE, PLUGINS, ROOT / "tests", ROOT / "bench", ROOT / "tools"]
     long = [
