@@ -139,6 +139,7 @@ def test_a_person_who_agrees_is_not_asked_again(production, typed, tmp_path):
     first = store(terminal=True, stdin=b"yes\n")
     assert first.code == 0, first.err
     assert f"SHA-256 {key_id(production.vault_signing.public).hex()}" in first.err
+    assert "\\n" not in first.err, "each line is a line of its own"
     path = known_vaults(tmp_path)
     assert path.read_text() == f"{target(tmp_path)} {production.vault_signing.public.hex()}\n"
     assert path.stat().st_mode & 0o777 == 0o600

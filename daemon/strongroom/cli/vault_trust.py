@@ -89,7 +89,8 @@ def _first_use(caller: Caller, identity: VaultIdentity) -> TrustedVault:
     fingerprint = f"SHA-256 {key_id(identity.vault_public_key).hex()}"
     if sys.stdin.isatty() and not caller.no_input:
         caller.note(f"The vault of this host ({identity.store} store, {identity.vault}) is not known here.")
-        caller.note(f"Its key has the fingerprint\n  {fingerprint}\nCompare it with what its operator told you.")
+        caller.note(f"Its key has the fingerprint {fingerprint}")
+        caller.note("Compare that with what its operator told you.")
         caller.confirm("Trust this vault from now on?", yes=False)
         return TrustedVault(identity, str(remember(caller, identity.vault_public_key)))
     if identity.store == PRODUCTION_STORE:
