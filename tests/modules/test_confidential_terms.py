@@ -2,7 +2,7 @@
 
 import pytest
 
-from strongroom.errors import PluginFault, Refused
+from strongroom.errors import CapabilityError, PluginFault, Refused, Unavailable
 from strongroom.modules.attributes import SecretName
 from strongroom.modules.confidential import CAPABILITY_ID, ConfidentialModule
 from strongroom.modules.module import Terms
@@ -82,8 +82,7 @@ def test_ours_gets_both():
     assert [secret.key for secret in sent.vault_don_secrets] == ["A"]
 
 
-def test_a_far_side_that_cannot_be_asked_is_not_called():
-    from strongroom.errors import CapabilityError
-
-    with pytest.raises(PluginFault, match="ProvidedTees failed"):
-        execute(None, TERMS[0], tees=CapabilityError("Public", "System", "Unavailable", "it restarts"))
+@pytest.mark.parametrize(("name", "kind"), [("Unavailable", Unavailable), ("Internal", PluginFault)])
+def test_a_far_side_that_cannot_be_asked_is_not_called(name, kind):
+    with pytest.raises(kind, match="ProvidedTees failed"):
+        execute(None, TERMS[0], tees=CapabilityError("Public", "System", name, "it restarts"))

@@ -189,7 +189,8 @@ class ConfidentialModule:
         except CapabilityError as error:
             if error.name == "Unimplemented":
                 return False
-            raise failed(f"{method} failed", "SR-CWF-009", error) from error
+            fault = away(f"{method} failed", error) if is_away(error) else failed(f"{method} failed", "SR-CWF-009", error)
+            raise fault from error
         return True
 
 
