@@ -288,3 +288,10 @@ def test_what_was_signed_is_never_written_over(host, owner, tmp_path):
     (tmp_path / "m.cbor.sig").write_text("")
     assert strongroom(*words).code == 73
     assert not (tmp_path / "m.cbor").exists()
+
+
+def test_a_name_that_a_terminal_would_obey_is_shown_and_not_obeyed(host, owner):
+    in_force(host, owner, secrets={("main", "K\x1b[2J"): "none"})
+    ended = strongroom("vault", "manifest", "show")
+    assert ended.code == 0
+    assert "\x1b" not in ended.out

@@ -9,6 +9,7 @@ from strongroom.cli.failure import bad_data, unavailable
 from strongroom.cli.vault_calls import LacksMethod, call_vault
 from strongroom.pb.strongroom.vault.v1 import strongroom_vault_pb2
 from strongroom.pb.vault import vault_pb2
+from strongroom.telemetry.redaction import printable
 
 __all__ = ["SecretState", "secret_states"]
 
@@ -44,7 +45,7 @@ class SecretState:
         if not self.min_assurance:
             return "present"
         test = " · test-only" if self.is_test_only else ""
-        return f"present · version {self.version} · min-assurance {self.min_assurance}{test}"
+        return f"present · version {self.version} · min-assurance {printable(self.min_assurance)}{test}"
 
 
 def secret_states(host: Host, owner: str, ids: Sequence[vault_pb2.SecretIdentifier]) -> list[SecretState]:

@@ -23,6 +23,7 @@ from strongroom.cli.vault_grants import Wish, fetch, grant_of, in_force, no_mani
 from strongroom.cli.vault_trust import VaultKey, trusted_vault
 from strongroom.cli.verbs import DryRun, Owner, Yes, a_path, group, verb
 from strongroom.pb.strongroom.vault.v1 import strongroom_vault_pb2
+from strongroom.telemetry.redaction import printable
 
 __all__ = ["app"]
 
@@ -43,9 +44,11 @@ def show(caller: Caller, owner: Owner = "") -> None:
         caller.note("there is no manifest, so no workflow gets a secret in an enclave")
         return
     found = read_manifest(manifest)
-    lines = [line.removeprefix("+ readable: ") for line in changes(None, found)]
+    lines = [printable(line.removeprefix("+ readable: ")) for line in changes(None, found)]
     caller.emit(
-        "manifest", manifest_document(found), "\n".join([f"serial {found.serial} of owner {found.owner}", *lines])
+        "manifest",
+        manifest_document(found),
+        "\n".join([f"serial {found.serial} of owner {printable(found.owner)}", *lines]),
     )
 
 
@@ -177,7 +180,7 @@ def _publish(
         caller.note(line)
     document = {"owner": new.owner, "serial": new.serial, "changes": lines, "dry_run": dry_run}
     if dry_run:
-        caller.emit("manifest-change", document, "\n".join(lines) if caller.quiet else "")
+        caller.emit("manifest-change", document, "\n".join(map(printable, lines)) if caller.quiet else "")
         caller.note("it could be put into force; nothing was changed")
         return
     caller.confirm("Sign this, and put it into force?", yes=yes)
