@@ -7,11 +7,8 @@ import pytest
 
 from strongroom.attest.policy import POLICY_BYTES_MAX
 from strongroom.cli.main import run
-from tests.cli.test_receipt_verify import receipt_file
-from tests.fakes.pki_software import MEASUREMENT, authority
+from tests.cli.test_receipt_verify import accepting, receipt_file
 from tests.fakes.policies import changed, toml, values
-
-OWN = ("insecure-software",)
 
 
 def said(capsys, *arguments):
@@ -126,12 +123,16 @@ def test_evidence_is_run_over_and_the_table_says_what_becomes_of_each(capsys, tm
     folder = tmp_path / "evidence"
     folder.mkdir()
     receipt_file(folder)
-    rules = changed(values(OWN), "accept/insecure-software/0/measurement", MEASUREMENT.hex())
-    rules = changed(rules, "insecure/anchors", [authority().fingerprint])
-    policy.write_bytes(toml(rules))
+    policy.write_bytes(toml(accepting()))
     code, found = said(capsys, "test", policy, "--evidence", folder, "--at", "2027-01-15T08:00:10Z")
     (one,) = found["evidence"]
-    assert (code, one["answer"], one["binding"]) == (1, "refused", "holds"), "a simulation affirms nothing"
+    assert (code, one["answer"], one["binding"]) == (0, "test secrets only", "holds"), "a simulation affirms nothing"
+    assert (one["status"], one["authentic"]) == ("contraindicated", True)
+    for path in ("accept/insecure-software/0/enclave_configs", "accept/insecure-software/0/measurement"):
+        wrong = "00" * 31 + "01"
+        policy.write_bytes(toml(changed(accepting(), path, [wrong] if path.endswith("configs") else wrong)))
+        code, found = said(capsys, "test", policy, "--evidence", folder, "--at", "2027-01-15T08:00:10Z")
+        assert (code, found["evidence"][0]["answer"]) == (1, "refused")
     policy.write_bytes(toml(values()))
     code, found = said(capsys, "test", policy, "--evidence", folder, "--at", "2027-01-15T08:00:10Z")
     assert (code, found["evidence"][0]["refusal"]["code"]) == (1, "SR-ATTEST-026")
@@ -140,6 +141,30 @@ def test_evidence_is_run_over_and_the_table_says_what_becomes_of_each(capsys, tm
     (tmp_path / "nothing").mkdir()
     code, error = said(capsys, "test", policy, "--evidence", tmp_path / "nothing")
     assert (code, error["error"]["code"]) == (65, "SR-CLI-094")
+
+
+def test_real_evidence_that_is_bound_to_nothing_is_accepted_if_bound_or_with_a_warning(capsys, tmp_path, policy):
+    from tests.attest.test_appraise_samples import claims, rules
+    from tests.fakes.attestation_samples import SAMPLES, sample_cases
+
+    (sgx,) = [each for each in sample_cases("sgx", 2) if each["outcome"] == "accept"]
+    found = claims(sgx)
+    listed = changed(rules(found), "sgx/tcb_status", ["UpToDate", found.facts["tcb_status"]])
+    file = SAMPLES / sgx["body"]["file"]
+
+    def answer(of):
+        policy.write_bytes(toml(of))
+        code, document = said(capsys, "test", policy, "--evidence", file, "--at", sgx["at"])
+        return code, document["evidence"][0]["answer"]
+
+    assert answer(rules(found)) == (1, "refused")
+    assert answer(listed) == (1, "refused"), "a warning is not enough"
+    assert answer(changed(listed, "release/require", "warning")) == (0, "accepted with a warning if bound")
+    nitro = sample_cases("nitro", 7)[0]
+    policy.write_bytes(toml(rules(claims(nitro))))
+    options = ("--evidence", SAMPLES / nitro["body"]["file"], "--at", nitro["at"])
+    code, document = said(capsys, "test", policy, *options)
+    assert (code, document["evidence"][0]["answer"]) == (0, "accepted if bound")
 
 
 def test_a_wider_policy_ends_with_1_and_a_stricter_one_with_0(capsys, tmp_path, policy):

@@ -19,7 +19,7 @@ from strongroom.attest.verifiers import VERIFIERS
 from strongroom.cli.caller import read_file
 from strongroom.cli.evidence_build import azure_evidence, bare_quote, intel_evidence, plain_evidence, snp_evidence
 from strongroom.cli.evidence_kinds import QUOTE_KINDS, Recognised, body_of, recognise
-from strongroom.cli.evidence_neighbours import EVIDENCE_BYTES_MAX, FILES_MAX, Neighbours, named, near, with_parts
+from strongroom.cli.evidence_neighbours import EVIDENCE_BYTES_MAX, FILES_MAX, Folders, Neighbours, named, with_parts
 from strongroom.cli.failure import bad_data
 from strongroom.errors import EvidenceRejected
 
@@ -81,10 +81,11 @@ def open_evidence(path: Path, wanted: Wanted) -> list[Opened]:
 
     Raises ``Failure`` for a file that is none, for a kind that cannot be told, and for a folder without any.
     """
+    folders = Folders()
     if not path.is_dir():
         raw = read_file("EVIDENCE", path, bytes_max=EVIDENCE_BYTES_MAX)
-        return [_opened(path, str(path), _recognised(path, raw, wanted.kind), wanted)]
-    found = list(_in_folder(path, path, wanted, DEPTH_MAX))
+        return [_opened(path, str(path), _recognised(path, raw, wanted.kind), wanted, folders)]
+    found = list(_in_folder(path, wanted, folders, DEPTH_MAX))
     if not found:
         raise bad_data(
             "SR-CLI-094",
@@ -95,7 +96,7 @@ def open_evidence(path: Path, wanted: Wanted) -> list[Opened]:
     return found
 
 
-def _in_folder(top: Path, folder: Path, wanted: Wanted, depth: int) -> Iterator[Opened]:
+def _in_folder(folder: Path, wanted: Wanted, folders: Folders, depth: int) -> Iterator[Opened]:
     entries = sorted(each for each in folder.iterdir() if not each.name.startswith("."))
     if len(entries) > FILES_MAX:
         raise bad_data(
@@ -106,11 +107,11 @@ def _in_folder(top: Path, folder: Path, wanted: Wanted, depth: int) -> Iterator[
         )
     for path in entries:
         if path.is_dir() and depth:
-            yield from _in_folder(top, path, wanted, depth - 1)
+            yield from _in_folder(path, wanted, folders, depth - 1)
         elif path.is_file() and path.stat().st_size <= EVIDENCE_BYTES_MAX:
             recognised = recognise(path.read_bytes())
             if recognised is not None and recognised.is_evidence:
-                yield _opened(path, str(path), recognised, wanted)
+                yield _opened(path, str(path), recognised, wanted, folders)
 
 
 def _recognised(path: Path, raw: bytes, kind: str) -> Recognised:
@@ -138,11 +139,11 @@ def _kinds_of(found: Recognised) -> Collection[str]:
     return {"az-snp-vtpm"} if "hcl_report" in found.pieces else {"az-snp-vtpm", "tpm2"}
 
 
-def _opened(path: Path, file: str, found: Recognised, wanted: Wanted) -> Opened:
+def _opened(path: Path, file: str, found: Recognised, wanted: Wanted, folders: Folders) -> Opened:
     if "receipt" in found.pieces:
         return _of_receipt(file, found, wanted.kind)
-    pieces, used = with_parts(path, found, wanted.parts or near(path))
-    around = wanted.endorsements or near(path)
+    pieces, used = with_parts(path, found, wanted.parts or folders.near(path))
+    around = wanted.endorsements or folders.near(path)
     if "body" in pieces:
         kind, body = pieces["body"]
         kind = kind or _named_kind(path, found, wanted.kind)

@@ -16,7 +16,7 @@ from strongroom.cli.evidence_kinds import Recognised, recognise
 from strongroom.cli.exits import Exit
 from strongroom.cli.failure import bad_data
 
-__all__ = ["EVIDENCE_BYTES_MAX", "FILES_MAX", "Neighbour", "Neighbours", "named", "near", "with_parts"]
+__all__ = ["EVIDENCE_BYTES_MAX", "FILES_MAX", "Folders", "Neighbour", "Neighbours", "named", "with_parts"]
 
 EVIDENCE_BYTES_MAX: Final = 6 * 1024 * 1024
 """Of one file: a receipt with everything in it has 5 MiB."""
@@ -70,11 +70,26 @@ def named(option: str, paths: Sequence[Path]) -> Neighbours:
     return Neighbours(tuple(found), is_named=True)
 
 
-def near(path: Path) -> Neighbours:
-    """What stands in the folder of ``path``, and in a folder ``roots`` there or beside it."""
-    folder = path.parent
-    files = [*_files(folder, but=path), *_files(folder / "roots"), *_files(folder.resolve().parent / "roots")]
-    return Neighbours(tuple(files), is_named=False)
+class Folders:
+    """What stands around files, each folder being read once."""
+
+    __slots__ = ("_read",)
+
+    def __init__(self) -> None:
+        """Nothing is read yet."""
+        self._read: dict[Path, tuple[Neighbour, ...]] = {}
+
+    def near(self, path: Path) -> Neighbours:
+        """What stands in the folder of ``path``, and in a folder ``roots`` there or beside it."""
+        folder = path.parent.resolve()
+        own = [each for each in self._files(folder) if each.path.name != path.name]
+        files = [*own, *self._files(folder / "roots"), *self._files(folder.parent / "roots")]
+        return Neighbours(tuple(files), is_named=False)
+
+    def _files(self, folder: Path) -> tuple[Neighbour, ...]:
+        if folder not in self._read:
+            self._read[folder] = tuple(_files(folder))
+        return self._read[folder]
 
 
 def with_parts(path: Path, found: Recognised, parts: Neighbours) -> tuple[Mapping[str, Any], list[str]]:
@@ -123,14 +138,12 @@ def _fits(each: Neighbour, missing: set[str], parts: Neighbours) -> bool:
     return parts.is_named or not each.found.is_evidence or pieces == {"hcl_report"}
 
 
-def _files(folder: Path, *, but: Path | None = None) -> Iterator[Neighbour]:
+def _files(folder: Path) -> Iterator[Neighbour]:
     try:
         paths = sorted(each for each in folder.iterdir() if each.is_file() and not each.name.startswith("."))
     except OSError:
         return
     for path in paths[:FILES_MAX]:
-        if but is not None and path.name == but.name:
-            continue
         try:
             if path.stat().st_size > JSON_BYTES_MAX:
                 continue

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from strongroom.attest.checks import FAILED
-from strongroom.attest.policy import POLICY_BYTES_MAX, Policy, sign_policy
+from strongroom.attest.ar4si import WARNING
+from strongroom.attest.checks import FAILED, WARNED
+from strongroom.attest.codes import INSECURE_KIND
+from strongroom.attest.policy import POLICY_BYTES_MAX, TEST, Policy, sign_policy
 from strongroom.attest.policy_diff import Widening, newly_accepted
 from strongroom.cli.at_time import time_of
 from strongroom.cli.attest_run import policy_document
@@ -20,6 +22,8 @@ from strongroom.cli.policy_references import Comparison, compared
 from strongroom.cli.policy_remarks import remarks
 
 __all__ = ["compare_policies", "sign_file", "try_policy"]
+
+REFUSED: Final = "refused"
 
 
 def try_policy(
@@ -44,7 +48,7 @@ def try_policy(
             for each in open_evidence(evidence, Wanted())
         ]
     references = [compared(each, found.policy, values[1]) for each in values[0]]
-    refused = [each for each in verdicts if _answer(each) == "refused"]
+    refused = [each for each in verdicts if _answer(each, found.policy) == REFUSED]
     is_good = not refused and all(each.is_accepted for each in references)
     caller.emit(
         "policy-test",
@@ -55,7 +59,7 @@ def try_policy(
             "accepts": _accepted(found.policy),
             "remarks": said,
             "at": rfc3339(now),
-            "evidence": [{"answer": _answer(each), **document(each, found.policy)} for each in verdicts],
+            "evidence": [{"answer": _answer(each, found.policy), **document(each, found.policy)} for each in verdicts],
         },
         _text(found, said, references, verdicts),
     )
@@ -103,12 +107,22 @@ def sign_file(caller: Caller, policy: Path, key: Path) -> None:
     )
 
 
-def _answer(verdict: Verdict) -> str:
-    """``accepted``, ``accepted if bound`` for evidence that only lacks runtime data, or ``refused``."""
+def _answer(verdict: Verdict, policy: Policy) -> str:
+    """``accepted``; ``accepted with a warning`` where the policy asks for no more; either of them ``if bound`` for
+    evidence that lacks runtime data; ``test secrets only`` for a simulation that it takes; or ``refused``."""
+    report = verdict.report
     if verdict.is_good:
         return "accepted"
-    is_unbound = verdict.report is not None and not verdict.report.is_bound and verdict.report.code is None
-    return "accepted if bound" if is_unbound else "refused"
+    if report is None:
+        return REFUSED
+    failed = [each for each in report.checks if each.outcome == FAILED]
+    is_warned = any(each.outcome == WARNED for each in report.checks)
+    if not failed and (not is_warned or policy.release.require == WARNING):
+        return f"accepted{' with a warning' if is_warned else ''}{'' if report.is_bound else ' if bound'}"
+    # As the vault has it: nothing but its hardware is against it, which no policy can mend.
+    is_only_simulated = bool(failed) and all(each.code == INSECURE_KIND for each in failed) and report.is_bound
+    is_taken = policy.profile == TEST and report.kind in policy.insecure.allow_kinds
+    return "test secrets only" if is_only_simulated and is_taken else REFUSED
 
 
 def _accepted(policy: Policy) -> list[dict[str, Any]]:  # Any: JSON values
@@ -147,7 +161,7 @@ def _text(found: OpenedPolicy, said: Sequence[str], values: Sequence[Comparison]
         rows = []
         for each in verdicts:
             check = each.first_refusal
-            rows.append([each.opened.file, each.opened.kind, _answer(each), *_why(check)])
+            rows.append([each.opened.file, each.opened.kind, _answer(each, policy), *_why(check)])
         parts.append(table(["EVIDENCE", "KIND", "ANSWER", "CODE", "CHECK", "POLICY"], rows))
     return "\n\n".join(parts)
 

@@ -28,7 +28,8 @@ _VaultKey = Annotated[
     str, typer.Option("--vault-key", help="Public key that the vault must have: a file, or 64 hex digits.")
 ]
 _Result = Annotated[
-    Path | None, typer.Option("--result", help="The result itself, to compare.", metavar="FILE", parser=a_path)
+    Path | None,
+    typer.Option("--result", help="The serialized ExecutionResult, to compare.", metavar="FILE", parser=a_path),
 ]
 
 

@@ -133,7 +133,7 @@ def _about(judged: JudgedReceipt) -> list[str]:
         released = ", ".join(f"{namespace}/{key} version {version}" for namespace, key, version in result.secrets)
         pairs += [
             ("status", result.status),
-            ("result", result.result_sha256.hex()),
+            ("result", f"{result.result_sha256.hex()}, {'compared' if judged.is_result_compared else 'not compared'}"),
             ("secrets", released or "none released"),
             ("calls", len(result.calls)),
         ]
@@ -154,8 +154,6 @@ def notes(judged: JudgedReceipt) -> list[str]:
     receipt, policy = judged.receipt, judged.policy
     if receipt is None:
         return said
-    if not judged.is_result_compared:
-        said.append("the result itself was not compared with its digest: --result FILE")
     if receipt.vault == CO_LOCATED:
         said.append("the vault ran with the host: whoever has control of that could have read what it released")
     if policy is None and receipt.evidence.kind == "tpm2":
