@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from strongroom.attest.ear import check_ear, make_ear
 from strongroom.attest.enclave_config import EnclaveConfig
 from strongroom.crypto.signing import SigningKey
 from strongroom_confidential_workflows.messages import ReleaseAnswer
@@ -101,6 +102,18 @@ def test_an_envelope_of_another_release_is_not_opened(vault):
     executed(vault, link=first)
     second.release = lambda call: kept[0]
     assert "envelope report_data" in refusal(vault, link=second)[1]
+
+
+@pytest.mark.parametrize("name", ["nonce", "report_data"])
+def test_an_attestation_result_about_another_execution_is_not_taken(vault, name):
+    sound = vault.envelope_response
+
+    def with_another_ear(data, values, ear):
+        found = check_ear(ear, vault_public=vault.key.public)
+        return sound(data, values, make_ear(replace(found, **{name: bytes(32)}), vault.key))
+
+    vault.envelope_response = with_another_ear
+    assert f"evidence refused at ear {name}" in refusal(vault)[1]
 
 
 def test_an_envelope_under_an_older_policy_is_not_opened(vault):

@@ -1,6 +1,7 @@
 """What a runner accepts of its vault, and what a host between the two can do about it: nothing but refuse service."""
 
 import hashlib
+from importlib.metadata import version
 
 import pytest
 
@@ -72,3 +73,10 @@ def test_a_list_is_asked_for_and_without_one_what_is_granted(vault, secrets, ask
     vault.create("G", b"v")
     executed(vault, secrets=secrets, granted=(("main", "G"),))
     assert vault.released[0].secrets == (("main", asked),)
+
+
+def test_the_build_that_is_attested_is_the_installed_one(vault):
+    executed(vault)
+    name = "strongroom-confidential-workflows"
+    assert vault.released[0].runner.build == f"{name} {version(name)}"
+    assert vault.released[0].runner.svn >= 1

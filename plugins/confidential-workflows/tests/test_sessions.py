@@ -5,7 +5,7 @@ import pytest
 from strongroom.crypto.signing import SigningKey
 from strongroom.plugin.messages import basic_action_pb2, sdk_pb2
 from strongroom_confidential_workflows import session
-from strongroom_confidential_workflows.limits import CHUNK_BYTES
+from strongroom_confidential_workflows.limits import CHUNK_BYTES, FRAME_BYTES_MAX
 from strongroom_confidential_workflows.messages import (
     BinaryChunk,
     CapabilityAnswer,
@@ -47,6 +47,12 @@ def test_a_message_that_has_no_place_is_refused(scripted):
 
 def test_a_message_of_the_plugin_is_refused_from_a_runner(scripted):
     scripted.enclave.send(encode(BinaryChunk(data=b"x")))
+    assert refusal(scripted)[1] == f"{BROKEN}it sent a frame that is not a message"
+
+
+def test_a_frame_of_a_runner_that_is_too_large_is_not_read(scripted):
+    scripted.frames.frame_bytes_max = FRAME_BYTES_MAX
+    scripted.enclave._socket.sendall((FRAME_BYTES_MAX + 1).to_bytes(4, "big"))
     assert refusal(scripted)[1] == f"{BROKEN}it sent a frame that is not a message"
 
 

@@ -65,6 +65,7 @@ class VaultCaller:
         payload.Pack(question)
         request = capabilities_pb2.CapabilityRequest(capabilityId=VAULT, method=method, payload=payload)
         request.metadata.CopyFrom(self._metadata)
+        request.metadata.reference_id = ""  # that of the call of this plugin, which is no step of the guest
         answer = answer_type()
         try:
             vault = self._registry.get_executable(VAULT)

@@ -227,4 +227,5 @@ def _failure(error: StrongroomError) -> Finished:
 
 
 def _cut(text: str) -> str:
-    return text[:ERROR_CHARACTERS_MAX]
+    """``text`` as a frame can carry it."""
+    return text[:ERROR_CHARACTERS_MAX].encode(errors="replace").decode()
