@@ -64,6 +64,22 @@ def test_the_files_of_a_package_are_its_modules_by_their_paths(site):
     assert "made_up_package" not in sys.modules, "looking at a program does not run it"
 
 
+def test_a_folder_that_a_checkout_links_to_is_part_of_a_program_and_a_link_that_leads_back_is_not(site, tmp_path):
+    # A wheel has files where a checkout has the link, and both are the same program.
+    package, elsewhere = site / "made_up_package", tmp_path / "elsewhere"
+    for folder in (package, elsewhere):
+        folder.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (elsewhere / "step.py").write_text("pass")
+    (package / "linked").symlink_to(elsewhere)
+    (elsewhere / "back").symlink_to(package)
+    (package / "gone.py").symlink_to(tmp_path / "nothing")
+    assert program_files(["made_up_package"]) == {
+        "made_up_package/__init__.py": b"",
+        "made_up_package/linked/step.py": b"pass",
+    }
+
+
 @pytest.mark.parametrize(
     "name", ["", ".", "..", "not_there", "not_there.part", "os", "strongroom.errors", "a b", "/etc"]
 )

@@ -31,7 +31,7 @@ class Exit(IntEnum):
 
 MEANINGS: Final[Mapping[Exit, str]] = {
     Exit.OK: "done",
-    Exit.RUN_FAILED: "the run or the capability call failed, or a check found something missing",
+    Exit.RUN_FAILED: "the run or the capability call failed, or a check found something missing or refused",
     Exit.USAGE: "the command was not written correctly",
     Exit.DATA: "something in the request is wrong: a field, a file, a name that is not there, a size over its limit",
     Exit.UNAVAILABLE: "no host answers, it is starting or stopping, or a plugin is not there",
