@@ -249,6 +249,7 @@ def test_the_status_for_people_says_what_is_not_protected(host):
     shown = strongroom("status").out
     assert "insecure-software · NO HARDWARE PROTECTION" in shown
     assert "landlock: kernel too old" in shown
+    assert "launcher-bubblewrap" in shown
     assert len(shown.splitlines()) < 25
 
 

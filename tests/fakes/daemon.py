@@ -268,6 +268,7 @@ class _Status(status_pb2_grpc.StatusServiceServicer):
             workflows=1,
             confidential_backend=self.daemon.backend,
             insecure=bool(self.daemon.backend),
+            confidential_protections=["launcher-bubblewrap"] if self.daemon.backend else [],
             runner_protections=["seccomp"],
             runner_missing=["landlock: kernel too old"],
             wasmtime_version="50.0.1",

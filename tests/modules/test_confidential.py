@@ -211,10 +211,14 @@ def test_secrets_are_named_only_to_a_far_side_that_takes_them(dialect, answers_t
 
 
 def test_the_backend_is_what_the_far_side_says():
-    report = backend_pb2.BackendReport(label="insecure-software", insecure=True)
+    report = backend_pb2.BackendReport(
+        label="insecure-software", insecure=True, protections=["launcher-process"] * 100, missing=["seccomp: old"] * 100
+    )
     capability = ScriptedCapability({"Backend": capabilities_pb2.CapabilityResponse(payload=packed(report))})
     confidential = module(capability)
-    assert confidential.backend() == Backend("insecure-software", insecure=True)
+    assert confidential.backend() == Backend(
+        "insecure-software", insecure=True, protections=("launcher-process",) * 64, missing=("seccomp: old",) * 64
+    )
     confidential.backend()
     assert len(capability.called("Backend")) == 1, "asked until it answers once"
 

@@ -198,6 +198,7 @@ def test_status_says_what_a_reviewer_asks(shared):
         answer = api.status.Get(status_pb2.StatusServiceGetRequest(), timeout=10)
     assert answer.state == "ready"
     assert (answer.confidential_backend, answer.insecure) == ("insecure-software", True)
+    assert answer.confidential_protections[0] == "launcher-process"
     assert "seccomp" in answer.runner_protections
     assert answer.writing_key_id.startswith("k1-")
     assert not answer.plugin_problems

@@ -59,6 +59,8 @@ def describer(
         with suppress(StrongroomError):
             backend = ask_backend(parts.registry.get_executable(CAPABILITY_ID))
             answer.confidential_backend, answer.insecure = backend.label, backend.insecure
+            answer.confidential_protections.extend(backend.protections)
+            answer.confidential_missing.extend(backend.missing)
         answer.health = DEGRADED if answer.insecure or answer.plugin_problems else OK
         return answer
 

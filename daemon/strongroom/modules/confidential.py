@@ -38,6 +38,8 @@ __all__ = ["CAPABILITY_ID", "ConfidentialModule", "ask_backend"]
 
 UNKNOWN_BACKEND: Final = Backend("unknown", insecure=True)
 """A backend that does not say what it is earns no trust."""
+PROTECTIONS_MAX: Final = 64
+"""What a backend says is in force, or missing; ours knows a dozen names."""
 
 
 class ConfidentialModule:
@@ -189,7 +191,9 @@ class ConfidentialModule:
         except CapabilityError as error:
             if error.name == "Unimplemented":
                 return False
-            fault = away(f"{method} failed", error) if is_away(error) else failed(f"{method} failed", "SR-CWF-009", error)
+            fault = (
+                away(f"{method} failed", error) if is_away(error) else failed(f"{method} failed", "SR-CWF-009", error)
+            )
             raise fault from error
         return True
 
@@ -212,7 +216,12 @@ def ask_backend(capability: Executable) -> Backend:
             return UNKNOWN_BACKEND
     except DecodeError:
         return UNKNOWN_BACKEND
-    return Backend(described.label, described.insecure)
+    return Backend(
+        described.label,
+        described.insecure,
+        protections=tuple(described.protections[:PROTECTIONS_MAX]),
+        missing=tuple(described.missing[:PROTECTIONS_MAX]),
+    )
 
 
 def _cancel(capability: Executable, execution_id: str, reason: str) -> None:

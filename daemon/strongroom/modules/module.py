@@ -10,10 +10,15 @@ __all__ = ["LOCAL", "NO_TERMS", "Backend", "ExecutionHelper", "KeepsReceipts", "
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """What executed, in the word that results and status show; ``insecure`` when it gives no hardware protection."""
+    """What executed, in the word that results and status show; ``insecure`` when it gives no hardware protection.
+
+    ``protections`` are in force there and ``missing`` are not, as it says itself.
+    """
 
     label: str
     insecure: bool
+    protections: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
 
 
 LOCAL = Backend("local", insecure=False)

@@ -104,6 +104,8 @@ class StatusServiceGetResponse(_message.Message):
     HEALTH_FIELD_NUMBER: _builtins.int
     INSECURE_RELEASES_FIELD_NUMBER: _builtins.int
     ATTESTATION_REFUSALS_FIELD_NUMBER: _builtins.int
+    CONFIDENTIAL_PROTECTIONS_FIELD_NUMBER: _builtins.int
+    CONFIDENTIAL_MISSING_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """Required. Version of the host."""
     state: _builtins.str
@@ -164,6 +166,14 @@ class StatusServiceGetResponse(_message.Message):
     def attestation_refusals(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """Optional. Metric strongroom_attestation_refusals_total: refusals since this host started, by code."""
 
+    @_builtins.property
+    def confidential_protections(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Optional. What the confidential backend says is in force in its enclave runners, the launcher first."""
+
+    @_builtins.property
+    def confidential_missing(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Optional. What it says is missing there, each with its reason."""
+
     def __init__(
         self,
         *,
@@ -189,10 +199,12 @@ class StatusServiceGetResponse(_message.Message):
         health: _builtins.str = ...,
         insecure_releases: _builtins.int = ...,
         attestation_refusals: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        confidential_protections: _abc.Iterable[_builtins.str] | None = ...,
+        confidential_missing: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["oldest_run_time", b"oldest_run_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attestation_refusals", b"attestation_refusals", "confidential_backend", b"confidential_backend", "health", b"health", "insecure", b"insecure", "insecure_releases", b"insecure_releases", "mode", b"mode", "oldest_run_time", b"oldest_run_time", "owner", b"owner", "pid", b"pid", "plugin_problems", b"plugin_problems", "runner_missing", b"runner_missing", "runner_protections", b"runner_protections", "runners", b"runners", "runs", b"runs", "runs_purged", b"runs_purged", "start_time", b"start_time", "state", b"state", "storage", b"storage", "version", b"version", "wasmtime_version", b"wasmtime_version", "workflows", b"workflows", "writing_key_id", b"writing_key_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attestation_refusals", b"attestation_refusals", "confidential_backend", b"confidential_backend", "confidential_missing", b"confidential_missing", "confidential_protections", b"confidential_protections", "health", b"health", "insecure", b"insecure", "insecure_releases", b"insecure_releases", "mode", b"mode", "oldest_run_time", b"oldest_run_time", "owner", b"owner", "pid", b"pid", "plugin_problems", b"plugin_problems", "runner_missing", b"runner_missing", "runner_protections", b"runner_protections", "runners", b"runners", "runs", b"runs", "runs_purged", b"runs_purged", "start_time", b"start_time", "state", b"state", "storage", b"storage", "version", b"version", "wasmtime_version", b"wasmtime_version", "workflows", b"workflows", "writing_key_id", b"writing_key_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
