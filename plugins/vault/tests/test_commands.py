@@ -45,7 +45,9 @@ def test_a_home_for_tests_is_ready(tmp_path):
     vault.close()
 
 
-@pytest.mark.parametrize("name", ["vault.key", "vault.pub", "vault-policy.key", "vault-policy.toml", "vault.db"])
+@pytest.mark.parametrize(
+    "name", ["vault.pub", "vault-policy.key", "vault-policy.pub", "vault-policy.toml", "enclave-config.cbor"]
+)
 @pytest.mark.parametrize("flags", [[], ["--test"]], ids=["production", "tests"])
 def test_nothing_is_overwritten(tmp_path, name, flags):
     (tmp_path / name).write_text("mine")
@@ -53,6 +55,19 @@ def test_nothing_is_overwritten(tmp_path, name, flags):
     assert (told.returncode, told.stdout) == (73, "")
     assert "it exists" in told.stderr
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [(name, "mine")]
+
+
+@pytest.mark.parametrize("flags", [[], ["--test"]], ids=["production", "tests"])
+def test_a_key_that_is_there_is_used(tmp_path, flags):
+    run("init-key", tmp_path / "vault.key")
+    content = (tmp_path / "vault.key").read_text()
+    assert run("init", tmp_path, *flags).returncode == 0
+    assert (tmp_path / "vault.key").read_text() == content
+    (tmp_path / "other").mkdir(mode=0o700)
+    (tmp_path / "other" / "vault.key").write_text("no key")
+    told = run("init", tmp_path / "other", *flags)
+    assert (told.returncode, "cannot be used" in told.stderr) == (73, True)
+    assert [path.name for path in (tmp_path / "other").iterdir()] == ["vault.key"]
 
 
 def test_a_home_in_the_place_of_a_file_is_refused(tmp_path):

@@ -59,7 +59,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     key = commands.add_parser("init-key", help="make the key file of a vault; nothing is overwritten")
     key.add_argument("file", type=Path)
-    home = commands.add_parser("init", help="make the home of a vault; nothing is overwritten")
+    home = commands.add_parser(
+        "init", help="make the home of a vault; a key that is there is used, and nothing is overwritten"
+    )
     home.add_argument("directory", type=Path)
     home.add_argument("--test", action="store_true", help="a vault for tests, whose policy accepts simulations")
     sign = commands.add_parser("sign-policy", help="sign a policy into FILE.sig")

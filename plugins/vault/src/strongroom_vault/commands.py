@@ -1,7 +1,7 @@
 """What an operator does with a vault from a command line, while it does not run: make a home, sign a policy, check the
 audit records.
 
-Rule 1: nothing is ever overwritten: where one of the files is there, none is made.
+Rule 1: nothing is ever overwritten: where one of the files is there, none is made. A key that is there is used.
 Rule 2: whoever signs a policy reads first whether it is one.
 """
 
@@ -39,7 +39,10 @@ def init_key(path: Path) -> str:
 
 
 def init_home(directory: Path, *, is_test: bool) -> str:
-    """Make the home of a vault for production, or for tests; what to tell people. Raises ``Misconfigured``."""
+    """Make what is missing in the home of a vault for production, or for tests; what to tell people.
+
+    Raises ``Misconfigured``.
+    """
     home = directory.absolute()
     settings = VaultSettings.from_config(key_file=str(home / KEY_NAME))
     _check_empty(home, settings)
@@ -47,7 +50,10 @@ def init_home(directory: Path, *, is_test: bool) -> str:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise _refused(home, error.strerror or "it cannot be made", "choose a directory of your own") from error
-    create_key_file(settings.key_file)
+    if settings.key_file.exists():
+        load_key_file(settings.key_file)
+    else:
+        create_key_file(settings.key_file)
     if is_test:
         make_test_home(settings, now=datetime.now(UTC))
         return _told(settings, "a vault for tests, whose policy accepts simulations and is signed")
@@ -86,8 +92,8 @@ def verify_audit_file(path: Path) -> tuple[str, bool]:
 
 
 def _check_empty(home: Path, settings: VaultSettings) -> None:
-    names = [KEY_NAME, VAULT_PUBLIC_NAME, POLICY_KEY_NAME, settings.policy_file.name, settings.state_file.name]
-    for path in [home / name for name in names]:
+    made = [settings.policy_file, settings.policy_public_key, *settings.enclave_config_files]
+    for path in [home / VAULT_PUBLIC_NAME, home / POLICY_KEY_NAME, *made]:
         if path.exists():
             raise _refused(path, "it exists", "choose another directory: nothing of a vault is ever overwritten")
 

@@ -75,5 +75,9 @@ class Trail:
                 "attempt": execution.attempt,
                 "kind": self.asked.data.kind,
                 "report_data": self.asked.data.report_data(),
+                "binary_sha256": execution.binary_sha256,
+                "config_sha256": execution.config_sha256,
+                "runner": self.asked.data.runner.build,
+                "runner_svn": self.asked.data.runner.svn,
             }
         return fields

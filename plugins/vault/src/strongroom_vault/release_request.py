@@ -14,7 +14,7 @@ from strongroom.attest.evidence import Evidence, malformed
 from strongroom.attest.fields import TEXT_BYTES_MAX
 from strongroom.attest.runtime_data import RuntimeData, check_possession, decode_runtime_data
 from strongroom.plugin import Call, EvidenceRejected
-from strongroom.plugin.messages import capabilities_pb2, strongroom_vault_pb2
+from strongroom.plugin.messages import strongroom_vault_pb2
 from strongroom_vault.admission import caller_of
 
 __all__ = ["ReleaseAsked", "check_asker", "check_ids", "read_release"]
@@ -63,11 +63,9 @@ def check_ids(place: str, execution_id: str, workflow_id: str, owner: str) -> No
         raise malformed(f"{place} owner", got="another spelling", wanted="0x and 40 lower-case hex digits")
 
 
-def check_asker(
-    call: Call, metadata: capabilities_pb2.RequestMetadata, execution_id: str, workflow_id: str, owner: str
-) -> None:
+def check_asker(call: Call, execution_id: str, workflow_id: str, owner: str) -> None:
     """Raise ``EvidenceRejected`` when the host stamped another workflow, execution or owner on the call."""
-    caller = caller_of(call)
+    caller, metadata = caller_of(call), call.metadata
     stamped = (
         ("workflow_id", metadata.workflow_id, workflow_id, True),
         ("execution_id", metadata.workflow_execution_id, execution_id, False),

@@ -21,7 +21,7 @@ from strongroom.attest.codes import ALREADY_RELEASED, BINDING
 from strongroom.attest.evidence import is_same
 from strongroom.attest.release import Challenge, Signed, sign_challenge
 from strongroom.crypto.signing import key_id
-from strongroom.plugin import Call, EvidenceRejected, StrongroomError
+from strongroom.plugin import Call, EvidenceRejected, LimitExceeded, StrongroomError
 from strongroom.plugin.messages import strongroom_vault_pb2
 from strongroom_vault.challenges import ChallengeBook, Issued
 from strongroom_vault.clock import Clock
@@ -80,8 +80,17 @@ class ReleaseRoom:
         Raises ``EvidenceRejected`` after the last attempt, ``LimitExceeded``, and ``Misconfigured`` without a policy.
         """
         asked = call.unpack(strongroom_vault_pb2.ChallengeRequest)
+        try:
+            return self._challenged(call, asked)
+        except (EvidenceRejected, LimitExceeded) as refusal:
+            self._log.warning("refused a challenge: %s: %s", refusal.code, refusal)
+            raise
+
+    def _challenged(
+        self, call: Call, asked: strongroom_vault_pb2.ChallengeRequest
+    ) -> strongroom_vault_pb2.ChallengeResponse:
         check_ids("challenge", asked.execution_id, asked.workflow_id, asked.owner)
-        check_asker(call, call.metadata, asked.execution_id, asked.workflow_id, asked.owner)
+        check_asker(call, asked.execution_id, asked.workflow_id, asked.owner)
         ttl_s = self._decider.policy().policy.freshness.nonce_ttl_s
         with self._state.transaction() as database:
             attempt = count_attempts(database, asked.execution_id) + 1
@@ -115,7 +124,7 @@ class ReleaseRoom:
             asked = read_release(call.unpack(strongroom_vault_pb2.ReleaseRequest))
             trail.asked = asked
             execution = asked.data.execution
-            check_asker(call, call.metadata, execution.execution_id, execution.workflow_id, execution.owner)
+            check_asker(call, execution.execution_id, execution.workflow_id, execution.owner)
             envelope = self._repeated(asked, trail) or self._released(asked, trail)
         except EvidenceRejected as refusal:
             self._note_refusal(trail, refusal)
