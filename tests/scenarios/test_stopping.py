@@ -18,7 +18,16 @@ def manifest(state, delay_ms):
         "command": ["python", "-m", "strongroom_confidential_workflows"],
         "provides": ["confidential-workflows@1.0.0-alpha"],
         "dialect": "both",
-        "config": {"executions_max": 4, "spare_runners": 1, "https_hosts": [], "file_directories": []},
+        "config": {
+            "evidence": {"kind": "insecure-software", "authority_key_file": "${keys_dir}/development-ca.key"},
+            "enclave_config_file": "${keys_dir}/enclave-config.cbor",
+        },
+    }
+    vault = {
+        "name": "vault",
+        "command": ["python", "-m", "strongroom_vault"],
+        "provides": ["vault@1.0.0"],
+        "config": {"key_file": "${keys_dir}/vault.key"},
     }
     basic = {
         "name": "basic-test",
@@ -26,7 +35,7 @@ def manifest(state, delay_ms):
         "config": {"delay_ms": delay_ms},
     }
     path = state / "plugins.yaml"
-    path.write_text(json.dumps({"version": 1, "plugins": [confidential, basic]}))
+    path.write_text(json.dumps({"version": 1, "plugins": [confidential, vault, basic]}))
     return path
 
 
