@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-from bench import calls, guests, hostile, modules, runs, sealing, starts, steps, waiting
+from bench import attestation, calls, guests, hostile, modules, runs, sealing, starts, steps, waiting
 from bench.figures import BLOCK, Row, table
 
 NOTES = (
@@ -30,6 +30,7 @@ PARTS: Final[Mapping[str, Callable[[Path], list[Row]]]] = {
     "waiting": waiting.measure,
     "modules": modules.measure,
     "sealing": sealing.measure,
+    "attestation": attestation.measure,
 }
 """What can be measured, in the order of the table."""
 
