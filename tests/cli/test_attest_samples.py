@@ -1,6 +1,7 @@
 """Real evidence, where it is at hand, through the command line: each case at its time, later, and as of now."""
 
 import json
+import sys
 from datetime import UTC, datetime
 
 import pytest
@@ -182,3 +183,13 @@ def test_what_cannot_be_verified_is_explained_all_the_same(capsys):
     assert document["evidence"][0]["unverified_claims"]["extra_data"] == "12345678"
     assert run(["attest", "explain", str(file)]) == 1
     assert "which nothing here confirms" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["tdx/dcapqvl_tdx_quote", "sgx/dcapqvl_sgx_quote"])
+def test_without_the_library_for_intel_that_is_what_is_said(capsys, monkeypatch, name):
+    cases()
+    monkeypatch.setitem(sys.modules, "dcap_qvl", None)
+    code, found = one(capsys, SAMPLES / name, "--at", "2025-06-20T12:00:00Z")
+    assert (code, found["refusal"]["code"]) == (1, "SR-ATTEST-003")
+    assert found["files_used"] == [f"{name.split('/')[1]}_collateral.json"]
+    assert "strongroom[dcap]" in found["refusal"]["fix"]

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from strongroom.attest.codes import UNSUPPORTED_KIND
 from strongroom.attest.dcap_library import fmspc_of
 from strongroom.attest.json_values import parse_json
 from strongroom.attest.quote import SGX, TDX, parse_quote
@@ -70,11 +71,17 @@ def _has_signed(certificate: Certificate, untrusted: bytes) -> bool:
 def collateral_for(kind: str, file: str, quote: bytes, documents: Sequence[Document]) -> Document | None:
     """The collateral for the platform of ``quote``; of several the one whose file is named most alike."""
     try:
-        fmspc = fmspc_of(kind, parse_quote(kind, quote, _TEES[kind]).raw).lower()
+        raw = parse_quote(kind, quote, _TEES[kind]).raw
     except EvidenceRejected:
         return None
-    fitting = [each for each in documents if _platform_of(each.raw) == fmspc]
-    return max(fitting, key=lambda each: _alike(each.file, file), default=None)
+    try:
+        fmspc = fmspc_of(kind, raw).lower()
+        documents = [each for each in documents if _platform_of(each.raw) == fmspc]
+    except EvidenceRejected as error:
+        # Without the library nobody knows the platform. Its verifier says so, once it has any collateral.
+        if error.code != UNSUPPORTED_KIND:
+            return None
+    return max(documents, key=lambda each: _alike(each.file, file), default=None)
 
 
 def _alike(first: str, second: str) -> int:
