@@ -6,6 +6,7 @@ from hashlib import sha256
 
 import cbor2
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from strongroom.attest import codes
@@ -61,6 +62,27 @@ def test_a_leaf_with_the_name_of_the_root_is_no_root():
     pki_nitro.refused(pki_nitro.document(certificate=leaf), codes.CHAIN, "nitro/5")
     own = pki_nitro.certificate("root", "root", is_authority=False, of=MINE, signed_by=MINE)
     pki_nitro.refused(pki_nitro.document(certificate=own), codes.CHAIN, "nitro/5")
+
+
+NOT_UNDERSTOOD = {
+    "unknown": x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), b"\x05\x00"),
+    "names": x509.NameConstraints(permitted_subtrees=[x509.DNSName("example.org")], excluded_subtrees=None),
+    "policies": x509.PolicyConstraints(require_explicit_policy=0, inhibit_policy_mapping=None),
+}
+
+
+@pytest.mark.parametrize("name", NOT_UNDERSTOOD)
+def test_what_a_certificate_says_must_be_understood_is_understood_or_refused(name):
+    critical = NOT_UNDERSTOOD[name]
+    instance = pki_nitro.certificate("instance", "zone", is_authority=True, path_length=0, critical=critical)
+    for fields in (
+        {"certificate": pki_nitro.leaf(critical=critical)},
+        {"cabundle": [*pki_nitro.bundle()[:3], instance]},
+    ):
+        found = pki_nitro.refused(pki_nitro.document(**fields), codes.CHAIN, "nitro/5")
+        assert critical.oid.dotted_string in found.got
+    usage = x509.ExtendedKeyUsage([x509.ObjectIdentifier(pki_tpm.EK_USAGE)])
+    assert pki_nitro.verified(pki_nitro.document(certificate=pki_nitro.leaf(critical=usage))).is_bound
 
 
 def test_the_same_names_in_the_chain_of_a_report_are_refused():

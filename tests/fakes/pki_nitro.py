@@ -47,8 +47,10 @@ def certificate(
     lives=timedelta(hours=3),
     is_named=None,
     may_sign=True,
+    critical=None,
 ):
-    """A certificate in DER. ``of`` and ``signed_by`` are private keys; without them those of the names."""
+    """A certificate in DER. ``of`` and ``signed_by`` are private keys; without them those of the names. ``critical`` is
+    a further extension that must be understood."""
     builder = (
         x509.CertificateBuilder()
         .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, is_named or subject)]))
@@ -73,6 +75,8 @@ def certificate(
             critical=is_authority,
         )
     )
+    if critical is not None:
+        builder = builder.add_extension(critical, critical=True)
     signer = signed_by or key(issuer)
     return builder.sign(signer, (hashed_with or SHA384)(), ecdsa_deterministic=True).public_bytes(Encoding.DER)
 

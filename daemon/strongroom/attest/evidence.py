@@ -199,7 +199,8 @@ def check_anchor(check: str, root: Certificate, anchors: frozenset[str]) -> None
 def check_issued(check: str, path: Sequence[Certificate]) -> None:
     """Raise ``EvidenceRejected`` unless each certificate of ``path`` issued the next, and only the last is no issuer.
 
-    An issuer must be allowed to issue, with as many authorities below it as there are (RFC 5280 4.2.1.3 and 4.2.1.9).
+    An issuer must be allowed to issue, with as many authorities below it as there are (RFC 5280 4.2.1.3 and 4.2.1.9),
+    and nothing may be critical that is not looked at (4.2).
     """
     for depth, (issuer, subject) in enumerate(pairwise(path), start=1):
         if not issuer.is_authority:
@@ -210,6 +211,10 @@ def check_issued(check: str, path: Sequence[Certificate]) -> None:
         if not subject.is_issued_by(issuer):
             got = f"certificate {depth} is not issued by the one before it"
             raise EvidenceRejected(CHAIN, check, got=got, wanted="a path in which each issues the next")
+    for depth, each in enumerate(path):
+        if each.not_understood:
+            got = f"certificate {depth} demands more: {', '.join(each.not_understood)}"
+            raise EvidenceRejected(CHAIN, check, got=got, wanted="certificates whose demands are understood")
     if path[-1].is_authority:
         raise EvidenceRejected(CHAIN, check, got="a leaf that may issue others", wanted="a leaf")
 

@@ -26,6 +26,8 @@ __all__ = ["UNKNOWN_KEY", "Certificate", "load_certificate", "load_pem_certifica
 UNKNOWN_KEY: Final = "SR-CERT-007"
 """The code of a certificate whose key is of a kind, or on a curve, that the library does not know."""
 PSS_OID: Final = "1.2.840.113549.1.1.10"
+# Basic constraints and both usages are checked. Other names of a subject, and policies that permit, restrict nothing.
+_UNDERSTOOD: Final = frozenset({"2.5.29.15", "2.5.29.17", "2.5.29.19", "2.5.29.32", "2.5.29.37"})
 _SERIAL_ZERO: Final = re.compile("Parsed a serial number which wasn't positive", re.IGNORECASE)
 
 
@@ -95,6 +97,12 @@ class Certificate:
         except x509.ExtensionNotFound:
             return frozenset()
         return frozenset(each.dotted_string for each in found)
+
+    @property
+    def not_understood(self) -> tuple[str, ...]:
+        """The object identifiers of what it says must be understood and is not looked at here (RFC 5280 4.2)."""
+        critical = (each.oid.dotted_string for each in self._parsed.extensions if each.critical)
+        return tuple(sorted(each for each in critical if each not in _UNDERSTOOD))
 
     def field(self, oid: str) -> bytes | None:
         """The field with this object identifier, as its bytes stand there, where the library does not know it."""
