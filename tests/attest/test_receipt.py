@@ -168,6 +168,12 @@ def test_what_was_changed_is_named_with_its_code(case):
     assert failed(receipt_of(**changes)) == expected
 
 
+@pytest.mark.parametrize(("word", "other"), [("protocol", "relay"), ("vault", "separate")])
+def test_two_words_of_a_receipt_are_those_of_whoever_wrote_it(word, other):
+    assert getattr(receipt_of(), word) != other
+    assert checked(receipt_of(**{word: other})).holds, "no signature covers it, and the documentation says so"
+
+
 def test_another_result_than_the_signed_one_is_named():
     assert failed(receipt_of(), result_bytes=b"other") == {"result_sha256": "SR-ATTEST-015"}
 
