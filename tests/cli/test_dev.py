@@ -68,6 +68,18 @@ def test_dev_says_which_plugins_are_not_there(application):
         ]
 
 
+def test_dev_says_that_it_simulates_and_by_which_acts_its_vault_takes_that(application, tmp_path):
+    fence = "INSECURE SIMULATION: no protection from the host operator"
+    policy = f"its policy is for tests: {tmp_path}/state/keys/vault-policy.toml, made by the vault where there was none"
+    flag = "the process of plugin vault was given --insecure-accept-simulated-tee"
+    assert f"{fence}\n  {flag}\n  {policy}\n" in strongroom("dev", "--state-dir", "state").out
+    as_json = strongroom("dev", "--state-dir", "state", "--json").document
+    assert as_json["simulation"] == {"warning": fence, "acts": [flag, policy]}
+    (tmp_path / "none.yaml").write_text("version: 1\nplugins: []\n")
+    without = strongroom("dev", "--state-dir", "state", "--plugins-file", "none.yaml")
+    assert fence not in without.out
+
+
 def test_dev_with_another_socket_names_the_socket(application, tmp_path):
     shown = strongroom("dev", "--state-dir", "state", "--socket", "/run/x.sock").out
     assert "export STRONGROOM_SOCKET=/run/x.sock" in shown
