@@ -102,6 +102,21 @@ def test_a_manifest_is_signed_when_it_changes_and_its_serial_rises(rig):
     assert rig.puts() == 2, "a workflow that lists nothing needs no grant"
 
 
+def test_a_registration_takes_no_grant_from_another_that_is_under_way(rig):
+    subscribe, granted = rig.host.module.on_subscribe, []
+
+    def during(request, helper):
+        rig.host.module.on_subscribe = subscribe
+        rig.registered(OTHER, name="second")
+        granted.extend(grant.workflow_id for grant in rig.manifest().grants)
+        return subscribe(request, helper)
+
+    rig.host.module.on_subscribe = during
+    first = rig.registered(name="first").spec
+    assert first.workflow_id in granted
+    assert len(rig.manifest().grants) == 2
+
+
 def test_a_deleted_workflow_loses_its_grant_and_a_paused_one_keeps_it(rig):
     first, second = rig.registered().spec, rig.registered(OTHER, name="second").spec
     told = []

@@ -6,6 +6,7 @@ are for simulations. Elsewhere an owner reads what a workflow asks for before si
 
 import hashlib
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
@@ -30,6 +31,8 @@ VAULT: Final = "vault@1.0.0"
 ANSWER_S: Final = 10.0
 PAGE: Final = 200
 CLOSE_S: Final = 2.0
+DRAFT_S: Final = 600.0
+"""No registration takes longer. Meanwhile another one of the same owner must not take its grant away."""
 log = logs.get("app")
 
 
@@ -44,6 +47,7 @@ class DevelopmentOwner:
         self._specs = specs
         self._capabilities = capabilities
         self._signing = threading.Lock()
+        self._drafts: dict[str, tuple[float, Spec]] = {}
         self._wanted = threading.Event()
         self._closed = False
         self._thread = threading.Thread(target=self._look_after_all, name="development-owner", daemon=True)
@@ -67,14 +71,18 @@ class DevelopmentOwner:
     def grant(self, draft: Spec) -> str:
         """Have the secrets that ``draft`` lists granted to it, before it executes anything; a warning when that failed.
 
-        A draft that is not registered after all loses its grant with the next change.
+        A draft that is not registered after all loses its grant with a change some minutes later.
         """
         if not draft.attributes.vault_don_secrets:
             return ""
-        return self._signed(draft.row.workflow_owner, (draft,))
+        with self._signing:
+            self._drafts[draft.workflow_id] = (time.monotonic(), draft)
+        return self._signed(draft.row.workflow_owner)
 
     def renounce(self, gone: Spec) -> None:
         """Take back what was granted to a workflow that is not there any more."""
+        with self._signing:
+            self._drafts.pop(gone.workflow_id, None)
         if gone.attributes.vault_don_secrets:
             self._signed(gone.row.workflow_owner)
 
@@ -89,11 +97,11 @@ class DevelopmentOwner:
             for owner in sorted(owners):
                 self._signed(owner)
 
-    def _signed(self, owner: str, drafts: Iterable[Spec] = ()) -> str:
+    def _signed(self, owner: str) -> str:
         """Empty once the manifest that is in force grants what the workflows list; else why it does not."""
         try:
             with self._signing:
-                self._sign(owner, (*self._standing(owner), *drafts))
+                self._sign(owner, (*self._standing(owner), *self._drafts_of(owner)))
         except (StrongroomError, OSError) as error:
             log.warning("the manifest of an owner was not signed", extra={"owner": owner, "why": str(error)})
             return f"confidential runs get no secrets until the vault has a manifest that grants them: {error}"
@@ -114,6 +122,12 @@ class DevelopmentOwner:
         put = strongroom_vault_pb2.PutManifestRequest(manifest=wanted.encode(), signature=signature)
         self._ask("vault.manifests.put", put, strongroom_vault_pb2.PutManifestResponse())
         log.info("signed a manifest", extra={"owner": owner, "serial": wanted.serial, "grants": len(wanted.grants)})
+
+    def _drafts_of(self, owner: str) -> Iterator[Spec]:
+        """What is being registered, or was a moment ago."""
+        oldest_s = time.monotonic() - DRAFT_S
+        self._drafts = {name: kept for name, kept in self._drafts.items() if kept[0] > oldest_s}
+        return (draft for _, draft in self._drafts.values() if draft.row.workflow_owner == owner)
 
     def _in_force(self, name: str) -> Manifest | None:
         asked = strongroom_vault_pb2.GetManifestRequest(owner=name)
