@@ -17,12 +17,14 @@ END_S = 30
 
 
 class VaultService:
-    """``options`` follow ``--config``; ``hosts`` are listed fingerprints. ``log`` grows with what it says."""
+    """``options`` follow ``--config``; ``hosts`` are listed fingerprints, ``owners`` keys by owner. ``log`` grows with
+    what it says."""
 
-    def __init__(self, directory: Path, *, options=(SIMULATED,), hosts=None, is_test=True):
+    def __init__(self, directory: Path, *, options=(SIMULATED,), hosts=None, is_test=True, owners=None):
         self.directory = directory
         self.options = options
         self.hosts = hosts
+        self.owners = owners or {}
         self.home = directory / "home"
         init_home(self.home, is_test=is_test)
         self.authority = HostAuthority(directory)
@@ -36,9 +38,10 @@ class VaultService:
     @property
     def config(self):
         listed = "" if self.hosts is None else f"hosts = {json.dumps(self.hosts)}\n"
+        owners = ", ".join(f'"{owner}" = "{key}"' for owner, key in self.owners.items())
         path = self.directory / "vault.toml"
         path.write_text(
-            f'listen = "{self.address}"\nkey_file = "home/vault.key"\n[tls]\n'
+            f'listen = "{self.address}"\nkey_file = "home/vault.key"\nowners = {{{owners}}}\n[tls]\n'
             f'certificate_file = "{self.own.certificate}"\nkey_file = "{self.own.key}"\n'
             f'client_ca_file = "{self.authority.path}"\n{listed}'
         )

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from strongroom.attest.cbor import canonical, decode_canonical
 from strongroom.attest.codes import ALGORITHM, IDENTITY
 from strongroom.attest.evidence import EvidenceLimits, check_size, is_same, malformed
 from strongroom.attest.tpm_endorsements import checked_ek
@@ -23,9 +24,21 @@ from strongroom.crypto.public_keys import ECDSA_P256, PublicKey
 from strongroom.crypto.tpm_credential import make_credential
 from strongroom.errors import EvidenceRejected
 
-__all__ = ["CREDENTIAL_BYTES", "EnrolmentChallenge", "challenge_ak", "check_activated", "enrollable_ek"]
+__all__ = [
+    "CHALLENGE_BYTES_MAX",
+    "CREDENTIAL_BYTES",
+    "EnrolmentChallenge",
+    "challenge_ak",
+    "check_activated",
+    "decode_challenge",
+    "enrollable_ek",
+]
 
 CREDENTIAL_BYTES: Final = 32
+CHALLENGE_BYTES_MAX: Final = 1024
+"""A challenge to an endorsement key on P-256 has 250."""
+_PROFILE: Final = "strongroom/tpm-enrolment/v1"
+_BYTES_KEYS: Final = ("ak_name", "id_object", "encrypted_secret")
 _PLACE: Final = "tpm"
 
 
@@ -39,6 +52,22 @@ class EnrolmentChallenge:
     ak_name: bytes
     id_object: bytes
     encrypted_secret: bytes
+
+    def encode(self) -> bytes:
+        """The challenge as a file: deterministic CBOR."""
+        return canonical({"profile": _PROFILE, **{name: getattr(self, name) for name in _BYTES_KEYS}})
+
+
+def decode_challenge(untrusted: bytes) -> EnrolmentChallenge:
+    """What ``encode`` made. Raises ``EvidenceRejected``."""
+    check = f"{_PLACE}/2 challenge"
+    check_size(check, untrusted, CHALLENGE_BYTES_MAX)
+    found = decode_canonical(check, untrusted)
+    if not isinstance(found, dict) or found.keys() != {"profile", *_BYTES_KEYS} or found["profile"] != _PROFILE:
+        raise malformed(check, got="something else", wanted=_PROFILE)
+    if not all(isinstance(found[name], bytes) for name in _BYTES_KEYS):
+        raise malformed(check, got="a value that is no byte string", wanted=", ".join(_BYTES_KEYS))
+    return EnrolmentChallenge(**{name: found[name] for name in _BYTES_KEYS})
 
 
 def enrollable_ek(

@@ -1,7 +1,14 @@
-"""``python -m strongroom_confidential_workflows``: the plugin process, started by its host."""
+"""``python -m strongroom_confidential_workflows``: the plugin process, started by its host; with ``tpm`` first, what
+``tpm_commands`` has."""
 
-from strongroom.plugin.serve import serve
-from strongroom_confidential_workflows.plugin import ConfidentialWorkflowsPlugin
+import sys
 
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["tpm"]:
+        from strongroom_confidential_workflows.tpm_commands import main
+
+        sys.exit(main(sys.argv[2:]))
+    from strongroom.plugin.serve import serve
+    from strongroom_confidential_workflows.plugin import ConfidentialWorkflowsPlugin
+
     serve(ConfidentialWorkflowsPlugin)

@@ -17,6 +17,8 @@ from typing import Any, Final
 from strongroom.attest.enclave_config import ENCLAVE_CONFIG_BYTES_MAX, decode_enclave_config
 from strongroom.attest.evidence import EvidenceLimits
 from strongroom.attest.software import KIND as SOFTWARE
+from strongroom.attest.tpm import INSECURE_KIND as SOFTWARE_TPM
+from strongroom.attest.tpm import KIND as TPM
 from strongroom.plugin import EvidenceRejected, Misconfigured, Unavailable
 from strongroom_confidential_workflows.messages import Configure
 from strongroom_confidential_workflows.providers.choice import KINDS
@@ -31,6 +33,7 @@ FILES_POLL_S: Final = 0.1
 REGIONS_MAX: Final = 64
 PCRS_MAX: Final = 24
 _KEYS: Final = frozenset({"kind", "device", "pcrs", "endorsements", "authority_key_file", "authority_file", "regions"})
+_TPM_KINDS: Final = frozenset({TPM, SOFTWARE_TPM})
 _REGION: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
@@ -74,6 +77,12 @@ class EvidenceConfig:
             authority_file=_file(untrusted, "authority_file"),
             regions=_regions(_texts(untrusted, "regions")),
         )
+
+    @property
+    def has_one_client(self) -> bool:
+        """Whether runners must come one after another: a TPM behind a socket answers one client at a time, and has no
+        resource manager. Devices stand in ``/dev``."""
+        return self.kind in _TPM_KINDS and bool(self.device) and not Path(self.device).is_relative_to("/dev")
 
 
 @dataclass(slots=True, kw_only=True)

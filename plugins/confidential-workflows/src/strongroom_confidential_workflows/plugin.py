@@ -61,6 +61,10 @@ class ConfidentialWorkflowsPlugin:
         check_launcher(self.launcher, self.external_address)
         is_local = self.launcher in LOCAL_LAUNCHERS
         self._evidence = EvidenceConfig.from_config(self.evidence, is_local=is_local)
+        if self._evidence.has_one_client and (self.executions_max, self.spare_runners) != (1, 0):
+            raise ValueError(
+                "executions_max must be 1 and spare_runners 0 where evidence.device is a socket: it takes one client"
+            )
         if is_local and not (isinstance(self.enclave_config_file, str) and self.enclave_config_file):
             raise ValueError("enclave_config_file must be the file that the operator of the vault gave out for runners")
 

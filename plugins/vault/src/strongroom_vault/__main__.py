@@ -31,6 +31,10 @@ def main(arguments: list[str]) -> int:
         from strongroom_vault.service.main import main as serve_service
 
         return serve_service(arguments[1:])
+    if arguments[0] == "enrol-tpm":
+        from strongroom_vault.tpm_enrolment import main as enrol_tpm
+
+        return enrol_tpm(arguments[1:])
     try:
         return _command(_parser().parse_args(arguments))
     except Misconfigured as error:

@@ -57,6 +57,8 @@ def _settings(untrusted: Mapping[str, Any]) -> FarSettings:  # Any: whatever TOM
     if type(runners_max) is not int or not 1 <= runners_max <= EXECUTIONS_MAX:
         raise ValueError(f"runners_max must be a whole number in 1..{EXECUTIONS_MAX}")
     evidence = EvidenceConfig.from_config(untrusted.get("evidence", {}))
+    if evidence.has_one_client and runners_max != 1:
+        raise ValueError("runners_max must be 1 where evidence.device is a socket: it takes one client")
     runners = RunnerSettings(evidence=evidence, enclave_config_file=Path(file))
     return FarSettings(runners=runners, launcher=launcher, runners_max=runners_max)
 

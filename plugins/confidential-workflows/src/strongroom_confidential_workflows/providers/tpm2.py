@@ -2,7 +2,8 @@
 
 The attestation key is made when the provider is, and is the same each time; the vault must know it: see
 ``answer_enrolment``. One connection is kept until ``close``. The kernel offers a resource manager at ``/dev/tpmrm0``,
-behind which the keys of one process are no concern of others. Tested with a software TPM.
+behind which the keys of one process are no concern of others. A socket has one client at a time and no such manager:
+what a runner that was killed left in the TPM is removed by the next one. Tested with a software TPM.
 Source: contracts/attestation.md 9.3 to 9.5 and 11.2.
 """
 
@@ -19,8 +20,14 @@ from strongroom.attest.tpm_enrolment import EnrolmentChallenge
 from strongroom.guest.needs import NOTHING, Needs
 from strongroom.plugin import StrongroomError
 from strongroom_confidential_workflows.providers.provider import check_asked
-from strongroom_confidential_workflows.providers.tpm_keys import TpmPrimary, activate_credential, create_ak, flush
-from strongroom_confidential_workflows.providers.tpm_registers import check_selection, quote
+from strongroom_confidential_workflows.providers.tpm_keys import (
+    TpmPrimary,
+    activate_credential,
+    create_ak,
+    flush,
+    flush_left_over,
+)
+from strongroom_confidential_workflows.providers.tpm_registers import check_selection, quote, read_registers
 from strongroom_confidential_workflows.providers.tpm_wire import TpmWire, open_tpm
 
 __all__ = ["DEVICE", "TpmProvider"]
@@ -59,6 +66,8 @@ class TpmProvider:
         check_selection(registers)
         wire = open_tpm(path, kind=kind)
         try:
+            if path.is_socket():
+                flush_left_over(wire)
             return cls(wire, create_ak(wire), registers, kind=kind, endorsements=endorsements)
         except BaseException:
             wire.close()
@@ -82,6 +91,10 @@ class TpmProvider:
             "pcrs": quoted.values,
         }
         return Evidence(self.kind, MEDIA_TYPE, canonical(body), self._endorsements)
+
+    def registers(self) -> dict[int, bytes]:
+        """The values of the configured registers now."""
+        return read_registers(self._wire, self._registers)
 
     def answer_enrolment(self, challenge: EnrolmentChallenge) -> bytes:
         """The credential that the vault sealed to this TPM and this attestation key.

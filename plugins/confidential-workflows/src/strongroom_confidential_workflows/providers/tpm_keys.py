@@ -14,7 +14,7 @@ from typing import Final
 from strongroom.plugin import StrongroomError
 from strongroom_confidential_workflows.providers.tpm_wire import PASSWORD, TpmWire, answer_to, policy_session, sized
 
-__all__ = ["TpmPrimary", "activate_credential", "create_ak", "create_ek", "flush"]
+__all__ = ["TpmPrimary", "activate_credential", "create_ak", "create_ek", "flush", "flush_left_over"]
 
 ENDORSEMENT: Final = bytes.fromhex("4000000b")
 _NULL: Final = bytes.fromhex("40000007")
@@ -22,6 +22,11 @@ _CREATE_PRIMARY: Final = 0x131
 _ACTIVATE_CREDENTIAL: Final = 0x147
 _POLICY_SECRET: Final = 0x151
 _FLUSH_CONTEXT: Final = 0x165
+_GET_CAPABILITY: Final = 0x17A
+_HANDLES: Final = 1
+_FIRST_TRANSIENT: Final = 0x80000000
+_TRANSIENT_MAX: Final = 64
+"""Keys that are loaded at once: a TPM has room for three to seven."""
 _START_AUTH_SESSION: Final = 0x176
 _NONCE_BYTES: Final = 16
 
@@ -59,6 +64,17 @@ def create_ek(wire: TpmWire) -> TpmPrimary:
 def flush(wire: TpmWire, handle: bytes) -> None:
     """Forget a loaded key or a session. A TPM without a resource manager has room for three."""
     wire.run(_FLUSH_CONTEXT, parameters=handle)
+
+
+def flush_left_over(wire: TpmWire) -> None:
+    """Forget every loaded key. For a TPM without a resource manager that has one client at a time: what is loaded when
+    a client comes was left there by one that was killed."""
+    answer = wire.run(_GET_CAPABILITY, parameters=struct.pack(">III", _HANDLES, _FIRST_TRANSIENT, _TRANSIENT_MAX))
+    with answer_to("GetCapability", answer, has_parameters_size=False) as reader:
+        reader.raw(5)  # whether there are more, and that these are handles
+        handles = [reader.raw(4) for _ in range(min(reader.number(4), _TRANSIENT_MAX))]
+    for handle in handles:
+        flush(wire, handle)
 
 
 def activate_credential(wire: TpmWire, ak: TpmPrimary, id_object: bytes, encrypted_secret: bytes) -> bytes:
