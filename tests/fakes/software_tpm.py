@@ -19,6 +19,12 @@ PROGRAM = shutil.which("swtpm")
 needs_swtpm = pytest.mark.skipif(PROGRAM is None, reason="swtpm is not installed: apt-get install -y swtpm")
 PCR_EXTEND = 0x182
 SHUTDOWN = 0x145
+NV_DEFINE_SPACE = 0x12A
+NV_WRITE = 0x137
+NV_PART = 512
+OWNER = bytes.fromhex("40000001")
+STORED = 0x02060006
+"""Owner and authorised read and write, no dictionary-attack lockout."""
 CLEAR = struct.pack(">H", 0)
 
 
@@ -94,6 +100,18 @@ def extend(wire, register, event):
     """Extend a register by the digest of ``event``."""
     digest = struct.pack(">IH", 1, 0x000B) + hashlib.sha256(event).digest()
     wire.run(PCR_EXTEND, struct.pack(">I", register), auth=(PASSWORD,), parameters=digest)
+
+
+def store(wire, index, content):
+    """Write ``content`` to an index of its own, as a maker does with a certificate."""
+    public = struct.pack(">IHIHH", index, 0x000B, STORED, 0, len(content))
+    sized = struct.pack(">HH", 0, len(public)) + public
+    wire.run(NV_DEFINE_SPACE, OWNER, auth=(PASSWORD,), parameters=sized)
+    handle = struct.pack(">I", index)
+    for offset in range(0, len(content), NV_PART):
+        part = content[offset : offset + NV_PART]
+        parameters = struct.pack(">H", len(part)) + part + struct.pack(">H", offset)
+        wire.run(NV_WRITE, handle, handle, auth=(PASSWORD,), parameters=parameters)
 
 
 def spoken(*answers):

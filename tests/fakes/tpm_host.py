@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from strongroom_confidential_workflows.providers.tpm_keys import create_ek
+from strongroom_confidential_workflows.providers.tpm_keys import create_ek, flush
 from strongroom_confidential_workflows.tpm_commands import main as tpm_main
 from strongroom_vault.__main__ import main as vault_main
 from tests.fakes import pki_tpm
@@ -56,27 +56,24 @@ class TpmMachine:
         self.relay = TpmRelay(directory / "tpm", self.tpm.path)
         self.daemon = None
 
-    def show(self, kind, device, name):
+    def show(self, kind, device, name, *more):
         """The lines for a policy; the public area of the key goes to ``name``."""
         registers = ",".join(map(str, REGISTERS))
         words = ("--kind", kind, "--pcrs", registers, "--device", device, "--ak", self.directory / name)
-        return operator(RUNNERS, "tpm", "show", *words)
+        return operator(RUNNERS, "tpm", "show", *words, *more)
 
-    def certified(self, name):
-        """The chain that the maker shipped with the TPM, as files."""
+    def certified(self, maker):
+        """Certificates of the TPM's endorsement key and of this maker."""
         with self.tpm.wire() as wire:
-            public = create_ek(wire).public
-        self.tpm.restart()
-        both = public[-2 * (COORDINATE_BYTES + LENGTH_BYTES) :]
+            ek = create_ek(wire)
+            flush(wire, ek.handle)
+        both = ek.public[-2 * (COORDINATE_BYTES + LENGTH_BYTES) :]
         x, y = both[LENGTH_BYTES : LENGTH_BYTES + COORDINATE_BYTES], both[-COORDINATE_BYTES:]
         numbers = ec.EllipticCurvePublicNumbers(*(int.from_bytes(each, "big") for each in (x, y)), ec.SECP256R1())
-        begins, lives = datetime.now(UTC), timedelta(days=20)
-        maker = {"of": pki_tpm.key(name), "signed_by": pki_tpm.key(name), "begins": begins, "lives": lives}
-        leaf = {**maker, "of": SimpleNamespace(public_key=numbers.public_key), "usages": (pki_tpm.EK_USAGE,)}
-        files = self.directory / f"{name}-ek.der", self.directory / f"{name}.der"
-        files[0].write_bytes(pki_tpm.certificate("ek", name, **leaf))
-        files[1].write_bytes(pki_tpm.certificate(name, name, ca=True, **maker))
-        return files
+        key = pki_tpm.key(maker)
+        root = {"of": key, "signed_by": key, "begins": datetime.now(UTC), "lives": timedelta(days=20)}
+        leaf = {**root, "of": SimpleNamespace(public_key=numbers.public_key), "usages": (pki_tpm.EK_USAGE,)}
+        return pki_tpm.certificate("ek", maker, **leaf), pki_tpm.certificate(maker, maker, ca=True, **root)
 
     def host(self, kind, endorsements, vault, enclave_config):
         """Start a host whose runners ask the TPM, with this entry's config for the plugin vault."""

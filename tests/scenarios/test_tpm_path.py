@@ -12,9 +12,10 @@ import pytest
 from strongroom.attest.codes import BINDING, IDENTITY, MEASUREMENT, STALE
 from strongroom.crypto.signing import SigningKey
 from strongroom.settings.model import DEFAULT_OWNER
+from strongroom_confidential_workflows.providers.tpm_certificate import INDEX
 from strongroom_confidential_workflows.providers.tpm_keys import create_ak
 from strongroom_confidential_workflows.providers.tpm_wire import TpmRefused
-from tests.fakes.software_tpm import extend, needs_swtpm
+from tests.fakes.software_tpm import extend, needs_swtpm, store
 from tests.fakes.tpm_host import RUNNERS, VAULT, TpmMachine, operator, tried
 from tests.fakes.tpm_relay import of_another_challenge
 from tests.fakes.vault_service import VaultService
@@ -72,9 +73,12 @@ def enrolled(machines):
     owner = SigningKey.generate()
     owner.save(here / "owner.key")
     service = VaultService(here, options=(), is_test=False, owners={f"0x{DEFAULT_OWNER}": owner.public.hex()})
-    accepted = machine.show("tpm2", machine.tpm.path, "ak")
-    machine.chain = machine.certified("maker")
-    ek, maker = machine.chain
+    machine.chain = ek, maker = here / "ek.der", here / "maker.der"
+    in_the_tpm, published = machine.certified("maker")
+    maker.write_bytes(published)
+    with machine.tpm.wire() as wire:
+        store(wire, INDEX, in_the_tpm + b"\xff" * 100)
+    accepted = machine.show("tpm2", machine.tpm.path, "ak", "--ek", ek)
     operator(VAULT, "enrol-tpm", "challenge", here / "c", "--ak", here / "ak", "--ek", ek, "--maker", maker)
     answer = operator(RUNNERS, "tpm", "answer", here / "c", "--device", machine.tpm.path)
     section = operator(VAULT, "enrol-tpm", "check", here / "c", answer.strip())
@@ -192,7 +196,7 @@ def test_a_tpm_whose_key_was_not_enrolled_is_refused(enrolled):
 def test_a_tpm_of_an_unlisted_maker_is_vtpm_untrusted_and_refused(enrolled):
     ours = [path.read_bytes() for path in enrolled.chain]
     for path, content in zip(enrolled.chain, enrolled.certified("stranger"), strict=True):
-        path.write_bytes(content.read_bytes())
+        path.write_bytes(content)
     try:
         code, shown = enrolled.refusal()
     finally:

@@ -49,15 +49,17 @@ def main(arguments: list[str]) -> int:
 
 
 def _show(found: argparse.Namespace) -> str:
-    """An entry for a policy, and the Name of the attestation key, whose public area is written where that is asked."""
+    """An entry for a policy, and the Name of the attestation key; what enrolment needs is written where it is asked."""
     provider = TpmProvider.open(found.device, registers=found.pcrs, kind=found.kind)
     try:
         values = {str(number): value.hex() for number, value in sorted(provider.registers().items())}
         public = provider.ak_public
+        certificate = provider.ek_certificate() if found.ek is not None else b""
     finally:
         provider.close()
-    if found.ak is not None:
-        _write(found.ak, public)
+    for path, content in ((found.ak, public), (found.ek, certificate)):
+        if path is not None:
+            _write(path, content)
     name = parse_public("tpm", public).name.hex()
     pcrs = ", ".join(f'"{number}" = "{value}"' for number, value in values.items())
     lines = [f"[[accept.{found.kind}]]", f'name = "{found.name}"', f"pcrs = {{ {pcrs} }}"]
@@ -125,6 +127,7 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("--pcrs", type=_registers, default=_registers(REGISTERS), help=f"{REGISTERS} if not given")
     show.add_argument("--name", default="runner", help="what the entry is called")
     show.add_argument("--ak", type=Path, metavar="FILE", help="write the public area of the key, which is enrolled")
+    show.add_argument("--ek", type=Path, metavar="FILE", help="write the certificate of the endorsement key")
     answer = commands.add_parser("answer", help="open a challenge of `python -m strongroom_vault enrol-tpm challenge`")
     answer.add_argument("challenge", type=Path)
     for each in (show, answer):

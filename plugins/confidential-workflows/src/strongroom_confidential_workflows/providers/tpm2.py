@@ -20,6 +20,7 @@ from strongroom.attest.tpm_enrolment import EnrolmentChallenge
 from strongroom.guest.needs import NOTHING, Needs
 from strongroom.plugin import StrongroomError
 from strongroom_confidential_workflows.providers.provider import check_asked
+from strongroom_confidential_workflows.providers.tpm_certificate import read_ek_certificate
 from strongroom_confidential_workflows.providers.tpm_keys import (
     TpmPrimary,
     activate_credential,
@@ -95,6 +96,10 @@ class TpmProvider:
     def registers(self) -> dict[int, bytes]:
         """The values of the configured registers now."""
         return read_registers(self._wire, self._registers)
+
+    def ek_certificate(self) -> bytes:
+        """The certificate that its maker stored in the TPM, in DER. Raises ``Unavailable`` when there is none."""
+        return read_ek_certificate(self._wire)
 
     def answer_enrolment(self, challenge: EnrolmentChallenge) -> bytes:
         """The credential that the vault sealed to this TPM and this attestation key.
