@@ -92,6 +92,7 @@ class EnclaveHost:
     """A started plugin, configured from the files of ``vault``, which is registered unless ``vault_is_up`` is false."""
 
     def __init__(self, *, vault, vault_is_up=True, **config):
+        self.vault = vault
         self.artifacts = MemoryArtifacts()
         self.registry = RecordingRegistry()
         if vault_is_up:
@@ -104,6 +105,7 @@ class EnclaveHost:
         self.plugin.stop()
 
     def call(self, method, request, *, timeout_s=30, **metadata):
+        _ = self.vault.measurement
         stamped = capabilities_pb2.RequestMetadata(**({"workflow_owner": ALICE, "workflow_id": WORKFLOW} | metadata))
         return self.capability.methods[method](
             Call(metadata=stamped, payload=packed(request), method=method, timeout_s=timeout_s)
