@@ -21,6 +21,7 @@ from strongroom.plugin.messages import basic_action_pb2, http_pb2
 from strongroom_confidential_workflows import runner_process
 from strongroom_confidential_workflows.messages import CapabilityCall
 from strongroom_vault.audit_log import verify_audit
+from strongroom_vault.clock import Clock
 from tests.fakes.enclave_host import EXECUTION, WORKFLOW, EnclaveHost, request_for, triggered
 from tests.fakes.releasing_vault import ReleasingVault
 from tests.fakes.runner_modes import descendants_of, started
@@ -204,6 +205,21 @@ def test_an_older_state_file_of_the_vault_put_back_is_believed(stocked, home):
     assert runner.challenge()[1] == 1
     assert runner.release() == {API_KEY: b"s3cret"}, "though its owner had taken it back"
     again.close()
+
+
+def test_after_90_days_a_vault_has_forgotten_what_it_released(home):
+    clocks = {"wall": 1_800_000_000.0, "boot": 1_000.0}
+    clock = Clock(wall_s=lambda: clocks["wall"], boot_s=lambda: clocks["boot"])
+    vault = Owner(home, accepts_simulated=True, clock=clock)
+    for days, attempt in ((0, 1), (89, 2), (91, 1)):
+        clocks.update({name: now_s + days * 86_400 for name, now_s in clocks.items()})
+        other = Runner(vault, execution_id="e2" * 32)
+        other.answer(other.asked(now_s=clocks["wall"]))
+        runner = Runner(vault)
+        challenge, counted = runner.challenge()
+        assert counted == attempt, days
+        runner.answer(runner.asked(challenged=(challenge, counted), now_s=clocks["wall"]))
+    vault.close()
 
 
 def test_who_writes_the_state_file_can_write_the_whole_audit_chain_anew(stocked):
