@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA384
 
 from strongroom.attest import codes
-from strongroom.attest.evidence import check_path
+from strongroom.attest.evidence import EvidenceLimits, check_path, checked_certificates
 from strongroom.crypto.certificates import load_certificate
 from strongroom.errors import EvidenceRejected
 from tests.fakes import dcap_verified, pki_azure, pki_dcap, pki_nitro, pki_snp, pki_software, pki_tpm
@@ -171,3 +171,27 @@ def test_an_issuer_is_an_authority_by_its_constraints():
     with pytest.raises(EvidenceRejected) as caught:
         check_path("path", [leaf, load_certificate(below)], anchors=anchors, now=pki_nitro.NOW)
     assert (caught.value.code, caught.value.got) == (codes.CHAIN, "issuer 1 is no authority")
+
+
+@pytest.mark.parametrize("size", [1, 1024])
+def test_a_certificate_of_a_document_at_its_limits_is_looked_at(size):
+    found = pki_nitro.refused(pki_nitro.document(certificate=bytes(size)), codes.MALFORMED, "nitro/3 certificates")
+    assert found.wanted == "certificates in DER"
+
+
+def test_as_many_certificates_as_may_be_are_looked_at_and_not_one_more():
+    der = pki_nitro.leaf()
+    limits = EvidenceLimits(certificates_max=3, endorsements_bytes_max=3 * len(der))
+    assert len(checked_certificates("x", [der] * 3, limits)) == 3
+    for more in ({"certificates_max": 2}, {"endorsements_bytes_max": 3 * len(der) - 1}, {"certificate_bytes_max": 9}):
+        with pytest.raises(EvidenceRejected) as caught:
+            checked_certificates("x", [der] * 3, replace(limits, **more))
+        assert caught.value.code == codes.TOO_LARGE
+
+
+@pytest.mark.parametrize("value", [0, 127, 128, 255])
+def test_a_component_of_firmware_at_its_limits_is_read(value):
+    fields = {**pki_snp.leaf_fields(), pki_snp.OIDS["ucode"]: pki_snp.integer(value)}
+    tcb = pki_snp.tcb(ucode=value)
+    untrusted = pki_snp.made(reported_tcb=tcb).evidence(endorsements=pki_snp.chain(fields=fields))
+    assert pki_snp.verified(untrusted).facts["reported_tcb"]["ucode"] == value
