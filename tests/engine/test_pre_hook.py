@@ -7,7 +7,7 @@ import pytest
 
 from strongroom.engine.admission import Start
 from strongroom.engine.limits import EngineLimits
-from strongroom.errors import Cancelled, GuestSuspended, TimedOut
+from strongroom.errors import Cancelled, Forbidden, GuestSuspended, TimedOut, Unavailable
 from strongroom.pb.capabilities.v1 import capabilities_pb2
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from tests.fakes.capabilities import ScriptedCapability, packed
@@ -128,6 +128,23 @@ def test_a_pre_hook_that_takes_too_long_denies_the_run(host):
     header, outcome = run(host)
     assert header.status == "failed"
     assert outcome.failure.error == "pre-hook execution failed: the guest used up its time"
+    assert host.module.executed == []
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        Forbidden("SR-ATTEST-021", "execution failed", why="found a, wanted b", fix="compare them"),
+        Unavailable("SR-ATTEST-035", "execution failed", why="the vault is away", fix="bring it back"),
+    ],
+    ids=["refused", "away"],
+)
+def test_an_enclave_that_is_refused_or_away_denies_the_run_under_its_own_code(host, error):
+    with_pre_hook(host, fails(error), attributes=b'{"confidential": true, "retry": {"attempts_max": 1}}')
+    header, outcome = run(host)
+    assert (header.status, header.error_code) == ("failed", error.code)
+    assert outcome.failure.error == f"pre-hook execution failed: {error}"
+    assert outcome.failure.help == error.fix
     assert host.module.executed == []
 
 

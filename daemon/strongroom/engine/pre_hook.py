@@ -16,7 +16,7 @@ from strongroom.engine.recorded import Recorded
 from strongroom.engine.restrictions import Counted, restricted
 from strongroom.engine.selection import terms_of
 from strongroom.engine.specs import Spec
-from strongroom.errors import Cancelled, GuestFault, StorageFault, StrongroomError
+from strongroom.errors import Cancelled, Forbidden, GuestFault, StorageFault, StrongroomError, Unavailable
 from strongroom.guest.ids import PRE_HOOK, TRIGGER
 from strongroom.modules.module import ExecutionHelper
 from strongroom.modules.restricted import RestrictedHelper
@@ -89,6 +89,9 @@ class GuestRun:
         except (Cancelled, StorageFault):
             # Nobody's verdict: the run was stopped, or its journal takes nothing and it is tried again.
             raise
+        except (Forbidden, Unavailable) as error:
+            # Nothing that the workflow said: its enclave was refused or away, and the run shows that by its own code.
+            raise type(error)(error.code, FAILED, why=str(error), fix=error.fix, **error.details) from error
         except StrongroomError as error:
             raise _denied(str(error)) from error
 
