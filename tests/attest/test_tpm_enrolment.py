@@ -15,9 +15,10 @@ from cryptography.hazmat.decrepit.ciphers.modes import CFB
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
 
+from strongroom.attest.cbor import canonical, decode_canonical
 from strongroom.attest.codes import ALGORITHM, EXPIRED, IDENTITY, MALFORMED, TOO_LARGE
 from strongroom.attest.evidence import EvidenceLimits
-from strongroom.attest.tpm_enrolment import challenge_ak, check_activated, enrollable_ek
+from strongroom.attest.tpm_enrolment import challenge_ak, check_activated, decode_challenge, enrollable_ek
 from strongroom.crypto.certificates import load_certificate
 from strongroom.crypto.public_keys import PublicKey
 from strongroom.errors import EvidenceRejected
@@ -93,6 +94,31 @@ def test_each_challenge_is_encrypted_anew():
     assert first.id_object != second.id_object
     assert first.encrypted_secret != second.encrypted_secret
     assert CREDENTIAL not in first.id_object
+
+
+def test_a_challenge_travels_as_a_file():
+    challenge = challenged()
+    assert decode_challenge(challenge.encode()) == challenge
+
+
+@pytest.mark.parametrize("cut", range(0, 250, 7))
+def test_a_challenge_that_is_cut_is_refused(cut):
+    assert refusal(lambda: decode_challenge(challenged().encode()[:cut])) == (MALFORMED, "tpm/2 challenge")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"profile": "strongroom/tpm-enrolment/v2"}, {"ak_name": "text"}, {"id_object": 1}, {"more": b""}],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_file_that_is_something_else_is_no_challenge(change):
+    other = canonical(decode_canonical("", challenged().encode()) | change)
+    assert refusal(lambda: decode_challenge(other)) == (MALFORMED, "tpm/2 challenge")
+
+
+def test_a_file_that_is_larger_than_a_challenge_is_not_read():
+    assert refusal(lambda: decode_challenge(bytes(1025))) == (TOO_LARGE, "tpm/2 challenge")
+    assert refusal(lambda: decode_challenge(canonical([]))) == (MALFORMED, "tpm/2 challenge")
 
 
 @pytest.mark.parametrize("answer", [b"", CREDENTIAL[:-1], CREDENTIAL + b"\0", bytes(32)])

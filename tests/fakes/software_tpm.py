@@ -1,6 +1,6 @@
 """A software TPM in a process of its own, whose state can be set back as a thief would: by another copy of its files.
 
-Commands that only tests give (shut down, extend a register) are built by hand.
+Commands that only tests give (shut down, extend a register, store a certificate) are built by hand.
 """
 
 import contextlib

@@ -101,6 +101,15 @@ def enrolled(machines):
     service.end()
 
 
+@pytest.fixture(autouse=True)
+def honest(request):
+    """Whatever a test did to the way to the TPM ends with it."""
+    yield
+    for name in ("simulated", "enrolled"):
+        if name in request.fixturenames:
+            request.getfixturevalue(name).behave()
+
+
 def receipt_of(machine, run):
     path = machine.directory / f"{run.json['run_id']}.receipt"
     exported = machine.daemon("receipt", "export", run.json["run_id"], "--output", str(path))
@@ -227,12 +236,3 @@ def test_a_tpm_does_not_open_a_challenge_to_the_key_of_another_one(enrolled):
     code, out, err = tried(VAULT, "enrol-tpm", "check", challenge, "00" * 32)
     assert (code, out) == (1, "")
     assert IDENTITY in err
-
-
-@pytest.fixture(autouse=True)
-def honest(request):
-    """Whatever a test did to the way to the TPM ends with it."""
-    yield
-    for name in ("simulated", "enrolled"):
-        if name in request.fixturenames:
-            request.getfixturevalue(name).behave()

@@ -233,6 +233,7 @@ EVIDENCE = '[evidence]\nkind = "tpm2"\npcrs = [0, 4]\n'
         (GOOD + "runners_max = true\n" + EVIDENCE, "runners_max must be a whole number in 1..64"),
         (GOOD + "runner_max = 1\n" + EVIDENCE, "unknown key runner_max"),
         (GOOD + "evidence = 1\n", "evidence"),
+        (GOOD + EVIDENCE + 'device = "/run/tpm"\n', "runners_max must be 1 where evidence.device is a socket"),
         ("\0", "Invalid|Illegal|Found invalid"),
         ("#" * 65_537, "larger than 65536 bytes"),
     ],

@@ -33,6 +33,7 @@ def test_the_start_warns_that_no_hardware_protects(vault, caplog):
 KIND = f"evidence.kind must say what this machine's evidence is: one of {', '.join(KINDS)}"
 CONFIG_FILE = "enclave_config_file must be the file that the operator of the vault gave out for runners"
 AUTHORITY = "evidence.authority_key_file belongs to kind insecure-software of runners that are started here"
+ONE_CLIENT = "executions_max must be 1 and spare_runners 0 where evidence.device is a socket: it takes one client"
 
 
 @pytest.mark.parametrize(
@@ -63,6 +64,9 @@ AUTHORITY = "evidence.authority_key_file belongs to kind insecure-software of ru
             {"evidence": {"kind": "nitro"}},
             CONFIG_FILE,
         ),
+        ({"evidence": {"kind": "tpm2", "device": "/run/tpm"}}, ONE_CLIENT),
+        ({"evidence": {"kind": "insecure-swtpm", "device": "/run/tpm"}, "executions_max": 1}, ONE_CLIENT),
+        ({"evidence": {"kind": "tpm2", "device": "/dev/tpmrm1"}}, CONFIG_FILE),
         ({"launcher": "qemu"}, "launcher must be one of process, bubblewrap, external"),
     ],
     ids=lambda value: "" if isinstance(value, dict) else value,
