@@ -46,7 +46,7 @@ def launch(rig):
 
     def make(spares=0, start=None):
         starter = ProcessStarter(rig.settings.configure) if start is None else Starter(start)
-        started.append(Launcher(LOG, spares=spares, starter=starter))
+        started.append(Launcher(LOG, spares=spares, starter=starter, edition=rig.settings.edition))
         started[-1].start()
         return started[-1]
 
@@ -136,6 +136,18 @@ def test_a_spare_whose_configuration_is_old_is_not_handed_out(launch):
     launcher._ready.put(spare)
     taken = launcher.take(20)
     assert taken is not spare
+    assert not spare.is_alive()
+
+
+def test_a_spare_from_before_the_vault_wrote_another_configuration_is_not_handed_out(launch, rig):
+    launcher = launch(spares=1)
+    spare = launcher._ready.get(timeout=20)
+    launcher._ready.put(spare)
+    content = rig.config_file.read_bytes()
+    rig.config_file.unlink()
+    rig.config_file.write_bytes(content)
+    os.utime(rig.config_file, ns=(1, 1))
+    assert launcher.take(20) is not spare
     assert not spare.is_alive()
 
 

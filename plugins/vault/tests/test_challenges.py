@@ -138,3 +138,23 @@ def test_who_asks_says_for_whom(vault, fields, check):
     request = strongroom_vault_pb2.ChallengeRequest(**asked)
     with pytest.raises(CapabilityError, match=f"SR-ATTEST-001: evidence refused at {check}"):
         vault.call("vault.release.challenge", request, workflow_id=asked["workflow_id"])
+
+
+def test_challenges_that_were_lost_with_a_host_do_not_use_an_attempt_up(vault, turned):
+    runner = Runner(vault)
+    for _ in range(3):
+        runner.challenge()
+    with pytest.raises(CapabilityError, match="SR-VAULT-007"):
+        runner.challenge()
+    turned.pass_s(61)
+    assert answered(runner, runner.challenge(), turned) == ""
+
+
+def test_challenges_that_were_lost_with_the_vault_do_not_use_an_attempt_up(tmp_path):
+    for _ in range(4):
+        vault = Owner(tmp_path / "vault.key", accepts_simulated=True)
+        Runner(vault).challenge()
+        vault.close()
+    vault = Owner(tmp_path / "vault.key", accepts_simulated=True)
+    assert Runner(vault).release() == {}
+    vault.close()

@@ -9,6 +9,7 @@ import logging
 import queue
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from enum import Enum, auto
 
@@ -27,12 +28,19 @@ class _Order(Enum):
 
 
 class Launcher:
-    """``spares`` runners wait in advance; ``take`` hands one out and has the next one started."""
+    """``spares`` runners wait in advance; ``take`` hands one out and has the next one started.
 
-    def __init__(self, log: logging.Logger, *, spares: int, starter: Starter) -> None:
+    ``edition`` tells what a runner that starts now is configured from; a spare of another one is not handed out.
+    """
+
+    def __init__(
+        self, log: logging.Logger, *, spares: int, starter: Starter, edition: Callable[[], object] = lambda: None
+    ) -> None:
         self._log = log
         self._spares = spares
         self._starter = starter
+        self._edition = edition
+        self._editions: dict[Runner, object] = {}
         self._lock = threading.Lock()
         self._living: set[Runner] = set()
         self._closed = False
@@ -59,7 +67,7 @@ class Launcher:
                 item = self._ready.get(timeout=max(0.0, deadline - time.monotonic()))
                 if isinstance(item, Unavailable):
                     raise item
-                if item.is_alive() and time.monotonic() - item.started_s <= SPARE_AGE_S_MAX:
+                if item.is_alive() and self._is_fresh(item):
                     return item
                 self.end(item)
         except queue.Empty:
@@ -74,6 +82,7 @@ class Launcher:
         """Kill a runner that was taken."""
         with self._lock:
             self._living.discard(runner)
+            self._editions.pop(runner, None)
         runner.close()
 
     def report(self) -> Ready:
@@ -96,6 +105,10 @@ class Launcher:
             runner.wait(max(0.0, deadline - time.monotonic()))
             runner.kill()
 
+    def _is_fresh(self, runner: Runner) -> bool:
+        is_young = time.monotonic() - runner.started_s <= SPARE_AGE_S_MAX
+        return is_young and self._editions.get(runner) == self._edition()
+
     def _start_all(self) -> None:
         while (order := self._orders.get()) is not _Order.STOP:
             try:
@@ -113,9 +126,11 @@ class Launcher:
                 self._ready.put(runner)
 
     def _start_one(self) -> Runner:
+        edition = self._edition()
         runner = self._starter.start()
         with self._lock:
             self._living.add(runner)
+            self._editions[runner] = edition
         try:
             ready = runner.wait_ready(READY_TIMEOUT_S)
         except Unavailable:

@@ -78,7 +78,7 @@ class ConfidentialWorkflowsPlugin:
         )
         settings = RunnerSettings(evidence=self._evidence, enclave_config_file=Path(self.enclave_config_file))
         starter = open_starter(self.launcher, settings.configure, external_address=self.external_address)
-        self._launcher = Launcher(host.log, spares=self.spare_runners, starter=starter)
+        self._launcher = Launcher(host.log, spares=self.spare_runners, starter=starter, edition=settings.edition)
         self._launcher.start()
         self._service = ConfidentialWorkflows(
             self._launcher,

@@ -94,14 +94,15 @@ class ChallengeBook:
         database.execute("DELETE FROM challenges WHERE issued_s < ?", (now_s - CHALLENGES_KEPT_S,))
 
     def _check_count(self, database: sqlite3.Connection, execution_id: str, attempt: int) -> None:
-        of_attempt = "SELECT count(*) FROM challenges WHERE execution_id = ? AND attempt = ?"
+        # One whose time is over was lost with a host or a vault that was killed: that must not use an execution up.
+        of_attempt = "SELECT count(*) FROM challenges WHERE execution_id = ? AND attempt = ? AND state <> 'expired'"
         (count,) = database.execute(of_attempt, (execution_id, attempt)).fetchone()
         if count >= CHALLENGES_PER_ATTEMPT_MAX:
             raise LimitExceeded(
                 "SR-VAULT-007",
                 f"attempt {attempt} of execution {execution_id} had {count} challenges",
                 why=f"{CHALLENGES_PER_ATTEMPT_MAX} is the limit, and none of them led to a release",
-                fix="look in the audit records of the vault for why it refused; start the run again",
+                fix="look in the audit records of the vault for why it refused; try again when they are over, or start anew",
                 size=count,
                 limit=CHALLENGES_PER_ATTEMPT_MAX,
             )
