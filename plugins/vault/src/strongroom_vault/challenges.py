@@ -102,7 +102,7 @@ class ChallengeBook:
                 "SR-VAULT-007",
                 f"attempt {attempt} of execution {execution_id} had {count} challenges",
                 why=f"{CHALLENGES_PER_ATTEMPT_MAX} is the limit, and none of them led to a release",
-                fix="look in the audit records of the vault for why it refused; try again when they are over, or start anew",
+                fix="look in the audit records of the vault for why; try again when these are over, or start anew",
                 size=count,
                 limit=CHALLENGES_PER_ATTEMPT_MAX,
             )
