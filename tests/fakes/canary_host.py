@@ -6,6 +6,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import grpc
 import yaml
 
 from tests.fakes.canary import Canary
@@ -122,14 +123,19 @@ class CanaryHost:
         self.gate.shut()
         self._waiting = threading.Thread(target=self._execute)
         self._waiting.start()
-        self.gate.knocked()
+        assert self.gate.knocked(), self._answers
 
     def _execute(self):
-        with self.daemon.channel() as api:
-            self._answers.append(api.execute(self.marker.text, timeout=RUN_S))
+        try:
+            with self.daemon.channel() as api:
+                self._answers.append(api.execute(self.marker.text, timeout=RUN_S))
+        except grpc.RpcError as error:
+            self._answers.append(error)
+        finally:
+            self.gate.nobody_comes()
 
     def ended(self):
-        """Let guests go on. The answer to the run."""
+        """Let guests go on. The answer to the run, or the error of the call that waited for it."""
         self.gate.open()
         self._waiting.join(RUN_S)
         return self._answers.pop()

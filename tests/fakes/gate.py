@@ -26,7 +26,7 @@ class Gate:
         self.path = path
         self._is_shut = False
         self._lock = threading.Lock()
-        self._knocks: queue.SimpleQueue[socket.socket] = queue.SimpleQueue()
+        self._knocks: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self._waiting: list[socket.socket] = []
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(path))
@@ -40,17 +40,22 @@ class Gate:
                 with self._lock:
                     if self._is_shut:
                         self._waiting.append(knock)
-                        self._knocks.put(knock)
+                        self._knocks.put(True)
                     else:
                         knock.close()
 
     def shut(self) -> None:
         """From now on calls wait."""
+        self._knocks = queue.SimpleQueue()
         self._is_shut = True
 
-    def knocked(self) -> None:
-        """Return when a guest stands in its call."""
-        self._knocks.get(timeout=KNOCK_S)
+    def knocked(self) -> bool:
+        """Return when a guest stands in its call; false when there will be none."""
+        return self._knocks.get(timeout=KNOCK_S)
+
+    def nobody_comes(self) -> None:
+        """Say that the run is over, so that nobody waits for its call."""
+        self._knocks.put(False)
 
     def open(self) -> None:
         """Answer whoever waits, and from now on everybody."""
