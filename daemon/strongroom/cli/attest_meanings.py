@@ -56,7 +56,8 @@ MEANINGS: Final[Mapping[str, tuple[str, str]]] = {
         "Check the clock, or the time given with `--at`.",
     ),
     codes.STALE: (
-        "The time in the evidence is too far from now, or the counters of its TPM went back.",
+        "The time in the evidence is too far from now, the counters of its TPM went back, or it was used in another "
+        "release.",
         "Check the clocks of both machines; a TPM that went back was rolled back.",
     ),
     codes.NONCE_UNKNOWN: (
@@ -120,8 +121,8 @@ MEANINGS: Final[Mapping[str, tuple[str, str]]] = {
         "Use hardware, or a vault that was started for tests.",
     ),
     codes.POLICY_INVALID: (
-        "The policy is broken, unsigned, or signed by another key.",
-        "Correct it and sign it again; the message names the place.",
+        "The vault has no policy, or one that is broken, unsigned, or signed by another key.",
+        "Make one, or correct it and sign it again; the message names the place.",
     ),
     codes.POLICY_EPOCH: (
         "The policy is older than one that was in force.",
@@ -140,8 +141,8 @@ MEANINGS: Final[Mapping[str, tuple[str, str]]] = {
         "Run it on a backend of that class.",
     ),
     codes.ALREADY_RELEASED: (
-        "This attempt of the execution has had another release.",
-        "Start the run again.",
+        "This attempt of the execution has had another release, or the execution has had all its attempts.",
+        "Start the run again; `attempts_max` of the vault says how many there are.",
     ),
     codes.POSSESSION: (
         "The runner did not prove that it holds the key it attested.",
