@@ -86,13 +86,17 @@ class CanaryHost:
             self.daemon.start()
         key = ("--vault-key", str(self.service.home / "vault.pub")) if self.service else ()
         self.done("secret", "set", "CANARY", *key, "--min-assurance", "none", stdin=self.canary.plain)
-        words = ("--name", self.marker.text, "--attributes", ATTRIBUTES, "--config", self.marker.text)
-        self.done("workflow", "register", str(binary), *words)
+        self.register(binary, self.marker.text)
         if self.service:
             owner_key = ("--owner-key", str(self.service.home / "development-owner.key"))
             words = (*owner_key, *key, "--binary", str(binary), "--config", self.marker.text, "--yes")
             self.done("vault", "manifest", "grant", self.marker.text, *words)
         return self
+
+    def register(self, binary, name):
+        """Register a guest that asks for the secret."""
+        words = ("--name", name, "--attributes", ATTRIBUTES, "--config", self.marker.text)
+        self.done("workflow", "register", str(binary), *words)
 
     def _manifest(self):
         manifest = yaml.safe_load((ROOT / "plugins.yaml").read_text())
@@ -118,17 +122,17 @@ class CanaryHost:
         assert answer.code == 0, answer.out + answer.err
         return answer
 
-    def begin(self):
-        """Start a run, and return when its guest, which has read the secret by then, waits in its call."""
+    def begin(self, name=""):
+        """Start a run of the guest, or of another, and return when its guest, which has read the secret by then, waits in its call."""
         self.gate.shut()
-        self._waiting = threading.Thread(target=self._execute)
+        self._waiting = threading.Thread(target=self._execute, args=(name or self.marker.text,))
         self._waiting.start()
         assert self.gate.knocked(), self._answers
 
-    def _execute(self):
+    def _execute(self, name):
         try:
             with self.daemon.channel() as api:
-                self._answers.append(api.execute(self.marker.text, timeout=RUN_S))
+                self._answers.append(api.execute(name, timeout=RUN_S))
         except grpc.RpcError as error:
             self._answers.append(error)
         finally:

@@ -1,4 +1,7 @@
-/* Reads a secret, waits in a call that carries its config, and sends "<length> <FNV-1a of the secret>". */
+/* Reads a secret, waits in a call that carries its config, and sends "<length> <FNV-1a of the secret>".
+ *
+ * -DTELLS gives the secret away with the call.
+ */
 #include "standard.h"
 
 #define STRING_VALUE PB_TEXT("type.googleapis.com/google.protobuf.StringValue")
@@ -19,8 +22,12 @@ static void trigger(const cre_request *request) {
     cre_answer secret = cre_secret(0, PB_TEXT("CANARY"), PB_TEXT(""));
     if (secret.failed) cre_fail(secret.content);
     cre_log(secret.content);
-    pb_writer w = cre_writer(request->config.len + 64);
-    pb_bytes_field(&w, 1, request->config);
+    pb_bytes told = request->config;
+#ifdef TELLS
+    told = secret.content;
+#endif
+    pb_writer w = cre_writer(told.len + 64);
+    pb_bytes_field(&w, 1, told);
     cre_call(1, PB_TEXT("gate@1.0.0"), PB_TEXT("Wait"), STRING_VALUE, pb_written(&w));
     cre_await_payload(1, ANSWER_BYTES_MAX);
     pb_writer text = cre_writer(64);

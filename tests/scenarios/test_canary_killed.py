@@ -16,7 +16,7 @@ import grpc
 import pytest
 
 from strongroom.pb.strongroom.v1 import run_pb2
-from tests.fakes.canary_host import RUNNER, VAULT, CanaryHost, cores_allowed
+from tests.fakes.canary_host import DAEMON, RUNNER, VAULT, CanaryHost, cores_allowed
 from tests.fakes.process_memory import core_bytes_max
 from tests.scenarios.test_crashes import wait_for
 from tools.build_guests import Guest, build
@@ -72,6 +72,25 @@ def test_no_process_of_a_host_may_leave_a_core_file(host):
     pids = [host.daemon.process.pid, *host.pids(PLUGIN), *host.pids(VAULT), *host.pids(RUNNER)]
     assert {pid: most for pid in pids if (most := core_bytes_max(pid)) != ("0", "0")} == {}
     assert len(pids) >= 4
+
+
+def test_control_a_guest_that_gives_its_secret_away_is_found_out(host, tmp_path):
+    """From here on daemon and plugin hold it too, which makes those that are killed below worth killing."""
+    build(Guest(name="telling", source="tests/scenarios/canary.c", defines=("TELLS",)), tmp_path / "telling.wasm")
+    host.register(tmp_path / "telling.wasm", "telling")
+    assert host.canary.found_below(host.records) == []
+    host.begin("telling")
+    try:
+        found = {process.name for process in host.look() if process.secret}
+    except PermissionError:
+        found = None
+    assert host.ended().run.status == run_pb2.RUN_STATUS_COMPLETED
+    records = {Path(hit).name.partition(".")[0] for hit in host.canary.found_below(host.records)}
+    assert [name for name in records if name.startswith("plugin")], "on a socket where a plugin serves"
+    assert [name for name in records if name.startswith("host")], "on a socket where the host serves a plugin"
+    if found is None:
+        pytest.skip("control of memory: only root may read that of processes that hide theirs")
+    assert {DAEMON, PLUGIN, "plugin gate", RUNNER} <= found
 
 
 @pytest.mark.parametrize(

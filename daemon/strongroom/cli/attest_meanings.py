@@ -57,8 +57,8 @@ MEANINGS: Final[Mapping[str, tuple[str, str]]] = {
     ),
     codes.STALE: (
         (
-            "The time in the evidence is too far from now, the counters of its TPM went back, or it was used in another "
-            "release."
+            "The time in the evidence is too far from now, the counters of its TPM went back, "
+            "or it was used in another release."
         ),
         "Check the clocks of both machines; a TPM that went back was rolled back.",
     ),
