@@ -123,7 +123,7 @@ class CanaryHost:
         return answer
 
     def begin(self, name=""):
-        """Start a run of the guest, or of another, and return when its guest, which has read the secret by then, waits in its call."""
+        """Start a run, and return when its guest, which has read the secret by then, waits in its call."""
         self.gate.shut()
         self._waiting = threading.Thread(target=self._execute, args=(name or self.marker.text,))
         self._waiting.start()
