@@ -47,7 +47,7 @@ REQUIRED = [
     "secrets in a vault apart",
     "secrets in a vault beside the host",
     "isolation of a runner that is a process",
-    "a runner that is killed",
+    "a runner, plugin, vault or daemon that is killed in mid run",
     "a guest that breaks out into its runner",
     "logs of a guest in an enclave",
     "a verifier that fails, a full disk of the vault",
