@@ -29,3 +29,12 @@ def wasm(tmp_path):
     path = tmp_path / "hello.wasm"
     path.write_bytes(b"\0asm\1\0\0\0")
     return path
+
+
+@pytest.fixture
+def known(host, tmp_path):
+    """The key of the host's vault, where a development host keeps it."""
+    path = tmp_path / "keys" / "vault.pub"
+    path.parent.mkdir()
+    path.write_text(host.vault_signing.public.hex() + "\n")
+    return path

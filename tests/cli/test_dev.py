@@ -85,6 +85,22 @@ def test_dev_with_another_socket_names_the_socket(application, tmp_path):
     assert "export STRONGROOM_SOCKET=/run/x.sock" in shown
 
 
+@pytest.mark.parametrize(
+    ("options", "shown"),
+    [
+        (("--socket", "/run/x.sock"), "STRONGROOM_SOCKET=/run/x.sock STRONGROOM_VAULT_PUBLIC_KEY_FILE={0}/state/keys"),
+        (("--set", "keys_dir=k"), "STRONGROOM_STATE_DIR={0}/state STRONGROOM_VAULT_PUBLIC_KEY_FILE={0}/k"),
+        ((), "STRONGROOM_STATE_DIR={0}/state\n"),
+    ],
+    ids=["another socket", "other keys", "as usual"],
+)
+def test_dev_names_the_key_of_its_vault_where_a_client_would_not_find_it(application, tmp_path, options, shown):
+    for directory in ("state/keys", "k"):
+        (tmp_path / directory).mkdir(parents=True)
+        (tmp_path / directory / "vault.pub").write_text("ab" * 32)
+    assert "export " + shown.format(tmp_path) in strongroom("dev", "--state-dir", "state", *options).out
+
+
 def test_dev_without_a_directory_uses_one_that_is_gone_afterwards(application):
     ended = strongroom("dev", "--json")
     state_dir = Path(ended.document["state_dir"])

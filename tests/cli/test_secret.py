@@ -8,11 +8,12 @@ from strongroom_vault.limits import CIPHERTEXT_BYTES_MAX
 from tests.fakes.daemon import RefusedError
 from tests.fakes.terminal import strongroom
 
+pytestmark = pytest.mark.usefixtures("known")
 CANARY = b"s3cret-canary"
 OVERHEAD_BYTES = 48
 
 
-def test_a_secret_is_sealed_before_it_leaves_this_process(host):
+def test_a_secret_is_sealed_before_it_leaves_this_process(host, known):
     ended = strongroom("secret", "set", "API_KEY", "--json", stdin=CANARY)
     assert ended.code == 0
     assert ended.document == {
@@ -23,7 +24,7 @@ def test_a_secret_is_sealed_before_it_leaves_this_process(host):
         "min_assurance": "local",
         "test_only": True,
         "store": "test",
-        "verified_by": "",
+        "verified_by": str(known),
     }
     assert host.secrets == {("main", "API_KEY"): CANARY}
     assert not [request for request in host.asked if CANARY in request.SerializeToString()]

@@ -79,7 +79,7 @@ def test_a_reader_that_has_enough_is_no_error(host, tmp_path, arguments):
     assert message == b""
 
 
-def test_a_note_that_nobody_reads_does_not_change_the_exit_code(host, tmp_path):
+def test_a_note_that_nobody_reads_does_not_change_the_exit_code(host, known, tmp_path):
     environment = {"PATH": os.environ["PATH"], "STRONGROOM_STATE_DIR": str(tmp_path)}
     process = subprocess.Popen(
         [BINARY, "secret", "set", "KEY"],

@@ -1,6 +1,7 @@
 """The first minutes of a user: register, set a secret, run, and try the wrong thing."""
 
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -57,6 +58,24 @@ def test_a_confidential_workflow_is_registered_and_run(daemon):
     assert again.json["result"]["greeting"] == "hello, y"
     assert b"s3cret" not in b"".join(p.read_bytes() for p in daemon.state.rglob("*") if p.is_file())
     assert "s3cret" not in "".join(daemon.log)
+
+
+def test_what_dev_says_to_export_is_all_that_a_secret_needs(state):
+    words = [sys.executable, "-m", "strongroom.cli", "dev", "--state-dir", str(state), "--socket", str(state / "api")]
+    bare = {"PATH": "/usr/bin:/bin", "HOME": str(state)}
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=state, env=bare) as host:
+        try:
+            hint = next(line for line in host.stdout if line.startswith("  export "))
+            exports = dict(word.split("=", 1) for word in shlex.split(hint)[1:])
+            store = [*words[:3], "secret", "set", "API_KEY"]
+            done = subprocess.run(
+                store, input=b"s3cret", env={**bare, **exports}, capture_output=True, timeout=60, check=False
+            )
+        finally:
+            host.terminate()
+    assert "STRONGROOM_STATE_DIR" not in exports
+    assert done.returncode == 0, done.stderr
+    assert b"warning" not in done.stderr
 
 
 def test_a_client_that_knows_nothing_but_reflection_registers_a_workflow(shared):

@@ -67,10 +67,7 @@ def dev(
     acts = acts_of(load_manifest(settings.plugins_file), settings.keys_dir)
 
     def ready(down: Sequence[PluginState]) -> None:
-        if settings.socket == state / "strongroom.sock":
-            tell = f"STRONGROOM_STATE_DIR={shlex.quote(str(state))}"
-        else:
-            tell = f"STRONGROOM_SOCKET={shlex.quote(str(settings.socket))}"
+        tell = _exports(state, settings.socket, settings.keys_dir)
         document = {
             "socket": str(settings.socket),
             "state_dir": str(state),
@@ -97,6 +94,17 @@ def dev(
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _exports(state: Path, socket: Path, keys_dir: Path) -> str:
+    """What another shell needs to reach this host, and to know its vault: `secret set` seals to no other."""
+    is_usual = socket == state / "strongroom.sock"
+    variables = {"STRONGROOM_STATE_DIR": state} if is_usual else {"STRONGROOM_SOCKET": socket}
+    vault_key = keys_dir / "vault.pub"
+    # A client looks below the state directory by itself, and a vault that is elsewhere has no key here.
+    if vault_key.exists() and not (is_usual and keys_dir == state / "keys"):
+        variables["STRONGROOM_VAULT_PUBLIC_KEY_FILE"] = vault_key
+    return " ".join(f"{name}={shlex.quote(str(path))}" for name, path in variables.items())
 
 
 def _down(down: Sequence[PluginState]) -> str:

@@ -48,11 +48,16 @@ def set_secret(
         bool, typer.Option("--test-only", help="For tests; a test vault stores nothing else.")
     ] = False,
     vault_key: VaultKey = "",
+    unverified: Annotated[
+        bool,
+        typer.Option("--unverified", help="Seal to whatever vault the host names; a host that lies gets the value."),
+    ] = False,
 ) -> None:
     """Store a secret, or replace it. The value comes from stdin, or from a hidden prompt on a terminal.
 
     It is text of at most 1952 bytes, which is what the vault takes. The vault must be the one that is meant: its key is
-    the one of --vault-key, of the setting vault_public_key_file, or one that you agreed to before.
+    the one of --vault-key, of the setting vault_public_key_file, or one that you agreed to before. Any other is refused
+    unless you agree at a terminal, or say --unverified.
     """
     if context.args:
         # What was typed is not repeated: it is most likely the secret.
@@ -66,10 +71,10 @@ def set_secret(
     plain = _read_value(caller)
     namespace = namespace or DEFAULT_NAMESPACE
     with connect(caller) as host:
-        vault = trusted_vault(caller, host, owner, vault_key)
+        vault = trusted_vault(caller, host, owner, vault_key, unverified=unverified)
         terms: Terms | None = None
         if vault is None:
-            value = _for_another_vault(caller, host, owner, plain, min_assurance, test_only=test_only)
+            value = _for_another_vault(host, owner, plain, min_assurance, test_only=test_only)
         else:
             terms = terms_in(vault.identity, min_assurance, test_only=test_only)
             value = sealed(plain, vault.identity, terms, owner=full_owner(host, owner), namespace=namespace, key=key)
@@ -221,13 +226,11 @@ def _identifiers(host: Host, namespace: str, owner: str) -> list[vault_pb2.Secre
     return list(answer.identifiers)
 
 
-def _for_another_vault(
-    caller: Caller, host: Host, owner: str, plain: bytes, asked: Assurance | None, *, test_only: bool
-) -> str:
+def _for_another_vault(host: Host, owner: str, plain: bytes, asked: Assurance | None, *, test_only: bool) -> str:
     public = call_vault(
         host, owner, "vault.publicKey.get", vault_pb2.GetPublicKeyRequest(), vault_pb2.GetPublicKeyResponse
     )
-    return sealed_plain(caller, plain, public.public_key, asked, test_only=test_only)
+    return sealed_plain(plain, public.public_key, asked, test_only=test_only)
 
 
 def _in_words(terms: Terms | None) -> str:

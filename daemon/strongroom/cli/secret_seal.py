@@ -8,7 +8,6 @@ from strongroom.attest.assurance import LOCAL
 from strongroom.attest.evidence import HARDWARE
 from strongroom.attest.secret_entry import SecretEntry
 from strongroom.attest.vault_identity import TEST_STORE, VaultIdentity
-from strongroom.cli.caller import Caller
 from strongroom.cli.exits import Exit
 from strongroom.cli.failure import bad_data
 from strongroom.crypto.box import seal_to
@@ -75,7 +74,7 @@ def sealed(plain: bytes, identity: VaultIdentity, terms: Terms, *, owner: str, n
     return seal_to(identity.box_public_key.hex(), encoded).hex()
 
 
-def sealed_plain(caller: Caller, plain: bytes, public_hex: str, asked: Assurance | None, *, test_only: bool) -> str:
+def sealed_plain(plain: bytes, public_hex: str, asked: Assurance | None, *, test_only: bool) -> str:
     """The value alone, for a vault that does not say who it is. Raises ``Failure`` when terms were asked for."""
     if asked is not None or test_only:
         raise bad_data(
@@ -84,5 +83,4 @@ def sealed_plain(caller: Caller, plain: bytes, public_hex: str, asked: Assurance
             why="it is not one of strongroom, and would release the secret to any run of its owner",
             fix="leave --min-assurance and --test-only out, or use a vault of strongroom",
         )
-    caller.note("warning: this vault does not say who it is, so it could not be verified")
     return seal_to(public_hex, plain).hex()

@@ -2,8 +2,9 @@
 
 Rule 1: a vault with another key than the pinned one is refused. So is one that does not say who it is, where a key is
 pinned: a hostile host could otherwise put a vault of its own in between.
-Rule 2: trust on first use needs a person at a terminal, who sees the fingerprint. Without one, a test vault is taken
-with a warning, and a production vault is not.
+Rule 2: without a pinned key a person at a terminal agrees, who sees the fingerprint if there is one, or the owner said
+``--unverified``. What the host says of its vault decides nothing here: a hostile one says that it is for tests, or that
+it cannot say who it is.
 """
 
 import sys
@@ -13,7 +14,7 @@ from typing import Annotated, Final
 import typer
 
 from strongroom.attest.release import Signed
-from strongroom.attest.vault_identity import PRODUCTION_STORE, VaultIdentity, read_identity
+from strongroom.attest.vault_identity import VaultIdentity, read_identity
 from strongroom.cli.caller import Caller
 from strongroom.cli.channel import Host
 from strongroom.cli.exits import Exit
@@ -53,14 +54,16 @@ def ask_identity(host: Host, owner: str) -> VaultIdentity:
     return read_identity(Signed(answer.body, answer.signature))
 
 
-def trusted_vault(caller: Caller, host: Host, owner: str, named: str) -> TrustedVault | None:
+def trusted_vault(caller: Caller, host: Host, owner: str, named: str, *, unverified: bool) -> TrustedVault | None:
     """The vault of the host, when it is the one that is meant; None for one that cannot say who it is, when no key is
-    pinned. ``named`` is ``--vault-key``. Raises ``Failure``, ``EvidenceRejected``."""
+    pinned and the owner wants it all the same. ``named`` is ``--vault-key``, ``unverified`` is ``--unverified``, which
+    takes the place of an agreement and never of a pinned key. Raises ``Failure``, ``EvidenceRejected``."""
     pin = find_pin(caller, named)
     try:
         identity = ask_identity(host, owner)
     except LacksMethod:
         if pin is None:
+            _agree_to_foreign(caller, unverified=unverified)
             return None
         raise _forbidden(
             "SR-CLI-114",
@@ -71,7 +74,7 @@ def trusted_vault(caller: Caller, host: Host, owner: str, named: str) -> Trusted
     if pin is not None:
         check_pin(identity, pin)
         return TrustedVault(identity, pin.source)
-    return _first_use(caller, identity)
+    return _first_use(caller, identity, unverified=unverified)
 
 
 def check_pin(identity: VaultIdentity, pin: Pin) -> None:
@@ -85,24 +88,48 @@ def check_pin(identity: VaultIdentity, pin: Pin) -> None:
         )
 
 
-def _first_use(caller: Caller, identity: VaultIdentity) -> TrustedVault:
+def _first_use(caller: Caller, identity: VaultIdentity, *, unverified: bool) -> TrustedVault:
     fingerprint = f"SHA-256 {key_id(identity.vault_public_key).hex()}"
-    if sys.stdin.isatty() and not caller.no_input:
-        caller.note(f"The vault of this host ({identity.store} store, {identity.vault}) is not known here.")
-        caller.note(f"Its key has the fingerprint {fingerprint}")
-        caller.note("Compare that with what its operator told you.")
+    if unverified:
+        caller.note(f"warning: this vault could not be verified ({fingerprint}); with --unverified it is used all the")
+        caller.note(f"  same. To verify it, pin its key: {PIN_IT}")
+        return TrustedVault(identity, "")
+    if _can_ask(caller):
+        # Also with --quiet: nobody can agree to what is not shown.
+        caller.warn(f"The vault of this host ({identity.store} store, {identity.vault}) is not known here.")
+        caller.warn(f"Its key has the fingerprint {fingerprint}")
+        caller.warn("Compare that with what its operator told you.")
         caller.confirm("Trust this vault from now on?", yes=False)
         return TrustedVault(identity, str(remember(caller, identity.vault_public_key)))
-    if identity.store == PRODUCTION_STORE:
-        raise _forbidden(
-            "SR-CLI-116",
-            "this vault could not be verified",
-            why=f"no key is pinned for it, and there is no terminal to ask at; the fingerprint of its is {fingerprint}",
-            fix=f"pin the key that its operator names: {PIN_IT}",
-        )
-    caller.note(f"warning: this vault could not be verified ({fingerprint}); it is a test vault, so it is used all the")
-    caller.note(f"  same. To verify it, pin its key: {PIN_IT}")
-    return TrustedVault(identity, "")
+    raise _forbidden(
+        "SR-CLI-116",
+        "this vault could not be verified",
+        why=f"no key is pinned for it, and there is nobody to ask; the fingerprint of its key is {fingerprint}",
+        fix=f"pin the key that its operator names: {PIN_IT}; or add --unverified if you believe this host",
+    )
+
+
+def _agree_to_foreign(caller: Caller, *, unverified: bool) -> None:
+    """Return when the owner wants a vault that does not say who it is. Raises ``Failure``."""
+    if unverified:
+        caller.note("warning: this vault does not say who it is, so it could not be verified")
+        return
+    if _can_ask(caller):
+        caller.warn("The vault of this host does not say who it is, so nothing tells whether it is a vault at all:")
+        caller.warn("a host that lies can read what you give it.")
+        caller.confirm("Use this vault all the same, this time?", yes=False)
+        return
+    raise _forbidden(
+        "SR-CLI-129",
+        "this vault cannot be verified",
+        why="it knows no vault.identity.get, so it is not one of strongroom, or this host lies and reads what it gets",
+        fix=f"use a host with a vault of strongroom and pin its key: {PIN_IT}; or add --unverified if you believe this"
+        " host",
+    )
+
+
+def _can_ask(caller: Caller) -> bool:
+    return sys.stdin.isatty() and not caller.no_input
 
 
 def _forbidden(code: str, what: str, *, why: str, fix: str) -> Failure:
