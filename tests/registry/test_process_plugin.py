@@ -2,10 +2,12 @@
 
 import logging
 import os
+import re
 import select
 import signal
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +159,45 @@ def test_a_process_that_keeps_dying_is_a_crash_loop(tmp_path):
         assert state.last_error.startswith(f"crash loop: {QUICK.crashes_max} crashes within 300 s")
         assert state.restarts == QUICK.crashes_max - 1
         assert not host.registry.get("probe@1.0.0").available
+
+
+def test_a_plugin_in_a_crash_loop_says_when_it_is_tried_again_and_comes_back_when_its_cause_is_gone(tmp_path):
+    flag = tmp_path / "corrected"
+    shell = tmp_path / "plugin.sh"
+    shell.write_text(f"#!/bin/sh\n[ -e {flag} ] || exit 7\nexec {sys.executable} {PROBE[1]} foreign\n")
+    shell.chmod(0o700)
+    entry = PluginEntry(name="probe", command=(str(shell),), config={})
+    flag.touch()
+    with MemoryHost(tmp_path / "run", entry, supervision=replace(QUICK, given_up_s=0.2)) as host:
+        handle = host.registry.get_executable("probe@1.0.0")
+        flag.unlink()
+        os.kill(host.plugins.states()[0].pid, signal.SIGKILL)
+        failed = host.saw("failed")
+        assert failed.last_error.startswith(f"crash loop: {QUICK.crashes_max} crashes within 300 s; correct what")
+        assert re.search(r"tried again at \d\d:\d\d:\d\d UTC and every 0.2 s: .*exit status 7", failed.last_error)
+        with pytest.raises(CapabilityError, match="capability unavailable"):
+            handle.execute(request("whoami", text("")), timeout_s=WAIT_S)
+        # Each try that fails is one more crash, and one is enough now.
+        host.saw("failed", times=3)
+        flag.touch()
+        after = host.saw("ready", times=2)
+        assert "tried again" not in after.last_error
+        assert answer(handle.execute(request("whoami", text("")), timeout_s=WAIT_S), wrappers_pb2.StringValue()).value
+        before = sum(told.state == "failed" for told in host.history)
+        os.kill(after.pid, signal.SIGKILL)
+        host.saw("failed", times=before + 1)
+
+
+def test_a_plugin_that_did_not_start_is_tried_again_too(tmp_path):
+    shell, flag = tmp_path / "plugin.sh", tmp_path / "corrected"
+    shell.write_text(f"#!/bin/sh\n[ -e {flag} ] || exit 7\nexec {sys.executable} {PROBE[1]} foreign\n")
+    shell.chmod(0o700)
+    entry = PluginEntry(name="probe", command=(str(shell),), config={})
+    with MemoryHost(tmp_path / "run", entry, supervision=replace(QUICK, given_up_s=0.2)) as host:
+        assert host.plugins.states()[0].last_error.startswith("it did not start; correct what follows")
+        flag.touch()
+        host.saw("ready")
+        assert host.registry.get("probe@1.0.0").available
 
 
 def test_a_flood_of_output_stops_nothing_and_is_cut(tmp_path, caplog):

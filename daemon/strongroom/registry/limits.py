@@ -29,6 +29,8 @@ class Supervision:
     ``handshake_s`` is go-plugin's minute. ``health_every_s`` is the reference's figure; ``health_timeout_s`` is longer
     than its 1 s because a busy host is not a broken plugin. Restarts wait ``backoff_min_s`` doubled per crash up to
     ``backoff_max_s``, with jitter; ``crashes_max`` crashes within ``crash_window_s`` are a crash loop.
+    A plugin that was given up is tried again every ``given_up_s``, and given up again at its first crash within
+    ``crash_window_s``: an operator who corrected a file need not restart the host, and a try a minute costs nothing.
     ``stop_s`` is what a plugin gets to end by itself. ``optional_wait_s`` is how long a host waits, when it starts, for
     plugins that it can live without: one that hangs must not keep the others from serving. ``end_s`` is how long a host
     that stops waits for all plugins of a kind together: each has ``stop_s`` twice, and is killed after that.
@@ -42,6 +44,7 @@ class Supervision:
     backoff_max_s: float = 60.0
     crashes_max: int = 5
     crash_window_s: float = 300.0
+    given_up_s: float = 60.0
     stop_s: float = 2.0
     optional_wait_s: float = 10.0
     end_s: float = 6.0

@@ -6,6 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from strongroom.errors import StrongroomError
@@ -29,7 +30,7 @@ class ProcessPlugin:
     """One plugin process and its successors.
 
     One thread does everything, and lives as long as the plugin: a process's parent-death signal belongs to the thread
-    that started it.
+    that started it. A plugin that was given up is tried again now and then: its cause may be gone.
     """
 
     def __init__(self, setup: SessionSetup, *, required: bool, on_change: Callable[[PluginState], None]) -> None:
@@ -39,6 +40,8 @@ class ProcessPlugin:
         self._state = Lifecycle.STARTING
         self._restarts = 0
         self._last_error = ""
+        self._given_up = ""
+        self._started_s = 0.0
         self._lock = threading.Lock()
         self._session: Session | None = None
         self._settled = threading.Event()
@@ -64,7 +67,7 @@ class ProcessPlugin:
             state=self._state,
             capabilities=self._setup.offers.ids,
             restarts=self._restarts,
-            last_error=self._last_error,
+            last_error=(self._given_up if self._state is Lifecycle.FAILED else "") + self._last_error,
             required=self._required,
             pid=session.pid if session is not None else 0,
         )
@@ -86,6 +89,7 @@ class ProcessPlugin:
     def _run(self) -> None:
         times = self._setup.supervision
         crashes: deque[float] = deque()
+        loop = ""
         try:
             while not self._stopping.is_set():
                 reason = self._one_life()
@@ -93,24 +97,45 @@ class ProcessPlugin:
                     break
                 self._last_error = reason
                 self._setup.log.error("plugin %s: %s", self._setup.name, reason)
-                if not self._settled.is_set():
-                    self._move(PluginEvent.GAVE_UP)
-                    return
                 now = time.monotonic()
+                if loop and self._state is Lifecycle.READY and now - self._started_s >= times.crash_window_s:
+                    # It has lived long enough to be a plugin like any other again.
+                    loop = ""
                 crashes.append(now)
                 while crashes[0] < now - times.crash_window_s:
                     crashes.popleft()
-                if len(crashes) >= times.crashes_max:
-                    self._last_error = f"crash loop: {len(crashes)} crashes within {times.crash_window_s:g} s: {reason}"
-                    self._move(PluginEvent.GAVE_UP)
-                    return
-                self._move(PluginEvent.CRASHED)
-                self._stopping.wait(backoff_s(len(crashes), times, jitter=random.random()))  # noqa: S311 - spreads restarts, protects nothing
-                self._restarts += 1
+                if not self._settled.is_set():
+                    if self._required:
+                        # The host does not go on without it, so nobody is here to try again.
+                        self._move(PluginEvent.GAVE_UP)
+                        return
+                    loop = "it did not start"
+                elif not loop and len(crashes) >= times.crashes_max:
+                    loop = f"crash loop: {len(crashes)} crashes within {times.crash_window_s:g} s"
+                if loop:
+                    self._give_up(loop)
+                    self._stopping.wait(times.given_up_s)
+                else:
+                    self._move(PluginEvent.CRASHED)
+                    self._stopping.wait(backoff_s(len(crashes), times, jitter=random.random()))  # noqa: S311 - spreads restarts, protects nothing
+                if not self._stopping.is_set():
+                    self._restarts += 1
             self._move(PluginEvent.STOP)
         finally:
             self._setup.offers.remove_all()
             self._settled.set()
+
+    def _give_up(self, loop: str) -> None:
+        """Fail at once whoever needs it, and say when it is tried again. One crash is enough to be here again."""
+        wait_s = self._setup.supervision.given_up_s
+        at = datetime.now(UTC) + timedelta(seconds=wait_s)
+        self._given_up = (
+            f"{loop}; correct what follows, and it comes back: it is tried again at {at:%H:%M:%S} UTC and every"
+            f" {wait_s:g} s: "
+        )
+        self._setup.offers.remove_all()
+        self._move(PluginEvent.GAVE_UP)
+        self._settled.set()
 
     def _one_life(self) -> str | None:
         """Start and watch one process. Why it ended, or ``None`` when it was told to."""
@@ -120,6 +145,7 @@ class ProcessPlugin:
             session.abort()
         try:
             session.start()
+            self._started_s = time.monotonic()
             self._move(PluginEvent.STARTED)
             self._settled.set()
             reason = session.watch(self._wake)

@@ -51,7 +51,12 @@ TRANSITIONS: Final[Mapping[Lifecycle, Mapping[PluginEvent, Lifecycle]]] = {
         PluginEvent.GAVE_UP: Lifecycle.FAILED,
         PluginEvent.STOP: Lifecycle.STOPPED,
     },
-    Lifecycle.FAILED: {PluginEvent.STOP: Lifecycle.FAILED},
+    # A process that was given up is tried again now and then.
+    Lifecycle.FAILED: {
+        PluginEvent.STARTED: Lifecycle.READY,
+        PluginEvent.GAVE_UP: Lifecycle.FAILED,
+        PluginEvent.STOP: Lifecycle.FAILED,
+    },
     Lifecycle.DISABLED: {PluginEvent.STOP: Lifecycle.DISABLED},
     Lifecycle.STOPPED: {PluginEvent.STOP: Lifecycle.STOPPED},
 }
