@@ -275,11 +275,12 @@ def test_a_signed_file_that_is_no_policy_is_refused_for_that():
 
 def test_a_policy_may_not_go_back_behind_what_was_in_force():
     found = policy()
-    check_epoch(found, stored_epoch=7, stored_runner_svn=1)
+    check_epoch(found, stored_epoch=7, stored_runner_svn=1, stored_sha256=found.sha256)
     check_epoch(found, stored_epoch=0)
     for stored, key in (
         ({"stored_epoch": 8}, "epoch"),
         ({"stored_epoch": 7, "stored_runner_svn": 2}, "min_runner_svn"),
+        ({"stored_epoch": 7, "stored_sha256": bytes(32)}, "epoch"),
     ):
         with pytest.raises(Misconfigured) as caught:
             check_epoch(found, **stored)

@@ -60,6 +60,27 @@ def test_a_policy_that_was_signed_holds_under_that_key_and_no_other(capsys, tmp_
     assert said(capsys, "test", policy, "--key", f"{key}.pub")[1]["error"]["code"] == "SR-ATTEST-027"
 
 
+def test_a_key_that_is_not_the_one_beside_the_policy_signs_nothing(capsys, tmp_path, policy, key):
+    said(capsys, "sign", policy, "--key", key)
+    good = (tmp_path / "policy.toml.sig").read_bytes()
+    (tmp_path / "policy.pub").write_text(key.with_name(f"{key.name}.pub").read_text())
+    assert run(["policy", "new-key", str(tmp_path / "other.key")]) == 0
+    capsys.readouterr()
+    code, error = said(capsys, "sign", policy, "--key", tmp_path / "other.key")
+    assert (code, error["error"]["code"]) == (73, "SR-CLI-135")
+    assert (tmp_path / "policy.toml.sig").read_bytes() == good
+    assert said(capsys, "sign", policy, "--key", key)[0] == 0
+
+
+def test_whoever_signs_another_content_is_told_that_its_epoch_must_be_higher(capsys, policy, key):
+    for _time in range(2):
+        assert run(["policy", "sign", str(policy), "--key", str(key)]) == 0
+        assert "SR-ATTEST-028" not in capsys.readouterr().err
+    policy.write_bytes(policy.read_bytes() + b"# more\n")
+    assert run(["policy", "sign", str(policy), "--key", str(key)]) == 0
+    assert "a vault that had that in force with epoch 7 refuses this one (SR-ATTEST-028)" in capsys.readouterr().err
+
+
 def test_what_is_no_policy_is_not_signed(capsys, tmp_path, key):
     other = tmp_path / "other.toml"
     other.write_text("profile = 'production'\nallow_debug = true\n")

@@ -1,5 +1,6 @@
 """The home of a vault, and policies in it that a person wrote: signed by the home's own key."""
 
+import re
 from pathlib import Path
 
 from strongroom.attest.policy import sign_policy
@@ -42,3 +43,12 @@ def replaced(old: str, new: str):
         return text.replace(old, new)
 
     return change
+
+
+def raised(change):
+    """``change``, and the epoch one higher, without which a vault that has had the policy before would not start."""
+
+    def both(text):
+        return re.sub(r"(?m)^epoch = (\d+)$", lambda found: f"epoch = {int(found[1]) + 1}", change(text))
+
+    return both

@@ -17,7 +17,7 @@ from strongroom.attest.anchors import PINNED
 from strongroom.attest.assurance import INSECURE_KINDS, KINDS, is_at_least
 from strongroom.attest.codes import POLICY_EPOCH
 from strongroom.attest.demands import Entry
-from strongroom.attest.evidence import VTPM
+from strongroom.attest.evidence import VTPM, is_same
 from strongroom.attest.policy_entries import read_entries
 from strongroom.attest.policy_sections import (
     Freshness,
@@ -40,6 +40,7 @@ from strongroom.crypto.signing import SigningKey, is_signed
 from strongroom.errors import Misconfigured
 
 __all__ = [
+    "OTHER_CONTENT_SIGNED",
     "POLICY_BYTES_MAX",
     "PRODUCTION",
     "TEST",
@@ -59,6 +60,11 @@ LINE_DOTS_MAX: Final = 128
 EPOCH_MAX: Final = 2**63 - 1
 RUNNER_SVN_MAX: Final = 2**32 - 1
 POLICY_TAG: Final = "policy"
+OTHER_CONTENT_SIGNED: Final = (
+    "the signature that was there is of another content: a vault that had that in force with epoch {epoch} refuses "
+    "this one (SR-ATTEST-028) until its epoch is higher"
+)
+"""What whoever signs is told: the content that was signed before is gone, and with it the epoch that it had."""
 _TOP_KEYS: Final = (
     "profile",
     "epoch",
@@ -135,8 +141,11 @@ def sign_policy(data: bytes, key: SigningKey) -> bytes:
     return key.sign(POLICY_TAG, data)
 
 
-def check_epoch(policy: Policy, *, stored_epoch: int, stored_runner_svn: int = 0) -> None:
-    """Raise ``Misconfigured`` for a policy that goes back behind what the vault has stored: both numbers only grow."""
+def check_epoch(
+    policy: Policy, *, stored_epoch: int, stored_runner_svn: int = 0, stored_sha256: bytes | None = None
+) -> None:
+    """Raise ``Misconfigured`` for a policy that goes back behind what the vault has stored: both numbers only grow, and
+    an epoch means one policy. ``stored_sha256`` is the digest of that of ``stored_epoch``, None where nobody knows."""
     for key, found, stored in (
         ("epoch", policy.epoch, stored_epoch),
         ("min_runner_svn", policy.min_runner_svn, stored_runner_svn),
@@ -149,6 +158,14 @@ def check_epoch(policy: Policy, *, stored_epoch: int, stored_runner_svn: int = 0
                 fix="use the newest policy; a change of policy has a higher epoch",
                 where=policy.where(key),
             )
+    if stored_sha256 is not None and policy.epoch == stored_epoch and not is_same(policy.sha256, stored_sha256):
+        raise Misconfigured(
+            POLICY_EPOCH,
+            f"{policy.where('epoch')} is {policy.epoch}, and another policy of this epoch was in force already",
+            why=f"its SHA-256 was {stored_sha256.hex()}, and which of the two is older nobody can tell",
+            fix=f"use that one, or raise epoch to {policy.epoch + 1} or more and sign it again",
+            where=policy.where("epoch"),
+        )
 
 
 def parse_policy(untrusted: bytes, *, file: str) -> Policy:

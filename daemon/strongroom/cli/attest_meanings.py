@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from strongroom.attest import codes
+from strongroom.attest.checks import Check
 
-__all__ = ["MEANINGS", "do_of", "meaning_of"]
+__all__ = ["MEANINGS", "do_about", "what_it_means"]
 
 # Code -> (what it means, what to do).
 MEANINGS: Final[Mapping[str, tuple[str, str]]] = {
@@ -127,19 +128,22 @@ MEANINGS: Final[Mapping[str, tuple[str, str]]] = {
         "Make one, or correct it and sign it again; the message names the place.",
     ),
     codes.POLICY_EPOCH: (
-        "The policy is older than one that was in force.",
-        "Use the newest one.",
+        "The policy is older than one that was in force, or another one of the same epoch.",
+        "Use the newest one; after a change raise its epoch and sign it again.",
     ),
     codes.RUNNER_SVN: (
         "The runner is older than the policy accepts.",
         "Update the runner.",
     ),
     codes.NOT_AUTHORISED: (
-        "The owner's manifest does not give this workflow this secret, or is older than one that was in force.",
-        "Have its owner sign a manifest that does.",
+        (
+            "The owner's manifest does not give this workflow this secret, or is older than one that was in force; "
+            "or the policy wants attested capabilities only, and the host answered a call."
+        ),
+        "Have its owner sign a manifest that does; for the policy, use runners that call no capability.",
     ),
     codes.ASSURANCE_TOO_LOW: (
-        "The secret asks for more assurance than the evidence gives.",
+        "The secret, its grant or the policy asks for more assurance than the evidence gives.",
         "Run it on a backend of that class.",
     ),
     codes.ALREADY_RELEASED: (
@@ -159,14 +163,24 @@ MEANINGS: Final[Mapping[str, tuple[str, str]]] = {
         "Bring the backend back.",
     ),
 }
+# Checks that say more than their code does.
+_OF_CHECKS: Final[Mapping[str, tuple[str, str]]] = {
+    "result_sha256": (
+        "The file is not the result that the enclave signed.",
+        (
+            "Give the file that `strongroom receipt export RUN --result-file FILE --decrypt --reason TEXT` wrote for "
+            "the run of this receipt. If it is that one, it was changed since: do not use it."
+        ),
+    ),
+}
 _UNKNOWN: Final = ("A code that this program does not know.", "Use the newest one.")
 
 
-def meaning_of(code: str) -> str:
-    """What ``code`` means, in a sentence."""
-    return MEANINGS.get(code, _UNKNOWN)[0]
+def what_it_means(check: Check) -> str:
+    """What it means that ``check`` does not hold; empty without a code."""
+    return _OF_CHECKS.get(check.id, MEANINGS.get(check.code, _UNKNOWN))[0] if check.code else ""
 
 
-def do_of(code: str) -> str:
-    """What to do about it, in a sentence."""
-    return MEANINGS.get(code, _UNKNOWN)[1]
+def do_about(check: Check) -> str:
+    """What to do about it; empty without a code."""
+    return _OF_CHECKS.get(check.id, MEANINGS.get(check.code, _UNKNOWN))[1] if check.code else ""

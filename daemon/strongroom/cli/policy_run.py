@@ -8,7 +8,7 @@ from typing import Any, Final
 from strongroom.attest.ar4si import WARNING
 from strongroom.attest.checks import FAILED, WARNED
 from strongroom.attest.codes import INSECURE_KIND
-from strongroom.attest.policy import POLICY_BYTES_MAX, TEST, Policy, sign_policy
+from strongroom.attest.policy import OTHER_CONTENT_SIGNED, POLICY_BYTES_MAX, TEST, Policy, parse_policy, sign_policy
 from strongroom.attest.policy_diff import Widening, newly_accepted
 from strongroom.cli.at_time import time_of
 from strongroom.cli.attest_run import policy_document
@@ -17,9 +17,18 @@ from strongroom.cli.attest_view import document, rfc3339
 from strongroom.cli.caller import Caller, facts, read_file, table
 from strongroom.cli.evidence_files import Wanted, open_evidence
 from strongroom.cli.exits import Exit
-from strongroom.cli.policy_files import OpenedPolicy, read_policy, signing_key, write_signature
+from strongroom.cli.failure import bad_data
+from strongroom.cli.policy_files import (
+    OpenedPolicy,
+    public_key,
+    read_policy,
+    signature_of,
+    signing_key,
+    write_signature,
+)
 from strongroom.cli.policy_references import Comparison, compared
 from strongroom.cli.policy_remarks import remarks
+from strongroom.crypto.signing import SigningKey
 
 __all__ = ["compare_policies", "sign_file", "try_policy"]
 
@@ -99,12 +108,29 @@ def sign_file(caller: Caller, policy: Path, key: Path) -> None:
     """Sign what is a policy, beside it."""
     signer = signing_key(key)
     raw = read_file("the policy", policy, bytes_max=POLICY_BYTES_MAX)
-    signature, is_replaced = write_signature(policy, sign_policy(raw, signer))
+    signed = sign_policy(raw, signer)
+    _check_signer(policy.with_suffix(".pub"), signer)
+    is_other = signature_of(policy) not in {b"", signed}
+    signature, is_replaced = write_signature(policy, signed)
     found = {"file": str(policy), "signature_file": str(signature), "public_key": signer.public.hex()}
     caller.emit("policy-signed", {**found, "replaced": is_replaced}, str(signature))
     caller.note(
         f"signed by {signer.public.hex()}" + ("; the signature that was there is replaced" if is_replaced else "")
     )
+    if is_other:
+        caller.note(OTHER_CONTENT_SIGNED.format(epoch=parse_policy(raw, file=policy.name).epoch))
+
+
+def _check_signer(pinned: Path, signer: SigningKey) -> None:
+    """Raise ``Failure`` when the public key beside the policy, which a vault pins, is not that of ``signer``."""
+    if pinned.exists() and public_key(str(pinned), str(pinned)) != signer.public:
+        raise bad_data(
+            "SR-CLI-135",
+            f"{pinned} is not the public half of this key",
+            why="it lies beside the policy, and a vault that pins it would not start with this signature",
+            fix="sign with its private half; to change the signer, replace that file first",
+            exit_code=Exit.CANNOT_CREATE,
+        )
 
 
 def _answer(verdict: Verdict, policy: Policy) -> str:

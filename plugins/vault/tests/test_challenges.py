@@ -6,7 +6,7 @@ from strongroom.plugin import CapabilityError
 from strongroom.plugin.messages import strongroom_vault_pb2
 from strongroom_vault import challenges
 from strongroom_vault.limits import CHALLENGES_KEPT_S
-from tests.fakes.vault_home import replaced, rewrite_policy, test_home
+from tests.fakes.vault_home import raised, replaced, rewrite_policy, test_home
 from tests.fakes.vault_owner import ALICE, Owner
 from tests.fakes.vault_runner import EXECUTION, WORKFLOW, Runner
 
@@ -30,7 +30,7 @@ def answered(runner, challenged, turned):
 
 def test_a_challenge_lives_for_as_long_as_the_policy_says(tmp_path, turned):
     key_file = test_home(tmp_path)
-    rewrite_policy(key_file, replaced("nonce_ttl_s = 60", "nonce_ttl_s = 7"))
+    rewrite_policy(key_file, raised(replaced("nonce_ttl_s = 60", "nonce_ttl_s = 7")))
     vault = Owner(key_file, accepts_simulated=True, clock=turned.clock())
     runner = Runner(vault)
     challenged = runner.challenge()

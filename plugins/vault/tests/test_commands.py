@@ -96,6 +96,30 @@ def test_what_cannot_be_signed_is_not(tmp_path, spoil, reason):
     assert not (tmp_path / "home" / "vault-policy.toml.sig").exists()
 
 
+def test_a_key_that_the_vault_does_not_pin_signs_nothing_and_the_good_signature_stays(tmp_path):
+    run("init", tmp_path / "home")
+    path, key = tmp_path / "home" / "vault-policy.toml", tmp_path / "home" / "vault-policy.key"
+    run("sign-policy", path, "--key", key)
+    good = path.with_name("vault-policy.toml.sig").read_bytes()
+    SigningKey.generate().save(tmp_path / "other.key")
+    told = run("sign-policy", path, "--key", tmp_path / "other.key")
+    assert (told.returncode, path.with_name("vault-policy.toml.sig").read_bytes()) == (73, good)
+    assert f"it is the key {SigningKey.load(key).public.hex()}, and the policy would be signed by" in told.stderr
+    path.with_suffix(".pub").unlink()
+    assert run("sign-policy", path, "--key", tmp_path / "other.key").returncode == 0, "nothing there to compare with"
+
+
+def test_whoever_signs_another_content_is_told_that_its_epoch_must_be_higher(tmp_path):
+    run("init", tmp_path / "home")
+    path, key = tmp_path / "home" / "vault-policy.toml", tmp_path / "home" / "vault-policy.key"
+    for _time in range(2):
+        assert "SR-ATTEST-028" not in run("sign-policy", path, "--key", key).stdout
+    path.write_text(path.read_text() + "# more\n")
+    told = run("sign-policy", path, "--key", key)
+    assert told.returncode == 0
+    assert "a vault that had that in force with epoch 1 refuses this one (SR-ATTEST-028)" in told.stdout
+
+
 @pytest.mark.parametrize(
     "command", ["init", "sign-policy F", "audit", "audit verify", "init D --force", "unknown", "--insecure"], ids=str
 )

@@ -6,7 +6,7 @@ from strongroom.attest.enclave_config import decode_enclave_config
 from strongroom.plugin import KeyMissing, Misconfigured
 from strongroom_vault import development
 from strongroom_vault.key import create_key_file
-from tests.fakes.vault_home import replaced, rewrite_policy
+from tests.fakes.vault_home import raised, replaced, rewrite_policy
 from tests.fakes.vault_owner import Owner
 from tests.fakes.vault_runner import Runner
 
@@ -96,7 +96,7 @@ def test_what_is_missing_is_mended_and_no_epoch_is_used_twice(key_file, lost):
 
 def test_a_policy_that_a_person_wrote_is_left_alone(key_file, monkeypatch):
     started(key_file)
-    rewrite_policy(key_file, replaced("nonce_ttl_s = 60", "nonce_ttl_s = 9"))
+    rewrite_policy(key_file, raised(replaced("nonce_ttl_s = 60", "nonce_ttl_s = 9")))
     monkeypatch.setattr(development, "measurement_of", lambda _files: b"n" * 32)
     before = contents(key_file)
     assert started(key_file).vault.policy.freshness.nonce_ttl_s == 9

@@ -1,5 +1,6 @@
 """Which policy decides, which store it may open, and what a vault without one does."""
 
+import sqlite3
 from dataclasses import replace
 from pathlib import Path
 
@@ -173,6 +174,34 @@ def test_a_policy_never_goes_back(tmp_path, newer, older):
     rewrite_policy(key_file, replaced(newer, older))
     error = refused("SR-ATTEST-028", key_file, mode="serve")
     assert f"vault-policy.toml:{name} is {older[-1]}, and {newer[-1]} was in force already" in str(error)
+
+
+def test_an_epoch_means_one_policy_also_after_a_restart(tmp_path):
+    key_file = production_home(tmp_path / "home")
+    served(key_file).close()
+    was = key_file.with_name("vault-policy.toml").read_text()
+    rewrite_policy(key_file, replaced('require = "affirming"', 'require = "warning"'))
+    for _start in range(2):
+        error = refused("SR-ATTEST-028", key_file, mode="serve")
+        assert "vault-policy.toml:epoch is 1, and another policy of this epoch was in force already" in str(error)
+        assert "raise epoch to 2 or more" in error.fix
+    rewrite_policy(key_file, lambda _text: was)
+    served(key_file).close()
+    rewrite_policy(key_file, lambda text: text.replace("\nepoch = 1", "\nepoch = 2") + "# reviewed\n")
+    served(key_file).close()
+    rewrite_policy(key_file, replaced("# reviewed", "# changed"))
+    refused("SR-ATTEST-028", key_file, mode="serve")
+
+
+def test_a_store_that_remembers_only_the_number_takes_the_policy_of_that_epoch_once(tmp_path):
+    key_file = production_home(tmp_path / "home")
+    served(key_file).close()
+    with sqlite3.connect(key_file.with_name("vault.db")) as database:
+        database.execute("DELETE FROM meta WHERE name = 'policy_sha256'")
+    rewrite_policy(key_file, lambda text: text + "# changed\n")
+    served(key_file).close()
+    rewrite_policy(key_file, lambda text: text + "# again\n")
+    refused("SR-ATTEST-028", key_file, mode="serve")
 
 
 @pytest.mark.parametrize(

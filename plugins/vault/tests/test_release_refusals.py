@@ -12,7 +12,7 @@ from strongroom.crypto.signing import SigningKey
 from strongroom.plugin import CapabilityError
 from strongroom.plugin.messages import strongroom_vault_pb2
 from strongroom_vault import verifiers
-from tests.fakes.vault_home import replaced, rewrite_policy, test_home
+from tests.fakes.vault_home import raised, replaced, rewrite_policy, test_home
 from tests.fakes.vault_owner import ALICE, BOB, Owner
 from tests.fakes.vault_runner import Asked, Runner
 
@@ -223,7 +223,7 @@ def test_a_verifier_that_breaks(tmp_path, monkeypatch):
 )
 def test_what_the_policy_does_not_allow(tmp_path, change, code, check):
     key_file = test_home(tmp_path)
-    rewrite_policy(key_file, change)
+    rewrite_policy(key_file, raised(change))
     vault = Owner(key_file, accepts_simulated=True)
     runner = Runner(vault)
     refused(vault, code, lambda: runner.answer(runner.asked()), check=check)

@@ -2,16 +2,16 @@
 audit records.
 
 Rule 1: nothing is ever overwritten: where one of the files is there, none is made. A key that is there is used.
-Rule 2: whoever signs a policy reads first whether it is one.
+Rule 2: whoever signs a policy reads first whether it is one, and whether the key is the one that the vault pins.
 """
 
 from datetime import UTC, datetime
 from pathlib import Path
 
 from strongroom.attest.enclave_config import EnclaveConfig
-from strongroom.attest.policy import POLICY_BYTES_MAX, parse_policy, sign_policy
+from strongroom.attest.policy import OTHER_CONTENT_SIGNED, POLICY_BYTES_MAX, parse_policy, sign_policy
 from strongroom.audit.chain import ChainBreak
-from strongroom.crypto.signing import SigningKey
+from strongroom.crypto.signing import SIGNATURE_BYTES, SigningKey
 from strongroom.plugin import Misconfigured
 from strongroom_vault.audit_log import verify_audit
 from strongroom_vault.development import (
@@ -23,7 +23,7 @@ from strongroom_vault.development import (
 )
 from strongroom_vault.key import create_key_file, load_key_file
 from strongroom_vault.policy_text import production_template
-from strongroom_vault.public_files import read_file
+from strongroom_vault.public_files import read_file, read_public_key
 from strongroom_vault.settings import VaultSettings
 from strongroom_vault.verifiers import installed_pin
 
@@ -70,16 +70,32 @@ def init_home(directory: Path, *, is_test: bool) -> str:
 
 
 def sign_policy_file(path: Path, key_path: Path) -> str:
-    """Sign a policy into ``FILE.sig``; what to tell people. Raises ``Misconfigured``."""
+    """Sign a policy into ``FILE.sig``; what to tell people. Raises ``Misconfigured``, also for another key than the one
+    whose public half lies beside the policy: the vault that pins that would start no more."""
     try:
         content = read_file(path, POLICY_BYTES_MAX, what="policy")
         key = SigningKey.load(key_path)
     except FileNotFoundError as error:
         raise _refused(Path(str(error.filename)), "there is no such file", "correct the path") from error
     policy = parse_policy(content, file=path.name)
-    signature = path.with_name(path.name + ".sig")
-    write_public(signature, sign_policy(content, key))
-    return f"wrote {signature}: {policy.profile}, epoch {policy.epoch}, signed by {key.public.hex()}"
+    _check_signer(path.with_suffix(".pub"), key)
+    signature, signed = path.with_name(path.name + ".sig"), sign_policy(content, key)
+    is_other = signature.exists() and read_file(signature, SIGNATURE_BYTES, what="policy signature") != signed
+    write_public(signature, signed)
+    told = f"wrote {signature}: {policy.profile}, epoch {policy.epoch}, signed by {key.public.hex()}"
+    return f"{told}\n{OTHER_CONTENT_SIGNED.format(epoch=policy.epoch)}" if is_other else told
+
+
+def _check_signer(pinned: Path, key: SigningKey) -> None:
+    if not pinned.exists():
+        return
+    public = read_public_key(str(pinned), what="policy_public_key")
+    if public != key.public:
+        raise _refused(
+            pinned,
+            f"it is the key {public.hex()}, and the policy would be signed by {key.public.hex()}",
+            "sign with its private half; to change the signer, replace this file first",
+        )
 
 
 def verify_audit_file(path: Path) -> tuple[str, bool]:

@@ -1,4 +1,5 @@
-"""Numbers that only grow, and what was seen last of others: what an older policy or a reset machine is noticed by.
+"""Numbers that only grow, the policy that was in force last, and the last counters of TPMs: what an older policy, or a
+machine that went back, is noticed by.
 
 Source: contracts/attestation.md 9.2 and 19.
 """
@@ -12,15 +13,18 @@ __all__ = [
     "RUNNER_SVN_FLOOR",
     "floor",
     "last_counts",
+    "last_policy",
     "put_counts",
     "raise_floor",
     "remember_evidence",
+    "remember_policy",
 ]
 
 POLICY_EPOCH_FLOOR: Final = "policy_epoch"
 RUNNER_SVN_FLOOR: Final = "min_runner_svn"
 EVIDENCE_KEPT_S: Final = 600
 """A nonce lives for ten minutes at most, so no evidence is good for longer."""
+_POLICY_SHA256: Final = "policy_sha256"
 TPM_KEYS_MAX: Final = 10_000
 """Attestation keys that are remembered: more than a policy can name."""
 
@@ -35,6 +39,18 @@ def raise_floor(database: sqlite3.Connection, name: str, value: int) -> None:
     """Remember ``value``, unless a higher one is known."""
     statement = "INSERT INTO floors VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)"
     database.execute(statement, (name, value))
+
+
+def last_policy(database: sqlite3.Connection) -> bytes | None:
+    """The SHA-256 of the policy with the highest epoch so far. None before the first, and in a store of a version that
+    remembered only the number."""
+    row = database.execute("SELECT value FROM meta WHERE name = ?", (_POLICY_SHA256,)).fetchone()
+    return bytes(row[0]) if row is not None else None
+
+
+def remember_policy(database: sqlite3.Connection, sha256: bytes) -> None:
+    """Remember which policy the highest epoch means."""
+    database.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (_POLICY_SHA256, sha256))
 
 
 def last_counts(database: sqlite3.Connection, ak_name: bytes) -> tuple[int, int] | None:

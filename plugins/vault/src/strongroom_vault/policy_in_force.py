@@ -1,4 +1,5 @@
-"""The policy that this vault decides by: signed by the pinned key, never older than one before, and of one profile.
+"""The policy that this vault decides by: signed by the pinned key, never older than one before nor another of the
+same epoch, and of one profile.
 
 Rule 1: without a policy nothing is released. A file that is there and does not hold stops the start.
 Rule 2: a simulation takes a test policy that names it and the flag of the process. A production vault that is started
@@ -20,7 +21,14 @@ from strongroom.attest.vault_identity import PRODUCTION_STORE, TEST_STORE
 from strongroom.attest.verification import InstalledVerifier
 from strongroom.plugin import EvidenceRejected, Misconfigured
 from strongroom_vault.flags import SIMULATION_FLAG
-from strongroom_vault.floors import POLICY_EPOCH_FLOOR, RUNNER_SVN_FLOOR, floor, raise_floor
+from strongroom_vault.floors import (
+    POLICY_EPOCH_FLOOR,
+    RUNNER_SVN_FLOOR,
+    floor,
+    last_policy,
+    raise_floor,
+    remember_policy,
+)
 from strongroom_vault.public_files import read_file, read_public_key
 from strongroom_vault.settings import VaultSettings
 
@@ -60,7 +68,7 @@ def check_store(
     database: sqlite3.Connection, policy: Policy | None, *, default: str, accepts_simulated: bool, path: Path
 ) -> str:
     """The kind of this store, ``test`` or ``production``, which it remembers; and the numbers of the policy, which only
-    grow. Raises ``Misconfigured``."""
+    grow, with the digest of the one in force. Raises ``Misconfigured``."""
     row = database.execute("SELECT value FROM meta WHERE name = ?", (_STORE,)).fetchone()
     remembered = row[0].decode() if row is not None else None
     wanted = remembered or default
@@ -84,9 +92,11 @@ def check_store(
         )
     if policy is not None:
         epoch, svn = floor(database, POLICY_EPOCH_FLOOR), floor(database, RUNNER_SVN_FLOOR)
-        check_epoch(policy, stored_epoch=epoch, stored_runner_svn=svn)
+        known = last_policy(database)
+        check_epoch(policy, stored_epoch=epoch, stored_runner_svn=svn, stored_sha256=known)
         raise_floor(database, POLICY_EPOCH_FLOOR, policy.epoch)
         raise_floor(database, RUNNER_SVN_FLOOR, policy.min_runner_svn)
+        remember_policy(database, policy.sha256)
     database.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (_STORE, wanted.encode()))
     return wanted
 

@@ -1,6 +1,6 @@
 """The tables of a vault's file. A released version of them never changes; a later one gets a number of its own.
 
-``meta``       what kind of store this is, and where the audit chain begins
+``meta``       what kind of store this is, where the audit chain begins, and the digest of the policy of the last epoch
 ``records``    secrets, sealed under the shelf key
 ``challenges`` nonces; the end is a wall time and a time since boot, and the earlier one counts
 ``releases``   what was released: the envelope, which is ciphertext, goes after a while, the row remains
