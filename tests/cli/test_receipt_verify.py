@@ -1,5 +1,6 @@
 """``strongroom receipt verify``: offline, as a whole, with and without a policy; bad files and bad keys."""
 
+import hashlib
 import json
 import socket
 import subprocess
@@ -33,6 +34,13 @@ def said(capsys, *arguments):
     code = run(["receipt", "verify", *map(str, arguments), "--json"])
     captured = capsys.readouterr()
     return code, json.loads(captured.out or captured.err)
+
+
+def line_of(capsys, name):
+    """What the answer for people says under this name."""
+    lines = capsys.readouterr().out.splitlines()
+    (found,) = (each.partition(":")[2].strip() for each in lines if each.strip().startswith(f"{name}:"))
+    return found
 
 
 def policy_file(folder, rules):
@@ -137,9 +145,48 @@ def test_the_result_itself_is_compared_when_it_is_given(capsys, tmp_path):
     (tmp_path / "right").write_bytes(b"result")
     (tmp_path / "wrong").write_bytes(b"other")
     code, found = said(capsys, file, "--result", tmp_path / "right")
-    assert (code, found["result_compared"]) == (0, True)
+    assert (code, found["result_compared"], found["result_matches"]) == (0, True, True)
     code, found = said(capsys, file, "--result", tmp_path / "wrong")
     assert (code, [each["id"] for each in found["failed"]]) == (1, ["result_sha256"])
+    assert (found["result_compared"], found["result_matches"]) == (True, False)
+
+
+def test_people_read_whether_the_result_matches_and_what_to_do_when_it_does_not(capsys, tmp_path):
+    file = receipt_file(tmp_path)
+    (tmp_path / "right").write_bytes(b"result")
+    (tmp_path / "wrong").write_bytes(b"other")
+    assert run(["receipt", "verify", str(file), "--result", str(tmp_path / "right")]) == 0
+    assert line_of(capsys, "result") == "matches"
+    assert run(["receipt", "verify", str(file), "--result", str(tmp_path / "wrong")]) == 1
+    shown = capsys.readouterr().out
+    assert "DOES NOT MATCH: the file holds another one than the enclave signed" in shown
+    assert "The file is not the result that the enclave signed." in shown
+    assert "receipt export RUN --result-file" in shown
+    assert "relayed" not in shown, "the evidence is about this execution; only the file is not"
+
+
+def test_no_bytes_are_the_result_of_an_execution_that_had_none(capsys, tmp_path):
+    nothing = {"status": "failed", "result_sha256": hashlib.sha256(b"").digest()}
+    file = receipt_file(tmp_path, result_changes=nothing)
+    (tmp_path / "empty").write_bytes(b"")
+    (tmp_path / "some").write_bytes(b"result")
+    code, found = said(capsys, file, "--result", tmp_path / "empty")
+    assert (code, found["result"]["status"], found["result_matches"]) == (0, "failed", True)
+    assert said(capsys, file, "--result", tmp_path / "some")[0] == 1
+
+
+def test_a_result_is_not_called_compared_when_that_of_the_receipt_is_not_signed(capsys, tmp_path):
+    (tmp_path / "right").write_bytes(b"result")
+    code, found = said(capsys, receipt_file(tmp_path, key=STRANGER), "--result", tmp_path / "right")
+    assert (code, found["result_compared"], found["result_matches"]) == (1, False, None)
+
+
+def test_a_result_that_is_too_large_or_not_there_is_bad_data(capsys, tmp_path):
+    file, huge = receipt_file(tmp_path), tmp_path / "huge"
+    huge.write_bytes(bytes(16_000_001))
+    for path, wanted in ((huge, "SR-CLI-009"), (tmp_path / "none", "SR-CLI-007"), (tmp_path, "SR-CLI-007")):
+        code, error = said(capsys, file, "--result", path)
+        assert (code, error["error"]["code"]) == (65, wanted)
 
 
 def test_every_check_that_fails_is_printed(capsys, tmp_path):

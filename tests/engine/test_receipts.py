@@ -28,10 +28,10 @@ def run(host, on_trigger, attributes=CONFIDENTIAL):
     return host.engine.wait(begin(host, on_trigger, attributes), WAIT_S)[0]
 
 
-def leaves(*receipts, assurance="none", answer=None):
+def leaves(*receipts, assurance="none", answer=None, result=None):
     def on_trigger(request, helper):
         for receipt in receipts:
-            helper.keep_receipt(receipt, assurance)
+            helper.keep_receipt(receipt, assurance, result)
         if isinstance(answer, Exception):
             raise answer
         return answer or value("done")
@@ -51,8 +51,8 @@ def test_a_receipt_is_on_disk_before_its_result_and_its_class_is_in_the_header(h
     header = run(host, leaves(RECEIPT, assurance="vtpm"))
     assert (header.status, header.assurance) == ("completed", "vtpm")
     assert kinds(host, header) == ["run_created", "run_started", "receipt_kept", "run_completed"]
-    found, receipt = last_receipt(history(host), header.run_id)
-    assert (found.run_id, receipt) == (header.run_id, RECEIPT)
+    found = last_receipt(history(host), header.run_id)
+    assert (found.header.run_id, found.receipt) == (header.run_id, RECEIPT)
 
 
 def test_the_receipt_is_sealed_and_the_header_that_names_its_class_is_authentic(host):
@@ -71,7 +71,7 @@ def test_a_run_that_failed_keeps_its_receipt(host):
         b'{"confidential": true, "retry": {"attempts_max": 1}}',
     )
     assert (header.status, header.error_code, header.assurance) == ("failed", "SR-ATTEST-035", "none")
-    assert last_receipt(history(host), header.run_id)[1] == RECEIPT
+    assert last_receipt(history(host), header.run_id).receipt == RECEIPT
 
 
 def test_each_attempt_leaves_its_own_and_the_last_one_counts(host):
@@ -79,7 +79,7 @@ def test_each_attempt_leaves_its_own_and_the_last_one_counts(host):
 
     def on_trigger(request, helper):
         tries.append(helper.execution_id)
-        helper.keep_receipt((RECEIPT, LATER)[len(tries) - 1], "none")
+        helper.keep_receipt((RECEIPT, LATER)[len(tries) - 1], "none", None)
         if len(tries) == 1:
             raise Unavailable("SR-ATTEST-035", "away")
         return value("done")
@@ -87,7 +87,7 @@ def test_each_attempt_leaves_its_own_and_the_last_one_counts(host):
     header = run(host, on_trigger)
     assert tries == [header.execution_id] * 2
     assert kinds(host, header).count("receipt_kept") == 2
-    assert last_receipt(history(host), header.run_id)[1] == LATER
+    assert last_receipt(history(host), header.run_id).receipt == LATER
 
 
 def test_the_same_receipt_again_is_written_once(host):
@@ -98,7 +98,7 @@ def test_after_a_crash_the_next_attempt_leaves_another_one(host):
     gate = Gate()
 
     def on_trigger(request, helper):
-        helper.keep_receipt(RECEIPT, "none")
+        helper.keep_receipt(RECEIPT, "none", None)
         return gate(request, helper)
 
     run_id = begin(host, on_trigger)
@@ -110,7 +110,7 @@ def test_after_a_crash_the_next_attempt_leaves_another_one(host):
     header, _ = after.engine.wait(run_id, WAIT_S)
     gate.release.set()
     assert kinds(after, header).count("receipt_kept") == 2, "the first one was known from the journal"
-    assert (header.assurance, last_receipt(history(after), run_id)[1]) == ("hardware", LATER)
+    assert (header.assurance, last_receipt(history(after), run_id).receipt) == ("hardware", LATER)
     after.close()
 
 
@@ -166,7 +166,7 @@ def test_a_journal_that_is_full_is_said_to_whoever_keeps_a_receipt(database):
 
     def on_trigger(request, helper):
         try:
-            helper.keep_receipt(b"x" * 2_000, "none")
+            helper.keep_receipt(b"x" * 2_000, "none", None)
         except LimitExceeded as error:
             heard.append(error.details["setting"])
             raise

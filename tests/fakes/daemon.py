@@ -65,6 +65,7 @@ class FakeDaemon(VaultState):
         self.run_status = run_pb2.RUN_STATUS_COMPLETED
         self.error = ""
         self.receipt = b"\xa1 receipt"
+        self.signed_result = b"\x0a\x02ok"
         self.stubborn = False
         self.fail: Callable[[], Exception] | None = None
         self.backend = "insecure-software"

@@ -66,7 +66,8 @@ class Streams(run_pb2_grpc.RunServiceServicer):
 
     def GetReceipt(self, request, context):
         self.daemon.hear(request, context)
-        return run_pb2.GetReceiptResponse(receipt=self.daemon.receipt, run=self.daemon.runs[request.run_id])
+        opened = {"result": self.daemon.signed_result} if request.reason else {}
+        return run_pb2.GetReceiptResponse(receipt=self.daemon.receipt, run=self.daemon.runs[request.run_id], **opened)
 
 
 def limits():

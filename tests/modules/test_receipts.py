@@ -1,15 +1,20 @@
 """The receipt of a confidential execution: fetched after it, read as far as keeping it demands, and handed on."""
 
 import dataclasses
+import hashlib
 
 import pytest
 from google.protobuf import any_pb2, empty_pb2
 
+from strongroom.crypto.signing import SigningKey
 from strongroom.errors import CapabilityError, Forbidden, PluginFault, StorageFault, Unavailable
 from strongroom.modules.confidential import CAPABILITY_ID, ConfidentialModule
 from strongroom.modules.receipts import read_receipt
+from strongroom.pb.capabilities.compute.confidentialworkflow.v1alpha import confidential_workflow_pb2 as messages
 from strongroom.pb.capabilities.v1 import capabilities_pb2
+from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.strongroom.plugin.v1 import backend_pb2
+from strongroom.pb.values.v1 import values_pb2
 from strongroom.telemetry.tally import Tally
 from tests.fakes import golden_release
 from tests.fakes.capabilities import ScriptedCapabilities, ScriptedCapability, confidential_answer, packed
@@ -17,8 +22,19 @@ from tests.fakes.receipts import evidence_of, receipt_of
 from tests.modules.test_confidential import REQUEST, RESULT, WORKFLOW
 
 DATA = dataclasses.replace(golden_release.runtime_data(), kind="insecure-software")
+STRANGER = SigningKey.from_raw(b"\x07" * 32)
 EXECUTION_ID = DATA.execution.execution_id
-RECEIPT = receipt_of(data=DATA).encode()
+SERIALIZED = RESULT.SerializeToString(deterministic=True)
+
+
+def receipt_about(result, **changes):
+    """A receipt of this execution whose enclave signed these bytes as its result."""
+    signed = {"result_sha256": hashlib.sha256(result).digest(), **changes}
+    return receipt_of(data=DATA, result_changes=signed).encode()
+
+
+RECEIPT = receipt_about(SERIALIZED)
+OF_NO_RESULT = receipt_about(b"", status="failed")
 AWAY = CapabilityError("Public", "System", "Unavailable", "the vault is away")
 REFUSED = CapabilityError(
     "Public",
@@ -38,10 +54,10 @@ class Helper:
     def on_cancel(self, stop):
         pass
 
-    def keep_receipt(self, receipt, assurance):
+    def keep_receipt(self, receipt, assurance, result):
         if self.fault:
             raise self.fault
-        self.kept.append((receipt, assurance))
+        self.kept.append((receipt, assurance, result))
 
 
 def answered(receipt):
@@ -61,7 +77,7 @@ def test_the_receipt_is_kept_before_the_result_is_used():
     helper, tally = Helper(), Tally()
     result, capability = executed(confidential_answer(RESULT), answered(RECEIPT), helper, tally)
     assert result == RESULT
-    assert helper.kept == [(RECEIPT, "none")]
+    assert helper.kept == [(RECEIPT, "none", SERIALIZED)]
     (asked,) = capability.called("Receipt")
     assert asked.capabilityId == CAPABILITY_ID
     named = backend_pb2.ReceiptRequest()
@@ -73,11 +89,57 @@ def test_the_receipt_is_kept_before_the_result_is_used():
 def test_a_failed_execution_leaves_its_receipt_too_and_keeps_its_own_error():
     helper, tally = Helper(), Tally()
     with pytest.raises(Forbidden, match="SR-ATTEST-021.*found aa, wanted one of 1 entries") as caught:
-        executed(REFUSED, answered(RECEIPT), helper, tally)
+        executed(REFUSED, answered(OF_NO_RESULT), helper, tally)
     assert caught.value.code == "SR-ATTEST-021"
     assert "strongroom measure" in caught.value.fix
-    assert helper.kept == [(RECEIPT, "none")]
+    assert helper.kept == [(OF_NO_RESULT, "none", b"")]
     assert (tally.insecure_releases, tally.refusals) == (1, {"SR-ATTEST-021": 1})
+
+
+def test_a_failed_execution_whose_result_got_lost_keeps_its_receipt_without_it():
+    helper = Helper()
+    with pytest.raises(Forbidden, match="SR-ATTEST-021"):
+        executed(REFUSED, answered(RECEIPT), helper)
+    assert helper.kept == [(RECEIPT, "none", None)]
+
+
+def test_a_result_that_its_receipt_is_not_about_is_the_fault_of_the_plugin_and_nothing_is_kept():
+    helper = Helper()
+    with pytest.raises(PluginFault, match="about another result than the one that came: it names sha256") as caught:
+        executed(confidential_answer(RESULT), answered(OF_NO_RESULT), helper)
+    assert caught.value.code == "SR-CWF-017"
+    assert hashlib.sha256(SERIALIZED).hexdigest() in str(caught.value)
+    assert helper.kept == []
+
+
+def test_the_bytes_that_came_are_compared_and_kept_also_when_nobody_here_would_write_them_so():
+    # The text of the value in two pieces of one message, of which the last counts.
+    piece = sdk_pb2.ExecutionResult(value=values_pb2.Value(string_value="before")).SerializeToString()
+    other = piece + SERIALIZED
+    assert sdk_pb2.ExecutionResult.FromString(other) == RESULT
+    answer = messages.ConfidentialWorkflowResponse(execution_result=other, sdk_execution_result=RESULT)
+    helper, receipt = Helper(), receipt_about(other)
+    execute = capabilities_pb2.CapabilityResponse(payload=packed(answer))
+    assert executed(execute, answered(receipt), helper)[0] == RESULT
+    assert helper.kept == [(receipt, "none", other)]
+    with pytest.raises(PluginFault) as caught:
+        executed(execute, answered(RECEIPT))
+    assert caught.value.code == "SR-CWF-017", "the same message in other bytes is not what was signed"
+
+
+def test_a_result_that_came_without_its_bytes_cannot_be_compared_and_its_receipt_is_kept():
+    helper = Helper()
+    result, _ = executed(confidential_answer(RESULT, serialized=False), answered(OF_NO_RESULT), helper)
+    assert (result, helper.kept) == (RESULT, [(OF_NO_RESULT, "none", None)])
+
+
+def test_an_empty_result_has_no_bytes_and_is_compared():
+    helper, empty = Helper(), sdk_pb2.ExecutionResult()
+    executed(confidential_answer(empty), answered(OF_NO_RESULT), helper)
+    assert helper.kept == [(OF_NO_RESULT, "none", b"")]
+    with pytest.raises(PluginFault) as caught:
+        executed(confidential_answer(empty), answered(RECEIPT))
+    assert caught.value.code == "SR-CWF-017"
 
 
 @pytest.mark.parametrize(
@@ -127,8 +189,9 @@ def test_a_result_whose_receipt_is_lost_is_as_a_backend_that_is_away(receipt, te
         (answered(RECEIPT[:-1]), "SR-CWF-014"),
         (answered(b"\x00" * (5 * 1024 * 1024 + 1)), "SR-CWF-014"),
         (answered(receipt_of(data=golden_release.runtime_data(), runtime_data=b"no").encode()), "SR-CWF-014"),
+        (answered(receipt_of(data=DATA, key=STRANGER).encode()), "SR-CWF-014"),
     ],
-    ids=["another message", "a damaged answer", "cut short", "too large", "no runtime data"],
+    ids=["another message", "a damaged answer", "cut short", "too large", "no runtime data", "signed by another key"],
 )
 def test_what_is_no_receipt_is_the_fault_of_the_plugin(receipt, code):
     helper = Helper()
@@ -141,6 +204,9 @@ def test_what_is_no_receipt_is_the_fault_of_the_plugin(receipt, code):
 def test_the_receipt_of_another_execution_is_not_taken():
     with pytest.raises(PluginFault, match="about another execution: it names") as caught:
         read_receipt(RECEIPT, "ab" * 32)
+    assert caught.value.code == "SR-CWF-015"
+    with pytest.raises(PluginFault, match="about another execution: it names 'other'") as caught:
+        read_receipt(receipt_about(b"", execution_id="other"), EXECUTION_ID)
     assert caught.value.code == "SR-CWF-015"
 
 

@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from strongroom.attest.checks import FAILED, PASSED, Check
 from strongroom.attest.codes import BINDING, IDENTITY, POLICY_INVALID, POSSESSION, UNSUPPORTED_KIND, VERIFIER_FAILED
@@ -24,9 +24,11 @@ from strongroom.attest.runtime_data import RuntimeData, decode_runtime_data, rep
 from strongroom.crypto.signing import key_id
 from strongroom.errors import EvidenceRejected
 
-__all__ = ["ReceiptFindings", "check_receipt"]
+__all__ = ["RESULT_CHECK", "ReceiptFindings", "check_receipt"]
 
 T = TypeVar("T")
+RESULT_CHECK: Final = "result_sha256"
+"""The check that compares the result itself, where somebody has it."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -128,7 +130,7 @@ def _compare(
     others = {each[:2] for each in result.secrets} - set(data.secrets)
     checks.same("result secrets", BINDING, f"{len(others)} that were not asked for", "0 that were not asked for")
     if result_bytes is not None:
-        checks.same("result_sha256", BINDING, hashlib.sha256(result_bytes).digest(), result.result_sha256)
+        checks.same(RESULT_CHECK, BINDING, hashlib.sha256(result_bytes).digest(), result.result_sha256)
 
 
 class _Checks:

@@ -6,7 +6,7 @@ from typing import Any
 from strongroom.attest.checks import FAILED, NOT_CHECKED, Check
 from strongroom.attest.evidence import INSECURE
 from strongroom.attest.policy import Policy
-from strongroom.cli.attest_meanings import do_of, meaning_of
+from strongroom.cli.attest_meanings import do_about, what_it_means
 from strongroom.cli.attest_unverified import unverified_claims
 from strongroom.cli.attest_verdict import Verdict, plain
 from strongroom.cli.caller import facts
@@ -55,7 +55,7 @@ def check_document(check: Check) -> _Json:
 
 def refusal_document(check: Check) -> _Json:
     """One check that does not hold, with what its code means and what to do."""
-    return {**check_document(check), "meaning": meaning_of(check.code), "fix": do_of(check.code)}
+    return {**check_document(check), "meaning": what_it_means(check), "fix": do_about(check)}
 
 
 def lines(verdict: Verdict, policy: Policy | None, *, explained: bool) -> list[str]:
@@ -93,8 +93,8 @@ def refusal_lines(check: Check) -> list[str]:
         ("got", check.got or "nothing"),
         ("wanted", check.wanted),
         ("policy", check.policy_ref),
-        ("means", meaning_of(check.code) if check.code else ""),
-        ("do", do_of(check.code) if check.code else ""),
+        ("means", what_it_means(check)),
+        ("do", do_about(check)),
     ]
     return _indented(facts(pairs))
 

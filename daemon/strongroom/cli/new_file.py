@@ -12,8 +12,11 @@ __all__ = ["new_file"]
 
 
 @contextmanager
-def new_file(path: Path) -> Iterator[Callable[[bytes], object]]:
-    """What writes into the new file at ``path``. When the block fails, nothing is left of it. Raises ``Failure``."""
+def new_file(path: Path, option: str = "--output") -> Iterator[Callable[[bytes], object]]:
+    """What writes into the new file at ``path``, which ``option`` named. When the block fails, nothing is left of it.
+
+    Raises ``Failure``.
+    """
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
@@ -21,7 +24,7 @@ def new_file(path: Path) -> Iterator[Callable[[bytes], object]]:
             "SR-CLI-014",
             f"{path} is there already",
             why="a file is never written over",
-            fix="give --output a new name",
+            fix=f"give {option} a new name",
             exit_code=Exit.CANNOT_CREATE,
         ) from None
     except (OSError, ValueError) as error:
@@ -30,7 +33,7 @@ def new_file(path: Path) -> Iterator[Callable[[bytes], object]]:
             "SR-CLI-015",
             f"{path} cannot be made",
             why=str(why),
-            fix="give --output a place in a directory that is there and that you may write to",
+            fix=f"give {option} a place in a directory that is there and that you may write to",
             exit_code=Exit.CANNOT_CREATE,
         ) from error
     try:
@@ -43,7 +46,7 @@ def new_file(path: Path) -> Iterator[Callable[[bytes], object]]:
                 "SR-CLI-016",
                 f"{path} cannot be written",
                 why=str(error.strerror),
-                fix="nothing of it is left: make room, or give --output another place",
+                fix=f"nothing of it is left: make room, or give {option} another place",
                 exit_code=Exit.IO,
             ) from error
         raise

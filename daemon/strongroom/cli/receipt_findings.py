@@ -13,9 +13,10 @@ from strongroom.attest.codes import IDENTITY
 from strongroom.attest.evidence import NO_ASSURANCE, EvidenceLimits
 from strongroom.attest.policy import Policy
 from strongroom.attest.receipt import Receipt, decode_receipt
-from strongroom.attest.receipt_check import ReceiptFindings, check_receipt
+from strongroom.attest.receipt_check import RESULT_CHECK, ReceiptFindings, check_receipt
 from strongroom.attest.verifiers import VERIFIERS
 from strongroom.cli.attest_verdict import AFFIRMING, evidence_anchors
+from strongroom.crypto.signing import key_id
 from strongroom.errors import EvidenceRejected
 
 __all__ = ["JudgedReceipt", "judged_receipt"]
@@ -35,7 +36,6 @@ class JudgedReceipt:
     policy: Policy | None
     report: AppraisalReport | None
     is_time_given: bool
-    is_result_compared: bool
 
     @property
     def holds(self) -> bool:
@@ -52,6 +52,16 @@ class JudgedReceipt:
         """Every check that does not hold, those of the policy last."""
         appraised = self.report.checks if self.report is not None else ()
         return [each for each in (*self.checks, *appraised) if not each.is_passed]
+
+    @property
+    def result_matches(self) -> bool | None:
+        """Whether the result that was given is the one that the enclave signed; None where nothing was compared."""
+        return next((each.is_passed for each in self.checks if each.id == RESULT_CHECK), None)
+
+    @property
+    def is_result_compared(self) -> bool:
+        """Whether a result was given, and the receipt got so far that there was something to compare it with."""
+        return self.result_matches is not None
 
     @property
     def is_insecure(self) -> bool:
@@ -86,7 +96,7 @@ def judged_receipt(
         receipt = decode_receipt(raw)
     except EvidenceRejected as error:
         check = Check(id=error.check, outcome=FAILED, got=error.got, wanted=error.wanted, code=error.code)
-        return _judged(None, None, (check,), policy, None, at, result)
+        return _judged(None, None, (check,), policy, None, at)
     limits = EvidenceLimits()
     if policy is not None:
         limits = replace(limits, skew_s_max=policy.freshness.max_skew_s)
@@ -100,7 +110,7 @@ def judged_receipt(
         expected = Expected(data=found.data, enclave_configs=enclave_configs)
         report = appraise(found.claims, policy, expected, now=found.at)
     checks = (*found.checks, *([_vault_check(receipt, vault_key)] if vault_key else []))
-    return _judged(receipt, found, checks, policy, report, at, result)
+    return _judged(receipt, found, checks, policy, report, at)
 
 
 def _vault_check(receipt: Receipt, wanted: bytes) -> Check:
@@ -109,8 +119,8 @@ def _vault_check(receipt: Receipt, wanted: bytes) -> Check:
     return Check(
         id="vault public key",
         outcome=PASSED if is_it else FAILED,
-        got=receipt.vault_public_key.hex(),
-        wanted=wanted.hex(),
+        got=f"SHA-256 {key_id(receipt.vault_public_key).hex()}",
+        wanted=f"SHA-256 {key_id(wanted).hex()}",
         code="" if is_it else IDENTITY,
     )
 
@@ -122,7 +132,6 @@ def _judged(
     policy: Policy | None,
     report: AppraisalReport | None,
     at: datetime | None,
-    result: bytes | None,
 ) -> JudgedReceipt:
     return JudgedReceipt(
         receipt=receipt,
@@ -131,5 +140,4 @@ def _judged(
         policy=policy,
         report=report,
         is_time_given=at is not None,
-        is_result_compared=result is not None,
     )

@@ -29,7 +29,12 @@ _VaultKey = Annotated[
 ]
 _Result = Annotated[
     Path | None,
-    typer.Option("--result", help="The serialized ExecutionResult, to compare.", metavar="FILE", parser=a_path),
+    typer.Option(
+        "--result",
+        help="The result, to compare: what receipt export --result-file wrote.",
+        metavar="FILE",
+        parser=a_path,
+    ),
 ]
 
 

@@ -12,6 +12,11 @@ from strongroom.cli.receipt_findings import JudgedReceipt
 __all__ = ["document", "lines", "notes"]
 
 _Json = dict[str, Any]  # Any: JSON values
+RESULTS = {
+    None: "not compared",
+    True: "matches",
+    False: "DOES NOT MATCH: the file holds another one than the enclave signed",
+}
 NO_POLICY = "no policy was applied: this says what ran and what protected it, not that it is good enough"
 
 
@@ -34,6 +39,7 @@ def document(judged: JudgedReceipt) -> _Json:
         "execution": _execution(judged),
         "result": _result(judged),
         "result_compared": judged.is_result_compared,
+        "result_matches": judged.result_matches,
         "checks": [check_document(each) for each in judged.checks],
         "policy_checks": [check_document(each) for each in report.checks] if report is not None else None,
         "failed": [refusal_document(each) for each in judged.failed],
@@ -133,7 +139,8 @@ def _about(judged: JudgedReceipt) -> list[str]:
         released = ", ".join(f"{namespace}/{key} version {version}" for namespace, key, version in result.secrets)
         pairs += [
             ("status", result.status),
-            ("result", f"{result.result_sha256.hex()}, {'compared' if judged.is_result_compared else 'not compared'}"),
+            ("result", RESULTS[judged.result_matches]),
+            ("sha256", result.result_sha256.hex()),
             ("secrets", released or "none released"),
             ("calls", len(result.calls)),
         ]

@@ -112,7 +112,7 @@ class RunHelper:
     sleeps_done: int
     suspend_after_ms: int
     secret_bytes: SecretBytes
-    keep_receipt: Callable[[bytes, str], None]
+    keep_receipt: Callable[[bytes, str, bytes | None], None]
     timeout_setting: str = "limits.run_timeout_ms"
     timeout_limit_ms: int = 0
     response_bytes_max: int = 0

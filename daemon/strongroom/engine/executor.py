@@ -255,7 +255,7 @@ class Executor:
             sleeps_done=slept,
             suspend_after_ms=self._limits.suspend_after_ms if is_trigger else 0,
             secret_bytes=handle.counted.secret_bytes(phase, recorded, self._limits),
-            keep_receipt=lambda receipt, assurance: keep(handle, recorded, receipt, assurance),
+            keep_receipt=lambda *kept: keep(handle, recorded, *kept, is_end=is_trigger),
         )
 
     @staticmethod

@@ -23,7 +23,7 @@ from google.protobuf.message import DecodeError, EncodeError
 from strongroom.errors import CapabilityError, PluginFault, Refused, StrongroomError, Unavailable
 from strongroom.modules.attributes import SecretName
 from strongroom.modules.capabilities import Capabilities, Executable
-from strongroom.modules.confidential_answer import result_in
+from strongroom.modules.confidential_answer import Answered, result_in
 from strongroom.modules.confidential_faults import away, failed, fault_of, is_away, refusal_code
 from strongroom.modules.module import NO_TERMS, Backend, ExecutionHelper, KeepsReceipts, Terms, Workflow
 from strongroom.modules.receipts import fetch_receipt
@@ -94,27 +94,30 @@ class ConfidentialModule:
                     self._tally.count_refusal(code)
                 self._keep_what_is_left(capability, helper)
             raise fault_of(error, helper) from error
-        result = result_in(answer)
-        self._keep_receipt(capability, helper, is_demanded=True)
-        return result
+        answered = result_in(answer)
+        self._keep_receipt(capability, helper, answered)
+        return answered.result
 
-    def _keep_receipt(self, capability: Executable, helper: ExecutionHelper, *, is_demanded: bool) -> None:
-        """Have the receipt of what has just ended on disk before anybody learns of its result.
+    def _keep_receipt(self, capability: Executable, helper: ExecutionHelper, answered: Answered | None) -> None:
+        """Have the receipt of what has just ended on disk before anybody learns of its result; None for no result.
 
-        Subscribing is no run: its execution has an id that the enclave drew, and nobody keeps its receipt.
+        Raises ``PluginFault`` when the receipt is about another result. Subscribing is no run: its execution has an id
+        that the enclave drew, and nobody keeps its receipt.
         """
         receipt = None
         if helper.execution_id:
-            receipt = fetch_receipt(capability, helper.execution_id, is_demanded=is_demanded)
-        if receipt is not None and isinstance(helper, KeepsReceipts):
-            helper.keep_receipt(receipt.encoded, receipt.assurance)
-        if receipt.is_insecure if receipt is not None else is_demanded and self.backend().insecure:
+            receipt = fetch_receipt(capability, helper.execution_id, is_demanded=answered is not None)
+        if receipt is not None:
+            covered = receipt.covered(b"") if answered is None else receipt.checked(answered.serialized)
+            if isinstance(helper, KeepsReceipts):
+                helper.keep_receipt(receipt.encoded, receipt.assurance, covered)
+        if receipt.is_insecure if receipt is not None else answered is not None and self.backend().insecure:
             self._tally.count_insecure_release()
 
     def _keep_what_is_left(self, capability: Executable, helper: ExecutionHelper) -> None:
         """The receipt of an execution that failed, if there is one. The failure says more than its faults."""
         with suppress(CapabilityError, PluginFault, Unavailable):
-            self._keep_receipt(capability, helper, is_demanded=False)
+            self._keep_receipt(capability, helper, None)
 
     def backend(self) -> Backend:
         """What the far side says it is, asked until it answers once; unknown until then."""

@@ -1,5 +1,7 @@
 """The one result in an answer of the confidential capability (contracts, "confidential" section 3, steps 6 to 8)."""
 
+from dataclasses import dataclass
+
 from google.protobuf.message import DecodeError
 
 from strongroom.modules.confidential_faults import broken
@@ -7,10 +9,18 @@ from strongroom.pb.capabilities.compute.confidentialworkflow.v1alpha import conf
 from strongroom.pb.capabilities.v1 import capabilities_pb2
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 
-__all__ = ["result_in"]
+__all__ = ["Answered", "result_in"]
 
 
-def result_in(answer: capabilities_pb2.CapabilityResponse) -> sdk_pb2.ExecutionResult:
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The result, and the bytes that it came as, which a receipt covers; None where only the typed field came."""
+
+    result: sdk_pb2.ExecutionResult
+    serialized: bytes | None
+
+
+def result_in(answer: capabilities_pb2.CapabilityResponse) -> Answered:
     """The typed field, the bytes field, or both when they agree. Raises ``PluginFault``."""
     if not answer.HasField("payload"):
         raise broken("confidential-workflows capability returned nil payload", "SR-CWF-006")
@@ -33,9 +43,12 @@ def result_in(answer: capabilities_pb2.CapabilityResponse) -> sdk_pb2.ExecutionR
             raise broken(
                 "confidential-workflows capability returned no result", "SR-CWF-010", "both result fields are empty"
             )
-        return serialized
+        return Answered(serialized, response.execution_result)
     if response.execution_result and serialized != response.sdk_execution_result:
         raise broken(
             "confidential-workflows capability returned two results", "SR-CWF-011", "its two result fields differ"
         )
-    return response.sdk_execution_result
+    if response.execution_result or not response.sdk_execution_result.ByteSize():
+        # From the bytes, so that what is stored of it is what they are.
+        return Answered(serialized, response.execution_result)
+    return Answered(response.sdk_execution_result, None)

@@ -98,8 +98,11 @@ class ExecutionHelper(Protocol):
 class KeepsReceipts(Protocol):
     """A helper whose run keeps what shows in what it was executed."""
 
-    def keep_receipt(self, receipt: bytes, assurance: str) -> None:
-        """Have the receipt, and the class that it claims, on disk. Raises ``StrongroomError``."""
+    def keep_receipt(self, receipt: bytes, assurance: str, result: bytes | None) -> None:
+        """Have the receipt, and the class that it claims, on disk. Raises ``StrongroomError``.
+
+        ``result`` are the bytes that it is about, none of an execution without a result; None where nobody has them.
+        """
 
 
 class Module(Protocol):

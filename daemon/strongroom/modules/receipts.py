@@ -1,9 +1,10 @@
 """The receipt of a confidential execution, fetched from the plugin that executed it.
 
-It is read here as far as keeping it demands: it must be a receipt, and about this execution. Whether it holds is for
-whoever trusts it to find out, elsewhere: a host cannot vouch for what it executes.
+It is read here as far as keeping it demands: it must be a receipt, about this execution and its result. Whether it
+holds is for whoever trusts it to find out, elsewhere: a host cannot vouch for what it executes.
 """
 
+import hashlib
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,6 +12,7 @@ from google.protobuf.message import DecodeError
 
 from strongroom.attest.assurance import CLASSES_OF, INSECURE_KINDS
 from strongroom.attest.receipt import decode_receipt
+from strongroom.attest.result import check_result
 from strongroom.attest.runtime_data import decode_runtime_data
 from strongroom.errors import CapabilityError, EvidenceRejected, StrongroomError
 from strongroom.modules.capabilities import Executable
@@ -27,11 +29,27 @@ RECEIPT_TIMEOUT_S: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class KeptReceipt:
-    """A receipt as it came, with the class that it claims, and whether its kind is a simulation."""
+    """A receipt as it came, with the class that it claims, whether its kind is a simulation, and the digest of the
+    result that it is about."""
 
     encoded: bytes
     assurance: str
     is_insecure: bool
+    result_sha256: bytes
+
+    def covered(self, came: bytes) -> bytes | None:
+        """``came`` when the receipt is about these bytes."""
+        return came if hashlib.sha256(came).digest() == self.result_sha256 else None
+
+    def checked(self, result: bytes | None) -> bytes | None:
+        """``result``, where there is something to compare. Raises ``PluginFault`` when it is not what this is about."""
+        if result is not None and self.covered(result) is None:
+            raise broken(
+                "the receipt is about another result than the one that came",
+                "SR-CWF-017",
+                f"it names sha256 {self.result_sha256.hex()}, and the result has {hashlib.sha256(result).hexdigest()}",
+            )
+        return result
 
 
 def fetch_receipt(capability: Executable, execution_id: str, *, is_demanded: bool) -> KeptReceipt | None:
@@ -73,10 +91,11 @@ def read_receipt(untrusted: bytes, execution_id: str) -> KeptReceipt:
     try:
         receipt = decode_receipt(untrusted)
         data = decode_runtime_data(receipt.runtime_data)
+        result = check_result(receipt.result, sig_pub=data.sig_pub)
     except EvidenceRejected as error:
         raise broken("the receipt of the execution is none", "SR-CWF-014", f"{error.code} {error}") from error
-    if data.execution.execution_id != execution_id:
-        named = data.execution.execution_id[:80]
+    if {data.execution.execution_id, result.execution_id} != {execution_id}:
+        named = next(each for each in (data.execution, result) if each.execution_id != execution_id).execution_id[:80]
         raise broken("the receipt is about another execution", "SR-CWF-015", f"it names {named!r}")
     kind = receipt.evidence.kind
     if kind != data.kind or receipt.assurance not in CLASSES_OF.get(kind, ()):
@@ -85,4 +104,4 @@ def read_receipt(untrusted: bytes, execution_id: str) -> KeptReceipt:
             "SR-CWF-016",
             f"its evidence is {kind[:40]!r}, its runtime data say {data.kind[:40]!r}, its class {receipt.assurance!r}",
         )
-    return KeptReceipt(untrusted, receipt.assurance, kind in INSECURE_KINDS)
+    return KeptReceipt(untrusted, receipt.assurance, kind in INSECURE_KINDS, result.result_sha256)

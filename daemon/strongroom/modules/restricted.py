@@ -139,10 +139,10 @@ class RestrictedHelper:
         """Handed on; a denial has no time, so it moves no clock."""
         return self.inner.answered_unix_ns(kind, callback_id)
 
-    def keep_receipt(self, receipt: bytes, assurance: str) -> None:
+    def keep_receipt(self, receipt: bytes, assurance: str, result: bytes | None) -> None:
         """Handed on to a run that keeps it."""
         if isinstance(self.inner, KeepsReceipts):
-            self.inner.keep_receipt(receipt, assurance)
+            self.inner.keep_receipt(receipt, assurance, result)
 
     def on_cancel(self, stop: Stop) -> None:
         """Handed on."""

@@ -167,9 +167,15 @@ class RunService(run_pb2_grpc.RunServiceServicer):
     def GetReceipt(
         self, request: run_pb2.GetReceiptRequest, context: grpc.ServicerContext
     ) -> run_pb2.GetReceiptResponse:
-        """What shows in what a confidential run executed."""
-        header, receipt = last_receipt(self._history, request.run_id)
-        return run_pb2.GetReceiptResponse(receipt=receipt, run=self._message(header))
+        """What shows in what a confidential run executed, and its result where a reason is given."""
+        reason = checked_reason(request.reason)
+        last = last_receipt(self._history, request.run_id)
+        response = run_pb2.GetReceiptResponse(receipt=last.receipt, run=self._message(last.header))
+        if reason:
+            with Opening("its result", last.header.run_id, reason, context) as opening:
+                response.result = last.kept_result()
+                opening.shown = 1
+        return response
 
     def _message(self, header: RunRow) -> run_pb2.Run:
         return run_message(header, wakes_at=self._engine.wakes_at(header))

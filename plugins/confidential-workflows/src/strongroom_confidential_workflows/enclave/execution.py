@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final, Protocol
 
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, EncodeError
 
 from strongroom.attest.codes import NOT_AUTHORISED
 from strongroom.guest.binary import decode_upload
@@ -190,14 +190,20 @@ def _restricted(helper: EnclaveHelper, execution: ConfidentialExecution) -> Rest
 
 
 def _checked_result(result: bytes, setup: RunnerSetup) -> bytes:
+    """The result as it leaves the enclave: in the one form that a host stores, whatever order its guest wrote it in."""
+    _check_size(result, setup)
+    try:
+        written = sdk_pb2.ExecutionResult.FromString(result).SerializeToString(deterministic=True)
+    except (DecodeError, EncodeError):
+        raise GuestFault("SR-ENCL-003", "the guest's result is not an ExecutionResult") from None
+    _check_size(written, setup)
+    return written
+
+
+def _check_size(result: bytes, setup: RunnerSetup) -> None:
     most = min(RESULT_BYTES_MAX, setup.config.limits["result_bytes_max"])
     if len(result) > most:
         raise GuestFault("SR-ENCL-002", f"the result has {len(result)} bytes, and {most} is the limit")
-    try:
-        sdk_pb2.ExecutionResult.FromString(result)
-    except DecodeError:
-        raise GuestFault("SR-ENCL-003", "the guest's result is not an ExecutionResult") from None
-    return result
 
 
 def _with_receipt(finished: Finished, run: _Run) -> Finished:

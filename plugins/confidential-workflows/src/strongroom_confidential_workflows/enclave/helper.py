@@ -84,7 +84,7 @@ class EnclaveHelper:
         """Now: it is asked when the answer is there."""
         return time.time_ns()
 
-    def keep_receipt(self, receipt: bytes, assurance: str) -> None:
+    def keep_receipt(self, receipt: bytes, assurance: str, result: bytes | None) -> None:
         """Drop it: what runs inside of an enclave makes no other receipt than that of the enclave."""
 
     def on_cancel(self, stop: Callable[[str], None]) -> None:

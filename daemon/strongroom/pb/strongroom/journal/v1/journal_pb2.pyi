@@ -136,18 +136,26 @@ class ReceiptKept(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     RECEIPT_FIELD_NUMBER: _builtins.int
+    RESULT_FIELD_NUMBER: _builtins.int
     receipt: _builtins.bytes
     """Required. Encoded receipt, as strongroom.attest.receipt reads it."""
+    result: _builtins.bytes
+    """Optional. The bytes that its result_sha256 covers, where run_completed does not hold the very same: the result of a
+    pre-hook or of a guest that answered with an error, one that was serialized otherwise, none of an execution without.
+    """
     def __init__(
         self,
         *,
         receipt: _builtins.bytes = ...,
+        result: _builtins.bytes | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_result", b"_result", "result", b"result"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_result", b"_result", "receipt", b"receipt", "result", b"result"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__result: _TypeAlias = _typing.Literal["result"]  # noqa: Y015
+    _WhichOneofArgType__result: _TypeAlias = _typing.Literal["_result", b"_result"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__result) -> _WhichOneofReturnType__result | None: ...
 
 Global___ReceiptKept: _TypeAlias = ReceiptKept  # noqa: Y015
 
