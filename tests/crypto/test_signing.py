@@ -87,7 +87,7 @@ def test_a_seed_has_32_bytes(raw):
 def test_a_saved_key_is_read_back_by_its_owner_alone(tmp_path):
     path = tmp_path / "key"
     KEY.save(path)
-    assert path.read_text() == f"{PRIVATE.hex()}\n"
+    assert path.read_text() == f"strongroom-signing-key-1:{PRIVATE.hex()}\n"
     assert SigningKey.load(path).public == KEY.public
     with pytest.raises(FileExistsError):
         KEY.save(path)

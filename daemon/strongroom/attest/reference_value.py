@@ -14,7 +14,7 @@ from strongroom.attest.assurance import KINDS
 from strongroom.attest.codes import SIGNATURE, UNSUPPORTED_VERSION
 from strongroom.attest.evidence import check_size, malformed
 from strongroom.attest.json_values import Json, parse_json
-from strongroom.crypto.signing import SigningKey, is_signed
+from strongroom.crypto.signing import SigningKey, is_signed, key_id
 from strongroom.errors import EvidenceRejected
 
 __all__ = ["REFERENCE_BYTES_MAX", "ReferenceValue", "open_reference", "parse_reference", "sign_reference"]
@@ -75,7 +75,7 @@ def open_reference(untrusted: bytes, signature: bytes, *, public: bytes) -> Refe
     """The reference value in a file that the raw Ed25519 key ``public`` signed. Raises ``EvidenceRejected``."""
     check_size(f"{_HERE} size", untrusted, REFERENCE_BYTES_MAX)
     if not is_signed(public, REFERENCE_TAG, untrusted, signature):
-        got, wanted = "no signature by this key", f"one by {public.hex()}"
+        got, wanted = "no signature by this key", f"one by the key SHA-256 {key_id(public).hex()}"
         raise EvidenceRejected(SIGNATURE, f"{_HERE} signature", got=got, wanted=wanted)
     return parse_reference(untrusted)
 

@@ -13,7 +13,7 @@ from strongroom.attest.evidence import check_size, is_same
 from strongroom.attest.fields import Fields
 from strongroom.attest.receipt import CO_LOCATED, SEPARATE
 from strongroom.attest.release import Signed
-from strongroom.crypto.signing import SigningKey, is_signed
+from strongroom.crypto.signing import SigningKey, is_signed, key_id
 from strongroom.errors import EvidenceRejected
 
 __all__ = ["PRODUCTION_STORE", "TEST_STORE", "VaultIdentity", "open_identity", "read_identity", "sign_identity"]
@@ -74,7 +74,7 @@ def open_identity(untrusted: Signed, *, vault_public: bytes) -> VaultIdentity:
     """The identity of the vault whose key is pinned. Raises ``EvidenceRejected``."""
     found = read_identity(untrusted)
     if not is_same(found.vault_public_key, vault_public):
-        got, wanted = found.vault_public_key.hex(), vault_public.hex()
+        got, wanted = (f"the key SHA-256 {key_id(each).hex()}" for each in (found.vault_public_key, vault_public))
         raise EvidenceRejected(IDENTITY, f"{_HERE} vault_public_key", got=got, wanted=wanted)
     return found
 

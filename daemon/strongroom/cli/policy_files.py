@@ -1,6 +1,7 @@
 """Policies, their signatures and keys, as files: a policy's signature stands beside it, ``policy.toml.sig``.
 
-A signature is 64 raw bytes. A public key is 64 hex digits, and so is the seed of a private one, in a file of mode 0600.
+A signature is 64 raw bytes. A public key is 64 hex digits; a private one is a line that says so, in a file of mode
+0600.
 """
 
 import os
@@ -13,8 +14,10 @@ from strongroom.attest.policy import POLICY_BYTES_MAX, Policy, open_policy, pars
 from strongroom.cli.caller import Caller, read_file
 from strongroom.cli.exits import Exit
 from strongroom.cli.failure import bad_data
-from strongroom.crypto.key_files import read_private_file, write_private_file
+from strongroom.crypto.key_files import read_private_file
+from strongroom.crypto.key_text import PUBLIC_KEY_BYTES_MAX, is_private, public_key_in
 from strongroom.crypto.signing import SIGNATURE_BYTES, SigningKey
+from strongroom.errors import InvalidInput
 
 __all__ = [
     "OpenedPolicy",
@@ -27,8 +30,7 @@ __all__ = [
 ]
 
 KEY_TEXT_BYTES_MAX: Final = 256
-_HEX: Final = re.compile(r"[0-9a-f]{64}")
-_KEY_FORM: Final = "64 hex digits (0-9, a-f), which are an Ed25519 key of 32 bytes"
+_HEX: Final = re.compile(r"[0-9a-fA-F]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +69,13 @@ def signature_of(path: Path) -> bytes:
 
 def public_key(option: str, key: str) -> bytes:
     """The raw public key that ``key`` is, or that the file ``key`` holds. Raises ``Failure``."""
-    text = key if _HEX.fullmatch(key) else _text(read_file(option, Path(key), bytes_max=KEY_TEXT_BYTES_MAX))
-    if not _HEX.fullmatch(text):
-        raise bad_data(
-            "SR-CLI-096", f"{option} is no public key", why=f"it is not {_KEY_FORM}", fix="give the .pub file"
-        )
-    return bytes.fromhex(text)
+    # What is a private key itself is no path: that would be repeated.
+    is_key = _HEX.fullmatch(key) or is_private(key)
+    text = key if is_key else _text(read_file(option, Path(key), bytes_max=PUBLIC_KEY_BYTES_MAX))
+    try:
+        return public_key_in(text)
+    except InvalidInput as error:
+        raise bad_data("SR-CLI-096", f"{option} is no public key", why=error.why, fix=error.fix) from None
 
 
 def signing_key(path: Path) -> SigningKey:
@@ -85,13 +88,17 @@ def signing_key(path: Path) -> SigningKey:
             f"there is no signing key at {path}",
             fix="make one with `strongroom policy new-key FILE`",
         ) from None
-    text = _text(raw)
-    if not _HEX.fullmatch(text):
+    key = SigningKey.from_text(_text(raw))
+    if key is None:
         # Nothing of the file is repeated: it may be another secret.
+        is_public = _HEX.fullmatch(_text(raw)) is not None
         raise bad_data(
-            "SR-CLI-099", f"{path} holds no signing key", why=f"it is not {_KEY_FORM}", fix="give the key's file"
+            "SR-CLI-099",
+            f"{path} holds no signing key",
+            why="it is a public key" if is_public else "it is not the line that says that it is one",
+            fix="give the private file, which `strongroom policy new-key` or `vault owner-key` made",
         )
-    return SigningKey.from_raw(bytes.fromhex(text))
+    return key
 
 
 def new_signing_key(path: Path) -> tuple[SigningKey, Path]:
@@ -100,10 +107,9 @@ def new_signing_key(path: Path) -> tuple[SigningKey, Path]:
     for each in (path, beside):
         if os.path.lexists(each):
             raise _is_there(each)
-    seed = os.urandom(32)
-    key = SigningKey.from_raw(seed)
+    key = SigningKey.generate()
     try:
-        write_private_file(path, f"{seed.hex()}\n".encode())
+        key.save(path)
         with beside.open("x") as file:
             file.write(f"{key.public.hex()}\n")
     except FileExistsError as error:

@@ -16,12 +16,12 @@ from strongroom.cli.caller import Caller, read_file
 from strongroom.cli.channel import find_socket
 from strongroom.cli.exits import Exit
 from strongroom.cli.failure import Failure, bad_data
-from strongroom.errors import Misconfigured
+from strongroom.crypto.key_text import PUBLIC_KEY_BYTES_MAX, is_private, public_key_in
+from strongroom.errors import InvalidInput, Misconfigured
 
 __all__ = ["KNOWN_VAULTS", "Pin", "find_pin", "remember"]
 
 KNOWN_VAULTS: Final = "known_vaults"
-KEY_FILE_BYTES_MAX: Final = 4_096
 KNOWN_BYTES_MAX: Final = 1_000_000
 _HEX: Final = re.compile(r"[0-9a-fA-F]{64}")
 
@@ -82,21 +82,27 @@ def remember(caller: Caller, public: bytes) -> Path:
 def _named(named: str) -> Pin:
     if _HEX.fullmatch(named):
         return Pin(bytes.fromhex(named), "--vault-key")
+    if is_private(named):
+        # Not a path: it would be repeated.
+        return Pin(_public("--vault-key", "--vault-key", named), "--vault-key")
     return Pin(_key_in("--vault-key", Path(named)), "--vault-key")
 
 
 def _key_in(option: str, path: Path) -> bytes:
-    raw = read_file(option, path, bytes_max=KEY_FILE_BYTES_MAX)
-    lines = [line.strip() for line in raw.decode("ascii", "replace").splitlines()]
-    keys = [line for line in lines if line and not line.startswith("#")]
-    if len(keys) != 1 or not _HEX.fullmatch(keys[0]):
+    raw = read_file(option, path, bytes_max=PUBLIC_KEY_BYTES_MAX)
+    return _public(option, str(path), raw.decode("ascii", "replace"))
+
+
+def _public(option: str, place: str, text: str) -> bytes:
+    try:
+        return public_key_in(text)
+    except InvalidInput as error:
         raise bad_data(
             "SR-CLI-111",
-            f"{path} holds no public key of a vault",
-            why="it is not one line of 64 hex digits",
+            f"{place} holds no public key of a vault",
+            why=error.why,
             fix=f"give {option} the vault.pub of the vault, or the 64 hex digits that its operator names",
-        )
-    return bytes.fromhex(keys[0])
+        ) from None
 
 
 def _known(caller: Caller) -> Pin | None:

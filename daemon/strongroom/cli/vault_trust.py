@@ -80,31 +80,38 @@ def trusted_vault(caller: Caller, host: Host, owner: str, named: str, *, unverif
 def check_pin(identity: VaultIdentity, pin: Pin) -> None:
     """Raise ``Failure`` unless the vault has the pinned key."""
     if identity.vault_public_key != pin.public:
+        # The vault signed with its own key, which is public for that reason. Of the pinned one nobody knows.
+        own = f"{identity.vault_public_key.hex()} ({fingerprint(identity.vault_public_key)})"
         raise _forbidden(
             "SR-CLI-115",
             "this is another vault than the one that is pinned",
-            why=f"it has the key {identity.vault_public_key.hex()}, and {pin.source} names {pin.public.hex()}",
+            why=f"it has the key {own}, and {pin.source} names the key {fingerprint(pin.public)}",
             fix="ask its operator whether the key was changed on purpose, and change the pinned one only then",
         )
 
 
+def fingerprint(public: bytes) -> str:
+    """What people compare of a key: nothing of a file that held another one than was meant is shown by it."""
+    return f"SHA-256 {key_id(public).hex()}"
+
+
 def _first_use(caller: Caller, identity: VaultIdentity, *, unverified: bool) -> TrustedVault:
-    fingerprint = f"SHA-256 {key_id(identity.vault_public_key).hex()}"
+    shown = fingerprint(identity.vault_public_key)
     if unverified:
-        caller.note(f"warning: this vault could not be verified ({fingerprint}); with --unverified it is used all the")
+        caller.note(f"warning: this vault could not be verified ({shown}); with --unverified it is used all the")
         caller.note(f"  same. To verify it, pin its key: {PIN_IT}")
         return TrustedVault(identity, "")
     if _can_ask(caller):
         # Also with --quiet: nobody can agree to what is not shown.
         caller.warn(f"The vault of this host ({identity.store} store, {identity.vault}) is not known here.")
-        caller.warn(f"Its key has the fingerprint {fingerprint}")
+        caller.warn(f"Its key has the fingerprint {shown}")
         caller.warn("Compare that with what its operator told you.")
         caller.confirm("Trust this vault from now on?", yes=False)
         return TrustedVault(identity, str(remember(caller, identity.vault_public_key)))
     raise _forbidden(
         "SR-CLI-116",
         "this vault could not be verified",
-        why=f"no key is pinned for it, and there is nobody to ask; the fingerprint of its key is {fingerprint}",
+        why=f"no key is pinned for it, and there is nobody to ask; the fingerprint of its key is {shown}",
         fix=f"pin the key that its operator names: {PIN_IT}; or add --unverified if you believe this host",
     )
 

@@ -12,11 +12,13 @@ from nacl.exceptions import CryptoError
 from nacl.public import PrivateKey, PublicKey, SealedBox
 
 from strongroom.crypto.key_files import read_private_file, write_private_file
+from strongroom.crypto.key_text import private_bytes, private_line
 from strongroom.errors import InvalidInput, Misconfigured, Tampered
 
 __all__ = ["BoxKey", "seal_to"]
 
 FILE_BYTES_MAX: Final = 1_024
+_FILE_LABEL: Final = "box-key-1"
 _HEX_KEY: Final = re.compile(r"[0-9a-fA-F]{64}\Z")
 
 
@@ -46,20 +48,20 @@ class BoxKey:
     def load(cls, path: Path) -> "BoxKey":
         """The key that ``save`` wrote. Raises ``Misconfigured`` when group or others may read it, or it is no key."""
         content = read_private_file(path, bytes_max=FILE_BYTES_MAX, code="SR-BOX-003", what="box key")
-        try:
-            return cls.from_hex(content.decode("ascii").strip())
-        except (UnicodeDecodeError, InvalidInput):
+        raw = private_bytes(_FILE_LABEL, content.decode("ascii", "replace").strip())
+        if raw is None:
             raise Misconfigured(
                 "SR-BOX-004",
                 f"{path} holds no box key",
-                why="it is not 64 hex digits",
+                why=f"it is not the one line strongroom-{_FILE_LABEL}:<64 hex digits>",
                 fix="restore it from a backup; values sealed to the lost key cannot be opened",
                 where=str(path),
-            ) from None
+            )
+        return cls(PrivateKey(raw))
 
     def save(self, path: Path) -> None:
         """Write the private half to a new file with mode 0600. Raises ``FileExistsError`` rather than replace a key."""
-        write_private_file(path, bytes(self._private).hex().encode() + b"\n")
+        write_private_file(path, f"{private_line(_FILE_LABEL, bytes(self._private))}\n".encode())
 
     def open(self, sealed: bytes) -> bytes:
         """The value in a box sealed to this key. Raises ``Tampered`` for everything else."""

@@ -17,6 +17,7 @@ from cryptography.x509.oid import NameOID
 
 from strongroom.crypto.certificates import load_certificate
 from strongroom.crypto.key_files import read_private_file, write_private_file
+from strongroom.crypto.key_text import private_bytes, private_line
 from strongroom.crypto.public_keys import PublicKey
 from strongroom.errors import InvalidInput, Misconfigured
 
@@ -28,6 +29,7 @@ LEAF_LIVES: Final = timedelta(days=1)
 BACKDATED: Final = timedelta(minutes=5)
 """The clocks of maker and verifier may differ by this much."""
 FILE_BYTES_MAX: Final = 4096
+_FILE_LABEL: Final = "development-ca-1"
 _AUTHORITY_NAME: Final = "strongroom development CA (INSECURE)"
 _LEAF_NAME: Final = "strongroom simulated attester (INSECURE)"
 _SEED_BYTES: Final = 32
@@ -60,8 +62,9 @@ class DevelopmentAuthority:
         """The one that ``save`` wrote. Raises ``Misconfigured`` when group or others may read it, or it is none."""
         content = read_private_file(path, bytes_max=FILE_BYTES_MAX, code="SR-DEVCA-001", what="development CA")
         try:
-            seed, certificate = (bytes.fromhex(line) for line in content.decode("ascii").splitlines())
-            private = Ed25519PrivateKey.from_private_bytes(seed)
+            line, hex_certificate = content.decode("ascii").splitlines()
+            certificate = bytes.fromhex(hex_certificate)
+            private = Ed25519PrivateKey.from_private_bytes(private_bytes(_FILE_LABEL, line) or b"")
             is_its_own = load_certificate(certificate).key.spki() == PublicKey(private.public_key()).spki()
         except (ValueError, InvalidInput):
             is_its_own = False
@@ -69,7 +72,7 @@ class DevelopmentAuthority:
             raise Misconfigured(
                 "SR-DEVCA-002",
                 f"{path} holds no development CA",
-                why="it is not the two lines of hex digits that belong together",
+                why="it is not a private key and a certificate, in two lines that belong together",
                 fix="remove it and make a new one, and name the fingerprint of that in your test policies",
                 where=str(path),
             )
@@ -77,7 +80,8 @@ class DevelopmentAuthority:
 
     def save(self, path: Path) -> None:
         """Write it to a new file with mode 0600. Raises ``FileExistsError`` rather than replace one."""
-        content = f"{self._private.private_bytes_raw().hex()}\n{self.certificate.hex()}\n"
+        line = private_line(_FILE_LABEL, self._private.private_bytes_raw())
+        content = f"{line}\n{self.certificate.hex()}\n"
         write_private_file(path, content.encode())
 
     def certify(self, key: PublicKey, *, now: datetime, lives: timedelta = LEAF_LIVES) -> bytes:

@@ -5,7 +5,6 @@ Source: contracts/attestation.md 13.
 """
 
 import hashlib
-import re
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -13,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from strongroom.crypto.framing import length_prefixed
 from strongroom.crypto.key_files import read_private_file, write_private_file
+from strongroom.crypto.key_text import private_bytes, private_line
 from strongroom.crypto.public_keys import PublicKey
 from strongroom.errors import InvalidInput, Misconfigured
 
@@ -21,7 +21,7 @@ __all__ = ["SIGNATURE_BYTES", "SigningKey", "is_signed", "key_id", "to_sign"]
 SIGNATURE_BYTES: Final = 64
 FILE_BYTES_MAX: Final = 1_024
 _LABEL: Final = b"STRONGROOM-SIG-v1"
-_SEED: Final = re.compile(r"[0-9a-fA-F]{64}")
+_FILE_LABEL: Final = "signing-key-1"
 
 
 class SigningKey:
@@ -52,20 +52,31 @@ class SigningKey:
         """The key that ``save`` wrote. Raises ``FileNotFoundError``, and ``Misconfigured`` when others may read the
         file or it holds no key."""
         content = read_private_file(path, bytes_max=FILE_BYTES_MAX, code="SR-SIGN-002", what="signing key")
-        found = content.decode("ascii", "replace").strip()
-        if not _SEED.fullmatch(found):
+        found = cls.from_text(content.decode("ascii", "replace"))
+        if found is None:
             raise Misconfigured(
                 "SR-SIGN-003",
                 f"{path} holds no signing key",
-                why="it is not 64 hex digits",
-                fix="restore it from a backup, or make a new key and pin its public half wherever the old one was",
+                why=f"it is not the one line strongroom-{_FILE_LABEL}:<64 hex digits>",
+                fix="give the private file and not the public one (.pub); if it is lost, restore it from a backup, or"
+                " make a new key and pin its public half wherever the old one was",
                 where=str(path),
             )
-        return cls.from_raw(bytes.fromhex(found))
+        return found
+
+    @classmethod
+    def from_text(cls, text: str) -> "SigningKey | None":
+        """The key that stands in a file of ``save``, None for any other text."""
+        raw = private_bytes(_FILE_LABEL, text.strip())
+        return cls.from_raw(raw) if raw is not None else None
 
     def save(self, path: Path) -> None:
-        """Write the seed to a new file with mode 0600. Raises ``FileExistsError`` rather than replace a key."""
-        write_private_file(path, self._private.private_bytes_raw().hex().encode() + b"\n")
+        """Write the private half to a new file with mode 0600. Raises ``FileExistsError`` rather than replace a key.
+
+        The line says that it is private: a file of bare digits would pass for a public key, which programs print.
+        """
+        line = private_line(_FILE_LABEL, self._private.private_bytes_raw())
+        write_private_file(path, f"{line}\n".encode())
 
     def sign(self, tag: str, body: bytes) -> bytes:
         """The signature of ``body`` for the purpose ``tag``, 64 bytes."""

@@ -4,7 +4,8 @@ import re
 from pathlib import Path
 from typing import Final
 
-from strongroom.plugin import Misconfigured
+from strongroom.crypto.key_text import is_private, public_key_in
+from strongroom.plugin import InvalidInput, Misconfigured
 
 __all__ = ["read_file", "read_public_key"]
 
@@ -32,17 +33,25 @@ def read_public_key(text: str, *, what: str) -> bytes:
     ``Misconfigured``."""
     if _KEY.fullmatch(text):
         return bytes.fromhex(text)
+    if is_private(text):
+        # Not a path: it would be repeated.
+        return _public("in the configuration", text, what)
     path = Path(text)
     if not path.is_absolute():
         raise _refused(path, what, "it is no absolute path, and not 64 hex digits", "give one of them")
     try:
-        found = read_file(path, KEY_FILE_BYTES_MAX, what=what).decode("ascii", "replace").strip()
+        found = read_file(path, KEY_FILE_BYTES_MAX, what=what).decode("ascii", "replace")
     except FileNotFoundError:
         raise _refused(path, what, "there is no such file", "correct the path, or make the file") from None
-    if not _KEY.fullmatch(found):
-        raise _refused(path, what, "it does not hold 64 hex digits", "name the file with the public key")
-    return bytes.fromhex(found)
+    return _public(path, found, what)
 
 
-def _refused(path: Path, what: str, why: str, fix: str) -> Misconfigured:
-    return Misconfigured("SR-VAULT-009", f"{what} {path} cannot be used", why=why, fix=fix, where=str(path))
+def _public(place: Path | str, text: str, what: str) -> bytes:
+    try:
+        return public_key_in(text)
+    except InvalidInput as error:
+        raise _refused(place, what, error.why, error.fix) from None
+
+
+def _refused(place: Path | str, what: str, why: str, fix: str) -> Misconfigured:
+    return Misconfigured("SR-VAULT-009", f"{what} {place} cannot be used", why=why, fix=fix, where=str(place))
