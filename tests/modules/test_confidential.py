@@ -8,6 +8,7 @@ from google.protobuf import any_pb2, empty_pb2
 from strongroom.errors import Cancelled, CapabilityError, PluginFault, TimedOut, Unavailable
 from strongroom.modules.attributes import SecretName, parse_attributes
 from strongroom.modules.confidential import CAPABILITY_ID, ConfidentialModule
+from strongroom.modules.confidential_faults import BACKEND_AWAY
 from strongroom.modules.local import LocalModule
 from strongroom.modules.module import Backend, Workflow
 from strongroom.modules.route import Router
@@ -105,6 +106,16 @@ def test_a_missing_capability_is_its_own_error_and_nothing_runs():
         module(None).execute(REQUEST, Helper())
     assert caught.value.__cause__ is not None
     assert "never runs locally" in caught.value.fix
+
+
+@pytest.mark.parametrize("said", ["the runner is gone", f"SR-ATTEST-035 it is away ({BACKEND_AWAY}): nothing was run"])
+def test_a_backend_that_is_away_has_the_word_that_programs_look_for_once(said):
+    capability = ScriptedCapability({"Execute": CapabilityError("Public", "System", "Unavailable", said)})
+    with pytest.raises(Unavailable) as caught:
+        module(capability).execute(REQUEST, Helper())
+    assert said in str(caught.value)
+    assert str(caught.value).count(BACKEND_AWAY) == 1
+    assert caught.value.details["reason"] == BACKEND_AWAY
 
 
 def test_a_failed_call_keeps_its_cause():

@@ -4,6 +4,7 @@ A document that is not understood refuses the registration; it never means "not 
 missing attributes are the same: no wishes.
 
 Source: contracts, "confidential" section 1; what the reference reads leniently is refused here when it is ambiguous.
+So is ``null``, which it reads as "not there": whoever writes ``"confidential": null`` may mean either answer.
 """
 
 import json

@@ -91,14 +91,17 @@ def refusal_code(error: StrongroomError) -> str:
 def away(what: str, cause: StrongroomError) -> Unavailable:
     """The backend or its vault is not there now. Whoever executes the run asks again, as the retry policy has it."""
     is_missing = isinstance(cause, NotFound)
+    # Our own backend has said it already.
+    word = "" if BACKEND_AWAY in str(cause) else f" ({BACKEND_AWAY})"
     return Unavailable(
         "SR-CWF-004" if is_missing else BACKEND_UNAVAILABLE,
         f"failed to get {PLUGIN} capability" if is_missing else f"{PLUGIN} capability {what}",
-        why=f"{cause} ({BACKEND_AWAY})",
-        fix=f"enable the plugin {PLUGIN} in plugins.yaml; the workflow never runs locally"
+        why=f"{cause}{word}",
+        fix=f"enable the plugin {PLUGIN} in plugins.yaml, or correct what `strongroom plugin list` shows of it; the"
+        " workflow never runs locally"
         if is_missing
-        else "bring the confidential backend and its vault back (strongroom plugin list), and start the run again; it"
-        " never runs locally",
+        else "correct what `strongroom status` and `strongroom plugin list` show (a plugin that was given up is tried"
+        " again by itself), and start the run again; it never runs locally",
         reason=BACKEND_AWAY,
     )
 

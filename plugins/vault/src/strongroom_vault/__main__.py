@@ -35,6 +35,10 @@ def main(arguments: list[str]) -> int:
         from strongroom_vault.tpm_enrolment import main as enrol_tpm
 
         return enrol_tpm(arguments[1:])
+    if arguments[0] == "enclave-config":
+        from strongroom_vault.enclave_config_file import main as make_enclave_config
+
+        return make_enclave_config(arguments[1:])
     try:
         return _command(_parser().parse_args(arguments))
     except Misconfigured as error:

@@ -20,6 +20,8 @@ from strongroom.attest.policy import POLICY_BYTES_MAX, TEST, Policy, check_epoch
 from strongroom.attest.vault_identity import PRODUCTION_STORE, TEST_STORE
 from strongroom.attest.verification import InstalledVerifier
 from strongroom.plugin import EvidenceRejected, Misconfigured
+from strongroom_vault.development import VAULT_PUBLIC_NAME
+from strongroom_vault.enclave_config_file import COMMAND
 from strongroom_vault.flags import SIMULATION_FLAG
 from strongroom_vault.floors import (
     POLICY_EPOCH_FLOOR,
@@ -114,20 +116,20 @@ def enclave_configs(
         except FileNotFoundError:
             continue
         except EvidenceRejected as error:
-            raise _config_refused(path, str(error), "make it again") from None
+            raise _config_refused(path, str(error), _make_again(path)) from None
         if config.vault_public_key != vault_public:
             why = f"it names the vault {config.vault_public_key.hex()}, and this one is {vault_public.hex()}"
-            raise _config_refused(path, why, "make it again for this vault, and give it to the runners too")
+            raise _config_refused(path, why, _make_again(path))
         if only_attested and config.capabilities:
             why = "it lets guests call capabilities, and [release] only_attested_capabilities lets them call none yet"
-            raise _config_refused(path, why, "make it again with an empty list of capabilities")
+            raise _config_refused(path, why, _make_again(path, " --no-capabilities"))
         digests.add(config.sha256())
     if only_attested and not digests:
         # What a policy names by its digest alone cannot be looked into.
         raise _config_refused(
             next(iter(paths), Path()),
             "it is not there, and [release] only_attested_capabilities needs it",
-            "make one with an empty list of capabilities",
+            _make_again(next(iter(paths), Path()), " --no-capabilities"),
         )
     return frozenset(digests) or None
 
@@ -140,6 +142,11 @@ def no_policy(settings: VaultSettings) -> Misconfigured:
         fix="python -m strongroom_vault init DIR makes one to edit, sign-policy signs it; then start the vault again",
         where=str(settings.policy_file),
     )
+
+
+def _make_again(path: Path, options: str = "") -> str:
+    command = f"{COMMAND} {path} --vault-key {path.with_name(VAULT_PUBLIC_NAME)}{options}"
+    return f"move it away if it is there, and make it: {command}; then copy it to each host, as its enclave_config_file"
 
 
 def _for(store: str) -> str:
