@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -12,7 +13,9 @@ import pytest
 
 from strongroom.attest.enclave_config import EnclaveConfig
 from strongroom.attest.vault_identity import PRODUCTION_STORE
+from strongroom.cli.values import to_json
 from strongroom.crypto.dev_authority import DevelopmentAuthority
+from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.strongroom.v1 import run_pb2, workflow_pb2
 from strongroom_vault.key import load_key_file
 from tests.fakes.live_daemon import LiveDaemon
@@ -36,6 +39,14 @@ def executed(host, name="hello"):
     return host("run", "execute", name, "--payload", PAYLOAD, "--json")
 
 
+def exported_with_result(host, run_id, folder):
+    """The document of an export; its files are run.receipt and run.result."""
+    to = ("--output", str(folder / "run.receipt"), "--result-file", str(folder / "run.result"))
+    done = host("receipt", "export", run_id, *to, "--decrypt", "--reason", "an audit", "--json")
+    assert done.code == 0, done.err
+    return done
+
+
 def test_the_receipt_of_a_run_is_verified_where_there_is_no_host(daemon, tmp_path):
     daemon.start()
     registered(daemon)
@@ -44,18 +55,30 @@ def test_the_receipt_of_a_run_is_verified_where_there_is_no_host(daemon, tmp_pat
     assert run.code == 0, run.json["error"]
     assert (run.json["assurance"], run.json["insecure"]) == ("none", True)
     assert run.err.splitlines()[-1] == FENCE
-    run_id, receipt = run.json["run_id"], tmp_path / "run.receipt"
+    run_id, receipt, result = run.json["run_id"], tmp_path / "run.receipt", tmp_path / "run.result"
     got = daemon("run", "get", run_id)
     assert "assurance:" in got.out
     assert got.err.splitlines()[-1] == FENCE
     assert daemon("run", "list", "--json").json["runs"][0]["assurance"] == "none"
-    exported = daemon("receipt", "export", run_id, "--output", str(receipt), "--json")
-    assert exported.code == 0, exported.err
+    exported = exported_with_result(daemon, run_id, tmp_path)
+    assert (exported.json["file"], exported.json["result_bytes"]) == (str(receipt), result.stat().st_size)
+    assert stat.S_IMODE(result.stat().st_mode) == 0o600
     assert b"s3cret" not in receipt.read_bytes()
     assert daemon.stop() == 0
+    opened = [line for line in daemon.log if run_id in line and "sealed contents of a run" in line]
+    assert len(opened) == 2
+    assert all("an audit" in line for line in opened)
 
-    verified = daemon("receipt", "verify", str(receipt), "--json")
+    verified = daemon("receipt", "verify", str(receipt), "--result", str(result), "--json")
     assert verified.code == 0, verified.out
+    assert verified.json["result_matches"] is True
+    in_it = sdk_pb2.ExecutionResult.FromString(result.read_bytes())
+    assert to_json(in_it.value) == run.json["result"]
+    changed = tmp_path / "changed"
+    changed.write_bytes(result.read_bytes().replace(b"present", b"absent?"))
+    other = daemon("receipt", "verify", str(receipt), "--result", str(changed), "--json")
+    assert (other.code, [each["id"] for each in other.json["failed"]]) == (1, ["result_sha256"])
+    assert "not the result that the enclave signed" in other.json["failed"][0]["meaning"]
     assert (verified.json["holds"], verified.json["assurance"]) == (True, "none")
     assert verified.json["execution"]["execution_id"] == run.json["execution_id"]
     assert verified.json["execution"]["secrets_requested"] == [["main", "API_KEY"]]
@@ -63,6 +86,29 @@ def test_the_receipt_of_a_run_is_verified_where_there_is_no_host(daemon, tmp_pat
     refused = daemon("receipt", "verify", str(receipt), *policy, "--json")
     assert refused.code == 1
     assert "SR-ATTEST-026" in {each["code"] for each in refused.json["failed"]}
+
+
+@pytest.mark.parametrize(
+    ("binary", "attributes", "status", "has_bytes"),
+    [("trap", CONFIDENTIAL.decode(), "failed", False), ("secrets", CONFIDENTIAL.decode(), "failed", True)],
+    ids=["a guest that traps has no result", "a guest that answers with an error has one"],
+)
+def test_the_result_of_a_failed_execution_is_compared_with_its_receipt_too(
+    daemon, tmp_path, binary, attributes, status, has_bytes
+):
+    daemon.start()
+    with daemon.channel() as api:
+        api.register(guest(binary), binary, attributes.encode())
+        run_id = api.execute(binary, b"{}").run.run_id
+    exported_with_result(daemon, run_id, tmp_path)
+    result = tmp_path / "run.result"
+    verify = ("receipt", "verify", str(tmp_path / "run.receipt"), "--result")
+    verified = daemon(*verify, str(result), "--json")
+    assert (verified.code, verified.json["result"]["status"]) == (0, status), verified.out
+    assert (verified.json["result_matches"], bool(result.read_bytes())) == (True, has_bytes)
+    other = tmp_path / "other"
+    other.write_bytes(result.read_bytes() + b"x")
+    assert daemon(*verify, str(other), "--json").json["result_matches"] is False
 
 
 def test_a_local_run_has_no_receipt_and_says_so(shared, tmp_path):

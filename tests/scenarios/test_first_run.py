@@ -114,6 +114,8 @@ def test_the_demo_shows_both_results(as_json, tmp_path):
         assert shown["local"] == {"result": "hello, strongroom", "backend": "local"}
         assert shown["confidential"]["backend"] == "insecure-software"
         assert len(shown["confidential"]["binary_sha256"]) == 64
+        assert (shown["receipt"]["holds"], shown["receipt"]["result_matches"]) == (True, True)
     else:
         assert "both results are right" in done.stdout
         assert "insecure-software" in done.stdout
+        assert "result   matches what the enclave signed" in done.stdout

@@ -1,8 +1,9 @@
 """The main job from end to end: a daemon in a temporary directory, one plain and one confidential workflow, both run.
 
 The daemon is a process of its own, started and stopped as an operator would, and everything goes through its socket.
-The receipt of the confidential run is checked when the daemon is gone: once as it is, and once under a policy for
-production, which must refuse it, because what made it was a simulation.
+The receipt of the confidential run is checked when the daemon is gone: once with the run's result, which must be the
+one that its enclave signed, and once under a policy for production, which must refuse it, because what made it was a
+simulation.
 """
 
 import json
@@ -89,21 +90,23 @@ def _demo(state: Path, *, as_json: bool) -> int:
         _wait_until_ready(daemon)
         client = _Client(environment)
         results = _results(client)
-        receipt = state / "run.receipt"
-        client("receipt", "export", results["confidential"]["run_id"], "--output", str(receipt))
+        receipt, result = state / "run.receipt", state / "run.result"
+        to = ("--output", str(receipt), "--result-file", str(result))
+        client("receipt", "export", results["confidential"]["run_id"], *to, "--decrypt", "--reason", "the demo")
     finally:
         daemon.send_signal(signal.SIGTERM)
         stopped = daemon.wait(START_TIMEOUT_S)
-    checked = _checked(client, receipt)
+    checked = _checked(client, receipt, result)
     right = all(results[name]["result"] == EXPECTED[name] for name in EXPECTED) and stopped == 0
-    right = right and checked["holds"] and checked["assurance"] == "none" and not checked["production"]["ok"]
+    right = right and checked["holds"] and checked["result_matches"] and checked["assurance"] == "none"
+    right = right and not checked["production"]["ok"]
     _show(results, checked, right=right, stopped=stopped, as_json=as_json)
     return 0 if right else 1
 
 
-def _checked(strongroom: _Client, receipt: Path) -> dict[str, Any]:  # Any: JSON values
-    """What the receipt says by itself, and why a policy for production refuses it. No daemon is asked."""
-    alone = strongroom("receipt", "verify", str(receipt))
+def _checked(strongroom: _Client, receipt: Path, result: Path) -> dict[str, Any]:  # Any: JSON values
+    """What the receipt says of itself and of the result, and why a policy for production refuses it; offline."""
+    alone = strongroom("receipt", "verify", str(receipt), "--result", str(result))
     samples = files("strongroom.app") / "samples"
     policy = ("--policy", str(samples / "production.toml"), "--policy-key", str(samples / "production.pub"))
     judged = strongroom("receipt", "verify", str(receipt), *policy, code=REFUSED)
@@ -114,6 +117,7 @@ def _checked(strongroom: _Client, receipt: Path) -> dict[str, Any]:  # Any: JSON
     ]
     return {
         "holds": alone["holds"],
+        "result_matches": alone["result_matches"],
         "assurance": alone["assurance"],
         "insecure": alone["insecure"],
         "production": {"ok": judged["ok"], "reasons": reasons},
@@ -167,6 +171,7 @@ def _show(
     print(f"the daemon stopped with exit code {stopped}")
     print("receipt of the confidential run, checked without a daemon")
     print(f"  {'holds' if checked['holds'] else 'DOES NOT HOLD'}    assurance {checked['assurance']}")
+    print(f"  result   {'matches what the enclave signed' if checked['result_matches'] else 'IS ANOTHER ONE'}")
     print(f"  under a production policy: exit code {REFUSED}, refused")
     for reason in checked["production"]["reasons"]:
         print(f"    {reason}")

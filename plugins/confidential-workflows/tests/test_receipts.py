@@ -8,10 +8,13 @@ import pytest
 from strongroom.attest.evidence import EvidenceLimits
 from strongroom.attest.receipt import decode_receipt
 from strongroom.attest.receipt_check import check_receipt
+from strongroom.attest.result import check_result
+from strongroom.attest.runtime_data import decode_runtime_data
 from strongroom.attest.software import KIND
 from strongroom.attest.verifiers import VERIFIERS
-from strongroom.plugin.messages import backend_pb2, basic_action_pb2, sdk_pb2
+from strongroom.plugin.messages import backend_pb2, basic_action_pb2, sdk_pb2, values_pb2
 from strongroom_confidential_workflows.receipts import Receipts
+from tests.fakes.attested_runner import executed
 from tests.fakes.enclave_host import EXECUTION, request_for, subscribing, triggered
 from tests.guests.build import wasm
 
@@ -122,3 +125,50 @@ def test_the_oldest_receipts_go_first_by_count_and_by_size():
     kept.keep("e", b"22222222222")
     assert [kept.of(name) for name in "cde"] == [b"", b"", b""], "one that is too large is not kept"
     kept.forget("never there")
+
+
+def executed_with(vault, result):
+    """What leaves the enclave when its guest answers with these bytes."""
+    return executed(vault, guest=lambda *_, **__: result, secrets=())
+
+
+def signed(finished):
+    """The digest of the result in the receipt."""
+    receipt = decode_receipt(finished.receipt)
+    return check_result(receipt.result, sig_pub=decode_runtime_data(receipt.runtime_data).sig_pub).result_sha256
+
+
+def test_a_result_is_signed_and_leaves_the_enclave_in_the_one_form_that_hosts_store(vault):
+    wanted = sdk_pb2.ExecutionResult(value=values_pb2.Value(string_value="done")).SerializeToString(deterministic=True)
+    before = sdk_pb2.ExecutionResult(value=values_pb2.Value(string_value="before")).SerializeToString()
+    finished = executed_with(vault, before + wanted)
+    assert (finished.outcome, finished.result) == ("result", wanted)
+    assert signed(finished) == hashlib.sha256(wanted).digest()
+
+
+def test_a_map_in_a_result_has_one_order_whatever_its_guest_wrote(vault):
+    maps = [values_pb2.Map(fields={name: values_pb2.Value(string_value=name)}) for name in "badc"]
+    # Messages one after the other are one message, with all entries in this order.
+    pieces = [
+        sdk_pb2.ExecutionResult(value=values_pb2.Value(map_value=each)).SerializeToString(deterministic=True)
+        for each in maps
+    ]
+    written = [b"".join(pieces), b"".join(reversed(pieces))]
+    found = [executed_with(vault, each).result for each in written]
+    assert found[0] == found[1]
+    assert set(sdk_pb2.ExecutionResult.FromString(found[0]).value.map_value.fields) == set("abcd")
+
+
+@pytest.mark.parametrize(
+    ("result", "reason"),
+    [
+        (b"\xff\xff", "the guest's result is not an ExecutionResult"),
+        (b"\x0a" * 5, "the guest's result is not an ExecutionResult"),
+        (bytes(6 * 1024 * 1024), "the result has 6291456 bytes, and 5242880 is the limit"),
+    ],
+    ids=["no message", "cut short", "too large"],
+)
+def test_what_is_no_result_leaves_a_receipt_of_none(vault, result, reason):
+    finished = executed_with(vault, result)
+    assert (finished.outcome, finished.result, finished.error) == ("guest_fault", b"", reason)
+    assert signed(finished) == NOTHING
