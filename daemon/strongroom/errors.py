@@ -17,6 +17,7 @@ StrongroomError            carries a stable code, what happened, why, and what t
 ├── Unavailable            not now: starting, draining, overloaded; trying again may help
 ├── PluginFault            a plugin broke its contract: carries which
 ├── CapabilityError        a capability answered with an error: visibility, origin, code
+│   └── PluginAway         its plugin is not there now: carries which
 ├── GuestFault             a workflow broke its contract
 │   └── NondeterministicGuest   it did otherwise than its journal says: carries the step
 ├── TimedOut               a run or a call used up its time
@@ -46,6 +47,7 @@ __all__ = [
     "Misconfigured",
     "NondeterministicGuest",
     "NotFound",
+    "PluginAway",
     "PluginFault",
     "Refused",
     "SealBudgetExceeded",
@@ -174,6 +176,27 @@ class CapabilityError(StrongroomError):
         self.origin = origin
         self.name = name
         self.message = message
+
+
+class PluginAway(CapabilityError):
+    """The plugin behind a capability is not there now, so nothing was called. ``details["plugin"]`` is its name.
+
+    The message names the plugin and its state and may go to anybody; ``why``, its last error, may name files of this
+    host and is for its operator.
+    """
+
+    def __init__(self, plugin: str, state: str, last_error: str) -> None:
+        known = f"plugin {plugin} is {state}" if state else f"plugin {plugin} is away"
+        message = f"capability unavailable: {known}; `strongroom plugin list` on the host says why and when it is tried"
+        super().__init__("Public", "System", "Unavailable", message)
+        self.code = "SR-CAP-008"
+        self.why = last_error
+        self.fix = "correct what `strongroom plugin list` shows as its last error; the host tries it again by itself"
+        self.details = {**self.details, "plugin": plugin}
+
+    def __str__(self) -> str:
+        """The message alone: this text reaches guests."""
+        return self.message
 
 
 class GuestFault(StrongroomError):

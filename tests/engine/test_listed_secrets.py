@@ -4,11 +4,15 @@ import json
 
 import pytest
 
+from strongroom.attest.secret_entry import SecretEntry
 from strongroom.engine.admission import Start
-from strongroom.errors import GuestSuspended
+from strongroom.errors import GuestSuspended, Unavailable
 from strongroom.modules.vault_reads import GET_SECRETS, READABLE, not_listed
 from strongroom.pb.capabilities.v1 import capabilities_pb2
 from strongroom.pb.sdk.v1alpha import sdk_pb2
+from strongroom.registry.registry import Offer, Registry
+from strongroom.registry.states import Lifecycle, PluginState
+from strongroom_vault.limits import VALUE_BYTES_MAX
 from tests.engine.test_gate import VAULT, WAIT_S, RealVault, fetch, run
 from tests.fakes.capabilities import ScriptedCapability, packed
 from tests.fakes.workflow_host import OWNER, WorkflowHost, value
@@ -88,6 +92,46 @@ def test_a_list_reaches_no_secret_of_another_owner(host, tmp_path):
     answers, header = run(host, lambda helper: helper.get_secrets(fetch(1, "A")), listing({"key": "A"}))
     assert seen(answers) == ["could not find secret"]
     assert header.error_code == "SR-SECRET-004"
+
+
+CLASSES = [
+    ("none", "main/A asks for assurance none, so only a confidential run"),
+    ("hardware", "main/A asks for assurance hardware, so only a confidential run"),
+]
+
+
+@pytest.mark.parametrize(("min_assurance", "text"), CLASSES, ids=["none", "hardware"])
+def test_a_listed_secret_that_no_local_run_may_have_warns_and_fails_the_run(host, tmp_path, min_assurance, text):
+    vault = host.capabilities.found[VAULT] = RealVault(tmp_path, B="bbb")
+    entry = SecretEntry(
+        owner=OWNER, namespace="main", key="A", value=b"aaa", min_assurance=min_assurance, is_test_only=True
+    )
+    assert vault.owner.create("A", entry.encode(bytes_max=VALUE_BYTES_MAX), owner=OWNER) == ""
+    attributes = listing({"key": "A"}, {"key": "B"})
+    answers, header = run(host, lambda helper: helper.get_secrets(fetch(1, "A", "B")), attributes)
+    assert seen(answers)[1] == "bbb"
+    assert seen(answers)[0].startswith(text)
+    assert (header.status, header.error_code) == ("failed", "SR-SECRET-006")
+    _, outcome = host.engine.wait(header.run_id, WAIT_S)
+    assert outcome.failure.error.startswith(f"secret main/A was not given: {text}")
+    (warning,) = host.register(name="again", attributes=attributes).warnings
+    assert warning.startswith(f"secret main/A asks for assurance {min_assurance}, so a local run does not get it")
+
+
+def test_where_the_vault_is_down_registration_and_run_name_the_plugin(host):
+    registry = Registry()
+    state = PluginState(name="vault", kind="process", state=Lifecycle.FAILED, last_error="keys/vault.key")
+    registry.ask_states_of({"vault": state}.get, lambda _capability_id: None)
+    offer = Offer(id=VAULT, kind="action", description="", plugin="vault", executable=ScriptedCapability())
+    registry.add(offer)
+    host.capabilities.found[VAULT] = registry.get_executable(VAULT)
+    registry.remove(VAULT)
+    attributes = b'{"retry": {"attempts_max": 1}}'
+    text, _ = run(host, lambda helper: helper.get_secrets(fetch(1, "A")), attributes)
+    assert text.startswith("the vault is not available: capability unavailable: plugin vault is failed; `strongroom")
+    with pytest.raises(Unavailable, match="plugin vault is failed") as caught:
+        host.register(name="lists", attributes=listing({"key": "A"}))
+    assert (caught.value.code, "keys/" in text) == ("SR-SECRET-002", False)
 
 
 def test_what_the_vaults_configuration_opens_counts_as_listed(host, tmp_path):

@@ -192,11 +192,16 @@ def test_a_plugin_that_did_not_start_is_tried_again_too(tmp_path):
     shell, flag = tmp_path / "plugin.sh", tmp_path / "corrected"
     shell.write_text(f"#!/bin/sh\n[ -e {flag} ] || exit 7\nexec {sys.executable} {PROBE[1]} foreign\n")
     shell.chmod(0o700)
-    entry = PluginEntry(name="probe", command=(str(shell),), config={})
+    entry = PluginEntry(name="probe", command=(str(shell),), config={}, provides=("probe@1.0.0",))
     with MemoryHost(tmp_path / "run", entry, supervision=replace(QUICK, given_up_s=0.2)) as host:
         assert host.plugins.states()[0].last_error.startswith("it did not start; correct what follows")
+        away = host.registry.away("probe@1.0.0")
+        assert away is not None
+        assert away.message.startswith("capability unavailable: plugin probe is failed")
+        assert host.registry.away("other@1.0.0") is None
         flag.touch()
         host.saw("ready")
+        assert host.registry.away("probe@1.0.0") is None
         assert host.registry.get("probe@1.0.0").available
 
 

@@ -4,9 +4,10 @@ import threading
 
 import pytest
 
-from strongroom.errors import CapabilityError, Conflict, InvalidInput, NotFound
+from strongroom.errors import CapabilityError, Conflict, InvalidInput, NotFound, PluginAway
 from strongroom.pb.capabilities.v1 import capabilities_pb2
 from strongroom.registry.registry import Offer, Registry
+from strongroom.registry.states import Lifecycle, PluginState
 from tests.fakes.memory_host import WAIT_S, Eventually
 
 
@@ -171,6 +172,27 @@ def test_a_registration_while_the_plugin_is_away_is_unavailable():
     registry.suspend("a@1.0.0")
     with pytest.raises(CapabilityError, match="capability unavailable"):
         trigger.register(request(), Eventually(), timeout_s=1)
+
+
+@pytest.mark.parametrize("end", ["suspended", "removed"])
+def test_a_call_of_a_plugin_that_is_away_names_it_its_state_and_its_last_error(end):
+    registry = Registry()
+    state = PluginState(name="p", kind="process", state=Lifecycle.FAILED, last_error="keys/p.key may not be read")
+    registry.ask_states_of({"p": state}.get, lambda _capability_id: None)
+    registry.add(offer(trigger=Backend("1")))
+    executable, trigger = registry.get_executable("a@1.0.0"), registry.get_trigger("a@1.0.0")
+    (registry.suspend if end == "suspended" else registry.remove)("a@1.0.0")
+    for call in (
+        lambda: executable.execute(capabilities_pb2.CapabilityRequest(), timeout_s=1),
+        lambda: trigger.register(request(), Eventually(), timeout_s=1),
+    ):
+        with pytest.raises(PluginAway) as caught:
+            call()
+        assert (caught.value.code, caught.value.name) == ("SR-CAP-008", "Unavailable")
+        assert caught.value.message.startswith("capability unavailable: plugin p is failed; `strongroom plugin list`")
+        assert caught.value.why == "keys/p.key may not be read"
+        assert "keys/p.key" not in str(caught.value), "this text reaches guests"
+        assert caught.value.fix
 
 
 def test_many_threads_add_and_suspend_and_one_wins_each_time():

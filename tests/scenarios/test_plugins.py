@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from strongroom.pb.strongroom.v1 import plugin_pb2, run_pb2
 from tests.fakes.live_daemon import LiveDaemon, strongroom
@@ -67,6 +68,24 @@ def test_without_the_backend_a_confidential_workflow_is_refused_and_never_runs_l
             assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
             assert "failed to get confidential-workflows capability" in caught.value.details()
             assert not daemon("workflow", "list", "--json").json["workflows"]
+    finally:
+        daemon.stop()
+
+
+def test_status_says_why_a_backend_whose_runners_do_not_start_executes_nothing(state):
+    evidence = {"kind": "tpm2", "device": "/dev/no-such-tpm", "pcrs": [0]}
+    shipped = yaml.safe_load((ROOT / "plugins.yaml").read_text())["plugins"]
+    entries = [entry for entry in shipped if entry["name"] in {"vault", "confidential-workflows"}]
+    next(entry for entry in entries if entry["name"] == "confidential-workflows")["config"]["evidence"] = evidence
+    daemon = LiveDaemon(state, ("--plugins-file", str(manifest(state, *entries)))).start()
+    try:
+        status = daemon("status", "--json").json
+        assert (status["health"], status["confidential_backend"]) == ("degraded", "")
+        (problem,) = status["plugin_problems"]
+        assert problem.startswith("confidential-workflows cannot execute confidential workflows: SR-ATTEST-035")
+        assert "SR-EVID-002" in problem
+        assert "/dev/no-such-tpm" in problem
+        assert "none: confidential workflows fail; see plugins" in daemon("status").out
     finally:
         daemon.stop()
 

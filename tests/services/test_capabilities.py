@@ -6,12 +6,13 @@ import pytest
 from google.protobuf import any_pb2, timestamp_pb2, wrappers_pb2
 
 from strongroom.engine.registration import Owners
-from strongroom.errors import Forbidden, InvalidInput, NotFound
+from strongroom.errors import Forbidden, InvalidInput, NotFound, PluginAway
 from strongroom.pb.capabilities.networking.http.v1alpha import http_pb2
 from strongroom.pb.capabilities.v1 import capabilities_pb2
 from strongroom.pb.strongroom.kvstore.v1 import kvstore_pb2
 from strongroom.pb.strongroom.v1 import capability_pb2
 from strongroom.registry.registry import Offer, Registry
+from strongroom.registry.states import Lifecycle, PluginState
 from strongroom.services.capabilities import CapabilityService
 from strongroom.services.capability_requests import REQUESTS, request_of
 
@@ -123,3 +124,16 @@ def test_payloads_that_cannot_be_read_are_refused(service, payload, code):
 def test_naming_the_type_opens_nothing_that_only_the_host_may_call(service):
     with pytest.raises(Forbidden):
         call(service, "vault@1.0.0", "vault.secrets.get", {"@type": "x/vault.GetSecretsRequest"})
+
+
+def test_what_a_failed_plugin_would_offer_is_no_missing_capability():
+    registry = Registry()
+    state = PluginState(name="vault", kind="process", state=Lifecycle.FAILED, last_error="no key file")
+    registry.ask_states_of(lambda _plugin: None, {"vault@1.0.0": state}.get)
+    service = CapabilityService(registry, Owners("0" * 40))
+    with pytest.raises(PluginAway, match="plugin vault is failed") as caught:
+        call(service, "vault@1.0.0", "vault.secrets.list")
+    assert (caught.value.code, caught.value.why) == ("SR-CAP-008", "no key file")
+    with pytest.raises(NotFound) as missing:
+        call(service, "other@1.0.0", "x")
+    assert missing.value.code == "SR-CAP-007"

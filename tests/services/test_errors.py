@@ -17,6 +17,8 @@ def made(kind):
         return kind("row", table="runs")
     if kind is errors.EvidenceRejected:
         return kind("SR-TEST-001", "a check", got="this", wanted="that", fix="do this")
+    if kind is errors.PluginAway:
+        return kind("vault", "failed", "no key file")
     if kind is errors.CapabilityError:
         return kind("Public", "System", "Internal", "boom")
     return kind("SR-TEST-001", "what happened", why="the reason", fix="do this", field="a.b")

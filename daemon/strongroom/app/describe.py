@@ -2,13 +2,11 @@
 
 import os
 from collections.abc import Callable
-from contextlib import suppress
 from importlib import metadata
 
 from strongroom.app.build import Parts
+from strongroom.app.reach import Reach
 from strongroom.engine.lifecycle import RunState
-from strongroom.errors import StrongroomError
-from strongroom.modules.confidential import CAPABILITY_ID, ask_backend
 from strongroom.pb.strongroom.v1 import status_pb2
 
 __all__ = ["describer"]
@@ -24,6 +22,7 @@ def describer(
     """A function that describes the daemon as it is when called."""
 
     version = metadata.version("strongroom")
+    reach = Reach(parts.registry)
 
     def describe() -> status_pb2.StatusServiceGetResponse:
         counts = parts.history.counts()
@@ -55,9 +54,9 @@ def describer(
         oldest_ms = parts.retention.oldest_ms()
         if oldest_ms is not None:
             answer.oldest_run_time.FromMilliseconds(oldest_ms)
-        # No backend is a state to show, not a reason to show nothing.
-        with suppress(StrongroomError):
-            backend = ask_backend(parts.registry.get_executable(CAPABILITY_ID))
+        reached = reach.now()
+        answer.plugin_problems.extend(reached.problems)
+        if (backend := reached.backend) is not None:
             answer.confidential_backend, answer.insecure = backend.label, backend.insecure
             answer.confidential_protections.extend(backend.protections)
             answer.confidential_missing.extend(backend.missing)

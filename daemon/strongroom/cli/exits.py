@@ -55,6 +55,7 @@ _BY_CLASS: Final[tuple[tuple[type[errors.StrongroomError], Exit], ...]] = (
     (errors.Unavailable, Exit.UNAVAILABLE),
     (errors.PluginFault, Exit.UNAVAILABLE),
     (errors.TimedOut, Exit.TEMPORARY),
+    (errors.PluginAway, Exit.UNAVAILABLE),
     (errors.CapabilityError, Exit.RUN_FAILED),
     (errors.GuestFault, Exit.RUN_FAILED),
     (errors.Cancelled, Exit.RUN_FAILED),

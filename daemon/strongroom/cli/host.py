@@ -60,7 +60,8 @@ def status(caller: Caller) -> None:
         "attestation_refusals": refusals,
         "oldest_run_time": optional_time(answer, "oldest_run_time"),
     }
-    backend = answer.confidential_backend or "none: confidential workflows fail"
+    none = "none: confidential workflows fail"
+    backend = answer.confidential_backend or (f"{none}; see plugins" if answer.plugin_problems else none)
     if answer.insecure:
         backend += " · NO HARDWARE PROTECTION"
     runs = ", ".join(f"{count} {name}" for name, count in sorted(answer.runs.items()) if count) or "none"

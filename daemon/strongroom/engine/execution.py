@@ -18,7 +18,7 @@ from strongroom.engine.metric_lines import line_of
 from strongroom.engine.retrying import OUTCOME_UNKNOWN, Caller, failed_call, is_retried
 from strongroom.engine.secrets import SecretReader
 from strongroom.engine.steps import Send, Steps
-from strongroom.errors import NotFound, StrongroomError, Unavailable
+from strongroom.errors import Forbidden, NotFound, StrongroomError, Unavailable
 from strongroom.guest.cancellation import Stop
 from strongroom.modules.attributes import SecretName
 from strongroom.modules.quotas import SecretBytes
@@ -210,7 +210,18 @@ class RunHelper:
         named = {(s.namespace, s.key) for s in self.named_secrets}
         for answer in answers.responses:
             error = answer.error
-            if answer.HasField("error") and error.error == NOT_FOUND and (error.namespace, error.id) in named:
+            if not answer.HasField("error") or (error.namespace, error.id) not in named:
+                continue
+            if error.error != NOT_FOUND:
+                # It is there, and does not come: its class asks for more than this sandbox, or it is damaged.
+                self.failure = Forbidden(
+                    "SR-SECRET-006",
+                    f"secret {error.namespace}/{error.id} was not given",
+                    why=error.error,
+                    fix="strongroom secret check shows what it asks for",
+                    secret=f"{error.namespace}/{error.id}",
+                )
+            else:
                 self.failure = NotFound(
                     "SR-SECRET-004",
                     f"secret {error.namespace}/{error.id} is not set",

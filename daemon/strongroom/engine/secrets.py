@@ -12,14 +12,16 @@ from typing import Final
 from google.protobuf import any_pb2
 from google.protobuf.message import Message
 
+from strongroom.attest.assurance import LOCAL
 from strongroom.crypto.box import BoxKey
-from strongroom.errors import CapabilityError, PluginFault, StrongroomError, Unavailable
+from strongroom.errors import CapabilityError, PluginAway, PluginFault, StrongroomError, Unavailable
 from strongroom.guest.ids import owner_checksum
 from strongroom.modules.attributes import DEFAULT_NAMESPACE, SecretName
 from strongroom.modules.capabilities import Capabilities
 from strongroom.modules.vault_reads import NOT_FOUND, Names, not_listed, opened_by
 from strongroom.pb.capabilities.v1 import capabilities_pb2
 from strongroom.pb.sdk.v1alpha import sdk_pb2
+from strongroom.pb.strongroom.vault.v1 import strongroom_vault_pb2
 from strongroom.pb.vault import vault_pb2
 
 __all__ = ["VAULT_ID", "SecretReader"]
@@ -86,6 +88,28 @@ class SecretReader:
             held |= {(identifier.namespace or DEFAULT_NAMESPACE, identifier.key) for identifier in listed.identifiers}
         return [f"{namespace}/{key}" for namespace, key in names if (namespace, key) not in held]
 
+    def not_for_local_runs(
+        self, metadata: capabilities_pb2.RequestMetadata, names: Sequence[tuple[str, str]]
+    ) -> list[str]:
+        """A warning for each of ``names`` that is there and asks for more than a local run is; no value is read.
+
+        A vault that does not know the question says nothing, and is as good as before.
+        """
+        owner = owner_checksum(metadata.workflow_owner)
+        warnings: list[str] = []
+        for start in range(0, len(names), REQUESTS_MAX):
+            ids = [
+                vault_pb2.SecretIdentifier(key=key, namespace=namespace, owner=owner)
+                for namespace, key in names[start : start + REQUESTS_MAX]
+            ]
+            answer = strongroom_vault_pb2.SecretStatusResponse()
+            try:
+                self._call(metadata, "vault.secrets.status", strongroom_vault_pb2.SecretStatusRequest(ids=ids), answer)
+            except PluginFault:
+                return warnings
+            warnings += [_too_high(each) for each in answer.statuses if each.present and each.min_assurance != LOCAL]
+        return warnings
+
     def _opened(self, metadata: capabilities_pb2.RequestMetadata, owner: str) -> Names:
         with _faults_of_the_vault():
             return opened_by(self._capabilities.get_executable(VAULT_ID), metadata, owner)
@@ -147,10 +171,22 @@ class SecretReader:
         )
 
 
+def _too_high(secret: strongroom_vault_pb2.SecretStatus) -> str:
+    name = f"{secret.id.namespace or DEFAULT_NAMESPACE}/{secret.id.key}"
+    return (
+        f"secret {name} asks for assurance {secret.min_assurance}, so a local run does not get it and fails:"
+        " require a TEE, or set it again with --min-assurance local"
+    )
+
+
 @contextmanager
 def _faults_of_the_vault() -> Iterator[None]:
     try:
         yield
+    except PluginAway as error:
+        raise Unavailable(
+            "SR-SECRET-002", "the vault is not available", why=error.message, fix=error.fix, plugin="vault"
+        ) from error
     except CapabilityError as error:
         raise PluginFault(
             "SR-SECRET-001",

@@ -9,6 +9,7 @@ from strongroom.engine.restrictions import new_decisions, restricted
 from strongroom.engine.specs import Spec
 from strongroom.errors import GuestFault, InvalidInput, LimitExceeded, TimedOut
 from strongroom.modules.module import Module
+from strongroom.modules.route import LOCAL
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.registry.ids import validate_id
 
@@ -70,7 +71,10 @@ def subscriptions_of(
     for subscription in result.trigger_subscriptions.subscriptions:
         _check_texts(subscription)
     draft = replace(draft, subscriptions=result.trigger_subscriptions.subscriptions)
-    warnings += filter(None, (host.selection.place(draft, index)[1] for index in range(count)))
+    places = [host.selection.place(draft, index) for index in range(count)]
+    if names and any(module == LOCAL for module, _ in places):
+        warnings += host.secrets.not_for_local_runs(metadata, names)
+    warnings += filter(None, (refusal for _, refusal in places))
     if count == 0:
         warnings.append("the workflow subscribes to no trigger, so no run can be started")
     return result.trigger_subscriptions

@@ -101,6 +101,8 @@ class PluginHost:
         self._limits = limits or CallLimits()
         self._supervision = supervision or Supervision()
         self._plugins = [self._prepare(entry) for entry in entries]
+        self._provided = {entry.name: entry.provides for entry in entries}
+        registry.ask_states_of(self._state_of, self._provider_of)
 
     def start(self) -> None:
         """Start all of them at once and wait. Raises ``PluginFault`` if a required one failed; the others serve on.
@@ -124,6 +126,21 @@ class PluginHost:
                     fix="repair it, or set `required: false` in plugins.yaml to serve without it",
                     plugin=state.name,
                 )
+
+    def _state_of(self, name: str) -> PluginState | None:
+        return next((state for state in self.states() if state.name == name), None)
+
+    def _provider_of(self, capability_id: str) -> PluginState | None:
+        """A plugin that is meant to be there, is not, and may offer exactly that; a disabled one is not meant to."""
+        return next(
+            (
+                state
+                for state in self.states()
+                if capability_id in self._provided[state.name]
+                and state.state not in {Lifecycle.READY, Lifecycle.DISABLED}
+            ),
+            None,
+        )
 
     def states(self) -> list[PluginState]:
         """Every plugin in the order of plugins.yaml."""

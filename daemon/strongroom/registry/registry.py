@@ -2,14 +2,16 @@
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from strongroom.errors import CapabilityError, Conflict, InvalidInput, NotFound
+from strongroom.errors import Conflict, InvalidInput, NotFound, PluginAway
 from strongroom.pb.capabilities.v1 import capabilities_pb2
 from strongroom.plugin.capability import Kind
 from strongroom.registry.bounds import ExecutableBackend
 from strongroom.registry.ids import choose, validate_id
+from strongroom.registry.states import PluginState
 from strongroom.registry.triggers import Registrations, Subscriber, TriggerBackend
 from strongroom.settings.manifest import Pin
 
@@ -51,11 +53,14 @@ class Offer:
 class _Slot:
     """The place of one id. It stays when the capability goes, so that handles and registrations survive."""
 
-    def __init__(self, offer: Offer) -> None:
+    def __init__(self, offer: Offer, state_of: Callable[[str], PluginState | None]) -> None:
         self.offer = offer
         self.state: ConnectionState = "READY"
+        self._state_of = state_of
         self._moved = threading.Condition()
-        self.registrations = Registrations(offer.id, lambda: self.offer.trigger if self.state == "READY" else None)
+        self.registrations = Registrations(
+            offer.id, lambda: self.offer.trigger if self.state == "READY" else None, self.away
+        )
 
     def move(self, state: ConnectionState) -> None:
         """Take another state, and tell those that wait for the plugin."""
@@ -67,6 +72,15 @@ class _Slot:
         """Return when the plugin is back or gone for good, or after ``timeout_s``."""
         with self._moved:
             self._moved.wait_for(lambda: self.state != "TRANSIENT_FAILURE", timeout_s)
+
+    def away(self) -> PluginAway:
+        """The error of a call while the plugin is not there: which it is, how it stands, and its last error."""
+        plugin = self.offer.plugin
+        known = self._state_of(plugin)
+        if known is None or known.state == "ready":
+            # One that is ready again, or that took back what it offered, has nothing to say of itself.
+            return PluginAway(plugin, "", "")
+        return PluginAway(plugin, known.state, known.last_error)
 
     def entry(self) -> Entry:
         offer = self.offer
@@ -97,7 +111,7 @@ class CapabilityExecutable:
     def execute(
         self, request: capabilities_pb2.CapabilityRequest, *, timeout_s: float
     ) -> capabilities_pb2.CapabilityResponse:
-        """The answer. Raises ``CapabilityError``; Unavailable when the plugin is away.
+        """The answer. Raises ``CapabilityError``; ``PluginAway`` when the plugin is away.
 
         A call that was not sent yet waits for a plugin that is being started again.
         """
@@ -108,7 +122,7 @@ class CapabilityExecutable:
             timeout_s -= time.monotonic() - started_s
         backend = slot.offer.executable
         if slot.state != "READY" or backend is None:
-            raise CapabilityError("Public", "System", "Unavailable", "capability unavailable")
+            raise slot.away()
         return backend.execute(request, timeout_s=timeout_s)
 
 
@@ -152,6 +166,17 @@ class Registry:
         self._restart_wait_s = restart_wait_s
         self._lock = threading.RLock()
         self._slots: dict[str, _Slot] = {}
+        self._state_of: Callable[[str], PluginState | None] = lambda _plugin: None
+        self._provider_of: Callable[[str], PluginState | None] = lambda _capability_id: None
+
+    def ask_states_of(
+        self,
+        state_of: Callable[[str], PluginState | None],
+        provider_of: Callable[[str], PluginState | None],
+    ) -> None:
+        """Let ``state_of`` say how a plugin stands, for the errors of what it offered, and ``provider_of`` which plugin
+        that is not ready is meant to offer a capability."""
+        self._state_of, self._provider_of = state_of, provider_of
 
     def get(self, capability_id: str) -> Entry:
         """The capability, or the smallest compatible later version. Raises ``NotFound`` or ``InvalidInput``."""
@@ -170,6 +195,11 @@ class Registry:
         if slot.offer.trigger is None:
             raise _not_that_kind(capability_id)
         return CapabilityTrigger(slot)
+
+    def away(self, capability_id: str) -> PluginAway | None:
+        """The error of a capability whose plugin never offered it, because it is not there; else ``None``."""
+        state = self._provider_of(capability_id)
+        return PluginAway(state.name, state.state, state.last_error) if state is not None else None
 
     def list(self) -> list[Entry]:
         """Every capability by id, those whose plugin is away too."""
@@ -190,7 +220,7 @@ class Registry:
         with self._lock:
             slot = self._slots.get(offer.id)
             if slot is None:
-                slot = self._slots[offer.id] = _Slot(offer)
+                slot = self._slots[offer.id] = _Slot(offer, lambda plugin: self._state_of(plugin))
                 return slot.entry()
             if slot.state == "READY" or (slot.state != "SHUTDOWN" and slot.offer.plugin != offer.plugin):
                 raise Conflict(

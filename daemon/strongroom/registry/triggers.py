@@ -90,9 +90,16 @@ class _Kept:
 class Registrations:
     """Kept by trigger id; a second registration with the same id replaces the first."""
 
-    def __init__(self, capability_id: str, current: Callable[[], TriggerBackend | None]) -> None:
+    def __init__(
+        self,
+        capability_id: str,
+        current: Callable[[], TriggerBackend | None],
+        away: Callable[[], CapabilityError],
+    ) -> None:
+        """``current`` is the backend, if there is one now; ``away`` makes the error of a call while there is none."""
         self._capability_id = capability_id
         self._current = current
+        self._away = away
         self._lock = threading.Lock()
         self._kept: dict[str, _Kept] = {}
         self._ended: list[_Kept] = []
@@ -228,5 +235,5 @@ class Registrations:
     def _backend(self) -> TriggerBackend:
         backend = self._current()
         if backend is None:
-            raise CapabilityError("Public", "System", "Unavailable", "capability unavailable")
+            raise self._away()
         return backend

@@ -69,7 +69,9 @@ class CapabilityService(capability_pb2_grpc.CapabilityServiceServicer):
     def _offered(self, capability_id: str) -> Entry:
         try:
             return self._registry.get(capability_id)
-        except NotFound:
+        except NotFound as error:
+            if (away := self._registry.away(capability_id)) is not None:
+                raise away from error
             offered = sorted(entry.id for entry in self._registry.list())
             more = len(offered) - OFFERED_SHOWN_MAX
             shown = ", ".join(offered[:OFFERED_SHOWN_MAX]) + (f" and {more} more" if more > 0 else "")

@@ -168,6 +168,30 @@ def test_a_report_names_the_launcher_before_what_the_runner_says(launch, rig):
     assert (report.evidence_kind, len(report.measurement)) == ("insecure-software", 32)
 
 
+def test_a_check_starts_a_runner_again_only_when_the_last_one_did_not_start(launch, rig):
+    works, starts = ProcessStarter(rig.settings.configure).start, []
+    broken = threading.Event()
+
+    def start():
+        starts.append(1)
+        if broken.is_set():
+            raise FileNotFoundError(2, "No such device")
+        return works()
+
+    launcher = launch(start=start)
+    assert launcher.check(20) == launcher.check(20) == launcher.report()
+    assert len(starts) == 1
+    broken.set()
+    with pytest.raises(Unavailable, match="No such device"):
+        launcher.take(20)
+    with pytest.raises(Unavailable, match="No such device") as refused:
+        launcher.check(20)
+    assert refused.value.code == "SR-ENCL-010"
+    assert launcher.report().evidence_kind, "what a runner said of itself stays known"
+    broken.clear()
+    assert launcher.check(20).evidence_kind == "insecure-software"
+
+
 def test_a_launcher_says_from_whom_it_protects(launch, caplog):
     with caplog.at_level(logging.INFO):
         launch()

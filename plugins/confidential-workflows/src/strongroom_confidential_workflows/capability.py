@@ -106,9 +106,9 @@ class ConfidentialWorkflows:
         """What executes here, and what its runners report about their sandbox."""
         call.unpack(empty_pb2.Empty)
         try:
-            ready = self._launcher.report()
+            ready = self._launcher.check(max(0.0, min(READY_TIMEOUT_S, call.timeout_s - ANSWER_MARGIN_MS / 1000)))
         except Unavailable as error:
-            raise backend_away(str(error)) from error
+            raise backend_away(f"{error.code} {error}") from error
         return backend_pb2.BackendReport(
             label=self._kind,
             insecure=self._kind in INSECURE_KINDS,

@@ -46,6 +46,7 @@ class Launcher:
         self._closed = False
         self._takers = 0
         self._report: Ready | None = None
+        self._is_failing = False
         self._orders: queue.SimpleQueue[_Order] = queue.SimpleQueue()
         self._ready: queue.SimpleQueue[Runner | Unavailable] = queue.SimpleQueue()
 
@@ -92,6 +93,12 @@ class Launcher:
         assert self._report is not None  # noqa: S101 - a runner that was taken has reported
         return self._report
 
+    def check(self, timeout_s: float) -> Ready:
+        """As ``report``, but a runner is started first when the last one did not start. Raises ``Unavailable``."""
+        if self._report is None or self._is_failing:
+            self.end(self.take(timeout_s))
+        return self.report()
+
     def close(self) -> None:
         """End every runner and start no more. Executions that are under way are cancelled, then killed."""
         with self._lock:
@@ -115,9 +122,11 @@ class Launcher:
                 runner = self._start_one()
             except (StrongroomError, OSError) as error:
                 self._log.error("an enclave runner did not start: %s", error)
+                self._is_failing = True
                 if order is _Order.WANTED:
                     self._ready.put(_not_started(error))
                 continue
+            self._is_failing = False
             with self._lock:
                 surplus = self._closed or self._ready.qsize() >= self._spares + self._takers
             if surplus:

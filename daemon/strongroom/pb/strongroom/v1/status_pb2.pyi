@@ -133,7 +133,7 @@ class StatusServiceGetResponse(_message.Message):
     runs_purged: _builtins.int
     """Required. Runs that were removed since this host started, because they were older than they are kept."""
     health: _builtins.str
-    """Required. "ok", or "degraded" when confidential workflows have no hardware protection or a plugin is not ready."""
+    """Required. "ok", or "degraded" when confidential workflows have no hardware protection or a plugin has a problem."""
     insecure_releases: _builtins.int
     """Required. Metric strongroom_insecure_release_total: confidential executions since this host started that gave their
     secrets no hardware protection.
@@ -156,7 +156,9 @@ class StatusServiceGetResponse(_message.Message):
 
     @_builtins.property
     def plugin_problems(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Optional. Plugins that are not ready, each with its reason."""
+        """Optional. Plugins that are not ready, or are and cannot do their work: enclave runners that do not start, a vault
+        that cannot be reached. Each in one line with its reason.
+        """
 
     @_builtins.property
     def oldest_run_time(self) -> _timestamp_pb2.Timestamp:
