@@ -47,6 +47,8 @@ GOOD = {
         (f'"{OWNER}"', '"alice"', "owner of the manifest"),
         ('"serial": 1', '"serial": true', "serial of the manifest"),
         ('"serial": 1', '"serial": 0', "serial of the manifest"),
+        ('"serial": 1', '"serial": 18446744073709551615', "is the last number that there is"),
+        ('"serial": 1', '"serial": 18446744073709551616', "is the last number that there is"),
         ('"workflow_id": "a"', '"workflow": "a"', "grants[0].workflow of the manifest"),
         ('"workflow_id": "a"', '"workflow_id": ""', "manifest grants"),
         ("cd" * 32, "cd" * 31, "grants[0].binary_sha256"),
@@ -65,6 +67,13 @@ def test_a_file_that_is_wrong_is_refused_with_its_field(tmp_path, old, new, why)
     assert "SR-CLI-122" in ended.err
     assert why in ended.err
     assert not (tmp_path / "m.cbor").exists()
+
+
+def test_the_serial_before_the_last_is_signed_into_the_file_of_the_short_option(tmp_path):
+    (tmp_path / "grants.json").write_text(json.dumps(GOOD | {"serial": 2**64 - 2}))
+    words = ("vault", "manifest", "sign", "grants.json", "--owner-key", "owner.key")
+    assert strongroom(*words, "-o", "m.cbor").code == 0
+    assert read_manifest((tmp_path / "m.cbor").read_bytes()).serial == 2**64 - 2
 
 
 def test_what_was_signed_is_never_written_over(tmp_path):

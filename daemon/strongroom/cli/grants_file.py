@@ -25,10 +25,16 @@ from strongroom.cli.failure import bad_data
 from strongroom.errors import EvidenceRejected, InvalidInput
 from strongroom.guest.ids import normal_owner
 
-__all__ = ["EMPTY_SHA256", "changes", "manifest_document", "parse_grants"]
+__all__ = ["EMPTY_SHA256", "changes", "check_serial_left", "leap", "manifest_document", "parse_grants"]
 
 EMPTY_SHA256: Final = hashlib.sha256(b"").hexdigest()
 DEFAULT_NAMESPACE: Final = "main"
+SERIAL_LAST: Final = 2**64 - 1
+SERIAL_LEAP_MAX: Final = 1_000
+"""Who counts up by hand makes no larger step on purpose."""
+LAST: Final = (
+    f"{SERIAL_LAST} is the last number that there is: nothing granted by it could ever be changed or taken back"
+)
 _DIGEST: Final = re.compile(r"[0-9a-fA-F]{64}")
 _TOP: Final = frozenset({"schema", "owner", "serial", "grants"})
 _GRANT: Final = frozenset({"workflow_id", "binary_sha256", "config_sha256", "secrets"})
@@ -47,6 +53,8 @@ def parse_grants(raw: bytes) -> Manifest:
         _wrong("owner", str(error))
     if type(serial) is not int or serial < 1:
         _wrong("serial", "it is not a whole number from 1")
+    if serial >= SERIAL_LAST:
+        _wrong("serial", LAST)
     grants = tuple(_grant(f"grants[{n}]", each) for n, each in enumerate(_list("grants", document["grants"])))
     manifest = Manifest(owner=spelled, serial=serial, grants=grants)
     try:
@@ -54,6 +62,24 @@ def parse_grants(raw: bytes) -> Manifest:
     except EvidenceRejected as error:
         _wrong(error.check, error.why)
     return manifest
+
+
+def check_serial_left(manifest: Manifest) -> None:
+    """Raise ``Failure`` for a manifest that no other could follow."""
+    if manifest.serial >= SERIAL_LAST:
+        fix = "sign one whose serial is the one after that in force, which `strongroom vault manifest show` prints"
+        raise bad_data("SR-CLI-146", "this manifest would be the last of its owner", why=LAST, fix=fix)
+
+
+def leap(old: Manifest | None, new: Manifest) -> str:
+    """What to tell an owner whose serial rises by more than one would count, empty for every other."""
+    before = old.serial if old is not None else 0
+    if new.serial - before <= SERIAL_LEAP_MAX:
+        return ""
+    return (
+        f"warning: the serial leaps from {before} to {new.serial}; no manifest with a lower one is ever taken again,"
+        f" and {SERIAL_LAST} is the last"
+    )
 
 
 def manifest_document(manifest: Manifest) -> dict[str, Any]:  # Any: JSON values

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from strongroom.attest.codes import SIGNATURE
 from strongroom.attest.manifest import Manifest, ManifestGrant, open_manifest
 from strongroom.cli.caller import Caller, read_file
 from strongroom.cli.channel import Host
@@ -18,10 +19,21 @@ from strongroom.pb.strongroom.v1 import workflow_pb2
 from strongroom.pb.strongroom.v1.workflow_pb2_grpc import WorkflowServiceStub
 from strongroom.pb.strongroom.vault.v1 import strongroom_vault_pb2
 
-__all__ = ["Wish", "fetch", "grant_of", "in_force", "with_grant", "without_workflow"]
+__all__ = [
+    "Wish",
+    "fetch",
+    "grant_of",
+    "in_force",
+    "no_manifests",
+    "refused_manifest",
+    "with_grant",
+    "without_workflow",
+]
 
 BINARY_BYTES_MAX: Final = 100_000_000
 DEFAULT_NAMESPACE: Final = "main"
+UNKNOWN_OWNER: Final = "under owners"
+"""In the words of a vault that has no key for an owner."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +65,21 @@ def no_manifests(missing: Failure) -> Failure:
         why=missing.error.what,
         fix="use a vault of strongroom, of this release or a newer one",
         exit_code=missing.exit_code,
+    )
+
+
+def refused_manifest(refusal: Failure) -> Failure:
+    """The failure of a vault that did not take a manifest; where it does not know this owner's key, with what to do."""
+    said = str(refusal.error)
+    if SIGNATURE not in said and UNKNOWN_OWNER not in said:
+        return refusal
+    return bad_data(
+        "SR-CLI-145",
+        "the vault takes no manifest of this owner that is signed by this key",
+        why=said,
+        fix="have the operator of the vault enter the public half of the key (owner.key.pub) under owners, for this"
+        " owner, and start it again; or sign with the key that stands there",
+        exit_code=refusal.exit_code,
     )
 
 

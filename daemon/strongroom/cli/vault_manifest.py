@@ -14,12 +14,22 @@ from strongroom.attest.manifest import MANIFEST_BYTES_MAX, Manifest, read_manife
 from strongroom.attest.vault_identity import TEST_STORE
 from strongroom.cli.caller import Caller, read_file
 from strongroom.cli.channel import Host, connect
-from strongroom.cli.grants_file import changes, manifest_document, parse_grants
+from strongroom.cli.failure import Failure
+from strongroom.cli.grants_file import changes, check_serial_left, leap, manifest_document, parse_grants
 from strongroom.cli.new_file import new_file
 from strongroom.cli.policy_files import signing_key
 from strongroom.cli.secret_seal import Assurance
 from strongroom.cli.vault_calls import LacksMethod, call_vault, full_owner
-from strongroom.cli.vault_grants import Wish, fetch, grant_of, in_force, no_manifests, with_grant, without_workflow
+from strongroom.cli.vault_grants import (
+    Wish,
+    fetch,
+    grant_of,
+    in_force,
+    no_manifests,
+    refused_manifest,
+    with_grant,
+    without_workflow,
+)
 from strongroom.cli.vault_trust import VaultKey, trusted_vault
 from strongroom.cli.verbs import DryRun, Owner, Yes, a_path, group, verb
 from strongroom.pb.strongroom.vault.v1 import strongroom_vault_pb2
@@ -63,7 +73,10 @@ def sign(
     file: Annotated[Path, typer.Argument(help="Manifest in TOML or JSON.", metavar="FILE", parser=a_path)],
     owner_key: OwnerKey,
     output: Annotated[
-        Path, typer.Option("--output", help="New file; the signature goes into another beside it, .sig.", parser=a_path)
+        Path,
+        typer.Option(
+            "--output", "-o", help="New file; the signature goes into another beside it, .sig.", parser=a_path
+        ),
     ],
 ) -> None:
     """Sign a manifest that was written by hand, without a host. `vault manifest put` brings it into force."""
@@ -95,6 +108,7 @@ def put(
     raw = read_file("FILE", file, bytes_max=MANIFEST_BYTES_MAX)
     signature = read_file("FILE.sig", file.with_name(f"{file.name}.sig"), bytes_max=64)
     manifest = read_manifest(raw)
+    check_serial_left(manifest)
     with connect(caller) as host:
         before, _ = fetch(host, manifest.owner.removeprefix("0x"))
         old = read_manifest(before) if before else None
@@ -181,6 +195,8 @@ def _publish(
         return
     for line in lines:
         caller.note(line)
+    if said := leap(old, new):
+        caller.note(said)
     document = {"owner": new.owner, "serial": new.serial, "changes": lines, "dry_run": dry_run}
     if dry_run:
         caller.emit("manifest-change", document, "\n".join(map(printable, lines)) if caller.quiet else "")
@@ -193,4 +209,6 @@ def _publish(
         answer = call_vault(host, owner, "vault.manifests.put", request, strongroom_vault_pb2.PutManifestResponse)
     except LacksMethod as missing:
         raise no_manifests(missing) from None
+    except Failure as refusal:
+        raise refused_manifest(refusal) from None
     caller.emit("manifest-change", {**document, "serial": answer.serial}, f"serial {answer.serial} is in force")
