@@ -88,11 +88,26 @@ class Guest:
     def __init__(self):
         self.values = []
 
-    def __call__(self, wasm, request, helper, *, limits):
+    def __call__(self, request, helper, *, limits):
         asked = sdk_pb2.GetSecretsRequest(requests=[sdk_pb2.SecretRequest(id="A")], callback_id=1)
         (response,) = helper.get_secrets(asked).responses
         self.values.append(response.secret.value)
         return DONE
+
+
+class Calls:
+    """In place of a compiled guest: calls a function of the test."""
+
+    def __init__(self, function):
+        self.run = function
+
+    def compile(self, wasm):
+        """There is nothing to compile."""
+
+
+def not_run(*_, **__):
+    """What stands where no guest may be run."""
+    pytest.fail("the guest was run")
 
 
 def executed(vault, *, setup=None, link=None, guest=None, binary=BINARY, asked=None, secrets=("A",), **start):
@@ -106,15 +121,11 @@ def executed(vault, *, setup=None, link=None, guest=None, binary=BINARY, asked=N
         "binary_bytes": len(binary),
     }
     started = Start(**(fields | start))
-    return execute(started, binary, link or Between(vault), setup or setup_of(vault), guest or Guest())
+    return execute(started, binary, link or Between(vault), setup or setup_of(vault), Calls(guest or Guest()))
 
 
 def refusal(vault, **arguments):
     """The code word and text of an execution whose guest was not run."""
-
-    def guest(*_, **__):
-        pytest.fail("the guest was run")
-
-    finished = executed(vault, guest=guest, **arguments)
+    finished = executed(vault, guest=not_run, **arguments)
     assert (finished.outcome, finished.receipt) in {("refused", b""), ("host_fault", b"")}
     return finished.code, finished.error

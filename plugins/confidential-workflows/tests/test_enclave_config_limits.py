@@ -35,7 +35,7 @@ class Calls:
         self._ids = ids
         self.errors = []
 
-    def __call__(self, wasm, request, helper, *, limits):
+    def __call__(self, request, helper, *, limits):
         for number, capability_id in enumerate(self._ids, start=1):
             call = sdk_pb2.CapabilityRequest(id=capability_id, method="PerformAction", callback_id=number)
             self.errors.append(helper.call_capability(call).error)
@@ -86,7 +86,7 @@ def test_a_call_that_no_frame_holds_does_not_leave(tmp_path):
     vault = ReleasingVault(tmp_path / "vault")
     link, errors = Calling(vault), []
 
-    def guest(wasm, request, helper, *, limits):
+    def guest(request, helper, *, limits):
         call = sdk_pb2.CapabilityRequest(id=ACTION, callback_id=1)
         call.payload.value = bytes(8 * 1024 * 1024)
         errors.append(helper.call_capability(call).error)
@@ -119,7 +119,7 @@ def test_a_result_above_the_configurations_limit_does_not_leave(tmp_path):
 def test_time_is_bounded_by_the_configuration(tmp_path):
     seen = []
 
-    def guest(wasm, request, helper, *, limits):
+    def guest(request, helper, *, limits):
         seen.append(helper.timeout_ms)
         return DONE
 
@@ -132,7 +132,7 @@ def test_a_secret_that_is_no_text_is_an_error_of_that_secret(tmp_path):
     vault, seen = ReleasingVault(tmp_path / "vault"), []
     vault.create("A", b"\xff")
 
-    def guest(wasm, request, helper, *, limits):
+    def guest(request, helper, *, limits):
         asked = sdk_pb2.GetSecretsRequest(requests=[sdk_pb2.SecretRequest(id="A")], callback_id=1)
         seen.extend(helper.get_secrets(asked).responses)
         return DONE
@@ -142,7 +142,7 @@ def test_a_secret_that_is_no_text_is_an_error_of_that_secret(tmp_path):
 
 
 def test_a_fault_of_the_runner_itself_says_its_type_and_nothing_of_the_payload(tmp_path):
-    def guest(wasm, request, helper, *, limits):
+    def guest(request, helper, *, limits):
         raise KeyError("s3cret payload")
 
     finished = executed(ReleasingVault(tmp_path / "vault"), guest=guest, secrets=())

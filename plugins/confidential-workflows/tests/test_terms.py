@@ -17,6 +17,7 @@ from strongroom_confidential_workflows.messages import Start
 from strongroom_confidential_workflows.relay import Relay
 from strongroom_confidential_workflows.request import ConfidentialExecution
 from strongroom_confidential_workflows.tees import provided_tees
+from tests.fakes.attested_runner import Calls, not_run
 from tests.fakes.enclave_host import (
     EXECUTION,
     WORKFLOW,
@@ -95,7 +96,7 @@ def test_the_enclave_runner_checks_requirements_itself_before_it_attests_or_runs
         execution_id=EXECUTION,
         binary_bytes=len(binary),
     )
-    finished = execute(start, binary, Silent(), SETUP, lambda *_, **__: pytest.fail("the guest was run"))
+    finished = execute(start, binary, Silent(), SETUP, Calls(not_run))
     assert finished.outcome == "refused"
     assert "this backend is not a TEE" in finished.error
 

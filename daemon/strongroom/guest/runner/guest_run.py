@@ -21,47 +21,74 @@ from strongroom.guest.outcome import (
     time_of,
 )
 from strongroom.guest.runner.calls import Answer, Kind
-from strongroom.guest.runner.engine import AdmissionError, Engine
+from strongroom.guest.runner.engine import AdmissionError, Engine, Loaded
 from strongroom.guest.runner.execution import Execution
 from strongroom.guest.workers import Workers
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 
-__all__ = ["run_guest"]
+__all__ = ["OneGuest"]
 
 
-def run_guest(wasm: bytes, request: bytes, helper: ExecutionHelper, *, limits: GuestLimits) -> bytes:
-    """The serialized ``sdk.v1alpha.ExecutionResult`` of one guest.
+class OneGuest:
+    """One module, compiled here and run once. Nothing is compiled before ``sandbox.apply()`` that is not believed.
 
-    ``wasm`` is the raw module (``binary.StoredBinary.wasm()`` gives it), ``request`` a serialized
-    ``sdk.v1alpha.ExecuteRequest``; ``max_response_size`` in it is overwritten with ``limits.response_bytes_max``.
-    The guest may take ``helper.timeout_ms`` or ``limits.timeout_ms``, whichever is smaller; compiling is not counted.
-    ``helper`` is called from a few threads of this process, never after this function has returned a result, except
-    for a call that was open at that time.
-
-    Call it from the main thread (small thread stacks crash the engine), one at a time, after ``sandbox.apply()``: it
-    opens no file and no socket, and needs no privilege. Importing this module before the sandbox is applied is enough.
-
-    Raises ``InvalidInput`` when the module is not admissible (not wasm, no memory, unknown import, legacy guest),
-    ``GuestFault`` when the guest broke its contract, ``TimedOut``, ``Cancelled``, and ``GuestSuspended`` for a guest
-    that waits for longer than ``helper.suspend_after_ms``.
+    Call everything from the main thread (small thread stacks crash the engine), after ``sandbox.apply()``: it opens no
+    file and no socket, and needs no privilege. Importing this module before the sandbox is applied is enough.
     """
-    limits = limits_for(helper, limits)
-    timeout_ms, allowed = time_of(helper, limits)
-    cancellation = Cancellation(limits.cancel_grace_ms)
-    engine = Engine()
-    host = _BlockingHost(helper, limits.calls_in_flight_max)
-    try:
-        loaded = engine.compile(wasm)
-        check_memory(loaded.info, limits)
-        execution = Execution(execute_order(request, helper, limits, timeout_ms=timeout_ms), host)
-        helper.on_cancel(cancellation.cancel)
-        cancellation.listen(lambda reason, grace_ms: host.stop(execution, reason, grace_ms))
-        return result_of(engine.run(loaded, execution), limits, allowed)
-    except AdmissionError as refusal:
-        raise not_admitted(str(refusal)) from None
-    finally:
-        host.close()
-        engine.close()
+
+    def __init__(self) -> None:
+        """Nothing is taken yet."""
+        self._engine: Engine | None = None
+        self._loaded: Loaded | None = None
+
+    def compile(self, wasm: bytes) -> None:
+        """Compile the raw module (``binary.StoredBinary.wasm()`` gives it), which may take a second for a large one.
+
+        Raises ``InvalidInput`` when it is not admissible (not wasm, no memory, unknown import, legacy guest).
+        """
+        self._engine = Engine()
+        try:
+            self._loaded = self._engine.compile(wasm)
+        except AdmissionError as refusal:
+            self.close()
+            raise not_admitted(str(refusal)) from None
+
+    def run(self, request: bytes, helper: ExecutionHelper, *, limits: GuestLimits) -> bytes:
+        """The serialized ``sdk.v1alpha.ExecutionResult`` of the guest that was compiled.
+
+        ``request`` is a serialized ``sdk.v1alpha.ExecuteRequest``; ``max_response_size`` in it is overwritten with
+        ``limits.response_bytes_max``. The guest may take ``helper.timeout_ms`` or ``limits.timeout_ms``, whichever is
+        smaller. ``helper`` is called from a few threads of this process, never after this function has returned a
+        result, except for a call that was open at that time.
+
+        Raises ``InvalidInput`` for a module that wants more memory than it may have, ``GuestFault`` when the guest
+        broke its contract, ``TimedOut``, ``Cancelled``, and ``GuestSuspended`` for a guest that waits for longer than
+        ``helper.suspend_after_ms``.
+        """
+        engine, loaded = self._engine, self._loaded
+        if engine is None or loaded is None:
+            raise RuntimeError("a guest is compiled before it is run")
+        limits = limits_for(helper, limits)
+        timeout_ms, allowed = time_of(helper, limits)
+        cancellation = Cancellation(limits.cancel_grace_ms)
+        host = _BlockingHost(helper, limits.calls_in_flight_max)
+        try:
+            check_memory(loaded.info, limits)
+            execution = Execution(execute_order(request, helper, limits, timeout_ms=timeout_ms), host)
+            helper.on_cancel(cancellation.cancel)
+            cancellation.listen(lambda reason, grace_ms: host.stop(execution, reason, grace_ms))
+            return result_of(engine.run(loaded, execution), limits, allowed)
+        except AdmissionError as refusal:
+            raise not_admitted(str(refusal)) from None
+        finally:
+            host.close()
+            self.close()
+
+    def close(self) -> None:
+        """Let go of the engine. Safe more than once."""
+        if self._engine is not None:
+            self._engine.close()
+        self._engine = self._loaded = None
 
 
 class _BlockingHost:

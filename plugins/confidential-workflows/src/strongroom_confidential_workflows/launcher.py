@@ -9,13 +9,14 @@ import logging
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from enum import Enum, auto
 
 from strongroom.plugin import StrongroomError, Unavailable
 from strongroom_confidential_workflows.launchers.runner import Runner, Starter
-from strongroom_confidential_workflows.limits import READY_TIMEOUT_S, SPARE_AGE_S_MAX, STOP_S
+from strongroom_confidential_workflows.limits import READY_TIMEOUT_S, SPARE_AGE_S_MAX, SPARE_DELAY_S, STOP_S
 from strongroom_confidential_workflows.messages import Ready
 
 __all__ = ["Launcher"]
@@ -23,6 +24,7 @@ __all__ = ["Launcher"]
 
 class _Order(Enum):
     SPARE = auto()
+    SPARE_LATER = auto()
     WANTED = auto()
     STOP = auto()
 
@@ -48,6 +50,7 @@ class Launcher:
         self._report: Ready | None = None
         self._is_failing = False
         self._orders: queue.SimpleQueue[_Order] = queue.SimpleQueue()
+        self._due: deque[float] = deque()
         self._ready: queue.SimpleQueue[Runner | Unavailable] = queue.SimpleQueue()
 
     def start(self) -> None:
@@ -64,7 +67,8 @@ class Launcher:
             self._takers += 1
         try:
             while True:
-                self._orders.put(_Order.WANTED)
+                # To start the next one takes a processor from the execution that begins now.
+                self._orders.put(_Order.SPARE_LATER if self._ready.qsize() else _Order.WANTED)
                 item = self._ready.get(timeout=max(0.0, deadline - time.monotonic()))
                 if isinstance(item, Unavailable):
                     raise item
@@ -117,7 +121,7 @@ class Launcher:
         return is_young and self._editions.get(runner) == self._edition()
 
     def _start_all(self) -> None:
-        while (order := self._orders.get()) is not _Order.STOP:
+        while (order := self._next_order()) is not _Order.STOP:
             try:
                 runner = self._start_one()
             except (StrongroomError, OSError) as error:
@@ -133,6 +137,19 @@ class Launcher:
                 self.end(runner)
             else:
                 self._ready.put(runner)
+
+    def _next_order(self) -> _Order:
+        """What to do now: a spare that may come later comes when its time is there and nothing else is wanted."""
+        while True:
+            wait_s = max(0.0, self._due[0] - time.monotonic()) if self._due else None
+            try:
+                order = self._orders.get(timeout=wait_s)
+            except queue.Empty:
+                self._due.popleft()
+                return _Order.SPARE
+            if order is not _Order.SPARE_LATER:
+                return order
+            self._due.append(time.monotonic() + SPARE_DELAY_S)
 
     def _start_one(self) -> Runner:
         edition = self._edition()

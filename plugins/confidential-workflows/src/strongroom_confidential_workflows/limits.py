@@ -24,6 +24,7 @@ __all__ = [
     "SECRETS_NAMED_MAX",
     "SECRETS_PER_VAULT_CALL",
     "SPARE_AGE_S_MAX",
+    "SPARE_DELAY_S",
     "STOP_S",
     "TEXT_BYTES_MAX",
     "URL_BYTES_MAX",
@@ -51,6 +52,7 @@ CHALLENGES_MAX: Final = 3  # attestation.md 14.1: as many as a vault gives for o
 RELEASES_MAX: Final = 2  # one, and one more when its challenge went stale on the way
 TEXT_BYTES_MAX: Final = 128  # ids, keys, namespaces: as long as runtime data let them be
 SPARE_AGE_S_MAX: Final = 6 * 3600.0  # a spare is configured once; what it was given is good for half a day at least
+SPARE_DELAY_S: Final = 0.1  # most executions are over by then, and do not share a processor with a start
 STOP_S: Final = 0.5  # a plugin gets 2 s to end; cancelled executions have this much to say so
 VAULT_TIMEOUT_S: Final = 30.0  # one relayed vault call, within the deadline of the execution
 READY_TIMEOUT_S: Final = 20.0  # a runner imports and seals itself in well under a second on an idle machine

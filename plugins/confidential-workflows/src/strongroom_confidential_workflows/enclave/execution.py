@@ -1,7 +1,8 @@
 """One execution inside the enclave, in the order that keeps secrets safe.
 
 1. Check the request again, and its requirements. 2. Hash the binary and compare, and compute the workflow's id where
-its name is known. 3. Only then attest, with fresh keys, and take the secrets of this execution, all or none. 4. Run,
+its name is known. 3. Only then attest, with fresh keys, and take the secrets of this execution, all or none; the module
+is compiled meanwhile. 4. Run,
 with the restrictions before everything that the guest asks for. 5. Sign how it ended: a receipt, also when it failed.
 """
 
@@ -9,6 +10,7 @@ import hashlib
 import secrets
 import time
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Final, Protocol
 
@@ -53,7 +55,7 @@ from strongroom_confidential_workflows.messages import (
 )
 from strongroom_confidential_workflows.request import ConfidentialExecution, NamedSecret, refused
 
-__all__ = ["RunGuest", "execute"]
+__all__ = ["Guest", "execute"]
 
 _OUTCOMES: Final[tuple[tuple[type[StrongroomError], str, str], ...]] = (
     (GuestFault, GUEST_FAULT, ""),
@@ -70,10 +72,13 @@ COMPUTED_ID: Final = "00"
 """What the ids that ``workflow_id`` makes begin with."""
 
 
-class RunGuest(Protocol):
-    """``strongroom.guest.runner.guest_run.run_guest``; tests run something smaller."""
+class Guest(Protocol):
+    """``strongroom.guest.runner.guest_run.OneGuest``; tests run something smaller."""
 
-    def __call__(self, wasm: bytes, request: bytes, helper: ExecutionHelper, *, limits: GuestLimits) -> bytes:
+    def compile(self, wasm: bytes) -> None:
+        """Compile the module. Raises ``InvalidInput``."""
+
+    def run(self, request: bytes, helper: ExecutionHelper, *, limits: GuestLimits) -> bytes:
         """The serialized ``ExecutionResult``."""
 
 
@@ -85,11 +90,11 @@ class _Run:
     calls: CallBook | None = None
 
 
-def execute(start: Start, binary: bytes, link: Link, setup: RunnerSetup, run_guest: RunGuest) -> Finished:
+def execute(start: Start, binary: bytes, link: Link, setup: RunnerSetup, guest: Guest) -> Finished:
     """Run what ``start`` asks for. Every failure is in the answer; nothing is raised."""
     run = _Run()
     try:
-        result = _executed(run, start, binary, link, setup, run_guest)
+        result = _executed(run, start, binary, link, setup, guest)
         finished = Finished(outcome=RESULT, result=result)
     except CapabilityError as error:
         hint = f"; {GRANT_HINT}" if error.message.startswith(NOT_AUTHORISED) else ""
@@ -103,7 +108,7 @@ def execute(start: Start, binary: bytes, link: Link, setup: RunnerSetup, run_gue
     return _with_receipt(finished, run)
 
 
-def _executed(run: _Run, start: Start, binary: bytes, link: Link, setup: RunnerSetup, run_guest: RunGuest) -> bytes:
+def _executed(run: _Run, start: Start, binary: bytes, link: Link, setup: RunnerSetup, guest: Guest) -> bytes:
     timeout_ms = min(start.timeout_ms, setup.config.limits["timeout_ms_max"])
     link.deadline = time.monotonic() + timeout_ms / 1000
     limits = GuestLimits()
@@ -111,7 +116,13 @@ def _executed(run: _Run, start: Start, binary: bytes, link: Link, setup: RunnerS
     _check_hash(binary, execution.binary_hash)
     _check_workflow_id(start.workflow_name, binary, execution)
     wasm = decode_upload(binary, limits).wasm()
-    run.attested = attested = attest(execution, _wanted(start, execution), setup, link)
+    with ThreadPoolExecutor(1, thread_name_prefix="attest") as pool:
+        # Attesting waits for the vault for most of its time, and compiling needs this thread.
+        attesting = pool.submit(attest, execution, _wanted(start, execution), setup, link)
+        try:
+            guest.compile(wasm)
+        finally:
+            run.attested = attested = attesting.result()
     left_ms = int((link.deadline - time.monotonic()) * 1000)
     if left_ms <= 0:
         raise TimedOut("SR-ENCL-001", "the execution used up its time before the guest started")
@@ -123,7 +134,7 @@ def _executed(run: _Run, start: Start, binary: bytes, link: Link, setup: RunnerS
         calls_max=setup.config.limits["calls_max"],
     )
     run.helper = EnclaveHelper(execution, attested.values, run.calls, link, setup.config, timeout_ms=left_ms)
-    result = run_guest(wasm, execution.execute_request, _restricted(run.helper, execution), limits=limits)
+    result = guest.run(execution.execute_request, _restricted(run.helper, execution), limits=limits)
     link.check_cancelled()  # what a guest says because its calls were cut off is not its result
     return _checked_result(result, setup)
 

@@ -18,7 +18,7 @@ from strongroom.attest.evidence import malformed
 from strongroom.crypto.first_use import use_once
 from strongroom.guest import sandbox
 from strongroom.guest.frames import Frames
-from strongroom.guest.runner.guest_run import run_guest
+from strongroom.guest.runner.guest_run import OneGuest
 from strongroom.plugin import StrongroomError
 from strongroom_confidential_workflows.enclave.execution import execute
 from strongroom_confidential_workflows.enclave.link import Link
@@ -63,7 +63,7 @@ def main(descriptors: Sequence[str]) -> None:
     )
     link.open()
     start, binary = link.wait_for_start()
-    link.send(execute(start, binary, link, setup, run_guest))
+    link.send(execute(start, binary, link, setup, OneGuest()))
     os._exit(0)
 
 
