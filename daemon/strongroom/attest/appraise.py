@@ -20,7 +20,7 @@ from strongroom.attest.codes import BINDING, UNSUPPORTED_KIND, VERIFIER_FAILED
 from strongroom.attest.demands import shown
 from strongroom.attest.evidence import NO_ASSURANCE, Claims
 from strongroom.attest.findings import ELEMENTS, Findings
-from strongroom.attest.policy import Policy
+from strongroom.attest.policy import Policy, missing_fix
 from strongroom.attest.runtime_data import RuntimeData
 
 __all__ = ["Expected", "appraise"]
@@ -111,6 +111,7 @@ def _is_known(claims: Claims, policy: Policy, found: Findings) -> bool:
         got=f"no section {missing}" if missing else "a section",
         wanted=f"a section of the policy for {shown(kind)}",
         key=missing,
+        fix=missing_fix(policy, kind),
     )
     return is_class_right and is_there
 

@@ -22,6 +22,10 @@ __all__ = ["check_config", "check_entries", "check_runner", "facts_of"]
 
 # Kind -> the field of the report that its launcher may set to the digest of the enclave's configuration.
 _CONFIG_FIELDS: Final = {"sev-snp": "host_data", "tdx": "mr_config_id", "sgx": "config_id"}
+_NAME_CONFIG: Final = (
+    "Say which is good: with `--enclave-config keys/enclave-config.cbor`, the vault's own file, or with "
+    "`enclave_configs` in the entry of the policy. A vault takes those in its `enclave_config_files`."
+)
 
 
 def facts_of(claims: Claims, data: RuntimeData | None) -> Facts:
@@ -109,6 +113,7 @@ def check_config(kind: str, facts: Facts, entry: Entry | None, known: frozenset[
             got=config.hex(),
             wanted=shown(tuple(sorted(known))) if known else "one that the vault or the policy names",
             key="" if known is not None else f"accept.{kind}",
+            fix=_NAME_CONFIG if known is None else "",
         )
     field = _CONFIG_FIELDS.get(kind)
     if field is not None and facts[CONFIG_IN_REPORT]:

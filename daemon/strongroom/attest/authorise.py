@@ -1,8 +1,8 @@
 """Authorisation: whether an appraised execution may have the secrets that it asks for. All of them, or none.
 
 Rule 1: the report must be about this very execution, and made under the policy that is in force.
-Rule 2: only affirming evidence is enough. A warning is, where the policy says so in two places; a simulation is, at a
-vault for tests, for secrets that were made for tests.
+Rule 2: the policy must let a vault release to such a report, which ``release_rules`` decides; a simulation gets nothing
+but secrets that were made for tests.
 Rule 3: the class must reach what the policy, the owner's manifest and the secret itself each ask for.
 Source: contracts/attestation.md 14.1 step 4.5, 16.1 and 17.
 """
@@ -12,20 +12,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from strongroom.attest.appraisal_report import AppraisalReport
-from strongroom.attest.ar4si import AFFIRMING, CONTRAINDICATED, HARDWARE_ELEMENT, UNRECOGNISED, WARNING, tier_of
 from strongroom.attest.assurance import INSECURE_KINDS, is_at_least
-from strongroom.attest.checks import WARNED, Check
-from strongroom.attest.codes import (
-    ASSURANCE_TOO_LOW,
-    BINDING,
-    INSECURE_KIND,
-    NOT_AUTHORISED,
-    POLICY_INVALID,
-    VERIFIER_FAILED,
-)
-from strongroom.attest.evidence import HARDWARE, NO_ASSURANCE, is_same
+from strongroom.attest.codes import ASSURANCE_TOO_LOW, BINDING, NOT_AUTHORISED, POLICY_INVALID
+from strongroom.attest.evidence import HARDWARE, is_same
 from strongroom.attest.manifest import Manifest, ManifestGrant
-from strongroom.attest.policy import TEST, Policy
+from strongroom.attest.policy import Policy
+from strongroom.attest.release_rules import check_release, class_of, refused_by
 from strongroom.attest.runtime_data import RuntimeData
 from strongroom.errors import EvidenceRejected
 
@@ -77,15 +69,12 @@ def authorise(
     simulations, the second of two that both must be on.
     """
     _check_report(report, data, policy)
-    is_insecure = report.kind in INSECURE_KINDS
-    refs = _check_simulated(report, policy, accepts_simulated) if is_insecure else _check_status(report, policy)
-    assurance = NO_ASSURANCE if is_insecure else report.assurance
+    refs = check_release(report, policy, accepts_simulated=accepts_simulated)
+    is_insecure, assurance = report.kind in INSECURE_KINDS, class_of(report)
     if data.secrets:
         grant = _grant_of(manifest, data)
         for name in data.secrets:
             _check_secret(name, grant, rules, assurance, is_insecure=is_insecure)
-    if not is_at_least(assurance, policy.release.min_assurance):
-        _too_low("release min_assurance", assurance, policy.release.min_assurance)
     return Grant(
         secrets=data.secrets,
         assurance=assurance,
@@ -109,42 +98,9 @@ def _check_report(report: AppraisalReport, data: RuntimeData, policy: Policy) ->
     if not is_same(report.report_data, report_data):
         refusal = report.refusal
         if refusal is not None:
-            raise _refused(refusal)
+            raise refused_by(refusal)
         got = report.report_data.hex() or "evidence that is bound to nothing"
         raise EvidenceRejected(BINDING, "release report_data", got=got, wanted=report_data.hex())
-
-
-def _check_status(report: AppraisalReport, policy: Policy) -> tuple[str, ...]:
-    """The lines that a warning needs, none for affirming evidence. Raises for everything else."""
-    hardware = tier_of(report.vector.get(HARDWARE_ELEMENT, UNRECOGNISED))
-    if report.refusal is None and report.status == AFFIRMING and hardware == AFFIRMING:
-        return ()
-    missed = [each for each in report.checks if not each.is_passed]
-    is_warned = bool(missed) and all(each.outcome == WARNED for each in missed)
-    if is_warned and report.status == WARNING and policy.release.require == WARNING:
-        return (*(each.policy_ref for each in missed), policy.where("release.require"))
-    if report.refusal is not None:
-        raise _refused(report.refusal)
-    raise EvidenceRejected(VERIFIER_FAILED, "release status", got=report.status, wanted=policy.release.require)
-
-
-def _check_simulated(report: AppraisalReport, policy: Policy, accepts_simulated: bool) -> tuple[str, ...]:
-    """The line that a simulation needs. Refuse unless everything but its hardware holds, and both switches are on."""
-    key = policy.where("insecure.allow_kinds")
-    if policy.profile != TEST or report.kind not in policy.insecure.allow_kinds:
-        wanted = f"a test policy that lists it in {key}"
-        raise EvidenceRejected(INSECURE_KIND, "release insecure kind", got=report.kind, wanted=wanted)
-    if not accepts_simulated:
-        wanted = "a vault that was started with --insecure-accept-simulated-tee"
-        raise EvidenceRejected(INSECURE_KIND, "release insecure kind", got=report.kind, wanted=wanted)
-    others = [each for each in report.checks if not each.is_passed and each.code != INSECURE_KIND]
-    if others:
-        raise _refused(others[0])
-    bad = {name for name, value in report.vector.items() if tier_of(value) in {WARNING, CONTRAINDICATED}}
-    if bad != {HARDWARE_ELEMENT} or report.vector[HARDWARE_ELEMENT] != UNRECOGNISED:
-        wanted = f"nothing against it but {HARDWARE_ELEMENT} {UNRECOGNISED}"
-        raise EvidenceRejected(VERIFIER_FAILED, "release insecure kind", got=", ".join(sorted(bad)), wanted=wanted)
-    return (key,)
 
 
 def _grant_of(manifest: Manifest | None, data: RuntimeData) -> ManifestGrant:
@@ -188,9 +144,3 @@ def _check_secret(
 
 def _too_low(check: str, got: str, wanted: str) -> None:
     raise EvidenceRejected(ASSURANCE_TOO_LOW, check, got=got, wanted=wanted)
-
-
-def _refused(check: Check) -> EvidenceRejected:
-    where = f" ({check.policy_ref})" if check.policy_ref else ""
-    code = check.code or VERIFIER_FAILED
-    return EvidenceRejected(code, check.id, got=check.got, wanted=f"{check.wanted}{where}")

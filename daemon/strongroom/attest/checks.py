@@ -17,8 +17,8 @@ OUTCOMES: Final = frozenset({PASSED, FAILED, WARNED, NOT_CHECKED})
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
     """What was looked at (``id``, as ``result signature``), one of ``OUTCOMES``, what was found and what was
-    wanted. ``code`` is that of the refusal, ``policy_ref`` the line of the policy as ``file:dotted.key``; each is
-    empty where there is none."""
+    wanted. ``code`` is that of the refusal, ``policy_ref`` the line of the policy as ``file:dotted.key``, ``fix`` what
+    to do where the code alone would not tell; each is empty where there is none."""
 
     id: str
     outcome: str
@@ -26,6 +26,7 @@ class Check:
     wanted: str = ""
     policy_ref: str = ""
     code: str = ""
+    fix: str = ""
 
     @property
     def is_passed(self) -> bool:

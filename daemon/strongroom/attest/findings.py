@@ -54,18 +54,31 @@ class Findings:
         wanted: str = "",
         key: str = "",
         value: int = 0,
+        fix: str = "",
     ) -> bool:
         """Write down whether a check holds, and say so. ``key`` is the line of the policy; ``value`` is what the
-        element comes to when it does not, 96 or 97 as the element has it unless given."""
+        element comes to when it does not, 96 or 97 as the element has it unless given; ``fix`` what to do then, where
+        the code alone would not tell."""
         failed = value or (UNRECOGNISED if element in _UNRECOGNISED_ELEMENTS else CONTRADICTED)
         outcome = PASSED if is_held else FAILED
-        self._add(check, outcome, element, AFFIRMED if is_held else failed, code, got, wanted, key)
+        self._add(check, outcome, element, AFFIRMED if is_held else failed, code, got, wanted, key, fix)
         return is_held
 
-    def gate(self, check: str, is_held: bool, *, element: str, code: str, got: str, wanted: str, key: str = "") -> bool:
+    def gate(
+        self,
+        check: str,
+        is_held: bool,
+        *,
+        element: str,
+        code: str,
+        got: str,
+        wanted: str,
+        key: str = "",
+        fix: str = "",
+    ) -> bool:
         """Write down a check that stands before the others: it can speak against ``element``, and not for it."""
         outcome, value = (PASSED, None) if is_held else (FAILED, CONTRADICTED)
-        self._add(check, outcome, element, value, code, got, wanted, key)
+        self._add(check, outcome, element, value, code, got, wanted, key, fix)
         return is_held
 
     def warn(self, check: str, *, element: str, code: str, got: str, wanted: str, key: str) -> None:
@@ -96,7 +109,16 @@ class Findings:
         return min(values)
 
     def _add(
-        self, check: str, outcome: str, element: str, value: int | None, code: str, got: str, wanted: str, key: str
+        self,
+        check: str,
+        outcome: str,
+        element: str,
+        value: int | None,
+        code: str,
+        got: str,
+        wanted: str,
+        key: str,
+        fix: str = "",
     ) -> None:
         if len(self.checks) >= CHECKS_MAX:
             raise OverflowError(f"more than {CHECKS_MAX} checks")
@@ -109,6 +131,7 @@ class Findings:
                 wanted=wanted,
                 policy_ref=f"{self._file}:{key}" if key else "",
                 code=code if is_code_shown else "",
+                fix=fix if is_code_shown else "",
             )
         )
         if value is not None:

@@ -46,6 +46,7 @@ __all__ = [
     "TEST",
     "Policy",
     "check_epoch",
+    "missing_fix",
     "open_policy",
     "parse_policy",
     "sign_policy",
@@ -122,6 +123,21 @@ class Policy:
         named = frozenset(each.hex() for each in self.tpm2.ek_anchors) if self.tpm2 is not None else frozenset()
         simulated = frozenset(each.hex() for each in self.insecure.anchors)
         return {**PINNED, "tpm2": named, **dict.fromkeys(INSECURE_KINDS, simulated)}
+
+
+def missing_fix(policy: Policy, kind: str) -> str:
+    """What to do about the section that ``Policy.missing_section`` names; empty for none."""
+    section = policy.missing_section(kind)
+    if not section:
+        return ""
+    if kind not in KINDS:
+        return f"No policy accepts it: the kinds are {', '.join(KINDS)}."
+    if kind in INSECURE_KINDS and policy.profile == PRODUCTION:
+        return (
+            f"Use hardware: a production policy accepts no simulation, and only a test policy may have [[{section}]]."
+        )
+    brackets = f"[[{section}]]" if section.startswith("accept.") else f"[{section}]"
+    return f"Add {brackets} to the policy if it should accept this kind, raise its epoch and sign it."
 
 
 def open_policy(untrusted: bytes, signature: bytes, *, public: bytes, file: str) -> Policy:

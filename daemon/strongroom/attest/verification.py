@@ -12,7 +12,7 @@ from datetime import datetime
 from strongroom.attest.assurance import INSECURE_KINDS
 from strongroom.attest.codes import INSECURE_KIND, UNSUPPORTED_KIND, VERIFIER_FAILED
 from strongroom.attest.evidence import Binding, Claims, Evidence, EvidenceLimits, Verifier
-from strongroom.attest.policy import Policy
+from strongroom.attest.policy import Policy, missing_fix
 from strongroom.attest.policy_sections import VerifierPin
 from strongroom.errors import EvidenceRejected
 
@@ -67,7 +67,8 @@ def _loaded(kind: str, policy: Policy, installed: Iterable[InstalledVerifier]) -
     if missing:
         # The kind is the attester's text: of an unknown one only the beginning is repeated.
         wanted = f"a section {policy.where(missing[:80])}"
-        raise EvidenceRejected(UNSUPPORTED_KIND, "policy section", got=repr(kind[:40]), wanted=wanted)
+        fix = missing_fix(policy, kind)
+        raise EvidenceRejected(UNSUPPORTED_KIND, "policy section", got=repr(kind[:40]), wanted=wanted, fix=fix)
     candidates = [each for each in installed if each.kind == kind]
     loaded = [each for each in candidates if each.pin in policy.verifiers]
     if len(loaded) == 1:

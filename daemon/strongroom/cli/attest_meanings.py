@@ -183,4 +183,6 @@ def what_it_means(check: Check) -> str:
 
 def do_about(check: Check) -> str:
     """What to do about it; empty without a code."""
-    return _OF_CHECKS.get(check.id, MEANINGS.get(check.code, _UNKNOWN))[1] if check.code else ""
+    if not check.code:
+        return ""
+    return check.fix or _OF_CHECKS.get(check.id, MEANINGS.get(check.code, _UNKNOWN))[1]

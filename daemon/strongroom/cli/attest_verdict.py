@@ -23,13 +23,23 @@ from strongroom.attest.codes import VERIFIER_FAILED
 from strongroom.attest.enclave_config import decode_enclave_config
 from strongroom.attest.evidence import Claims, Evidence, EvidenceLimits
 from strongroom.attest.policy import Policy
+from strongroom.attest.release_rules import release_checks
 from strongroom.cli.caller import read_file
 from strongroom.cli.evidence_files import Opened
 from strongroom.cli.failure import bad_data
 from strongroom.crypto.certificates import load_certificate, load_pem_certificates
 from strongroom.errors import EvidenceRejected, InvalidInput
 
-__all__ = ["AFFIRMING", "Verdict", "development_anchor", "enclave_digests", "evidence_anchors", "judged", "plain"]
+__all__ = [
+    "AFFIRMING",
+    "Verdict",
+    "development_anchor",
+    "enclave_digests",
+    "evidence_anchors",
+    "failed_check",
+    "judged",
+    "plain",
+]
 
 AFFIRMING: Final = "affirming"
 CERTIFICATE_BYTES_MAX: Final = 64 * 1024
@@ -39,7 +49,8 @@ CERTIFICATE_BYTES_MAX: Final = 64 * 1024
 class Verdict:
     """What became of one piece of evidence.
 
-    ``claims`` are there when it is authentic, ``refusal`` when it is not, ``report`` when it was appraised.
+    ``claims`` are there when it is authentic, ``refusal`` when it is not, ``report`` when it was appraised; ``release``
+    are then the rules of the policy about releasing to it.
     """
 
     opened: Opened
@@ -47,20 +58,23 @@ class Verdict:
     claims: Claims | None
     refusal: EvidenceRejected | None
     report: AppraisalReport | None
+    release: tuple[Check, ...] = ()
 
     @property
     def is_good(self) -> bool:
-        """Whether it is authentic and, under a policy, affirming."""
-        return self.claims is not None and (self.report is None or self.report.status == AFFIRMING)
+        """Whether it is authentic and, under a policy, affirming and of a class that a vault would release to."""
+        if self.claims is None or self.report is None:
+            return self.claims is not None
+        return self.report.status == AFFIRMING and all(each.is_passed for each in self.release)
 
     @property
     def checks(self) -> tuple[Check, ...]:
         """Authenticity first, as one check, then those of the appraisal."""
         error = self.refusal
         if error is not None:
-            return (Check(id=error.check, outcome=FAILED, got=error.got, wanted=error.wanted, code=error.code),)
+            return (failed_check(error),)
         first = Check(id="authenticity", outcome=PASSED, got=f"{self.opened.kind}, signed under its root")
-        return (first, *(self.report.checks if self.report is not None else ()))
+        return (first, *(self.report.checks if self.report is not None else ()), *self.release)
 
     @property
     def first_refusal(self) -> Check | None:
@@ -69,6 +83,9 @@ class Verdict:
             return self.checks[0]
         if self.report is None or self.is_good:
             return None
+        missed = next((each for each in self.release if not each.is_passed), None)
+        if self.report.code is None and missed is not None:
+            return missed
         if self.report.code is None and not self.report.is_bound:
             # What could not be compared all comes of this one.
             return next((each for each in self.report.checks if each.id == "binding"), self.report.refusal)
@@ -101,10 +118,18 @@ def judged(
         except Exception as error:  # whatever breaks a verifier refuses, as it does in the vault
             got = type(error).__name__
             refusal = EvidenceRejected(VERIFIER_FAILED, f"{opened.kind} verifier", got=got, wanted="an answer")
-    report = None
+    report, release = None, tuple[Check, ...]()
     if claims is not None and policy is not None:
         report = appraise(claims, policy, Expected(data=opened.data, enclave_configs=enclave_configs), now=at)
-    return Verdict(opened=opened, at=at, claims=claims, refusal=refusal, report=report)
+        release = release_checks(report, policy, opened.calls)
+    return Verdict(opened=opened, at=at, claims=claims, refusal=refusal, report=report, release=release)
+
+
+def failed_check(error: EvidenceRejected) -> Check:
+    """A refusal as the check that it came from."""
+    return Check(
+        id=error.check, outcome=FAILED, got=error.got, wanted=error.wanted, code=error.code, fix=error.fix or ""
+    )
 
 
 def evidence_anchors(kind: str, evidence: Evidence, policy: Policy | None, development_ca: str) -> frozenset[str]:

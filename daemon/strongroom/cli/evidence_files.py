@@ -14,6 +14,7 @@ from typing import Final
 from strongroom.attest.assurance import INSECURE_KINDS
 from strongroom.attest.evidence import Evidence, Verifier, malformed
 from strongroom.attest.receipt import decode_receipt
+from strongroom.attest.result import Call, check_result
 from strongroom.attest.runtime_data import RuntimeData, decode_runtime_data
 from strongroom.attest.verifiers import VERIFIERS
 from strongroom.cli.caller import read_file
@@ -58,7 +59,8 @@ class Opened:
     """Evidence, ready to be verified.
 
     ``what`` says what its file is, ``used`` which other files belong to it. ``data`` are the runtime data that it must
-    be bound to, where they are known. ``refusal`` is why there is nothing to verify.
+    be bound to, where they are known. ``refusal`` is why there is nothing to verify. ``calls`` are those of the run,
+    where it comes from a receipt whose result holds.
     """
 
     file: str
@@ -69,6 +71,7 @@ class Opened:
     used: tuple[str, ...] = ()
     data: RuntimeData | None = None
     refusal: EvidenceRejected | None = None
+    calls: tuple[Call, ...] | None = None
 
     @property
     def is_insecure(self) -> bool:
@@ -195,8 +198,12 @@ def _of_receipt(file: str, found: Recognised, wanted: str) -> Opened:
     if kind not in VERIFIERS or wanted not in {"", kind}:
         refusal = malformed("receipt/kind", got=repr(kind[:40]), wanted=wanted or "a kind that is known")
         return _refused(file, wanted or kind, found.what, refusal)
-    evidence = receipt.evidence
-    return Opened(file=file, kind=kind, what=found.what, evidence=evidence, verify=VERIFIERS[kind], data=data)
+    try:
+        calls = check_result(receipt.result, sig_pub=data.sig_pub).calls
+    except EvidenceRejected:
+        calls = None  # whether the receipt holds as a whole is for `receipt verify` to say
+    evidence, verify = receipt.evidence, VERIFIERS[kind]
+    return Opened(file=file, kind=kind, what=found.what, evidence=evidence, verify=verify, data=data, calls=calls)
 
 
 def _refused(file: str, kind: str, what: str, refusal: EvidenceRejected, *, body: bytes = b"") -> Opened:

@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from strongroom.attest.ar4si import WARNING
+from strongroom.attest.assurance import INSECURE_KINDS
 from strongroom.attest.checks import FAILED, WARNED
-from strongroom.attest.codes import INSECURE_KIND
-from strongroom.attest.policy import OTHER_CONTENT_SIGNED, POLICY_BYTES_MAX, TEST, Policy, parse_policy, sign_policy
+from strongroom.attest.policy import OTHER_CONTENT_SIGNED, POLICY_BYTES_MAX, Policy, parse_policy, sign_policy
 from strongroom.attest.policy_diff import Widening, newly_accepted
+from strongroom.attest.release_rules import check_release, is_accepted_if_bound
 from strongroom.cli.at_time import time_of
 from strongroom.cli.attest_run import policy_document
 from strongroom.cli.attest_verdict import Verdict, development_anchor, enclave_digests, judged
@@ -29,6 +29,7 @@ from strongroom.cli.policy_files import (
 from strongroom.cli.policy_references import Comparison, compared
 from strongroom.cli.policy_remarks import remarks
 from strongroom.crypto.signing import SigningKey
+from strongroom.errors import EvidenceRejected
 
 __all__ = ["compare_policies", "sign_file", "try_policy"]
 
@@ -137,18 +138,18 @@ def _answer(verdict: Verdict, policy: Policy) -> str:
     """``accepted``; ``accepted with a warning`` where the policy asks for no more; either of them ``if bound`` for
     evidence that lacks runtime data; ``test secrets only`` for a simulation that it takes; or ``refused``."""
     report = verdict.report
-    if verdict.is_good:
-        return "accepted"
-    if report is None:
+    if report is None or not all(each.is_passed for each in verdict.release):
         return REFUSED
-    failed = [each for each in report.checks if each.outcome == FAILED]
     is_warned = any(each.outcome == WARNED for each in report.checks)
-    if not failed and (not is_warned or policy.release.require == WARNING):
-        return f"accepted{' with a warning' if is_warned else ''}{'' if report.is_bound else ' if bound'}"
-    # As the vault has it: nothing but its hardware is against it, which no policy can mend.
-    is_only_simulated = bool(failed) and all(each.code == INSECURE_KIND for each in failed) and report.is_bound
-    is_taken = policy.profile == TEST and report.kind in policy.insecure.allow_kinds
-    return "test secrets only" if is_only_simulated and is_taken else REFUSED
+    accepted = "accepted with a warning" if is_warned else "accepted"
+    if not report.is_bound:
+        return f"{accepted} if bound" if is_accepted_if_bound(report, policy) else REFUSED
+    try:
+        # The vault's own switch for simulations is not known here.
+        check_release(report, policy, accepts_simulated=True)
+    except EvidenceRejected:
+        return REFUSED
+    return "test secrets only" if report.kind in INSECURE_KINDS else accepted
 
 
 def _accepted(policy: Policy) -> list[dict[str, Any]]:  # Any: JSON values

@@ -14,8 +14,9 @@ from strongroom.attest.evidence import NO_ASSURANCE, EvidenceLimits
 from strongroom.attest.policy import Policy
 from strongroom.attest.receipt import Receipt, decode_receipt
 from strongroom.attest.receipt_check import RESULT_CHECK, ReceiptFindings, check_receipt
+from strongroom.attest.release_rules import release_checks
 from strongroom.attest.verifiers import VERIFIERS
-from strongroom.cli.attest_verdict import AFFIRMING, evidence_anchors
+from strongroom.cli.attest_verdict import AFFIRMING, evidence_anchors, failed_check
 from strongroom.crypto.signing import key_id
 from strongroom.errors import EvidenceRejected
 
@@ -27,7 +28,8 @@ class JudgedReceipt:
     """What came of a receipt.
 
     ``receipt`` and ``found`` are None where it could not be read; ``checks`` then say why. ``report`` is there when it
-    was appraised under ``policy``. ``is_time_given`` says that somebody named the time.
+    was appraised under ``policy``, and ``release`` what that says about releasing. ``is_time_given`` says that somebody
+    named the time.
     """
 
     receipt: Receipt | None
@@ -35,6 +37,7 @@ class JudgedReceipt:
     checks: tuple[Check, ...]
     policy: Policy | None
     report: AppraisalReport | None
+    release: tuple[Check, ...]
     is_time_given: bool
 
     @property
@@ -44,14 +47,20 @@ class JudgedReceipt:
 
     @property
     def is_good(self) -> bool:
-        """Whether it holds and, where there is a policy, is affirming under it."""
-        return self.holds and (self.policy is None or (self.report is not None and self.report.status == AFFIRMING))
+        """Whether it holds and, where there is a policy, is affirming under it and what a vault would release to."""
+        if self.policy is None or self.report is None:
+            return self.holds and self.policy is None
+        return self.holds and self.report.status == AFFIRMING and all(each.is_passed for each in self.release)
 
     @property
     def failed(self) -> list[Check]:
         """Every check that does not hold, those of the policy last."""
-        appraised = self.report.checks if self.report is not None else ()
-        return [each for each in (*self.checks, *appraised) if not each.is_passed]
+        return [each for each in (*self.checks, *self.policy_checks) if not each.is_passed]
+
+    @property
+    def policy_checks(self) -> tuple[Check, ...]:
+        """Every check that comes of the policy: the appraisal, then what it says about releasing."""
+        return (*(self.report.checks if self.report is not None else ()), *self.release)
 
     @property
     def result_matches(self) -> bool | None:
@@ -95,8 +104,7 @@ def judged_receipt(
     try:
         receipt = decode_receipt(raw)
     except EvidenceRejected as error:
-        check = Check(id=error.check, outcome=FAILED, got=error.got, wanted=error.wanted, code=error.code)
-        return _judged(None, None, (check,), policy, None, at)
+        return _judged(None, None, (failed_check(error),), policy, None, (), at)
     limits = EvidenceLimits()
     if policy is not None:
         limits = replace(limits, skew_s_max=policy.freshness.max_skew_s)
@@ -105,12 +113,13 @@ def judged_receipt(
         own = evidence_anchors(receipt.evidence.kind, receipt.evidence, policy, development_ca)
         anchors = {receipt.evidence.kind: own}
     found = check_receipt(receipt, verifiers=VERIFIERS, anchors=anchors, limits=limits, at=at, result_bytes=result)
-    report = None
+    report, release = None, tuple[Check, ...]()
     if policy is not None and found.claims is not None and found.at is not None:
         expected = Expected(data=found.data, enclave_configs=enclave_configs)
         report = appraise(found.claims, policy, expected, now=found.at)
+        release = release_checks(report, policy, found.result.calls if found.result is not None else None)
     checks = (*found.checks, *([_vault_check(receipt, vault_key)] if vault_key else []))
-    return _judged(receipt, found, checks, policy, report, at)
+    return _judged(receipt, found, checks, policy, report, release, at)
 
 
 def _vault_check(receipt: Receipt, wanted: bytes) -> Check:
@@ -131,6 +140,7 @@ def _judged(
     checks: tuple[Check, ...],
     policy: Policy | None,
     report: AppraisalReport | None,
+    release: tuple[Check, ...],
     at: datetime | None,
 ) -> JudgedReceipt:
     return JudgedReceipt(
@@ -139,5 +149,6 @@ def _judged(
         checks=checks,
         policy=policy,
         report=report,
+        release=release,
         is_time_given=at is not None,
     )

@@ -64,8 +64,9 @@ def verify(
 ) -> int | None:
     """Check a receipt offline: every digest and signature, and the evidence at the time of the attestation result.
 
-    The exit code is 0 when all of it holds, and with --policy only when the evidence is affirming under it. Otherwise
-    it is 1, and every check that failed is printed. Without --at the time is that of the attestation result (iat).
+    The exit code is 0 when all of it holds, and with --policy only when the evidence is affirming under it and its
+    section [release] refuses neither the class nor a call. Otherwise it is 1, and every check that failed is printed.
+    Without --at the time is that of the attestation result (iat).
     """
     asked = _Asked(
         policy=policy,

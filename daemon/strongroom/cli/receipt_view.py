@@ -3,6 +3,7 @@
 from typing import Any
 
 from strongroom.attest.assurance import INSECURE_KINDS
+from strongroom.attest.checks import FAILED
 from strongroom.attest.evidence import INSECURE
 from strongroom.attest.receipt import CO_LOCATED
 from strongroom.cli.attest_view import check_document, refusal_document, refusal_lines, rfc3339
@@ -41,7 +42,7 @@ def document(judged: JudgedReceipt) -> _Json:
         "result_compared": judged.is_result_compared,
         "result_matches": judged.result_matches,
         "checks": [check_document(each) for each in judged.checks],
-        "policy_checks": [check_document(each) for each in report.checks] if report is not None else None,
+        "policy_checks": [check_document(each) for each in judged.policy_checks] if report is not None else None,
         "failed": [refusal_document(each) for each in judged.failed],
     }
 
@@ -110,7 +111,7 @@ def _answer(judged: JudgedReceipt) -> str:
     status = judged.report.status if judged.report is not None else "not appraised"
     if judged.is_good:
         return f"{held}, assurance {judged.assurance}, {status} under {judged.policy.file}"
-    code = judged.report.code if judged.report is not None else None
+    code = next((each.code for each in judged.policy_checks if each.outcome == FAILED), None)
     return f"{held}; refused by {judged.policy.file}, {status}{f' ({code})' if code else ''}"
 
 
