@@ -4,11 +4,13 @@ import json
 import sys
 from pathlib import Path
 
+import grpc
 import pytest
 import yaml
 
 from strongroom.pb.strongroom.v1 import plugin_pb2, run_pb2
 from tests.fakes.live_daemon import LiveDaemon, strongroom
+from tests.guests.build import guest
 
 ROOT = Path(__file__).resolve().parents[2]
 BROKEN = ROOT / "tests" / "fakes" / "broken_process.py"
@@ -28,6 +30,14 @@ def broken(word, **more):
 
 
 WORKING = {"name": "basic-test", "factory": "strongroom_basic_test.plugin:BasicTest"}
+
+
+@pytest.fixture
+def without_vault(state):
+    vault = {"name": "vault", "command": [sys.executable, str(BROKEN), "exits"], "provides": ["vault@1.0.0"]}
+    daemon = LiveDaemon(state, ("--plugins-file", str(manifest(state, vault, WORKING)))).start()
+    yield daemon
+    daemon.stop()
 
 
 def test_broken_plugins_are_failed_with_their_reason_and_the_rest_works(state):
@@ -57,8 +67,6 @@ def test_a_required_plugin_that_fails_stops_the_start_by_name(state):
 
 @pytest.mark.parametrize("attributes", [b'{"confidential": true}'], ids=["confidential"])
 def test_without_the_backend_a_confidential_workflow_is_refused_and_never_runs_locally(state, attributes):
-    import grpc
-
     path = manifest(state, WORKING)
     daemon = LiveDaemon(state, ("--plugins-file", str(path))).start()
     try:
@@ -88,6 +96,27 @@ def test_status_says_why_a_backend_whose_runners_do_not_start_executes_nothing(s
         assert "none: confidential workflows fail; see plugins" in daemon("status").out
     finally:
         daemon.stop()
+
+
+@pytest.mark.parametrize("verb", [("list",), ("check", "K"), ("set", "K")], ids=["list", "check", "set"])
+def test_a_vault_that_failed_is_named_with_its_state_its_error_and_what_to_do(without_vault, verb):
+    answer = without_vault("secret", *verb, stdin=b"value")
+    assert answer.code == 69
+    assert "plugin vault is failed" in answer.err
+    assert "(SR-CAP-008)" in answer.err
+    assert "why: it did not start; correct what follows" in answer.err
+    assert "do:  correct what `strongroom plugin list` shows" in answer.err
+
+
+def test_a_local_run_and_a_registration_name_the_vault_that_failed(without_vault):
+    with without_vault.channel() as api:
+        api.register(guest("secrets"), "secrets")
+        answer = api.execute("secrets", b'{"coolOutput": "test value"}')
+        with pytest.raises(grpc.RpcError, match="plugin vault would offer it, and is failed") as caught:
+            api.register(guest("secrets"), "listing", b'{"vault_don_secrets": [{"key": "Foo"}]}')
+    assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
+    assert "plugin vault would offer it, and is failed" in answer.error
+    assert answer.help.startswith("the workflow itself reported this; correct what `strongroom plugin list` shows")
 
 
 def test_a_confidential_workflow_whose_backend_went_away_fails_with_the_reason(state):

@@ -8,6 +8,7 @@ import pytest
 from strongroom.attest.receipt import decode_receipt
 from tests.fakes.live_daemon import LiveDaemon
 from tests.fakes.vault_service import VaultService
+from tests.scenarios.test_crashes import wait_for
 
 HELLO = Path(__file__).resolve().parents[2] / "examples" / "hello" / "hello.wasm"
 CONFIDENTIAL = '{"confidential": true, "vault_don_secrets": [{"key": "API_KEY"}]}'
@@ -71,7 +72,12 @@ def test_an_owner_uses_a_vault_that_the_host_only_reaches(daemon, service):
     assert ran.code == 0, ran.err
 
     owner_key = str(service.home / "development-owner.key")
-    granted = daemon("vault", "manifest", "grant", "hello", "--owner-key", owner_key, "--vault-key", key, "--yes")
+    daemon("vault", "owner-key", str(service.home / "unknown.key"))
+    grant = ("vault", "manifest", "grant", "hello", "--vault-key", key, "--yes", "--owner-key")
+    unknown = daemon(*grant, str(service.home / "unknown.key"))
+    assert "SR-CLI-145" in unknown.err, "the vault's own words were understood"
+    assert "SR-ATTEST-006" in unknown.err
+    granted = daemon(*grant, owner_key)
     assert granted.code == 0, granted.err
     assert "+ readable: main/API_KEY by workflow" in granted.err
     shown = daemon("vault", "manifest", "show", "--json").json
@@ -82,6 +88,12 @@ def test_an_owner_uses_a_vault_that_the_host_only_reaches(daemon, service):
     assert down.code == 1
     assert f"the vault at {service.address}" in down.err
     assert "see that `strongroom vault serve` runs there" in down.err
+    # A status of the last seconds is shown once more.
+    wait_for(lambda: daemon("status", "--json").json["plugin_problems"], "a status that asks the vault again")
+    status = daemon("status", "--json").json
+    (problem,) = status["plugin_problems"]
+    assert problem.startswith(f"vault cannot be reached: SR-VAULT-047: the vault at {service.address}")
+    assert (status["health"], status["confidential_backend"]) == ("degraded", "insecure-software")
     service.start()
     assert CANARY.decode() not in "".join(daemon.log) + service.said
 

@@ -10,6 +10,10 @@ from strongroom.pb.strongroom.journal.v1 import journal_pb2
 
 __all__ = ["cancelled", "end_of", "failed", "killed", "time_is_up"]
 
+REPORTED: Final = "the workflow itself reported this"
+AWAY: Final = ("the vault is not available", "capability unavailable: plugin ", "would offer it, and is ")
+"""How this host tells a guest that a plugin is not there. A guest that only says so gets advice that does no harm."""
+PLUGINS: Final = "; correct what `strongroom plugin list` shows as the last error, and start the run again"
 ENDS: Final = {TimedOut: RunEvent.TIMED_OUT, Cancelled: RunEvent.CANCELLED}
 
 
@@ -19,7 +23,8 @@ def end_of(result: sdk_pb2.ExecutionResult) -> End:
     if kind == "value":
         content = journal_pb2.RunCompleted(result=result.SerializeToString(deterministic=True))
         return End(RunEvent.COMPLETED, content.SerializeToString(), "", Outcome(result, None))
-    failure = journal_pb2.Failure(code="SR-GUEST-031", error=result.error, help="the workflow itself reported this")
+    is_away = any(text in result.error for text in AWAY)
+    failure = journal_pb2.Failure(code="SR-GUEST-031", error=result.error, help=REPORTED + (PLUGINS if is_away else ""))
     if kind != "error":
         failure = journal_pb2.Failure(
             code="SR-GUEST-032",

@@ -262,12 +262,16 @@ class Registry:
             try:
                 return self._slots[choose(capability_id, offered)]
             except LookupError as error:
-                raise NotFound(
-                    "SR-REG-005",
-                    str(error),
-                    fix="`strongroom capability list` shows what this host offers",
-                    id=capability_id[:200],
-                ) from None
+                missing = str(error)
+        # Outside of the lock: a plugin that says how it stands asks for what it offers.
+        state = self._provider_of(capability_id)
+        raise NotFound(
+            "SR-REG-005",
+            missing,
+            why=f"plugin {state.name} would offer it, and is {state.state}" if state is not None else "",
+            fix="`strongroom capability list` shows what this host offers, `strongroom plugin list` what is away",
+            id=capability_id[:200],
+        )
 
 
 def _not_that_kind(capability_id: str) -> InvalidInput:
