@@ -159,8 +159,11 @@ MEANINGS: Final[Mapping[str, tuple[str, str]]] = {
         "Report it with the evidence, which holds no secrets.",
     ),
     codes.BACKEND_UNAVAILABLE: (
-        "The confidential backend is away. The run waits or fails; it is never executed elsewhere.",
-        "Bring the backend back.",
+        "The confidential backend or its vault is away. The run waits or fails; it is never executed elsewhere.",
+        (
+            "Correct what `strongroom status` and `strongroom plugin list` show: a plugin that was given up is tried "
+            "again by itself."
+        ),
     ),
 }
 # Checks that say more than their code does.
