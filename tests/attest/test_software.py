@@ -15,6 +15,7 @@ from strongroom.attest import codes
 from strongroom.attest.anchors import PINNED
 from strongroom.attest.evidence import INSECURE, EvidenceLimits
 from strongroom.attest.software import software_evidence
+from strongroom.crypto import dev_authority
 from strongroom.crypto.dev_authority import DevelopmentAuthority
 from strongroom.crypto.public_keys import PublicKey
 from strongroom.errors import EvidenceRejected
@@ -249,3 +250,12 @@ def test_verifying_touches_no_clock_no_network_and_no_file(monkeypatch):
         patched.setattr(builtins, "open", touched)
         claims = verified(untrusted)
     assert claims.is_bound
+
+
+def test_a_development_ca_says_in_its_name_what_it_is_also_where_it_is_named(monkeypatch):
+    monkeypatch.setattr(dev_authority, "_AUTHORITY_NAME", "a maker")
+    other = DevelopmentAuthority.generate(now=NOW)
+    document = Forged(header={1: -8, 33: certified(by=other)})
+    found = document.evidence(endorsements=(other.certificate,))
+    error = refused(found, codes.CHAIN, "chain", anchors=frozenset({other.fingerprint}))
+    assert (error.got, error.wanted) == ("'a maker'", "a development CA, which has INSECURE in its name")

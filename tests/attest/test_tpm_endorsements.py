@@ -14,6 +14,7 @@ from strongroom.crypto.certificates import load_certificate
 from strongroom.crypto.dev_authority import DevelopmentAuthority
 from tests.fakes.pki_tpm import (
     AK,
+    DEVELOPMENT_CA,
     EK,
     EK_TEMPLATE,
     NOW,
@@ -164,7 +165,20 @@ def test_a_software_tpm_without_a_certified_key_is_refused(endorsements, code):
 
 def test_a_key_of_another_curve_as_issuer_is_refused():
     issuer_key = key("larger issuer", ec.SECP521R1)
-    issuer = certificate("development", "development", of=issuer_key, signed_by=issuer_key, ca=True)
-    chain = (certificate("ak", "development", of=AK, signed_by=issuer_key), issuer)
+    issuer = certificate(DEVELOPMENT_CA, DEVELOPMENT_CA, of=issuer_key, signed_by=issuer_key, ca=True)
+    chain = (certificate("ak", DEVELOPMENT_CA, of=AK, signed_by=issuer_key), issuer)
     anchors = frozenset({sha256(issuer).hexdigest()})
     refused(replace(SWTPM, endorsements=chain), codes.ALGORITHM, "swtpm/2", anchors=anchors)
+
+
+@pytest.mark.parametrize(
+    ("name", "signer", "reason"),
+    [("maker", "development", "INSECURE in its name"), (DEVELOPMENT_CA, "another", "one that signed itself")],
+    ids=["another name", "signed by another key"],
+)
+def test_a_development_ca_signed_itself_and_says_what_it_is_also_where_it_is_named(name, signer, reason):
+    root = certificate(name, name, of=key("development"), signed_by=key(signer), ca=True)
+    chain = (certificate("ak", name, of=AK, signed_by=key("development")), root)
+    anchors = frozenset({sha256(root).hexdigest()})
+    error = refused(replace(SWTPM, endorsements=chain), codes.CHAIN, "swtpm/2 AK chain", anchors=anchors)
+    assert reason in error.wanted

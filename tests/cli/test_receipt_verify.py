@@ -13,6 +13,7 @@ from strongroom.attest.evidence import INSECURE
 from strongroom.cli.main import run
 from strongroom.crypto.dev_authority import DevelopmentAuthority
 from strongroom.crypto.signing import SigningKey
+from tests.fakes import golden_release
 from tests.fakes.golden_release import VAULT_KEY, runtime_data
 from tests.fakes.pki_software import MEASUREMENT, NOW, authority
 from tests.fakes.policies import changed, toml, values
@@ -87,6 +88,25 @@ def test_people_see_the_simulation_first_and_last_and_where_the_time_is_from(cap
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == lines[-1] == INSECURE
     assert not any("no policy was applied" in each for each in lines)
+
+
+def test_what_the_vault_found_is_said_also_where_no_policy_is_applied(capsys, tmp_path):
+    file = receipt_file(tmp_path)
+    code, found = said(capsys, file)
+    assert (code, found["holds"], found["status"], found["vault_status"]) == (
+        0,
+        True,
+        None,
+        golden_release.ear().status,
+    )
+    vector = {**golden_release.ear().vector, "hardware": 96}
+    file = receipt_file(tmp_path, ear_changes={"vector": vector})
+    code, found = said(capsys, file)
+    assert (code, found["holds"], found["vault_status"]) == (0, True, "contraindicated"), "authentic, and said"
+    assert run(["receipt", "verify", str(file)]) == 0
+    text = capsys.readouterr().out
+    assert "holds, 18 checks, assurance none; its vault found contraindicated" in text
+    assert "contraindicated, by the vault when it released" in text
 
 
 def test_another_time_is_said_and_decides(capsys, tmp_path):

@@ -34,6 +34,7 @@ RSA_EK_TEMPLATE = bytes.fromhex(
     "0001000b000300b20020837197674484b3f81a90cc8d46a5d724fd52d76e06520b64f2a1da1b331469aa0006008000430010080000000000"
 )
 MEDIA_TYPE = "application/cbor"
+DEVELOPMENT_CA = "development CA (INSECURE)"
 
 
 @cache
@@ -187,12 +188,12 @@ def ek_chain(of=EK, **changes):
 @cache
 def development():
     """A development CA, an anchor for software TPMs only."""
-    return certificate("development", "development", of=key("development"), signed_by=key("development"), ca=True)
+    return certificate(DEVELOPMENT_CA, DEVELOPMENT_CA, of=key("development"), signed_by=key("development"), ca=True)
 
 
 def ak_chain(of=AK, **changes):
     """An attestation key's certificate and the development CA's."""
-    return certificate("ak", "development", **{"of": of, "signed_by": key("development"), **changes}), development()
+    return certificate("ak", DEVELOPMENT_CA, **{"of": of, "signed_by": key("development"), **changes}), development()
 
 
 def evidence(raw, *, kind="tpm2", endorsements=()):

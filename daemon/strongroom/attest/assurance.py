@@ -1,4 +1,5 @@
-"""Kinds of evidence and the classes of assurance that each can reach, from the weakest to the strongest.
+"""Kinds of evidence, the media type of each, and the classes of assurance that each can reach, from the weakest to the
+strongest.
 
 Rule 1: a kind that proves nothing is called insecure, reaches ``none``, and no policy makes it more.
 Rule 2: a kind or class that is not in these tables is refused wherever it turns up.
@@ -8,9 +9,10 @@ Source: contracts/attestation.md 4 and 17.
 from collections.abc import Mapping
 from typing import Final
 
+from strongroom.attest.cose import MEDIA_TYPE as COSE_SIGN1
 from strongroom.attest.evidence import HARDWARE, NO_ASSURANCE, VTPM, VTPM_UNTRUSTED
 
-__all__ = ["CLASSES", "CLASSES_OF", "INSECURE_KINDS", "KINDS", "LOCAL", "is_at_least"]
+__all__ = ["CLASSES", "CLASSES_OF", "INSECURE_KINDS", "KINDS", "LOCAL", "MEDIA_TYPES", "is_at_least"]
 
 LOCAL: Final = "local"
 """What a run without any evidence has. A secret that asks for no more may be read by runs of the host itself."""
@@ -26,6 +28,19 @@ CLASSES_OF: Final[Mapping[str, frozenset[str]]] = {
     "insecure-swtpm": frozenset({NO_ASSURANCE}),
     "insecure-software": frozenset({NO_ASSURANCE}),
 }
+_BYTES: Final = "application/octet-stream"
+_CBOR: Final = "application/cbor"
+MEDIA_TYPES: Final[Mapping[str, str]] = {
+    "nitro": COSE_SIGN1,
+    "sev-snp": _BYTES,
+    "tdx": _BYTES,
+    "sgx": _BYTES,
+    "az-snp-vtpm": _CBOR,
+    "tpm2": _CBOR,
+    "insecure-swtpm": _CBOR,
+    "insecure-software": COSE_SIGN1,
+}
+"""What the body of each kind is. No signature covers the word, so it can only be this one."""
 KINDS: Final = tuple(CLASSES_OF)
 INSECURE_KINDS: Final = frozenset(kind for kind, classes in CLASSES_OF.items() if classes == {NO_ASSURANCE})
 

@@ -40,6 +40,7 @@ __all__ = [
     "EvidenceLimits",
     "Verifier",
     "check_anchor",
+    "check_development_ca",
     "check_issued",
     "check_kind",
     "check_path",
@@ -56,6 +57,8 @@ VTPM: Final = "vtpm"
 VTPM_UNTRUSTED: Final = "vtpm-untrusted"
 NO_ASSURANCE: Final = "none"
 INSECURE: Final = "INSECURE SIMULATION: no protection from the host operator"
+INSECURE_NAME: Final = "INSECURE"
+"""In the name of every development CA, so that no list of certificates can be misread."""
 REPORT_FIELD_BYTES: Final = 64
 
 
@@ -217,6 +220,16 @@ def check_issued(check: str, path: Sequence[Certificate]) -> None:
             raise EvidenceRejected(CHAIN, check, got=got, wanted="certificates whose demands are understood")
     if path[-1].is_authority:
         raise EvidenceRejected(CHAIN, check, got="a leaf that may issue others", wanted="a leaf")
+
+
+def check_development_ca(check: str, root: Certificate) -> None:
+    """Raise ``EvidenceRejected`` unless ``root`` signed itself and says in its name what it is. Whoever names it as an
+    anchor has looked at it; where nobody does, it would otherwise say nothing of itself."""
+    if not root.is_issued_by(root):
+        raise EvidenceRejected(CHAIN, check, got="a root that another key signed", wanted="one that signed itself")
+    if INSECURE_NAME not in root.common_name:
+        got, wanted = repr(root.common_name[:80]), f"a development CA, which has {INSECURE_NAME} in its name"
+        raise EvidenceRejected(CHAIN, check, got=got, wanted=wanted)
 
 
 def check_valid(check: str, path: Sequence[Certificate], now: datetime) -> None:

@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, TypeVar
 
+from strongroom.attest.assurance import MEDIA_TYPES
 from strongroom.attest.checks import FAILED, PASSED, Check
 from strongroom.attest.codes import BINDING, IDENTITY, POLICY_INVALID, POSSESSION, UNSUPPORTED_KIND, VERIFIER_FAILED
 from strongroom.attest.ear import Ear, check_ear
-from strongroom.attest.evidence import Claims, EvidenceLimits, Verifier, is_same
+from strongroom.attest.evidence import Claims, Evidence, EvidenceLimits, Verifier, is_same, malformed
 from strongroom.attest.receipt import Receipt
 from strongroom.attest.result import Result, check_result, result_key_id
 from strongroom.attest.runtime_data import RuntimeData, decode_runtime_data, report_data_of
@@ -97,11 +98,19 @@ def _verified(
     if kind not in verifiers:
         wanted = ", ".join(sorted(verifiers)) or "no kind at all"
         raise EvidenceRejected(UNSUPPORTED_KIND, "evidence kind", got=kind, wanted=wanted)
+    _check_media_type(receipt.evidence)
     if at is None:
         raise EvidenceRejected(VERIFIER_FAILED, "evidence time", got="no attestation result", wanted="a time")
     return verifiers[kind](
         receipt.evidence, expected=data.binding(), now=at, anchors=anchors.get(kind, frozenset()), limits=limits
     )
+
+
+def _check_media_type(evidence: Evidence) -> None:
+    """Raise ``EvidenceRejected`` for another media type than that of the kind: no signature covers it."""
+    wanted = MEDIA_TYPES.get(evidence.kind, "")
+    if evidence.media_type != wanted:
+        raise malformed("evidence media_type", got=repr(evidence.media_type[:80]), wanted=wanted)
 
 
 def _compare(

@@ -20,6 +20,7 @@ from strongroom.attest.evidence import (
     Evidence,
     EvidenceLimits,
     check_anchor,
+    check_development_ca,
     check_issued,
     check_kind,
     check_size,
@@ -111,6 +112,7 @@ def verify_insecure_software(
             raise EvidenceRejected(ALGORITHM, "insecure-software/keys", got=got, wanted=ED25519)
     check_anchor("insecure-software/anchor", path[0], anchors)
     check_issued("insecure-software/chain", path)
+    check_development_ca("insecure-software/chain", path[0])
     check_valid("insecure-software/validity", path, now)
     check_eddsa("insecure-software/signature", signed, path[-1].key)
     if expected is not None:

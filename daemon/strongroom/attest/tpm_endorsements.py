@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Final
 
 from strongroom.attest.codes import ALGORITHM, CHAIN, IDENTITY
-from strongroom.attest.evidence import EvidenceLimits, check_path, checked_certificates
+from strongroom.attest.evidence import EvidenceLimits, check_development_ca, check_path, checked_certificates
 from strongroom.crypto.certificates import Certificate
 from strongroom.crypto.public_keys import ECDSA_P256, ECDSA_P384, ED25519, PublicKey
 from strongroom.errors import EvidenceRejected
@@ -63,6 +63,7 @@ def check_ak_certificate(
         raise EvidenceRejected(CHAIN, check, got="no certificate", wanted="that of the attestation key, and its issuer")
     _check_algorithms(check, chain, frozenset({ECDSA_P256, "RSA-2048"}), _DEVELOPMENT_ISSUERS)
     check_path(check, chain[::-1], anchors=anchors, now=now)
+    check_development_ca(check, chain[-1])
     if chain[0].key.spki() != ak.spki():
         got, wanted = "a certificate of another key", "one of the attestation key"
         raise EvidenceRejected(IDENTITY, check, got=got, wanted=wanted)

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from strongroom.attest.assurance import MEDIA_TYPES
 from strongroom.attest.azure_hcl import parse_hcl
 from strongroom.attest.cbor import canonical
 from strongroom.attest.evidence import VTPM_UNTRUSTED, Binding, Claims, Evidence, EvidenceLimits, Verifier
 from strongroom.attest.tpm_quote import check_quote, parse_quote, quote_facts
 from strongroom.cli.evidence_chains import amd_chain, collateral_for
-from strongroom.cli.evidence_kinds import MEDIA_TYPES
 from strongroom.cli.evidence_neighbours import Neighbours
 from strongroom.crypto.certificates import load_certificate
 from strongroom.errors import EvidenceRejected, InvalidInput
@@ -17,22 +17,23 @@ from strongroom.errors import EvidenceRejected, InvalidInput
 __all__ = ["azure_evidence", "bare_quote", "intel_evidence", "plain_evidence", "snp_evidence"]
 
 _Built = tuple[Evidence, tuple[str, ...]]
-_Pieces = Mapping[str, Any]  # Any: each piece has its own type
 _BYTES: str = "application/octet-stream"
+"""A quote alone, without the map that its kind has around it."""
+_Pieces = Mapping[str, Any]  # Any: each piece has its own type
 
 
 def plain_evidence(kind: str, body: bytes, around: Neighbours) -> _Built:
     """A body whose endorsements, if any, are the certificates that were named, in their order."""
     held = around.certificates() if around.is_named else []
     chain = tuple(each.certificate.der for each in held)
-    return Evidence(kind, MEDIA_TYPES.get(kind, _BYTES), body, chain), _names(each.file for each in held)
+    return Evidence(kind, MEDIA_TYPES[kind], body, chain), _names(each.file for each in held)
 
 
 def snp_evidence(body: bytes, around: Neighbours) -> _Built:
     """A report and the chain of the key that signed it."""
     chain = amd_chain(body, around.certificates(), leaf=None)
     endorsements = tuple(each.certificate.der for each in chain)
-    return Evidence("sev-snp", _BYTES, body, endorsements), _names(each.file for each in chain)
+    return Evidence("sev-snp", MEDIA_TYPES["sev-snp"], body, endorsements), _names(each.file for each in chain)
 
 
 def intel_evidence(kind: str, file: str, body: bytes, around: Neighbours) -> _Built:
@@ -42,7 +43,7 @@ def intel_evidence(kind: str, file: str, body: bytes, around: Neighbours) -> _Bu
         fitting = collateral_for(kind, file, body, documents)
         documents = [fitting] if fitting is not None else []
     endorsements = tuple(each.raw for each in documents)
-    return Evidence(kind, _BYTES, body, endorsements), _names(each.file for each in documents)
+    return Evidence(kind, MEDIA_TYPES[kind], body, endorsements), _names(each.file for each in documents)
 
 
 def azure_evidence(pieces: _Pieces, around: Neighbours) -> _Built:

@@ -18,15 +18,8 @@ from strongroom.crypto.certificates import load_certificate, load_pem_certificat
 from strongroom.crypto.public_keys import load_public_key
 from strongroom.errors import InvalidInput
 
-__all__ = ["MEDIA_TYPES", "Recognised", "body_of", "recognise"]
+__all__ = ["Recognised", "body_of", "recognise"]
 
-MEDIA_TYPES: Final[Mapping[str, str]] = {
-    "nitro": 'application/cose; cose-type="cose-sign1"',
-    "insecure-software": 'application/cose; cose-type="cose-sign1"',
-    "az-snp-vtpm": "application/cbor",
-    "tpm2": "application/cbor",
-    "insecure-swtpm": "application/cbor",
-}
 QUOTE_KINDS: Final = ("tpm2", "insecure-swtpm")
 _TEES: Final = {SGX: "sgx", TDX: "tdx"}
 _ES384: Final = bytes.fromhex("44a1013822")

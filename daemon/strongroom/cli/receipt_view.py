@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from strongroom.attest.ar4si import AFFIRMING
 from strongroom.attest.assurance import INSECURE_KINDS
 from strongroom.attest.checks import FAILED
 from strongroom.attest.evidence import INSECURE
@@ -36,6 +37,7 @@ def document(judged: JudgedReceipt) -> _Json:
         "vault_public_key": receipt.vault_public_key.hex() if receipt is not None else None,
         "released_under_policy_sha256": receipt.policy_sha256.hex() if receipt is not None else None,
         "status": report.status if report is not None else None,
+        "vault_status": _vault_status(judged),
         "release": report.entry if report is not None else None,
         "execution": _execution(judged),
         "result": _result(judged),
@@ -107,12 +109,19 @@ def _answer(judged: JudgedReceipt) -> str:
         return f"does not hold: {failed} of {total} checks failed"
     held = f"holds, {total} checks"
     if judged.policy is None:
-        return f"{held}, assurance {judged.assurance}"
+        status = _vault_status(judged)
+        return f"{held}, assurance {judged.assurance}" + (f"; its vault found {status}" if status != AFFIRMING else "")
     status = judged.report.status if judged.report is not None else "not appraised"
     if judged.is_good:
         return f"{held}, assurance {judged.assurance}, {status} under {judged.policy.file}"
     code = next((each.code for each in judged.policy_checks if each.outcome == FAILED), None)
     return f"{held}; refused by {judged.policy.file}, {status}{f' ({code})' if code else ''}"
+
+
+def _vault_status(judged: JudgedReceipt) -> str | None:
+    """What the vault found when it released, under its own policy: the status of the attestation result."""
+    ear = judged.found.ear if judged.found is not None else None
+    return ear.status if ear is not None else None
 
 
 def _about(judged: JudgedReceipt) -> list[str]:
@@ -125,6 +134,7 @@ def _about(judged: JudgedReceipt) -> list[str]:
         ("evidence", receipt.evidence.kind),
         ("assurance", judged.assurance or "not verified"),
         ("at", _when(judged)),
+        ("finding", f"{_vault_status(judged) or 'not verified'}, by the vault when it released"),
         ("vault", f"{receipt.vault}, key {receipt.vault_public_key.hex()}"),
     ]
     if data is not None:
