@@ -51,6 +51,11 @@ def test_the_one_that_ships_is_valid_and_names_all_first_party_plugins():
     assert {name for name, entry in names.items() if not entry.enabled} == {"http-trigger"}, "it opens a port"
 
 
+def test_the_one_that_ships_promises_no_check_of_pins_that_the_host_does_not_make():
+    (line,) = (each for each in packaged_manifest().read_text().splitlines() if each.startswith("#   pin "))
+    assert "not checked" in line
+
+
 REFUSED = {
     "no-version": ("plugins: []", "version"),
     "other-version": ("version: 2\nplugins: []", "version"),

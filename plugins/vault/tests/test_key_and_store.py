@@ -109,6 +109,8 @@ def test_a_file_that_is_no_key_is_refused_without_showing_it(key_file, content):
     with pytest.raises(Misconfigured, match="does not hold one line") as caught:
         Owner(key_file)
     assert "abab" not in str(caught.value)
+    # Who follows the advice must not lose what a vault keeps.
+    assert caught.value.fix.startswith("restore it from a backup: what is stored opens under no other key")
 
 
 def test_a_link_is_not_a_key_file(key_file, tmp_path):

@@ -78,8 +78,8 @@ def load_key_file(path: Path, *, store: str = PRODUCTION_STORE) -> VaultKey:
         raise _refused(
             path,
             "it does not hold one line strongroom-vault-1:<64 hex digits>",
-            "restore it from a backup: what is stored opens under no other key. Only for a vault that keeps no secret yet,"
-            " make a new one: python -m strongroom_vault init-key FILE",
+            "restore it from a backup: what is stored opens under no other key. Only for a vault that keeps no secret"
+            " yet, make a new one: python -m strongroom_vault init-key FILE",
         )
     return VaultKey.from_secret(bytes.fromhex(match[1]), store=store)
 
