@@ -18,8 +18,8 @@ from pathlib import Path
 from strongroom.guest import sandbox
 from strongroom.guest.limits import GuestLimits
 from strongroom.guest.runner.engine import Engine
-from strongroom.guest.runner.guest_run import run_guest
 from strongroom.pb.sdk.v1alpha import sdk_pb2
+from tests.fakes.one_guest import run_guest
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 NUMBERS = {"x86_64": 0, "aarch64": 1}

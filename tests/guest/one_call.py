@@ -1,8 +1,8 @@
 """Guests that make calls, in this process, and the host that answers them."""
 
 from strongroom.guest.limits import GuestLimits
-from strongroom.guest.runner.guest_run import run_guest
 from strongroom.pb.sdk.v1alpha import sdk_pb2
+from tests.fakes.one_guest import run_guest
 from tests.guests.host import PretendedHost
 
 __all__ = ["Host", "awaited", "capability", "run"]

@@ -10,9 +10,9 @@ import pytest
 from strongroom.errors import GuestFault, InvalidInput, StrongroomError
 from strongroom.guest.limits import GuestLimits
 from strongroom.guest.runner.clock import STEP_NS
-from strongroom.guest.runner.guest_run import run_guest
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.workflows.v2 import workflow_user_metric_pb2
+from tests.fakes.one_guest import run_guest
 from tests.guest.program import MEMORY_BYTES, Program
 from tests.guests.host import PretendedHost
 

@@ -4,8 +4,8 @@ import pytest
 from google.protobuf import any_pb2
 
 from strongroom.guest.limits import REFUSALS_MAX, SECRETS_PER_FETCH_MAX, GuestLimits
-from strongroom.guest.runner.guest_run import run_guest
 from strongroom.pb.sdk.v1alpha import sdk_pb2
+from tests.fakes.one_guest import run_guest
 from tests.guest.one_call import Host, awaited, capability, run
 from tests.guest.program import Program
 from tests.guest.running import REQUEST

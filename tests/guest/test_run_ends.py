@@ -13,9 +13,9 @@ import wasmtime
 
 from strongroom.errors import GuestFault, Internal, InvalidInput, TimedOut
 from strongroom.guest.limits import GuestLimits
-from strongroom.guest.runner.guest_run import run_guest
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.strongroom.runner.v1 import runner_pb2
+from tests.fakes.one_guest import run_guest
 from tests.guest.program import Program
 from tests.guest.running import REQUEST, execute, text_of
 from tests.guests.build import ROOT, wasm
@@ -150,7 +150,7 @@ def test_what_a_guest_writes_to_its_standard_output_does_not_reach_that_of_the_h
         "from tests.guests.host import PretendedHost\n"
         "from tests.guest.running import REQUEST\n"
         "from strongroom.guest.limits import GuestLimits\n"
-        "from strongroom.guest.runner.guest_run import run_guest\n"
+        "from tests.fakes.one_guest import run_guest\n"
         "run_guest(wasm('wasi'), REQUEST, PretendedHost(), limits=GuestLimits())\n"
     )
     done = subprocess.run(

@@ -11,8 +11,8 @@ import pytest
 
 from strongroom.errors import Cancelled, GuestSuspended, TimedOut
 from strongroom.guest.limits import GuestLimits
-from strongroom.guest.runner.guest_run import run_guest
 from strongroom.pb.sdk.v1alpha import sdk_pb2
+from tests.fakes.one_guest import run_guest
 from tests.guest.program import Program
 from tests.guest.running import REQUEST
 from tests.guests.host import PretendedHost

@@ -10,8 +10,8 @@ from collections import Counter
 
 from strongroom.errors import StrongroomError
 from strongroom.guest.limits import GuestLimits
-from strongroom.guest.runner.guest_run import run_guest
 from strongroom.pb.sdk.v1alpha import sdk_pb2
+from tests.fakes.one_guest import run_guest
 from tests.guest.program import ENV, MEMORY_BYTES, REGION, Program
 from tests.guest.test_wasi import PREVIEW1
 from tests.guests.build import WAT, wasm

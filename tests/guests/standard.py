@@ -3,11 +3,11 @@
 import pytest
 
 from strongroom.guest.limits import GuestLimits
-from strongroom.guest.runner.guest_run import run_guest
 from strongroom.pb.capabilities.internal.basicaction.v1 import basic_action_pb2
 from strongroom.pb.capabilities.internal.basictrigger.v1 import basic_trigger_pb2
 from strongroom.pb.capabilities.internal.nodeaction.v1 import node_action_pb2
 from strongroom.pb.sdk.v1alpha import sdk_pb2
+from tests.fakes.one_guest import run_guest
 from tests.guests.bare import run_bare
 from tests.guests.build import wasm
 from tests.guests.host import PretendedHost, trigger

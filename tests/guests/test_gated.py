@@ -9,7 +9,6 @@ from strongroom.engine.admission import Start
 from strongroom.engine.registration import Owners, Registration
 from strongroom.errors import WrongState
 from strongroom.guest.limits import GuestLimits
-from strongroom.guest.runner.guest_run import run_guest
 from strongroom.modules.decisions import Decisions
 from strongroom.modules.quotas import QuotaLimits, Quotas
 from strongroom.modules.restricted import RestrictedHelper
@@ -23,6 +22,7 @@ from strongroom.pb.capabilities.v1 import capabilities_pb2
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.values.v1 import values_pb2
 from tests.fakes.capabilities import ScriptedCapability, confidential_answer, packed
+from tests.fakes.one_guest import run_guest
 from tests.fakes.workflow_host import OWNER, WorkflowHost
 from tests.guests.build import wasm
 from tests.guests.host import PretendedHost, trigger

@@ -7,9 +7,9 @@ import pytest
 
 from strongroom.errors import Cancelled, GuestFault, InvalidInput, StrongroomError, TimedOut
 from strongroom.guest.limits import GuestLimits
-from strongroom.guest.runner.guest_run import run_guest
 from strongroom.pb.capabilities.networking.http.v1alpha import http_pb2
 from strongroom.pb.sdk.v1alpha import sdk_pb2
+from tests.fakes.one_guest import run_guest
 from tests.guests.build import wasm
 from tests.guests.host import PretendedHost, trigger
 
