@@ -135,6 +135,8 @@ def test_files_that_are_no_evidence_are_bad_data_and_say_what_they_are(capsys):
         code, error = said(capsys, "verify", SAMPLES / name)
         assert (code, error["error"]["code"]) == (65, "SR-CLI-090"), name
     assert "2 certificates" in said(capsys, "verify", SAMPLES / "roots/amd_ask_ark_milan.pem")[1]["error"]["why"]
+    alone = said(capsys, "verify", SAMPLES / "sev-snp/virtee_turin_vcek.der")[1]["error"]
+    assert "this with --endorsement: a chain alone says nothing of what ran" in alone["fix"]
 
 
 @pytest.mark.parametrize(

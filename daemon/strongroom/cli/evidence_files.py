@@ -127,9 +127,15 @@ def _recognised(path: Path, raw: bytes, kind: str) -> Recognised:
             "SR-CLI-090",
             f"{path} is no evidence that is known",
             why=f"it is {found.what}" if found is not None else f"nothing in its {len(raw)} bytes is of a known kind",
-            fix=f"name the evidence itself; if this is evidence, say of which kind: --kind {'|'.join(VERIFIERS)}",
+            fix=_fix_of(found),
         )
     return found
+
+
+def _fix_of(found: Recognised | None) -> str:
+    if found is not None and "certificates" in found.pieces:
+        return "name the evidence that it endorses, and this with --endorsement: a chain alone says nothing of what ran"
+    return f"name the evidence itself; if this is evidence, say of which kind: --kind {'|'.join(VERIFIERS)}"
 
 
 def _kinds_of(found: Recognised) -> Collection[str]:
