@@ -33,7 +33,11 @@ def pem(path):
     path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
 
 
-@pytest.mark.parametrize("text", [PUBLIC.hex(), PUBLIC.hex().upper(), f"# whose\n\n  {PUBLIC.hex()}\r\n"])
+@pytest.mark.parametrize(
+    "text",
+    [PUBLIC.hex(), PUBLIC.hex().upper(), f"# whose\n\n  {PUBLIC.hex()}\r\n"],
+    ids=["lower case", "upper case", "comments"],
+)
 def test_a_public_key_is_64_hex_digits_among_comments(text):
     assert public_key_in(text) == PUBLIC
     assert not is_private(text)
