@@ -1,5 +1,6 @@
 """Databases for tests: SQLite, and a real PostgreSQL, with the same fixtures for both; and who is tested first."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,9 @@ import pytest
 
 from strongroom.storage.database import Database
 from tests.fakes.postgres import PostgresServer, running_postgres, wheel
+
+# A server that runs as another user is started by a plain fork, whose handlers of gRPC crash now and then.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
 LONG_FIRST = (
     *("tests/faults/", "tests/scenarios/", "tests/guests/", "tests/registry/", "tests/testing/"),

@@ -116,7 +116,7 @@ class PostgresServer:
                     check=True,
                     stdout=-3,
                 )
-            except (PermissionError, subprocess.CalledProcessError):
+            except (PermissionError, subprocess.SubprocessError):
                 # The binaries find their libraries two folders up, beside the package, as the wheel lays them out.
                 copied = self.directory / "wheel" / installation.parent.name / installation.name
                 shutil.copytree(installation, copied)

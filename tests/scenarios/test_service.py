@@ -71,14 +71,21 @@ def test_following_what_serve_says_leads_to_a_service_with_a_vault(state, serve)
 
     first = serve(state, *elsewhere(state))
     status = strongroom(state, "status", "--socket", str(state / "s.sock"), "--json").json
-    (problem,) = status["plugin_problems"]
+    (problem,) = vault_problems(status)
     assert f"vault key file {etc}/keys/vault.key does not exist" in problem
     assert first.stop() == 0
     made = sh(re.search(r"for this empty vault: (.+?)(?: \([^()]*\))?$", problem)[1])
     assert made.returncode == 0, made.stderr
 
     serve(state, *elsewhere(state))
-    assert strongroom(state, "status", "--socket", str(state / "s.sock"), "--json").json["plugin_problems"] == []
+    status = strongroom(state, "status", "--socket", str(state / "s.sock"), "--json").json
+    assert vault_problems(status) == []
+
+
+def vault_problems(status):
+    """What is said of the vault. Runners have no evidence to make before somebody configures it, which is said too."""
+    assert all("vault" in each or "confidential-workflows" in each for each in status["plugin_problems"])
+    return [each for each in status["plugin_problems"] if each.startswith("vault")]
 
 
 @pytest.mark.parametrize("setting", ["cache_dir", "runtime_dir", "socket"])
