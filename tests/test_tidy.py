@@ -61,6 +61,9 @@ DOORS = {
     "brotli": ("guest/",),
     "ulid": ("engine/", "cli/"),
     "psycopg": (),
+    "pyrage": ("crypto/",),
+    "urllib3": ("workspace/session/",),
+    "websockets": ("workspace/sync/",),
 }
 
 FIRST_PARTY_EXTRA = {

@@ -1,0 +1,1 @@
+"""Workspaces on disk: the sealed log of updates, its compaction, and the names of local databases."""
