@@ -202,5 +202,5 @@ def test_tracked_files_name_no_registry_and_no_path_of_a_machine():
 def test_tests_mirror_the_package():
     packages = {p.name for p in PACKAGE.iterdir() if (p / "__init__.py").exists()} - {"pb"}
     folders = {p.name for p in (ROOT / "tests").iterdir() if p.is_dir() and p.name != "__pycache__"}
-    others = {"scenarios", "fakes", "vectors", "guests", "faults", "packaging", "bench"}
+    others = {"scenarios", "fakes", "vectors", "node", "guests", "faults", "packaging", "bench"}
     assert folders - others <= packages
