@@ -34,7 +34,8 @@ class Key:
         if len(raw) != KEY_BYTES:
             raise InvalidInput(
                 "SR-KEY-001",
-                f"a key has {KEY_BYTES} bytes, this one {len(raw)}",
+                f"Encryption key must be {KEY_BYTES} bytes",
+                why=f"of this one {len(raw)} were given",
                 fix="give exactly 32 bytes",
                 size=len(raw),
                 limit=KEY_BYTES,
