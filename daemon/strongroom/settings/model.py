@@ -8,17 +8,18 @@ import re
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from strongroom.settings.fields import SECRET, AbsolutePath, Flag, Text, as_tuple
 from strongroom.settings.limits import LimitSettings
+from strongroom.settings.relay import RelaySettings
 
 __all__ = ["DEFAULT_OWNER", "LogSettings", "Settings", "packaged_manifest"]
 
 # The owner of a host on which nobody said otherwise: visibly not a real address, and not the zero address, which
 # other systems read as "nobody".
 DEFAULT_OWNER: Final = "0" * 39 + "1"
-SECRET: Final[dict[str, JsonValue]] = {"secret": True}
 
 
 def packaged_manifest() -> Path:
@@ -33,20 +34,7 @@ def _owner(text: str) -> str:
     return digits.lower()
 
 
-def _tuple(value: object) -> object:
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _path(path: Path) -> Path:
-    if not path.is_absolute():
-        raise ValueError("the path must be absolute once it is read")
-    return path
-
-
 Owner = Annotated[str, Field(strict=True), AfterValidator(_owner)]
-AbsolutePath = Annotated[Path, AfterValidator(_path)]
-Text = Annotated[str, Field(strict=True)]
-Flag = Annotated[bool, Field(strict=True)]
 
 
 class LogSettings(BaseModel):
@@ -73,7 +61,7 @@ class Settings(BaseSettings):
         default=DEFAULT_OWNER,
         description="Owner of what is registered without one: 20 bytes as 40 hex digits, in quotes.",
     )
-    owners_allowed: Annotated[tuple[Owner, ...], BeforeValidator(_tuple)] = Field(
+    owners_allowed: Annotated[tuple[Owner, ...], BeforeValidator(as_tuple)] = Field(
         default=(),
         description="Other owners that a client may name; empty, so that one host serves one owner until told.",
     )
@@ -122,6 +110,10 @@ class Settings(BaseSettings):
     log: LogSettings = Field(
         default_factory=LogSettings,
         description="What the host says on stderr.",
+    )
+    relay: RelaySettings = Field(
+        default_factory=RelaySettings,
+        description="The relay of workspaces; off until it has an address.",
     )
     limits: LimitSettings = Field(
         default_factory=LimitSettings,
