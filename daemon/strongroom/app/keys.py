@@ -6,7 +6,8 @@ from typing import Final
 from strongroom.engine.journal import now_ms
 from strongroom.errors import Misconfigured
 from strongroom.keyring import check
-from strongroom.keyring.root import RootKeyring, create_dev_keyring, load_keyring
+from strongroom.keyring.files import create_dev_keyring, load_keyring
+from strongroom.keyring.root import RootKeyring
 from strongroom.storage import key_checks
 from strongroom.storage.database import Connection, Database
 

@@ -22,6 +22,7 @@ def derive_keyring(root: RootKeyring, owner_id: str) -> Keyring:
     Raises ``InvalidInput`` for a name that UTF-8 cannot carry.
     """
     info = _LABEL + encoded(owner_id)
+    root = root.changed()  # as it is at this moment, whatever is promoted meanwhile
     versions, writing = root.versions, root.writing_version
     entries = tuple(entry_of(version, root.workspace_owner_key(version, info)) for version in versions)
     return Keyring(entries, None if writing == max(versions) else writing)

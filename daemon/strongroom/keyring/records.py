@@ -25,9 +25,13 @@ class RecordKeys:
     """Authenticates and seals everything that is not a run's journal. Safe to call from several threads."""
 
     def __init__(self, root: RootKeyring) -> None:
-        """Use the subroots of ``root``; its highest version writes."""
+        """Use the subroots of ``root``."""
         self._root = root
-        self.writing_version: int = root.writing_version
+
+    @property
+    def writing_version(self) -> int:
+        """The version that seals now. It may be another one at the next question."""
+        return self._root.writing_version
 
     def mac(self, table: str, columns: Mapping[str, str | bytes | int | None], *, key_version: int) -> bytes:
         """HMAC-SHA256 over the row, 32 bytes. Zero is a value; ``None``, ``""`` and ``b""`` are not."""

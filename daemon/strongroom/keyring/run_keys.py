@@ -41,7 +41,11 @@ class RunKeys:
         self._info = length_prefixed(_INFO, deployment_id)
         self._entries: OrderedDict[tuple[str, int], _Entry] = OrderedDict()
         self._lock = threading.Lock()
-        self.writing_version: int = root.writing_version
+
+    @property
+    def writing_version(self) -> int:
+        """The version that new runs are sealed under. A run keeps the one that it began with."""
+        return self._root.writing_version
 
     def seal(self, place: Place, plaintext: bytes, *, key_version: int) -> bytes:
         """``plaintext`` sealed at ``place`` under the run's key of ``key_version``.
