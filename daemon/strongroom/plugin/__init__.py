@@ -2,7 +2,8 @@
 
 A plugin is a frozen dataclass whose fields are its config section in plugins.yaml, with methods marked ``@hookimpl``.
 A process plugin is the same class, handed to ``strongroom.plugin.serve.serve``; messages are in
-``strongroom.plugin.messages``. A trigger that must not lose an event keeps it in an ``EventBook``.
+``strongroom.plugin.messages``. A trigger that must not lose an event keeps it in an ``EventBook``. What a workspace
+holds is said in a ``WorkspaceDefinition``.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,9 @@ from strongroom.errors import (
 from strongroom.plugin.capability import Call, Capability, Events, Method, Registration, TriggerMethod
 from strongroom.plugin.event_book import EventBook, Redelivery
 from strongroom.plugin.host import Artifacts, Executable, Host, Registry, Store
+from strongroom.plugin.mounts import Mount, MountContext, MountProvider, OpenWorkspace
 from strongroom.plugin.repeats import Repeats, repeat_key, request_digest
+from strongroom.plugin.workspaces import KvDefinition, TableDefinition, WorkspaceDefinition
 
 if TYPE_CHECKING:
     from strongroom.plugin.hooks import hookimpl
@@ -52,20 +55,27 @@ __all__ = [
     "Internal",
     "InvalidInput",
     "KeyMissing",
+    "KvDefinition",
     "LimitExceeded",
     "Method",
     "Misconfigured",
+    "Mount",
+    "MountContext",
+    "MountProvider",
     "NotFound",
+    "OpenWorkspace",
     "Redelivery",
     "Registration",
     "Registry",
     "Repeats",
     "Store",
     "StrongroomError",
+    "TableDefinition",
     "Tampered",
     "TimedOut",
     "TriggerMethod",
     "Unavailable",
+    "WorkspaceDefinition",
     "WrongState",
     "hookimpl",
     "keccak256",
