@@ -49,7 +49,7 @@ class KeyringEntry:
             )
 
     def key(self) -> Key:
-        """The key itself. Raises ``InvalidInput``, which repeats nothing of it, when the text is not base64 of 32 bytes."""
+        """The key itself. Raises ``InvalidInput``, which repeats nothing of it, when the text is no key in base64."""
         raw = decode_base64(self.key_bytes_base64)
         if raw is None:
             raise InvalidInput(

@@ -44,7 +44,7 @@ STORES_KEPT_MAX: Final = 256
 
 @dataclass(frozen=True, slots=True)
 class ValuePlace:
-    """Where a value belongs: the entry ``key``, written at ``ts_ms``, of an array of the document ``guid`` of an owner."""
+    """Where a value belongs: the entry ``key``, written at ``ts_ms``, in an array of an owner's document ``guid``."""
 
     owner_id: str
     guid: str
