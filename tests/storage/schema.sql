@@ -7,7 +7,7 @@ CREATE TABLE key_checks (
 	version INTEGER NOT NULL, 
 	key_id TEXT NOT NULL, 
 	check_value BLOB NOT NULL, 
-	created_at INTEGER NOT NULL, 
+	created_at INTEGER NOT NULL, retired_at INTEGER DEFAULT 0 NOT NULL, 
 	PRIMARY KEY (version)
 );
 

@@ -1,37 +1,47 @@
 """One row per key version that this database was ever written with (``key_checks``)."""
 
 from dataclasses import asdict, dataclass
+from typing import Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import update as update_rows
 
 from strongroom.errors import Conflict
 from strongroom.storage.schema import KEY_CHECKS
-from strongroom.storage.statements import insert_new
+from strongroom.storage.statements import Statement, insert_new
 
-__all__ = ["KeyCheckRow", "add", "all"]
+__all__ = ["KeyCheckRow", "add", "all", "retire"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyCheckRow:
-    """A key version: its id for people, and a value that only the right root gives."""
+    """A key version: its id for people, and a value that only the right root gives.
+
+    Times are Unix milliseconds. ``retired_at`` is 0 until the version is retired.
+    """
 
     version: int
     key_id: str
     check_value: bytes
     created_at: int
+    retired_at: int = 0
 
 
-_INSERT = insert_new(KEY_CHECKS)
+_INSERT: Final = insert_new(KEY_CHECKS)
+_NAMES: Final = tuple(KeyCheckRow.__dataclass_fields__)
+_RETIRE: Final = Statement(
+    lambda _dialect: (
+        update_rows(KEY_CHECKS)
+        .where(KEY_CHECKS.c.version == bindparam("of_version"), KEY_CHECKS.c.retired_at == 0)
+        .values(retired_at=bindparam("at"))
+    )
+)
 
 
 def all(conn: Connection) -> list[KeyCheckRow]:  # noqa: A001 - read as key_checks.all
     """Every row, by version."""
-    columns = KEY_CHECKS.c
-    query = select(columns.version, columns.key_id, columns.check_value, columns.created_at).order_by(columns.version)
-    return [
-        KeyCheckRow(version=version, key_id=key_id, check_value=check_value, created_at=created_at)
-        for version, key_id, check_value, created_at in conn.execute(query)
-    ]
+    query = select(*(KEY_CHECKS.c[name] for name in _NAMES)).order_by(KEY_CHECKS.c.version)
+    return [KeyCheckRow(**dict(zip(_NAMES, found, strict=True))) for found in conn.execute(query)]
 
 
 def add(conn: Connection, row: KeyCheckRow) -> None:
@@ -40,3 +50,8 @@ def add(conn: Connection, row: KeyCheckRow) -> None:
         raise Conflict(
             "SR-STORE-025", f"key version {row.version} has a check already", fix="read it", key_version=row.version
         )
+
+
+def retire(conn: Connection, version: int, *, at: int) -> bool:
+    """Mark a version as retired ``at`` (Unix milliseconds). Whether it was not before."""
+    return _RETIRE.run(conn, {"of_version": version, "at": at}).rowcount > 0

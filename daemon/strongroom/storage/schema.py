@@ -67,6 +67,8 @@ KEY_CHECKS: Final = Table(
     _text("key_id"),
     _bytes("check_value"),
     _int("created_at"),
+    # Added later: 0 until the version is retired.
+    Column("retired_at", _INT, nullable=False, server_default=text("0")),
     PrimaryKeyConstraint("version"),
 )
 
