@@ -1,0 +1,254 @@
+"""Encoding V1 of updates: everything in one stream. Facts: contracts/workspace-encryption.md, section 16.
+
+The reader is strict: what it accepts, ``V1Writer`` writes back byte for byte.
+"""
+
+from typing import Final
+
+from strongroom.workspace.yjs import faults
+from strongroom.workspace.yjs.lib0 import Reader, utf16_length, write_bytes, write_text, write_uint
+from strongroom.workspace.yjs.limits import CLIENT_MAX, CLOCK_MAX
+from strongroom.workspace.yjs.structs import (
+    ANY,
+    BINARY,
+    DELETED,
+    DOC,
+    EMBED,
+    FORMAT,
+    GC,
+    HAS_LEFT,
+    HAS_PARENT_KEY,
+    HAS_RIGHT,
+    KIND,
+    SKIP,
+    STRING,
+    TYPE,
+    AnyValues,
+    ChildDocument,
+    Content,
+    Id,
+    Mark,
+    SharedType,
+    Sink,
+    Struct,
+    Update,
+    read_any,
+)
+
+__all__ = ["V1Writer", "check_client", "check_clock", "check_type_ref", "decode_v1", "encode_v1", "read_v1"]
+
+_NAMED_TYPES: Final = (3, 5)
+_TYPES: Final = 7
+_GAPS: Final = frozenset((GC, SKIP))
+
+
+def decode_v1(update: bytes) -> Update:
+    """All of ``update`` in memory."""
+    found = Update()
+    read_v1(update, found)
+    return found
+
+
+def encode_v1(update: Update) -> bytes:
+    """The bytes of ``update``."""
+    writer = V1Writer()
+    update.tell(writer)
+    return bytes(writer.out)
+
+
+def read_v1(update: bytes, sink: Sink) -> None:
+    """Tell ``sink`` what is in ``update``. Raises SR-WS-030, 031, 035 to 037, 040 and 045 at the first fault."""
+    reader = Reader(update)
+    count = reader.uint()
+    sink.clients(count)
+    seen: set[int] = set()
+    for _ in range(count):
+        structs = reader.uint()
+        client = check_client(reader.uint(), seen)
+        clock = reader.uint()
+        if not structs:
+            raise faults.length_wrong("a client without structs")
+        sink.client(client, clock, structs)
+        for _ in range(structs):
+            struct = _read_struct(reader)
+            clock += struct.length
+            if clock > CLOCK_MAX:
+                raise faults.out_of_range("clock", CLOCK_MAX)
+            sink.struct(struct)
+    _read_deletes(reader, sink)
+    reader.finish("the update")
+
+
+def _read_deletes(reader: Reader, sink: Sink) -> None:
+    count = reader.uint()
+    sink.delete_clients(count)
+    seen: set[int] = set()
+    for _ in range(count):
+        client = check_client(reader.uint(), seen)
+        ranges = reader.uint()
+        sink.delete_client(client, ranges)
+        for _ in range(ranges):
+            clock = reader.uint()
+            length = reader.uint()
+            check_clock(clock, length)
+            sink.delete_range(clock, length)
+
+
+def check_client(client: int, seen: set[int]) -> int:
+    """``client``, which must be in range and new to ``seen``: of two blocks libraries would drop one."""
+    if client > CLIENT_MAX:
+        raise faults.out_of_range("client", CLIENT_MAX)
+    if client in seen:
+        raise faults.length_wrong("a client stands twice")
+    seen.add(client)
+    return client
+
+
+def check_clock(clock: int, length: int) -> None:
+    """A range of clocks must hold something and end where every library can count to."""
+    if clock + length > CLOCK_MAX:
+        raise faults.out_of_range("clock", CLOCK_MAX)
+    if not length:
+        raise faults.length_wrong("a range without length")
+
+
+def check_type_ref(type_ref: int) -> int:
+    """``type_ref``, if Yjs has a type of that number."""
+    if type_ref >= _TYPES:
+        raise faults.unknown_kind("shared type", type_ref)
+    return type_ref
+
+
+def _read_struct(reader: Reader) -> Struct:
+    info = reader.byte()
+    kind = info & KIND
+    if info in _GAPS:
+        length = reader.uint()
+        if not length:
+            raise faults.length_wrong("a struct without length")
+        return Struct(info, length, None, None, None, None, None)
+    if kind == GC or kind >= SKIP:
+        raise faults.unknown_kind("kind of struct", info)
+    left = (reader.uint(), reader.uint()) if info & HAS_LEFT else None
+    right = (reader.uint(), reader.uint()) if info & HAS_RIGHT else None
+    parent: str | Id | None = None
+    parent_key = None
+    if left is None and right is None:
+        named = reader.uint()
+        if named > 1:
+            raise faults.unknown_kind("kind of parent", named)
+        parent = reader.text("the name of a type") if named else (reader.uint(), reader.uint())
+        if info & HAS_PARENT_KEY:
+            parent_key = reader.text("the key of a map")
+    if kind == ANY:
+        count = reader.uint()
+        content: Content = read_any(reader, count)
+        length = count
+    else:
+        content, length = _read_content(reader, kind)
+    if not length:
+        raise faults.length_wrong("a struct without length")
+    return Struct(info, length, left, right, parent, parent_key, content)
+
+
+def _read_content(reader: Reader, kind: int) -> tuple[Content, int]:
+    if kind == DELETED:
+        return None, reader.uint()
+    if kind == STRING:
+        text = reader.text("a text")
+        return text, utf16_length(text)
+    if kind == TYPE:
+        type_ref = check_type_ref(reader.uint())
+        return SharedType(type_ref, reader.text("the name of a node") if type_ref in _NAMED_TYPES else None), 1
+    if kind == FORMAT:
+        key = reader.text("the key of a format")
+        return Mark(key, reader.text("a format"), None), 1
+    if kind == EMBED:
+        return Mark("", reader.text("an embedded object"), None), 1
+    if kind == BINARY:
+        return reader.bytes("a byte string"), 1
+    if kind == DOC:
+        guid = reader.text("the guid of a document")
+        return ChildDocument(guid, read_any(reader, 1).encoded), 1
+    count = reader.uint()
+    return tuple([reader.text("a JSON value") for _ in range(count)]), count
+
+
+class V1Writer:
+    """The sink that writes encoding V1 into ``out``. It raises SR-WS-042 for values that V1 cannot carry."""
+
+    def __init__(self) -> None:
+        self.out = bytearray()
+
+    def clients(self, count: int) -> None:
+        """See ``Sink``."""
+        write_uint(self.out, count)
+
+    def client(self, client: int, clock: int, count: int) -> None:
+        """See ``Sink``."""
+        write_uint(self.out, count)
+        write_uint(self.out, client)
+        write_uint(self.out, clock)
+
+    def struct(self, struct: Struct) -> None:
+        """See ``Sink``."""
+        out = self.out
+        out.append(struct.info)
+        if struct.info in _GAPS:
+            write_uint(out, struct.length)
+            return
+        for neighbour in (struct.left, struct.right):
+            if neighbour is not None:
+                write_uint(out, neighbour[0])
+                write_uint(out, neighbour[1])
+        if isinstance(struct.parent, str):
+            out.append(1)
+            write_text(out, struct.parent)
+        elif struct.parent is not None:
+            out.append(0)
+            write_uint(out, struct.parent[0])
+            write_uint(out, struct.parent[1])
+        if struct.parent_key is not None:
+            write_text(out, struct.parent_key)
+        self._content(struct)
+
+    def _content(self, struct: Struct) -> None:
+        out, content = self.out, struct.content
+        if content is None:
+            write_uint(out, struct.length)
+        elif isinstance(content, AnyValues):
+            write_uint(out, content.size)
+            out += content.encoded
+        elif isinstance(content, str):
+            write_text(out, content)
+        elif isinstance(content, bytes):
+            write_bytes(out, content)
+        elif isinstance(content, Mark):
+            if struct.info & KIND == FORMAT:
+                write_text(out, content.key)
+            write_text(out, content.as_json())
+        elif isinstance(content, SharedType):
+            write_uint(out, content.type_ref)
+            if content.node_name is not None:
+                write_text(out, content.node_name)
+        elif isinstance(content, ChildDocument):
+            write_text(out, content.guid)
+            out += content.options
+        else:
+            write_uint(out, len(content))
+            for text in content:
+                write_text(out, text)
+
+    def delete_clients(self, count: int) -> None:
+        """See ``Sink``."""
+        write_uint(self.out, count)
+
+    def delete_client(self, client: int, count: int) -> None:
+        """See ``Sink``."""
+        write_uint(self.out, client)
+        write_uint(self.out, count)
+
+    def delete_range(self, clock: int, length: int) -> None:
+        """See ``Sink``."""
+        write_uint(self.out, clock)
+        write_uint(self.out, length)
