@@ -289,9 +289,9 @@ def test_a_reader_sees_the_rows_while_they_are_written_and_writes_nothing(path, 
 def test_damage_inside_the_file_is_found_and_named(path, log):
     log.append([row(SECRET) for _ in range(100)])
     log.close()
-    data = bytearray(path.read_bytes())
-    data[-4096 * 3 :] = os.urandom(4096 * 3)
-    path.write_bytes(data)
+    with path.open("r+b") as file:
+        file.seek(4096 * 20)  # in the middle of the rows
+        file.write(os.urandom(4096))
     again = UpdateLog(path)
     found = again.damage()
     again.close()
