@@ -171,8 +171,12 @@ class UpdateLog:
 
     def damage(self) -> list[str]:
         """What SQLite finds wrong with the file, empty when it is sound. Reads all of it."""
-        with self._using():
-            found = [str(text) for (text,) in self._database.execute("PRAGMA integrity_check")]
+        try:
+            with self._using():
+                found = [str(text) for (text,) in self._database.execute("PRAGMA integrity_check")]
+        except StorageFault as fault:
+            # Where a page cannot be read at all the check ends with an error instead of a finding.
+            return [fault.why]
         return [] if found == ["ok"] else found
 
     def close(self) -> None:
