@@ -8,7 +8,17 @@ from dataclasses import dataclass, field
 
 from google.protobuf import wrappers_pb2
 
-from strongroom.plugin import Call, Capability, CapabilityError, Events, Host, Registration, TriggerMethod, hookimpl
+from strongroom.plugin import (
+    Call,
+    Capability,
+    CapabilityError,
+    Events,
+    Host,
+    MountProvider,
+    Registration,
+    TriggerMethod,
+    hookimpl,
+)
 
 GOOD_ID = "faulty@1.0.0"
 
@@ -90,6 +100,19 @@ class FaultyPlugin:
     def ack(self, trigger_id: str, event_id: str) -> None:
         if self.fault == "takes no acks":
             raise CapabilityError("Public", "System", "Internal", "no")
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class FaultyMounts(FaultyPlugin):
+    """The same with a mount: a class of its own, since a plugin process with that hook is refused."""
+
+    @hookimpl
+    def mounts(self) -> list[MountProvider]:
+        if self.host is None or (self.fault == "mounts once" and self.host.store.get("mounted")):
+            return []
+        self.host.store.put("mounted", b"yes")
+        description = "" if self.fault == "undescribed mount" else "notes of a project"
+        return [MountProvider(name="notes", open=lambda context: context.open_workspace(None), description=description)]
 
 
 if __name__ == "__main__":

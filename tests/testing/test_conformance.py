@@ -7,7 +7,7 @@ from google.protobuf import wrappers_pb2
 
 from strongroom.testing.conformance import CHECKS, Subject, check_plugin, run_check
 from tests.fakes import faulty_plugin
-from tests.fakes.faulty_plugin import GOOD_ID, FaultyPlugin
+from tests.fakes.faulty_plugin import GOOD_ID, FaultyMounts, FaultyPlugin
 
 KNOWN = {
     "samples": {(GOOD_ID, "Echo"): wrappers_pb2.StringValue(value="canary of a payload")},
@@ -16,7 +16,7 @@ KNOWN = {
 }
 FAULTS = {
     "does not start": ("it starts and offers something", "it is failed: RuntimeError: no database"),
-    "offers nothing": ("it starts and offers something", "it offers no capability"),
+    "offers nothing": ("it starts and offers something", "it offers no capability and no mount"),
     "another id": ("its ids are valid and its methods have samples", f"{GOOD_ID} has samples and is not offered"),
     "no description": ("its ids are valid and its methods have samples", "has no description"),
     "hidden method": ("its ids are valid and its methods have samples", f"{GOOD_ID} Hidden has no sample"),
@@ -33,6 +33,11 @@ FAULTS = {
     "takes no acks": ("it delivers events", "took no confirmation"),
     "does not unregister": ("it ends a registration", "did not end w-1: it goes on"),
     "registers once": ("it registers again", "refused to be registered twice: registered already"),
+    "undescribed mount": ("its mounts have names and descriptions", "mount:notes has no description"),
+    "mounts once": (
+        "its mounts have names and descriptions",
+        "['notes'], and after a restart []",
+    ),
     "stop raises": ("it stops", "stop() raised"),
     "starts once": ("it starts again", "and after a restart []"),
     "logs payloads": ("its log holds no payload", "which begins with 'cana'"),
@@ -50,7 +55,7 @@ def short_waits(monkeypatch):
 
 def test_a_good_plugin_passes_in_every_form():
     process = (sys.executable, faulty_plugin.__file__)
-    for plugin in (FaultyPlugin, "tests.fakes.faulty_plugin:FaultyPlugin", process):
+    for plugin in (FaultyPlugin, FaultyMounts, "tests.fakes.faulty_plugin:FaultyPlugin", process):
         report = check_plugin(plugin, **KNOWN)
         assert report.ok, str(report)
         assert str(report) == f"{len(CHECKS)} checks, nothing found"
@@ -60,7 +65,9 @@ def test_a_good_plugin_passes_in_every_form():
 def test_a_fault_is_found_where_it_belongs(fault):
     check, problem = FAULTS[fault]
     with pytest.raises(AssertionError) as caught:
-        run_check(check, Subject(plugin=FaultyPlugin, config={"fault": fault}, **KNOWN))
+        run_check(
+            check, Subject(plugin=FaultyMounts if "mount" in fault else FaultyPlugin, config={"fault": fault}, **KNOWN)
+        )
     assert problem in str(caught.value)
 
 

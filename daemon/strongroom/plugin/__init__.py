@@ -33,6 +33,7 @@ from strongroom.plugin.event_book import EventBook, Redelivery
 from strongroom.plugin.host import Artifacts, Executable, Host, Registry, Store
 from strongroom.plugin.mounts import Mount, MountContext, MountProvider, OpenWorkspace
 from strongroom.plugin.repeats import Repeats, repeat_key, request_digest
+from strongroom.plugin.workspace_access import WorkspaceChange, WorkspaceItem, WorkspacePage, Workspaces
 from strongroom.plugin.workspaces import KvDefinition, TableDefinition, WorkspaceDefinition
 
 if TYPE_CHECKING:
@@ -75,7 +76,11 @@ __all__ = [
     "TimedOut",
     "TriggerMethod",
     "Unavailable",
+    "WorkspaceChange",
     "WorkspaceDefinition",
+    "WorkspaceItem",
+    "WorkspacePage",
+    "Workspaces",
     "WrongState",
     "hookimpl",
     "keccak256",

@@ -14,6 +14,7 @@ from strongroom.plugin.capability import Capability
 from strongroom.plugin.dispatch import checked_capabilities
 from strongroom.plugin.hooks import PROJECT, PluginHooks
 from strongroom.plugin.host import Host
+from strongroom.plugin.mounts import MountProvider, checked_providers
 
 __all__ = ["Hooks", "build_plugin"]
 
@@ -84,7 +85,7 @@ class Hooks:
                 "SR-PLUG-005",
                 f"plugin {name} implements a hook that does not exist or takes other arguments",
                 why=str(error).replace("\n", " "),
-                fix="the hooks are capabilities(), start(host) and stop()",
+                fix="the hooks are start(host), capabilities(), mounts() and stop()",
                 plugin=name,
             ) from error
         callers = self._manager.get_hookcallers(plugin) or []
@@ -97,6 +98,7 @@ class Hooks:
                 plugin=name,
             )
         self._name = name
+        self._has_mounts = any(caller.name == "mounts" for caller in callers)
 
     def start(self, host: Host) -> None:
         """Hand the host over."""
@@ -108,6 +110,24 @@ class Hooks:
             return checked_capabilities(self._manager.hook.capabilities())
         except (TypeError, ValueError) as error:
             raise PluginFault("SR-PLUG-007", f"plugin {self._name}: {error}", plugin=self._name) from error
+
+    def mounts(self) -> Mapping[str, MountProvider]:
+        """The mount providers of the plugin by name, checked. Raises ``PluginFault``."""
+        try:
+            return checked_providers(self._manager.hook.mounts())
+        except (TypeError, ValueError) as error:
+            raise PluginFault("SR-PLUG-008", f"plugin {self._name}: {error}", plugin=self._name) from error
+
+    def refuse_mounts(self) -> None:
+        """Raises ``PluginFault`` for a plugin with mounts: it is in a process, to which no keys are handed."""
+        if self._has_mounts:
+            raise PluginFault(
+                "SR-PLUG-009",
+                f"plugin {self._name} is a process and implements mounts()",
+                why="a mount is handed keys and a document of the daemon, and neither leaves the daemon's process",
+                fix="load it with `factory:` instead of `command:`, or remove the hook mounts()",
+                plugin=self._name,
+            )
 
     def stop(self) -> None:
         """Tell the plugin that this is the end."""

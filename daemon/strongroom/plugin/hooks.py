@@ -1,4 +1,4 @@
-"""The three hooks of a plugin. A plugin implements those that it needs and marks them with ``hookimpl``."""
+"""The four hooks of a plugin. A plugin implements those that it needs and marks them with ``hookimpl``."""
 
 from typing import Final
 
@@ -6,6 +6,7 @@ import pluggy
 
 from strongroom.plugin.capability import Capability
 from strongroom.plugin.host import Host
+from strongroom.plugin.mounts import MountProvider
 
 __all__ = ["PROJECT", "PluginHooks", "hookimpl"]
 
@@ -16,7 +17,7 @@ hookimpl: Final = pluggy.HookimplMarker(PROJECT)
 
 
 class PluginHooks:
-    """What a host asks of a plugin, in this order: ``start``, ``capabilities``, and at the end ``stop``."""
+    """What a host asks of a plugin, in this order: ``start``, ``capabilities``, ``mounts``, at the end ``stop``."""
 
     @hookspec(firstresult=True)
     def start(self, host: Host) -> None:
@@ -25,6 +26,11 @@ class PluginHooks:
     @hookspec(firstresult=True)
     def capabilities(self) -> list[Capability]:  # type: ignore[empty-body]  # a specification has no body
         """The capabilities that this plugin offers. Asked once per start."""
+
+    @hookspec(firstresult=True)
+    def mounts(self) -> list[MountProvider]:  # type: ignore[empty-body]  # a specification has no body
+        """The kinds of workspaces that this plugin opens for projects. Asked once per start, in the daemon's process
+        only: keys and documents do not leave it, so a plugin process that has this hook is refused."""
 
     @hookspec(firstresult=True)
     def stop(self) -> None:

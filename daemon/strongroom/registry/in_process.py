@@ -165,6 +165,7 @@ class InProcessPlugin:
             kind="in-process",
             state=self._state,
             capabilities=self._offers.ids,
+            mounts=self._offers.mounts,
             last_error=self._last_error,
             required=self._entry.required,
         )
@@ -194,13 +195,15 @@ class InProcessPlugin:
         try:
             hooks = Hooks(build_plugin(self._load(), self._config, name=self._entry.name), name=self._entry.name)
             hooks.start(self._host)
-            capabilities = hooks.capabilities()
+            capabilities, providers = hooks.capabilities(), hooks.mounts()
             with self._lock:
                 if self._decided:  # too late: the host goes on without it
                     return
                 self._hooks = hooks
                 for capability in capabilities:
                     self._offer(capability)
+                for provider in providers.values():
+                    self._offers.add_mount(provider)
         except StrongroomError as error:
             self._finish(error.with_fix())
         except BaseException as error:

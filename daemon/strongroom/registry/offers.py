@@ -4,12 +4,13 @@ import threading
 
 from strongroom.errors import LimitExceeded, PluginFault
 from strongroom.plugin.capability import Kind
+from strongroom.plugin.mounts import MountProvider
 from strongroom.registry.bounds import BoundedExecutable, ExecutableBackend, Gate
 from strongroom.registry.limits import CallLimits
 from strongroom.registry.registry import Offer, Registry
 from strongroom.registry.system_only import refuse_to_plugin
 from strongroom.registry.triggers import TriggerBackend
-from strongroom.settings.manifest import PluginEntry
+from strongroom.settings.manifest import MOUNT_OFFER_PREFIX, PluginEntry
 
 __all__ = ["Offers"]
 
@@ -30,6 +31,11 @@ class Offers:
         with self._lock:
             return tuple(self._ids)
 
+    @property
+    def mounts(self) -> tuple[str, ...]:
+        """The mount providers that the plugin has now."""
+        return self._registry.mounts.of(self._entry.name)
+
     def refuse_system_only(self, capability_id: str) -> None:
         """Raises ``Forbidden`` when this plugin may not reach that capability of others."""
         refuse_to_plugin(self._entry, capability_id)
@@ -45,14 +51,7 @@ class Offers:
     ) -> None:
         """Register one capability under the plugin's name. Raises ``PluginFault``, ``Conflict`` or ``InvalidInput``."""
         entry = self._entry
-        if entry.provides and capability_id not in entry.provides:
-            raise PluginFault(
-                "SR-PLUG-023",
-                f"plugin {entry.name} offers {capability_id[:200]}",
-                why=f"its `provides` lists only {', '.join(entry.provides)}",
-                fix=f"add it to {entry.where or 'plugins.yaml'}.provides if it may offer that",
-                plugin=entry.name,
-            )
+        self._refuse_unlisted(capability_id)
         limit = self._gate.limits.capabilities_max
         with self._lock:
             if len(self._ids) >= limit and capability_id not in self._ids:
@@ -80,6 +79,11 @@ class Offers:
             if capability_id not in self._ids:
                 self._ids.append(capability_id)
 
+    def add_mount(self, provider: MountProvider) -> None:
+        """Register one mount provider under the plugin's name. Raises ``PluginFault`` or ``Conflict``."""
+        self._refuse_unlisted(f"{MOUNT_OFFER_PREFIX}{provider.name}")
+        self._registry.mounts.add(self._entry.name, provider)
+
     def remove(self, capability_id: str) -> None:
         """Take one away. Raises ``PluginFault`` for what is not this plugin's."""
         with self._lock:
@@ -100,5 +104,17 @@ class Offers:
 
     def remove_all(self) -> None:
         """The plugin is gone."""
+        self._registry.mounts.remove_all(self._entry.name)
         for capability_id in self.ids:
             self.remove(capability_id)
+
+    def _refuse_unlisted(self, offer: str) -> None:
+        entry = self._entry
+        if entry.provides and offer not in entry.provides:
+            raise PluginFault(
+                "SR-PLUG-023",
+                f"plugin {entry.name} offers {offer[:200]}",
+                why=f"its `provides` lists only {', '.join(entry.provides)}",
+                fix=f"add it to {entry.where or 'plugins.yaml'}.provides if it may offer that",
+                plugin=entry.name,
+            )

@@ -11,6 +11,7 @@ from strongroom.pb.capabilities.v1 import capabilities_pb2
 from strongroom.plugin.capability import Kind
 from strongroom.registry.bounds import ExecutableBackend
 from strongroom.registry.ids import choose, validate_id
+from strongroom.registry.mount_offers import MountOffers
 from strongroom.registry.states import PluginState
 from strongroom.registry.triggers import Registrations, Subscriber, TriggerBackend
 from strongroom.settings.manifest import Pin
@@ -166,6 +167,7 @@ class Registry:
         self._restart_wait_s = restart_wait_s
         self._lock = threading.RLock()
         self._slots: dict[str, _Slot] = {}
+        self.mounts = MountOffers()
         self._state_of: Callable[[str], PluginState | None] = lambda _plugin: None
         self._provider_of: Callable[[str], PluginState | None] = lambda _capability_id: None
 

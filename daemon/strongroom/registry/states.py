@@ -72,12 +72,13 @@ def step(state: Lifecycle, event: PluginEvent) -> Lifecycle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PluginState:
-    """One plugin, for status and lists. ``pid`` is 0 when there is no process."""
+    """One plugin, for status and lists. ``pid`` is 0 when there is no process; ``mounts`` are names of providers."""
 
     name: str
     kind: Literal["in-process", "process"]
     state: Lifecycle
     capabilities: tuple[str, ...] = ()
+    mounts: tuple[str, ...] = ()
     restarts: int = 0
     last_error: str = ""
     required: bool = False

@@ -5,7 +5,7 @@ because a misspelt ``required`` or ``provides`` would otherwise loosen what the 
 """
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +13,7 @@ from typing import Any, Final
 from strongroom.settings.refusals import duplicate_key, missing_key, unknown_key, wrong_value
 from strongroom.settings.yaml_file import Document, read_document
 
-__all__ = ["MANIFEST_VERSION", "PLUGINS_MAX", "Pin", "PluginEntry", "load_manifest"]
+__all__ = ["MANIFEST_VERSION", "MOUNT_OFFER_PREFIX", "PLUGINS_MAX", "Pin", "PluginEntry", "load_manifest"]
 
 MANIFEST_VERSION: Final = 1
 # Each plugin is a process or a class with its threads; more than this on one host is a mistake in a template.
@@ -27,6 +27,8 @@ ID_PATTERN: Final = re.compile(
     r"(\+[0-9a-zA-Z-]+(\.[0-9a-zA-Z-]+)*)?",
     re.ASCII,
 )
+MOUNT_OFFER_PREFIX: Final = "mount:"
+MOUNT_OFFER_PATTERN: Final = re.compile(r"mount:[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 SHA256_PATTERN: Final = re.compile(r"[0-9a-f]{64}")
 TOP_KEYS: Final = ("version", "plugins")
 ENTRY_KEYS: Final = (
@@ -130,7 +132,7 @@ def _entry(document: Document, place: str, section: object) -> PluginEntry:
         factory=factory,
         command=command,
         config=config or {},
-        provides=_ids(document, f"{place}.provides", section.get("provides")),
+        provides=_provides(document, f"{place}.provides", section.get("provides"), in_process=factory is not None),
         dialect=_text(document, f"{place}.dialect", section.get("dialect"), NAME_PATTERN, "it is one word"),
         at_most_once=_ids(document, f"{place}.at_most_once", section.get("at_most_once")),
         pin=_pin(document, f"{place}.pin", section.get("pin"), in_process=factory is not None),
@@ -203,11 +205,27 @@ def _texts(document: Document, place: str, value: object) -> tuple[str, ...] | N
 
 def _ids(document: Document, place: str, value: object) -> tuple[str, ...]:
     ids = _texts(document, place, value) or ()
-    for index, item in enumerate(ids):
-        if not ID_PATTERN.fullmatch(item):
+    _check_ids(document, place, ids, ids)
+    return ids
+
+
+def _provides(document: Document, place: str, value: object, *, in_process: bool) -> tuple[str, ...]:
+    """Ids of capabilities, and ``mount:NAME`` for a plugin in this process."""
+    offers = _texts(document, place, value) or ()
+    for index, offer in enumerate(offers):
+        if MOUNT_OFFER_PATTERN.fullmatch(offer) and not in_process:
+            raise wrong_value(
+                document.where(f"{place}[{index}]"), "a process provides no mounts", fix="load it with `factory:`"
+            )
+    _check_ids(document, place, offers, [offer for offer in offers if not MOUNT_OFFER_PATTERN.fullmatch(offer)])
+    return offers
+
+
+def _check_ids(document: Document, place: str, listed: Sequence[str], ids: Collection[str]) -> None:
+    for index, item in enumerate(listed):
+        if item in ids and not ID_PATTERN.fullmatch(item):
             raise wrong_value(
                 document.where(f"{place}[{index}]"), "it is not a capability id", fix="write name@1.2.3, 128 characters"
             )
-        if item in ids[:index]:
+        if item in listed[:index]:
             raise wrong_value(document.where(f"{place}[{index}]"), "it stands in the list already")
-    return ids

@@ -42,8 +42,8 @@ def is_ready(bench: Bench) -> Iterator[str]:
     state = bench.state()
     if state.state != "ready":
         yield f"it is {state.state}: {state.last_error}"
-    elif not state.capabilities:
-        yield "it offers no capability"
+    elif not state.capabilities and not state.mounts:
+        yield "it offers no capability and no mount"
 
 
 def offers_valid_ids(bench: Bench) -> Iterator[str]:

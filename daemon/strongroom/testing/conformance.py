@@ -39,6 +39,7 @@ CHECKS: Final[Mapping[str, Check]] = MappingProxyType(
         "it delivers events": trigger_checks.delivers_events,
         "it ends a registration": trigger_checks.ends_a_registration,
         "it registers again": trigger_checks.registers_again,
+        "its mounts have names and descriptions": life_checks.describes_its_mounts,
         "it stops": life_checks.stops,
         "it starts again": life_checks.starts_again,
         "its log holds no payload": life_checks.keeps_secrets_out_of_its_log,

@@ -9,9 +9,22 @@ from google.protobuf.message import Message
 from strongroom.errors import CapabilityError
 from strongroom.testing.subject import Bench
 
-__all__ = ["keeps_secrets_out_of_its_log", "starts_again", "stops"]
+__all__ = ["describes_its_mounts", "keeps_secrets_out_of_its_log", "starts_again", "stops"]
 
 CANARY_CHARS_MIN: Final = 12  # shorter texts stand in logs by chance
+
+
+def describes_its_mounts(bench: Bench) -> Iterator[str]:
+    """Each mount provider says what it is for, and is there again after a restart."""
+    before = bench.host.registry.mounts.all()
+    for name, provider in before.items():
+        if not provider.description:
+            yield f"mount:{name} has no description"
+    if before:
+        bench.restart()
+        after = bench.host.registry.mounts.all()
+        if before.keys() != after.keys():
+            yield f"it provided the mounts {sorted(before)}, and after a restart {sorted(after)}"
 
 
 def stops(bench: Bench) -> Iterator[str]:

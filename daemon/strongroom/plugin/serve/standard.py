@@ -105,6 +105,7 @@ class StandardCapabilities(capabilities_pb2_grpc.StandardCapabilitiesServicer):
         registry = RemoteRegistry(channel, self._metadata, self._broker)
         plugin = build_plugin(self._factory, _config_of(request.config), name=self.name)
         hooks = Hooks(plugin, name=self.name)
+        hooks.refuse_mounts()
         hooks.start(
             Host(
                 name=self.name,
