@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from strongroom.crypto import aes_gcm
+from strongroom.crypto import aes_gcm, xchacha
 from strongroom.crypto.box import BoxKey, seal_to
 from strongroom.crypto.keys import Key, _hkdf
 from strongroom.errors import InvalidInput, Tampered
@@ -40,6 +40,32 @@ def test_aes_gcm(monkeypatch):
                     aes_gcm.decrypt(Key(key), envelope, associated)
             seen += 1
     assert seen > 60
+
+
+@pytest.mark.parametrize("small_bytes_max", [0, 1 << 40], ids=["OpenSSL", "libsodium"])
+def test_xchacha20_poly1305(small_bytes_max, monkeypatch):
+    """Nonces of another size are among the invalid cases; ours are always 24 bytes, so those cannot be given."""
+    monkeypatch.setattr(xchacha, "SMALL_BYTES_MAX", small_bytes_max)
+    seen = 0
+    for group in groups("xchacha20_poly1305_test.json"):
+        if group["ivSize"] != 192:
+            assert {case["result"] for case in group["tests"]} == {"invalid"}
+            continue
+        assert (group["keySize"], group["tagSize"]) == (256, 128)
+        for case in group["tests"]:
+            key, nonce, associated, plaintext, ciphertext, tag = (
+                bytes.fromhex(case[name]) for name in ("key", "iv", "aad", "msg", "ct", "tag")
+            )
+            sealed = nonce + ciphertext + tag
+            if case["result"] == "valid":
+                assert xchacha.decrypt(Key(key), sealed, associated) == plaintext, case["tcId"]
+                monkeypatch.setattr(os, "urandom", lambda _size, nonce=nonce: nonce)
+                assert xchacha.encrypt(Key(key), plaintext, associated) == sealed, case["tcId"]
+            else:
+                with pytest.raises(Tampered):
+                    xchacha.decrypt(Key(key), sealed, associated)
+            seen += 1
+    assert seen > 250
 
 
 def test_hkdf():

@@ -34,12 +34,10 @@ def archived_salt(user_id: str, workspace_id: str) -> bytes:
 def key_of_password(password: str, salt: bytes) -> Key:
     """The key of ``password``, which takes a good part of a second, as it is meant to.
 
-    Raises ``InvalidInput`` for an empty password and a salt of another size than 32 or 16 bytes, ``LimitExceeded``
-    above 4096 bytes of password.
+    The empty password has a key as well, because archived data may have been sealed with it. Raises ``InvalidInput`` for
+    a salt of another size than 32 or 16 bytes, ``LimitExceeded`` above 4096 bytes of password.
     """
     raw = text_bytes(password)
-    if not raw:
-        raise InvalidInput("SR-KEY-015", "a password cannot be empty", fix="choose one", field="password")
     if len(raw) > PASSWORD_BYTES_MAX:
         raise LimitExceeded(
             "SR-KEY-016",
