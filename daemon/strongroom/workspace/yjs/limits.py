@@ -33,6 +33,8 @@ class UpdateLimits:
     """Limits on one update. Bytes bound memory in V1; in V2 one byte can stand for any number of structs."""
 
     bytes_max: int = FRAME_BYTES_MAX
+    v1_bytes_max: int = 16 * FRAME_BYTES_MAX
+    """What an update of ``bytes_max`` in V2 may become in V1: typed text with many deletions grows tenfold."""
     structs_max: int = 1_000_000
     """Ten times the largest table that is measured; applying this many takes about a second."""
     clients_max: int = 65_536

@@ -10,10 +10,11 @@ model in memory. ``Update`` is the sink that keeps everything.
 """
 
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
-from strongroom.workspace.yjs import json_text
+from strongroom.workspace.yjs import faults, json_text
 from strongroom.workspace.yjs.lib0 import Reader
+from strongroom.workspace.yjs.limits import CLIENT_MAX, CLOCK_MAX
 from strongroom.workspace.yjs.values import Value, read_value, skip_values, write_value
 
 __all__ = [
@@ -23,12 +24,14 @@ __all__ = [
     "DOC",
     "EMBED",
     "FORMAT",
+    "GAPS",
     "GC",
     "HAS_LEFT",
     "HAS_PARENT_KEY",
     "HAS_RIGHT",
     "JSON",
     "KIND",
+    "NAMED_TYPES",
     "SKIP",
     "STRING",
     "TYPE",
@@ -41,11 +44,20 @@ __all__ = [
     "Sink",
     "Struct",
     "Update",
+    "check_client",
+    "check_clock",
+    "check_kind",
+    "check_type_ref",
     "read_any",
 ]
 
 GC, DELETED, JSON, BINARY, STRING, EMBED, FORMAT, TYPE, ANY, DOC, SKIP = range(11)
 KIND, HAS_PARENT_KEY, HAS_RIGHT, HAS_LEFT = 0x1F, 0x20, 0x40, 0x80
+GAPS: Final = frozenset((GC, SKIP))
+NAMED_TYPES: Final = frozenset((3, 5))
+"""Shared types that have a node name."""
+TYPES: Final = 7
+"""How many kinds of shared type Yjs has."""
 
 Id = tuple[int, int]
 """Client and clock: the name of one element of the document."""
@@ -186,6 +198,39 @@ class Update:
             sink.delete_client(client, len(ranges))
             for clock, length in ranges:
                 sink.delete_range(clock, length)
+
+
+def check_client(client: int, seen: set[int]) -> int:
+    """``client``, which must be in range and new to ``seen``: of two blocks libraries would drop one."""
+    if client > CLIENT_MAX:
+        raise faults.out_of_range("client", CLIENT_MAX)
+    if client in seen:
+        raise faults.length_wrong("a client stands twice")
+    seen.add(client)
+    return client
+
+
+def check_clock(clock: int, length: int) -> None:
+    """A range of clocks must hold something and end where every library can count to."""
+    if clock + length > CLOCK_MAX:
+        raise faults.out_of_range("clock", CLOCK_MAX)
+    if not length:
+        raise faults.length_wrong("a range without length")
+
+
+def check_type_ref(type_ref: int) -> int:
+    """``type_ref``, if Yjs has a type of that number."""
+    if type_ref >= TYPES:
+        raise faults.unknown_kind("shared type", type_ref)
+    return type_ref
+
+
+def check_kind(info: int) -> int:
+    """The kind of an item in ``info``. A gap with flags is refused: libraries disagree about what it is."""
+    kind = info & KIND
+    if kind == GC or kind >= SKIP:
+        raise faults.unknown_kind("kind of struct", info)
+    return kind
 
 
 def read_any(reader: Reader, count: int) -> AnyValues:

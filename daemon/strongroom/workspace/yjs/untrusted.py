@@ -1,13 +1,16 @@
 """What an update from a peer must pass before a library that trusts its input sees it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from strongroom.errors import Refused
 from strongroom.workspace.yjs import faults, json_text
+from strongroom.workspace.yjs.convert import v2_to_v1
 from strongroom.workspace.yjs.limits import FRAME_LIMITS, UpdateLimits
 from strongroom.workspace.yjs.structs import JSON, KIND, TYPE, ChildDocument, Mark, Struct
 from strongroom.workspace.yjs.update_v1 import read_v1
+from strongroom.workspace.yjs.update_v2 import is_v2
 
-__all__ = ["Touched", "check_untrusted"]
+__all__ = ["Touched", "check_untrusted", "from_untrusted_v2"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +41,22 @@ def check_untrusted(update: bytes, limits: UpdateLimits = FRAME_LIMITS) -> Touch
     if len(update) > limits.bytes_max:
         raise faults.too_large("the update", len(update), limits.bytes_max)
     inspector = _Inspector(limits)
-    read_v1(update, inspector)
+    try:
+        read_v1(update, inspector)
+    except Refused:
+        if is_v2(update):
+            raise faults.v2_for_v1() from None
+        raise
     return inspector.touched()
+
+
+def from_untrusted_v2(update_v2: bytes, limits: UpdateLimits = FRAME_LIMITS) -> tuple[bytes, Touched]:
+    """An update of a peer that speaks encoding V2: its V1 form, and what that touches.
+
+    Raises what ``v2_to_v1`` and ``check_untrusted`` do.
+    """
+    update_v1 = v2_to_v1(update_v2, limits)
+    return update_v1, check_untrusted(update_v1, replace(limits, bytes_max=limits.v1_bytes_max))
 
 
 class _Inspector:

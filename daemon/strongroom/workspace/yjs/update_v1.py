@@ -3,11 +3,8 @@
 The reader is strict: what it accepts, ``V1Writer`` writes back byte for byte.
 """
 
-from typing import Final
-
 from strongroom.workspace.yjs import faults
 from strongroom.workspace.yjs.lib0 import Reader, utf16_length, write_bytes, write_text, write_uint
-from strongroom.workspace.yjs.limits import CLIENT_MAX, CLOCK_MAX
 from strongroom.workspace.yjs.structs import (
     ANY,
     BINARY,
@@ -15,12 +12,12 @@ from strongroom.workspace.yjs.structs import (
     DOC,
     EMBED,
     FORMAT,
-    GC,
+    GAPS,
     HAS_LEFT,
     HAS_PARENT_KEY,
     HAS_RIGHT,
     KIND,
-    SKIP,
+    NAMED_TYPES,
     STRING,
     TYPE,
     AnyValues,
@@ -32,14 +29,14 @@ from strongroom.workspace.yjs.structs import (
     Sink,
     Struct,
     Update,
+    check_client,
+    check_clock,
+    check_kind,
+    check_type_ref,
     read_any,
 )
 
-__all__ = ["V1Writer", "check_client", "check_clock", "check_type_ref", "decode_v1", "encode_v1", "read_v1"]
-
-_NAMED_TYPES: Final = (3, 5)
-_TYPES: Final = 7
-_GAPS: Final = frozenset((GC, SKIP))
+__all__ = ["V1Writer", "decode_v1", "encode_v1", "read_v1"]
 
 
 def decode_v1(update: bytes) -> Update:
@@ -71,9 +68,8 @@ def read_v1(update: bytes, sink: Sink) -> None:
         sink.client(client, clock, structs)
         for _ in range(structs):
             struct = _read_struct(reader)
+            check_clock(clock, struct.length)
             clock += struct.length
-            if clock > CLOCK_MAX:
-                raise faults.out_of_range("clock", CLOCK_MAX)
             sink.struct(struct)
     _read_deletes(reader, sink)
     reader.finish("the update")
@@ -94,41 +90,11 @@ def _read_deletes(reader: Reader, sink: Sink) -> None:
             sink.delete_range(clock, length)
 
 
-def check_client(client: int, seen: set[int]) -> int:
-    """``client``, which must be in range and new to ``seen``: of two blocks libraries would drop one."""
-    if client > CLIENT_MAX:
-        raise faults.out_of_range("client", CLIENT_MAX)
-    if client in seen:
-        raise faults.length_wrong("a client stands twice")
-    seen.add(client)
-    return client
-
-
-def check_clock(clock: int, length: int) -> None:
-    """A range of clocks must hold something and end where every library can count to."""
-    if clock + length > CLOCK_MAX:
-        raise faults.out_of_range("clock", CLOCK_MAX)
-    if not length:
-        raise faults.length_wrong("a range without length")
-
-
-def check_type_ref(type_ref: int) -> int:
-    """``type_ref``, if Yjs has a type of that number."""
-    if type_ref >= _TYPES:
-        raise faults.unknown_kind("shared type", type_ref)
-    return type_ref
-
-
 def _read_struct(reader: Reader) -> Struct:
     info = reader.byte()
-    kind = info & KIND
-    if info in _GAPS:
-        length = reader.uint()
-        if not length:
-            raise faults.length_wrong("a struct without length")
-        return Struct(info, length, None, None, None, None, None)
-    if kind == GC or kind >= SKIP:
-        raise faults.unknown_kind("kind of struct", info)
+    if info in GAPS:
+        return Struct(info, reader.uint(), None, None, None, None, None)
+    kind = check_kind(info)
     left = (reader.uint(), reader.uint()) if info & HAS_LEFT else None
     right = (reader.uint(), reader.uint()) if info & HAS_RIGHT else None
     parent: str | Id | None = None
@@ -140,18 +106,14 @@ def _read_struct(reader: Reader) -> Struct:
         parent = reader.text("the name of a type") if named else (reader.uint(), reader.uint())
         if info & HAS_PARENT_KEY:
             parent_key = reader.text("the key of a map")
-    if kind == ANY:
-        count = reader.uint()
-        content: Content = read_any(reader, count)
-        length = count
-    else:
-        content, length = _read_content(reader, kind)
-    if not length:
-        raise faults.length_wrong("a struct without length")
+    content, length = _read_content(reader, kind)
     return Struct(info, length, left, right, parent, parent_key, content)
 
 
 def _read_content(reader: Reader, kind: int) -> tuple[Content, int]:
+    if kind == ANY:
+        count = reader.uint()
+        return read_any(reader, count), count
     if kind == DELETED:
         return None, reader.uint()
     if kind == STRING:
@@ -159,7 +121,7 @@ def _read_content(reader: Reader, kind: int) -> tuple[Content, int]:
         return text, utf16_length(text)
     if kind == TYPE:
         type_ref = check_type_ref(reader.uint())
-        return SharedType(type_ref, reader.text("the name of a node") if type_ref in _NAMED_TYPES else None), 1
+        return SharedType(type_ref, reader.text("the name of a node") if type_ref in NAMED_TYPES else None), 1
     if kind == FORMAT:
         key = reader.text("the key of a format")
         return Mark(key, reader.text("a format"), None), 1
@@ -175,10 +137,14 @@ def _read_content(reader: Reader, kind: int) -> tuple[Content, int]:
 
 
 class V1Writer:
-    """The sink that writes encoding V1 into ``out``. It raises SR-WS-042 for values that V1 cannot carry."""
+    """The sink that writes encoding V1 into ``out``.
 
-    def __init__(self) -> None:
+    Raises SR-WS-042 for values that V1 cannot carry, SR-WS-033 soon after ``out`` has more than ``bytes_max``.
+    """
+
+    def __init__(self, bytes_max: int | None = None) -> None:
         self.out = bytearray()
+        self._bytes_max = bytes_max
 
     def clients(self, count: int) -> None:
         """See ``Sink``."""
@@ -194,7 +160,7 @@ class V1Writer:
         """See ``Sink``."""
         out = self.out
         out.append(struct.info)
-        if struct.info in _GAPS:
+        if struct.info in GAPS:
             write_uint(out, struct.length)
             return
         for neighbour in (struct.left, struct.right):
@@ -211,6 +177,8 @@ class V1Writer:
         if struct.parent_key is not None:
             write_text(out, struct.parent_key)
         self._content(struct)
+        if self._bytes_max is not None and len(out) > self._bytes_max:
+            raise faults.too_large("the update in encoding V1", len(out), self._bytes_max)
 
     def _content(self, struct: Struct) -> None:
         out, content = self.out, struct.content
