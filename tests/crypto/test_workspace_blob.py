@@ -276,3 +276,9 @@ def test_what_a_header_says_is_read_without_opening():
     for unknown in (b"", b"\x00", b"\x03"):
         with pytest.raises(InvalidInput, match="Unknown encryption format version"):
             get_format_version(unknown)
+
+
+def test_the_example_of_the_document_is_the_associated_data_of_the_first_golden_value():
+    page = (Path(__file__).resolve().parents[2] / "docs" / "workspace-format.md").read_text()
+    example = next(block for block in page.split("```") if block.startswith("\n00000000"))
+    assert bytes.fromhex(example).hex() == BOUND[0]["aad"]

@@ -34,7 +34,7 @@ def archived_salt(user_id: str, workspace_id: str) -> bytes:
 def key_of_password(password: str, salt: bytes) -> Key:
     """The key of ``password``, which takes a good part of a second, as it is meant to.
 
-    The empty password has a key as well, because archived data may have been sealed with it. Raises ``InvalidInput`` for
+    The empty password has a key as well: archived data may have been sealed with it. Raises ``InvalidInput`` for
     a salt of another size than 32 or 16 bytes, ``LimitExceeded`` above 4096 bytes of password.
     """
     raw = text_bytes(password)
