@@ -6,7 +6,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-PLUGINS := plugins/basic-test plugins/confidential-workflows plugins/consensus plugins/cron-trigger plugins/http-actions plugins/http-trigger plugins/kvstore plugins/vault
+PLUGINS := plugins/basic-test plugins/confidential-workflows plugins/consensus plugins/cron-trigger plugins/http-actions plugins/http-trigger plugins/kvstore plugins/vault plugins/workspace
 UVPIP  := $(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode
 # pip trusts the certificates of the machine; uv does so when it is told.
 ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt),)

@@ -22,6 +22,7 @@ PLUGINS: Final = (
     "http-trigger",
     "kvstore",
     "vault",
+    "workspace",
 )
 PROJECTS: Final = (".", *(f"plugins/{name}" for name in PLUGINS))
 # Any fixed time does; archives cannot hold one before 1980.

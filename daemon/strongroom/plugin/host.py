@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from strongroom.pb.capabilities.v1 import capabilities_pb2
+from strongroom.plugin.workspace_access import Workspaces
 
 __all__ = ["Artifacts", "Executable", "Host", "Registry", "Store"]
 
@@ -56,7 +57,10 @@ class Artifacts(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
-    """The host as one plugin sees it. ``name`` is the plugin's name in plugins.yaml."""
+    """The host as one plugin sees it. ``name`` is the plugin's name in plugins.yaml.
+
+    ``workspaces`` is for plugins in the host's own process; one that runs as a process has ``None``.
+    """
 
     name: str
     mode: Literal["dev", "serve"]
@@ -64,3 +68,4 @@ class Host:
     registry: Registry
     artifacts: Artifacts
     log: logging.Logger
+    workspaces: Workspaces | None = None

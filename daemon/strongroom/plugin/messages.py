@@ -16,6 +16,7 @@ from strongroom.pb.strongroom.kvstore.v1 import stored_pb2 as kvstore_stored_pb2
 from strongroom.pb.strongroom.plugin.v1 import backend_pb2
 from strongroom.pb.strongroom.runner.v1 import runner_pb2
 from strongroom.pb.strongroom.vault.v1 import strongroom_vault_pb2
+from strongroom.pb.strongroom.workspace.v1 import workspace_pb2
 from strongroom.pb.values.v1 import values_pb2
 from strongroom.pb.vault import vault_pb2
 
@@ -38,4 +39,5 @@ __all__ = [
     "strongroom_vault_pb2",
     "values_pb2",
     "vault_pb2",
+    "workspace_pb2",
 ]

@@ -33,6 +33,7 @@ from strongroom.plugin.messages import (
     node_action_pb2,
     sdk_pb2,
     vault_pb2,
+    workspace_pb2,
 )
 from strongroom.registry.ids import parse_id
 
@@ -60,6 +61,10 @@ REQUESTS: Final[dict[tuple[str, str], type[Message]]] = {
     ("vault", "vault.secrets.delete"): vault_pb2.DeleteSecretsRequest,
     ("vault", "vault.secrets.list"): vault_pb2.ListSecretIdentifiersRequest,
     ("vault", "vault.publicKey.get"): vault_pb2.GetPublicKeyRequest,
+    ("workspace", "Get"): workspace_pb2.GetRequest,
+    ("workspace", "Set"): workspace_pb2.SetRequest,
+    ("workspace", "Delete"): workspace_pb2.DeleteRequest,
+    ("workspace", "List"): workspace_pb2.ListRequest,
 }
 """The request message of each method that may be called by hand, by name of the capability and method."""
 WELL_KNOWN: Final = (

@@ -19,6 +19,7 @@ from strongroom.pb.capabilities.networking.confidentialhttp.v1alpha import confi
 from strongroom.pb.capabilities.networking.http.v1alpha import http_pb2
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.strongroom.kvstore.v1 import kvstore_pb2
+from strongroom.pb.strongroom.workspace.v1 import workspace_pb2
 from strongroom.pb.values.v1 import values_pb2
 
 __all__ = ["answer_type", "blank", "message_of", "readable", "type_named"]
@@ -36,6 +37,10 @@ ANSWERS: Final[Mapping[tuple[str, str], type[Message]]] = {
     ("kvstore", "Increment"): kvstore_pb2.IncrementResponse,
     ("kvstore", "List"): kvstore_pb2.ListResponse,
     ("kvstore", "Put"): kvstore_pb2.PutResponse,
+    ("workspace", "Delete"): workspace_pb2.DeleteResponse,
+    ("workspace", "Get"): workspace_pb2.GetResponse,
+    ("workspace", "List"): workspace_pb2.ListResponse,
+    ("workspace", "Set"): workspace_pb2.SetResponse,
 }
 """What the standard capabilities answer, by name and method."""
 WELL_KNOWN: Final = "google.protobuf."
