@@ -75,7 +75,7 @@ class RowSchema:
 
         Raises ``InvalidInput`` for what the latest schema refuses, ``LimitExceeded`` above a limit.
         """
-        members = _dumped(row)
+        members = self.dumped(row)
         row_id = members.get("id")
         if not isinstance(row_id, str):
             raise _cannot_write(self.name, "id (string_type)")
@@ -95,7 +95,7 @@ class RowSchema:
         current = self.read(row_id, stored)
         if isinstance(current, RowError):
             return current
-        members = _dumped(current)
+        members = self.dumped(current)
         extra: dict[str, object] = {}
         if isinstance(stored, dict) and self._version_of(stored) == self.version:
             extra = {name: each for name, each in stored.items() if name not in self._known | {VERSION_MEMBER}}
@@ -105,6 +105,11 @@ class RowSchema:
         kept = {name: changes.get(name, each) for name, each in extra.items()}
         return checked, {**kept, **self._stamped(row_id, checked)}
 
+    @staticmethod
+    def dumped(row: BaseModel | Mapping[str, object]) -> dict[str, object]:
+        """The members of ``row`` as JSON has them."""
+        return row.model_dump(mode="json", by_alias=True, warnings=False) if isinstance(row, BaseModel) else dict(row)
+
     def _version_of(self, stored: Mapping[str, object]) -> int | None:
         version = stored.get(VERSION_MEMBER)
         if isinstance(version, bool) or not isinstance(version, (int, float)):
@@ -113,7 +118,7 @@ class RowSchema:
 
     def _migrated(self, row_id: str, row: BaseModel, version: int, stored: object) -> BaseModel | RowError:
         try:
-            members = _dumped(self._migrate(row, version))
+            members = self.dumped(self._migrate(row, version))
         except Exception as error:  # the author's code: whatever it raises is the value of this row
             return MigrationFailed(row_id, error, stored)
         checked = _checked(self.latest, row_id, members)
@@ -122,7 +127,7 @@ class RowSchema:
         return checked
 
     def _stamped(self, row_id: str, row: BaseModel) -> dict[str, object]:
-        return {**_dumped(row), "id": row_id, VERSION_MEMBER: self.version}
+        return {**self.dumped(row), "id": row_id, VERSION_MEMBER: self.version}
 
 
 def check_entry_key(key: str) -> None:
@@ -177,11 +182,6 @@ def _checked(model: type[BaseModel], row_id: str, stored: Mapping[str, object]) 
         return ValidationFailed(row_id, field_errors(error), stored)
     except Exception as error:  # the author's validators: what they raise is no reason to lose the other rows
         return _refused(row_id, stored, "", "validator_raised", f"a validator raised {type(error).__name__}")
-
-
-def _dumped(row: BaseModel | Mapping[str, object]) -> dict[str, object]:
-    """The members of ``row`` as JSON has them."""
-    return row.model_dump(mode="json", by_alias=True, warnings=False) if isinstance(row, BaseModel) else dict(row)
 
 
 def _as_it_is(row: BaseModel, version: int) -> BaseModel:

@@ -1,0 +1,59 @@
+"""An entry as the text of a markdown file: front matter that YAML readers take, then the body. Pure.
+
+Values in the front matter are JSON, which is YAML too; characters that YAML does not take in clear are escaped. The
+member ``body``, where it is text, is the body of the file, to the byte.
+"""
+
+import json
+import re
+from typing import Final
+
+from strongroom.workspace.materialize.shape import Problem, Shown
+
+__all__ = ["BODY_MEMBER", "MARK", "text_of"]
+
+BODY_MEMBER: Final = "body"
+MARK: Final = b"---\n# Made by strongroom from a workspace; what is changed here is overwritten.\n"
+"""How a file of ours begins. A file that begins otherwise is somebody else's, and is left alone."""
+
+_PLAIN_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
+_RESERVED: Final = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
+"""Words that some YAML reader takes for a value."""
+_NOT_IN_YAML: Final = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
+
+
+def text_of(entry: Shown | Problem) -> bytes:
+    """The whole file for ``entry``."""
+    if isinstance(entry, Problem):
+        return MARK + _front([("id", entry.key), ("unreadable", entry.reason)])
+    value = entry.value
+    if not isinstance(value, dict) or value.get("id", entry.key) != entry.key:
+        # An id of its own would hide the key under which it is stored.
+        return MARK + _front([("key", entry.key), ("value", value)])
+    members = {"id": entry.key, **value}
+    body = members.get(BODY_MEMBER)
+    encoded = _encoded(body) if isinstance(body, str) else None
+    if encoded is None:
+        return MARK + _front(list(members.items()))
+    return MARK + _front([(name, each) for name, each in members.items() if name != BODY_MEMBER]) + encoded
+
+
+def _front(members: list[tuple[str, object]]) -> bytes:
+    lines = [f"{_name(name)}: {_json(value)}\n" for name, value in members]
+    return ("".join(lines) + "---\n").encode()
+
+
+def _name(name: str) -> str:
+    return name if _PLAIN_NAME.fullmatch(name) and name.lower() not in _RESERVED else _json(name)
+
+
+def _json(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return _NOT_IN_YAML.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def _encoded(body: str) -> bytes | None:
+    try:
+        return body.encode()
+    except UnicodeEncodeError:  # half a surrogate pair: it stands in the front matter, escaped
+        return None
