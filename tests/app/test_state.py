@@ -13,6 +13,7 @@ from strongroom.app.stores import KEY_BYTES_MAX, VALUE_BYTES_MAX, SealedStore
 from strongroom.errors import InvalidInput, KeyMissing, LimitExceeded, Misconfigured, Tampered, Unavailable
 from strongroom.keyring.records import RecordKeys
 from strongroom.keyring.root import parse_secrets
+from strongroom.keyring.sources import SecretSource
 from strongroom.storage import plugin_store
 
 SECRET = "1:" + "s" * 43
@@ -113,22 +114,26 @@ def test_a_name_that_only_one_database_can_hold_is_refused_on_each(store, name):
 
 
 def test_a_database_opens_only_with_the_roots_that_it_was_written_with(database):
-    checked_against(parse_secrets(SECRET), database)
-    checked_against(parse_secrets(SECRET), database)
-    checked_against(parse_secrets(SECRET + ",2:" + "t" * 43), database)
+    def check(text):
+        checked_against(parse_secrets(text), database, SecretSource("file", "/nowhere"), mode="serve")
+
+    check(SECRET)
+    check(SECRET)
+    check(SECRET + ",2:" + "t" * 43)
     with pytest.raises(KeyMissing, match="the keyring does not fit the database"):
-        checked_against(parse_secrets("1:" + "x" * 43 + ",2:" + "t" * 43), database)
+        check("1:" + "x" * 43 + ",2:" + "t" * 43)
 
 
 def test_only_dev_makes_a_keyring_and_never_beside_data(tmp_path):
     with pytest.raises(Misconfigured, match="there is no keyring"):
-        root_keyring(tmp_path / "keyring", tmp_path, mode="serve")
-    made = root_keyring(tmp_path / "keyring", tmp_path, mode="dev")
-    assert root_keyring(tmp_path / "keyring", tmp_path, mode="dev").key_id(1) == made.key_id(1)
+        root_keyring(tmp_path / "keyring", tmp_path, mode="serve", environ={})
+    made, source = root_keyring(tmp_path / "keyring", tmp_path, mode="dev", environ={})
+    assert source == SecretSource("file", str(tmp_path / "keyring"))
+    assert root_keyring(tmp_path / "keyring", tmp_path, mode="dev", environ={})[0].key_id(1) == made.key_id(1)
     (tmp_path / "keyring").unlink()
     (tmp_path / "strongroom.db").write_bytes(b"")
     with pytest.raises(Misconfigured, match="holds data, but its keyring"):
-        root_keyring(tmp_path / "keyring", tmp_path, mode="dev")
+        root_keyring(tmp_path / "keyring", tmp_path, mode="dev", environ={})
     assert not (tmp_path / "keyring").exists()
 
 

@@ -1,6 +1,6 @@
 """Wires every object of the daemon by hand, in the order in which data flows. Nothing else creates them."""
 
-import secrets
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -16,6 +16,7 @@ from strongroom.engine.engine import Engine
 from strongroom.engine.history import History
 from strongroom.engine.host import EngineHost
 from strongroom.engine.journal import Journals
+from strongroom.engine.key_life import KeyLife
 from strongroom.engine.limits import EngineLimits
 from strongroom.engine.registration import Owners, Registration
 from strongroom.engine.replay import Replays
@@ -28,9 +29,11 @@ from strongroom.errors import StrongroomError
 from strongroom.guest.cache import CompiledCache
 from strongroom.guest.limits import GuestLimits
 from strongroom.guest.pool import RunnerPool
+from strongroom.keyring.cache_key import CacheKey
 from strongroom.keyring.records import RecordKeys
-from strongroom.keyring.root import CACHE_MAC, RootKeyring
+from strongroom.keyring.root import RootKeyring
 from strongroom.keyring.run_keys import RunKeys
+from strongroom.keyring.sources import SecretSource
 from strongroom.modules.module import Workflow
 from strongroom.modules.route import Router
 from strongroom.registry.host import PluginHost
@@ -38,7 +41,6 @@ from strongroom.registry.registry import CapabilityExecutable, Registry
 from strongroom.registry.states import PluginState
 from strongroom.settings.manifest import load_manifest
 from strongroom.settings.model import Settings
-from strongroom.storage import meta
 from strongroom.storage.database import Database
 from strongroom.storage.host_lock import HostLock, lock_database
 from strongroom.telemetry import logs
@@ -49,8 +51,15 @@ __all__ = ["Mode", "Parts", "build"]
 Mode = Literal["dev", "serve"]
 RESTART_WAIT_S: Final = 15.0
 """A plugin that crashed is back within a second or a few; a run that needs it is worth that wait."""
-DEPLOYMENT_ID: Final = "deployment_id"
 log = logs.get("app")
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The life of the root keyring, and where its secrets come from."""
+
+    life: KeyLife
+    source: SecretSource
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +69,7 @@ class Parts:
     settings: Settings
     mode: Mode
     root: RootKeyring
+    keys: Keys
     database: Database
     host_lock: HostLock
     registry: Registry
@@ -120,14 +130,14 @@ def build(settings: Settings, *, mode: Mode, on_plugin: Callable[[PluginState], 
     state_dir = private_directory(settings.state_dir, "state_dir")
     private_directory(settings.keys_dir if mode == "dev" else state_dir, "keys_dir")
     runtime_dir = private_directory(settings.runtime_dir / "plugins", "runtime_dir")
-    root = root_keyring(settings.keyring_file, state_dir, mode=mode)
+    root, source = root_keyring(settings.keyring_file, state_dir, mode=mode, environ=os.environ)
     # Before the schema is looked at: another host may be a newer one, in the middle of migrating.
     host_lock = lock_database(settings.database)
     try:
         database = Database.open(settings.database, alone=True)
         try:
-            checked_against(root, database)
-            return _wired(settings, mode, root, database, host_lock, runtime_dir, on_plugin)
+            keys = Keys(checked_against(root, database, source, mode=mode), source)
+            return _wired(settings, mode, root, keys, database, host_lock, runtime_dir, on_plugin)
         except BaseException:
             database.close()
             raise
@@ -140,13 +150,14 @@ def _wired(
     settings: Settings,
     mode: Mode,
     root: RootKeyring,
+    keys: Keys,
     database: Database,
     host_lock: HostLock,
     runtime_dir: Path,
     on_plugin: Callable[[PluginState], None],
 ) -> Parts:
     record_keys = RecordKeys(root)
-    run_keys = RunKeys(root, _deployment_id(database))
+    run_keys = RunKeys(root, keys.life.deployment_id)
     registry = Registry(restart_wait_s=RESTART_WAIT_S)
     artifacts = _Artifacts()
     entries = load_manifest(settings.plugins_file)
@@ -164,9 +175,7 @@ def _wired(
         },
         on_change=on_plugin,
     )
-    cache = CompiledCache(
-        private_directory(settings.cache_dir, "cache_dir") / "native", root.subroot(CACHE_MAC, root.writing_version)
-    )
+    cache = CompiledCache(private_directory(settings.cache_dir, "cache_dir") / "native", CacheKey(root))
     pool = RunnerPool(runners_max=settings.limits.runners_max, cache=cache, limits=_guest_limits(settings))
     capabilities = _Capabilities(registry)
     tally = Tally()
@@ -190,6 +199,7 @@ def _wired(
         settings=settings,
         mode=mode,
         root=root,
+        keys=keys,
         database=database,
         host_lock=host_lock,
         registry=registry,
@@ -230,16 +240,6 @@ def _offered(registry: Registry, capability_id: str) -> bool:
         return registry.get_trigger(capability_id) is not None
     except StrongroomError:
         return False
-
-
-def _deployment_id(database: Database) -> str:
-    """The name of this deployment, part of every run key; made once, with the database."""
-    known = database.read(lambda connection: meta.get(connection, DEPLOYMENT_ID))
-    if known is None:
-        known = secrets.token_hex(16)
-        fresh = known
-        database.write(lambda connection: meta.set(connection, DEPLOYMENT_ID, fresh)).result()
-    return known
 
 
 def _guest_limits(settings: Settings) -> GuestLimits:

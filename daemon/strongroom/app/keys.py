@@ -1,24 +1,34 @@
-"""The root keyring of this host, checked against the database that it opens."""
+"""The root keyring of this host, from where it stands to beside the database that it opens."""
 
+from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Final
 
-from strongroom.engine.journal import now_ms
+from strongroom.engine.key_life import KeyLife
 from strongroom.errors import Misconfigured
-from strongroom.keyring import check
 from strongroom.keyring.files import create_dev_keyring, load_keyring
 from strongroom.keyring.root import RootKeyring
-from strongroom.storage import key_checks
-from strongroom.storage.database import Connection, Database
+from strongroom.keyring.sources import SecretSource, find_source
+from strongroom.storage.database import Database
 
 __all__ = ["checked_against", "root_keyring"]
 
 SQLITE_NAME: Final = "strongroom.db"
 
 
-def root_keyring(path: Path, state_dir: Path, *, mode: str) -> RootKeyring:
-    """The keyring at ``path``. Only ``dev`` makes a missing one, and only beside a state that holds nothing yet."""
-    if mode == "dev" and not path.exists():
+def root_keyring(
+    path: Path, state_dir: Path, *, mode: str, environ: MutableMapping[str, str]
+) -> tuple[RootKeyring, SecretSource]:
+    """The keyring of this host and where it came from; ``environ`` loses the secrets.
+
+    Only ``dev`` makes a missing one, at ``path``, and only beside a state that holds nothing yet. Raises
+    ``Misconfigured``.
+    """
+    strict = mode == "serve"
+    found = find_source(path, environ, strict=strict)
+    if found is not None:
+        return found[1], found[0]
+    if mode == "dev":
         if (state_dir / SQLITE_NAME).exists():
             raise Misconfigured(
                 "SR-APP-004",
@@ -28,16 +38,15 @@ def root_keyring(path: Path, state_dir: Path, *, mode: str) -> RootKeyring:
                 where="keyring_file",
             )
         create_dev_keyring(path)
-    return load_keyring(path, strict=mode == "serve")
+    return load_keyring(path, strict=strict), SecretSource("file", str(path))
 
 
-def checked_against(root: RootKeyring, database: Database) -> None:
-    """Raises ``KeyMissing``, naming expected and offered key ids, when the database was written under other roots."""
-    missing = check.verify(root, database.read(key_checks.all), now_ms=now_ms())
+def checked_against(root: RootKeyring, database: Database, source: SecretSource, *, mode: str) -> KeyLife:
+    """The life of ``root`` beside ``database``, opened.
 
-    def add(connection: Connection) -> None:
-        for row in missing:
-            key_checks.add(connection, row)
-
-    if missing:
-        database.write(add).result()
+    Raises ``KeyMissing``, naming expected and offered key ids, when the database was written under other roots, and
+    ``Tampered`` or ``StorageFault`` when what it says about them is not to be believed.
+    """
+    life = KeyLife(root, database, offered=lambda: source.read(strict=mode == "serve"))
+    life.open()
+    return life

@@ -2,6 +2,7 @@
 
 The database keeps one row per key version ever used: the key id, which people can compare, and a keyed value, which
 only the right root gives. A wrong secret is found when the daemon starts and not when the first run fails to open.
+A version that was retired may be absent; its number belongs to its secret for ever.
 """
 
 import hmac
@@ -26,12 +27,18 @@ def verify(root: RootKeyring, rows: Iterable[KeyCheckRow], *, now_ms: int = 0) -
     """The rows that are still to be added to ``rows`` for the versions of ``root``, made at ``now_ms``.
 
     Raises ``KeyMissing``, naming expected and offered key ids, when a version of the database is absent from the
-    keyring or has another secret.
+    keyring and not retired, or has another secret.
     """
     known = {row.version: row for row in rows}
     for version, row in sorted(known.items()):
         offered = root.key_id(version) if version in root.versions else ""
-        if offered and hmac.compare_digest(row.check_value, check_value(root, version)):
+        # SQLite keeps a value of any type in any column.
+        stored = row.check_value if isinstance(row.check_value, bytes) else b""
+        if offered and hmac.compare_digest(stored, check_value(root, version)):
+            continue
+        if row.retired_at:
+            if offered:
+                raise _number_used_up(row, offered)
             continue
         held = ", ".join(root.key_id(each) for each in root.versions)
         raise KeyMissing(
@@ -50,3 +57,15 @@ def verify(root: RootKeyring, rows: Iterable[KeyCheckRow], *, now_ms: int = 0) -
         for version in sorted(root.versions)
         if version not in known
     ]
+
+
+def _number_used_up(row: KeyCheckRow, offered: str) -> KeyMissing:
+    return KeyMissing(
+        "SR-KEY-021",
+        f"key version {row.version} was retired, and its number is given to another secret",
+        why=f"key {row.key_id} was retired, the keyring offers {offered} as version {row.version}",
+        fix="give the new secret a version that was never used; nothing was changed",
+        expected=row.key_id,
+        offered=offered,
+        key_version=row.version,
+    )
