@@ -1,0 +1,129 @@
+"""Reading a sealed log: which rows open, which do not and why, and the state that comes of those that do.
+
+Rule 1: a row that cannot be opened, or that opens and is no update, is carried: it stays where it is, and is reported.
+Rule 2: where nothing opens at all, not even the head, the keys are the wrong ones. That is an error, and nothing was
+written: to go on would put an empty document in the place of one that is there.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pycrdt
+
+from strongroom.errors import KeyMissing
+from strongroom.keyring.workspace_keys import WorkspaceKeys
+from strongroom.storage.update_log import UpdateLog
+from strongroom.workspace.persistence.growth import Growth
+from strongroom.workspace.persistence.head import Head, HeadCount, digest_of
+from strongroom.workspace.persistence.row_seal import STATE, CannotOpen, RowSeal
+
+__all__ = ["HEAD_META", "KEY_ID_META", "CarriedRow", "LoadReport", "Replayed", "key_id", "merge", "replay"]
+
+HEAD_META: Final = "head"
+KEY_ID_META: Final = "key-id"
+WHY_CHARACTERS_MAX: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class CarriedRow:
+    """A row that is kept as it is because nothing can be made of it now."""
+
+    id: int
+    key_version: int
+    size: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoadReport:
+    """What a load found. ``head_problem`` says in words why the log is not the one that was written, if it is not.
+
+    Unless ``is_whole``, the document may know less than its peers do of what its own client id wrote. A client id must
+    not write the same numbers twice, so such a document has to go on under another one.
+    """
+
+    applied: int
+    carried: tuple[CarriedRow, ...]
+    head_problem: str
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether everything that was ever flushed is in the document."""
+        return not self.carried and not self.head_problem
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """The state that the rows come to (encoding V1), the report, and what the log goes on counting from."""
+
+    state: bytes
+    report: LoadReport
+    count: HeadCount
+    growth: Growth
+    head_version: int
+
+
+def replay(log: UpdateLog, seal: RowSeal, keys: WorkspaceKeys) -> Replayed:
+    """Open and merge all rows of ``log``. Raises ``KeyMissing`` when the keys are those of something else."""
+    # One small document takes the updates one after the other: a single transaction over all of them, or merging them
+    # first, takes a time that grows with their square. The real one gets the outcome, in one transaction.
+    scratch: pycrdt.Doc[Any] = pycrdt.Doc()
+    carried: list[CarriedRow] = []
+    count = HeadCount()
+    growth = Growth()
+    for row in log.rows():
+        count.add({row.id: digest_of(row.id, row)})
+        try:
+            merge(scratch, seal.open(keys, row))
+        except CannotOpen as closed:
+            carried.append(CarriedRow(row.id, closed.key_version, row.size, closed.reason))
+        else:
+            growth.add_row(row.purpose == STATE, row.size)
+    head, problem = _head(log, seal, keys, count.head())
+    if carried and len(carried) == len(count) and head is None:
+        raise _wrong_keys(log, seal, keys, carried)
+    report = LoadReport(len(count) - len(carried), tuple(carried), problem)
+    head_version = int.from_bytes((log.meta(HEAD_META) or b"")[1:2], "big")
+    return Replayed(scratch.get_update(), report, count, growth, head_version)
+
+
+def merge(document: "pycrdt.Doc[Any]", update_v1: bytes) -> None:
+    """Apply what a row holds. Raises ``CannotOpen`` when it is no update."""
+    try:
+        document.apply_update(update_v1)
+    except ValueError:
+        raise CannotOpen("it opens and holds no update that this release can read", 0) from None
+
+
+def key_id(keys: WorkspaceKeys, version: int) -> str:
+    """The version and the fingerprint of a key: what people compare."""
+    return f"{version}:{keys.key(version).fingerprint()}"
+
+
+def _head(log: UpdateLog, seal: RowSeal, keys: WorkspaceKeys, found: Head) -> tuple[Head | None, str]:
+    """The head as it was written, and what is wrong with it or with the rows that were ``found``."""
+    blob = log.meta(HEAD_META)
+    if blob is None:
+        return None, "its head is gone" if found.rows else ""
+    try:
+        head = Head.decoded(seal.open_head(keys, blob))
+    except CannotOpen as closed:
+        return None, f"its head stays closed: {closed.reason}"
+    if head is None:
+        return None, "its head is of another release"
+    return head, head.problem(found)
+
+
+def _wrong_keys(log: UpdateLog, seal: RowSeal, keys: WorkspaceKeys, carried: Iterable[CarriedRow]) -> KeyMissing:
+    written = (log.meta(KEY_ID_META) or b"").decode("ascii", "replace")
+    needed = written or ", ".join(str(version) for version in sorted({row.key_version for row in carried}))
+    held = ", ".join(key_id(keys, version) for version in keys.versions)
+    return KeyMissing(
+        "SR-WS-070",
+        f"the log of workspace {seal.guid} is sealed under other keys",
+        why=f"it was last written under key {needed[:WHY_CHARACTERS_MAX]}, the keyring holds {held}",
+        fix="give the keyring that it was written with, of the same owner; nothing was changed",
+        expected=needed[:WHY_CHARACTERS_MAX],
+        offered=held,
+    )

@@ -1,0 +1,262 @@
+"""``SealedLog``: the updates of one document on disk, every row sealed with a key of its workspace.
+
+Rule 1: what ``flush`` returned for survives kill -9 and a power cut. What could not be written waits in memory and is
+tried again; the document itself never waits and is never wrong.
+Rule 2: a row that cannot be opened or applied is carried through every compaction byte for byte, and reported.
+Rule 3: a compaction is verified before it is swapped in, in one transaction; behind it only carried rows are under an
+older key version, and nothing of what it replaced is left in the file or its WAL.
+Rule 4: locks are taken in the order document, file. Nothing waits for the document while it holds the file.
+
+What somebody who can write the file can do, and what is seen of it when it is opened again: a row that is changed, or
+moved to another number, document or owner, stays closed (``row_seal``). Rows that are taken out, also at the end, or
+put in the place of others do not fit the sealed head (``head``), even where they open because they come from a copy of
+the same log. An older copy of the whole file is a log like any other: nothing inside a file can tell; another replica
+brings back what it lacks, and the document goes on under a fresh client id. Who can read the file sees how many updates
+there are, how long they are, and their key versions.
+"""
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from strongroom.errors import InvalidInput, StorageFault, StrongroomError, WrongState
+from strongroom.keyring.workspace_keys import WorkspaceKeys
+from strongroom.storage.update_log import UpdateLog
+from strongroom.storage.update_log_rows import NewRow, Row
+from strongroom.workspace.document import Document
+from strongroom.workspace.persistence.background import Background
+from strongroom.workspace.persistence.growth import Growth
+from strongroom.workspace.persistence.head import Head, HeadCount, digest_of
+from strongroom.workspace.persistence.pending import Pending
+from strongroom.workspace.persistence.replay import (
+    HEAD_META,
+    KEY_ID_META,
+    CarriedRow,
+    LoadReport,
+    key_id,
+    replay,
+)
+from strongroom.workspace.persistence.row_seal import STATE, UPDATE, CannotOpen, RowSeal
+from strongroom.workspace.persistence.verified import check_copy, snapshot_of
+
+__all__ = ["CarriedRow", "Compaction", "LoadReport", "SealedLog"]
+
+_EMPTY_VECTOR: Final = b"\0"
+
+
+@dataclass(frozen=True, slots=True)
+class Compaction:
+    """What a compaction came to: rows and bytes before and after it."""
+
+    rows_before: int
+    rows_after: int
+    bytes_before: int
+    bytes_after: int
+
+
+class _Replay:
+    """The origin of what comes from the log, so that it is not written there again."""
+
+    def __repr__(self) -> str:
+        return "<replay of the log>"
+
+
+class SealedLog:
+    """The log of ``document``. ``load`` first, then ``attach``; every method may be called from any thread."""
+
+    def __init__(self, path: Path, document: Document, keys: Callable[[], WorkspaceKeys], owner_id: str) -> None:
+        """Open ``path``, or make it. ``keys`` is asked at every load, write and compaction, and may raise.
+
+        Raises ``StorageFault`` for a file that cannot be used, ``Unavailable`` while another writer has it open.
+        """
+        self.document: Final = document
+        self._keys = keys
+        self._seal = RowSeal(owner_id, document.guid)
+        self._log = UpdateLog(path)
+        self._file = threading.RLock()
+        self._compacting = threading.Lock()
+        self._pending = Pending()
+        self._origin = _Replay()
+        self._count = HeadCount()
+        self._in_doubt = False
+        self._carried: dict[int, CarriedRow] = {}
+        self._growth = Growth()
+        self._head_version = 0
+        self._unsubscribe: Callable[[], None] | None = None
+        self._background: Background | None = None
+
+    @property
+    def carried(self) -> tuple[CarriedRow, ...]:
+        """The rows that could not be opened or applied so far."""
+        return tuple(self._carried.values())
+
+    @property
+    def unwritten(self) -> int:
+        """How many writes wait; more than a few when the disk or the keys fail."""
+        return len(self._pending)
+
+    def load(self) -> LoadReport:
+        """Bring everything that the log holds into the document, in one transaction.
+
+        What the document held before, and whatever changes from now on, is kept for ``attach``. Writes nothing.
+        Raises ``KeyMissing`` when the keys are those of something else, what ``keys`` raises, and ``StorageFault``.
+        """
+        if self._unsubscribe is not None:
+            raise WrongState("SR-WS-072", f"the log of workspace {self.document.guid} is loaded already")
+        replayed = replay(self._log, self._seal, self._keys())
+        self._count = replayed.count
+        self._carried = {row.id: row for row in replayed.report.carried}
+        self._growth = replayed.growth
+        self._head_version = replayed.head_version
+        with self.document.lock:
+            if self.document.state_vector() != _EMPTY_VECTOR:
+                self._pending.add(self.document.update_since())
+            self._unsubscribe = self.document.on_update(self._on_update)
+            self.document.apply(replayed.state, origin=self._origin)
+        return replayed.report
+
+    def attach(self) -> None:
+        """Write from now on, also what changed since ``load``. Raises ``WrongState`` before that."""
+        if self._unsubscribe is None or self._background is not None:
+            raise WrongState("SR-WS-073", f"the log of workspace {self.document.guid} is to be loaded first, once")
+        self._background = Background(self.document.guid, self._pending, self)
+
+    def flush(self) -> None:
+        """Return once everything that happened in the document before is on disk.
+
+        Raises ``StorageFault``, or what ``keys`` raises; it is then still in memory, and tried again.
+        """
+        while True:
+            whole = self._pending.is_whole
+            with self.document.lock if whole else nullcontext(), self._file:
+                if self._pending.is_whole and not whole:
+                    continue  # the locks would be taken in the wrong order
+                self._write()
+                return
+
+    def compact(self) -> Compaction:
+        """Put one row with the whole state, under the writing version, in the place of all rows but the carried ones.
+
+        Carried rows that can be opened by now are applied first. Raises ``Internal`` when the new row is not the
+        document, ``StorageFault``, and what ``keys`` raises: the log is then as it was.
+        """
+        with self._compacting:
+            keys = self._keys()
+            self._apply_carried(keys)
+            self.flush()
+            before = self._log.sizes()
+            # In this order: what these rows hold is in the document, whatever it gets meanwhile.
+            ids = [each for each in self._log.ids() if each not in self._carried]
+            snapshot = snapshot_of(self.document)
+            row_id = self._log.reserve()
+            row = self._seal.seal(keys, STATE, row_id, snapshot.update)
+            written = Row(row_id, row.purpose, row.key_version, len(row.data), row.data)
+            check_copy(self.document.guid, self._seal.open(keys, written), snapshot)
+            self._swap(keys, ids, row_id, row)
+            self._log.scrub()
+            after = self._log.sizes()
+        return Compaction(before.rows, after.rows, before.bytes, after.bytes)
+
+    def compact_if_due(self) -> None:
+        """Compact when the log grew enough; raises as ``compact`` does."""
+        if self._growth.is_due:
+            self.compact()
+
+    def rows_by_version(self) -> Counter[int]:
+        """How many rows need each key version. The head counts where no row needs its version."""
+        with self._file:
+            counts = self._log.key_versions()
+            if self._head_version and self._head_version not in counts:
+                counts[self._head_version] = 1
+        return counts
+
+    def close(self) -> None:
+        """Write what waits, compact when that is quick or due, and let go of the file, whatever happens.
+
+        Not with the document's lock held: the thread that is ended may wait for it.
+        Raises ``StorageFault`` when updates could not be written: they are lost with the document.
+        """
+        if self._background is not None:
+            self._background.stop()
+        try:
+            if self._background is not None:
+                self._finish()
+        finally:
+            if self._unsubscribe is not None:
+                self._unsubscribe()
+            self._background = None
+            self._log.close()
+
+    def _finish(self) -> None:
+        try:
+            self.flush()
+        except StrongroomError as fault:
+            raise StorageFault(
+                "SR-WS-074",
+                f"changes of workspace {self.document.guid} were never written",
+                why=str(fault),
+                fix="another replica may have them; the log itself is sound",
+                updates=len(self._pending),
+            ) from fault
+        if self._growth.is_due_at_close:
+            try:
+                self.compact()
+            except StrongroomError:
+                return  # everything is on disk; the next start compacts
+
+    def _on_update(self, update_v1: bytes, origin: object) -> None:
+        if origin is not self._origin:
+            self._pending.add(update_v1)
+
+    def _write(self) -> None:
+        """Seal and append what waits, in one commit. The caller has the file, and the document for a whole state."""
+        updates, whole = self._pending.take()
+        if not updates and not whole:
+            return
+        try:
+            keys = self._keys()
+            if self._in_doubt:
+                # A commit that failed may be on disk all the same, so what is there is counted anew.
+                self._count = HeadCount(self._log.rows())
+                self._in_doubt = False
+            batch = [self.document.update_since(), *updates] if whole else updates
+            first_id = self._log.reserve(len(batch))
+            rows = [self._seal.seal(keys, UPDATE, row_id, update) for row_id, update in enumerate(batch, first_id)]
+            digests = {row_id: digest_of(row_id, row) for row_id, row in enumerate(rows, first_id)}
+            self._in_doubt = True
+            self._log.append(rows, first_id=first_id, meta=self._meta(keys, self._count.head(digests)))
+        except BaseException:
+            self._pending.put_back(updates, whole=whole)
+            raise
+        self._in_doubt = False
+        self._count.add(digests)
+        self._head_version = keys.writing_version
+        self._growth.add(len(rows), sum(len(row.data) for row in rows))
+
+    def _apply_carried(self, keys: WorkspaceKeys) -> None:
+        for row in self._log.rows(list(self._carried)):
+            try:
+                self.document.apply(self._seal.open(keys, row), origin=self._origin)
+            except (CannotOpen, InvalidInput):
+                continue
+            del self._carried[row.id]
+
+    def _swap(self, keys: WorkspaceKeys, ids: list[int], row_id: int, row: NewRow) -> None:
+        with self._file:
+            if self._in_doubt:
+                self._count = HeadCount(self._log.rows())
+            count = self._count.replaced(ids, row_id, row)
+            self._in_doubt = True
+            self._log.replace(ids, row, new_id=row_id, meta=self._meta(keys, count.head()))
+            self._in_doubt = False
+            self._count = count
+            self._head_version = keys.writing_version
+            self._growth = Growth(state_bytes=len(row.data), rows=len(count) - len(self._carried) - 1)
+
+    def _meta(self, keys: WorkspaceKeys, head: Head) -> dict[str, bytes]:
+        ids = key_id(keys, keys.writing_version).encode("ascii")
+        return {HEAD_META: self._seal.seal_head(keys, head.encoded()), KEY_ID_META: ids}
