@@ -16,49 +16,27 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import RLock
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import pycrdt
 
-from strongroom.errors import InvalidInput, WrongState
+from strongroom.errors import Internal, InvalidInput, WrongState
+from strongroom.workspace.contents import values_by_array
+from strongroom.workspace.watcher import ArrayWatcher, Delta, PrivateOrigin
 from strongroom.workspace.yjs.limits import FRAME_LIMITS, UpdateLimits
+from strongroom.workspace.yjs.untrusted import check_untrusted
 
-__all__ = ["ArrayWatcher", "Delta", "Document", "PrivateOrigin", "UpdateCallback"]
+__all__ = ["Document", "UpdateCallback"]
 
-Delta = list[dict[str, Any]]
-"""What changed in an array, from left to right: ``retain`` n, ``insert`` values, ``delete`` n."""
 UpdateCallback = Callable[[bytes, object], None]
 
 _log = logging.getLogger("strongroom.workspace")
 _NOTHING: Final = b"\x00\x00"
-
-
-class PrivateOrigin:
-    """The origin of a transaction that strongroom makes for itself, such as sealing values again."""
-
-    __slots__ = ("purpose",)
-
-    def __init__(self, purpose: str) -> None:
-        self.purpose = purpose
-
-    def __repr__(self) -> str:
-        return f"PrivateOrigin({self.purpose!r})"
+COPY_VALUES_MIN: Final = 64
+"""Below this many values, asking for each of them is quicker than copying the document."""
 
 
 _SWEEP: Final = PrivateOrigin("losers are removed")
-
-
-class ArrayWatcher(Protocol):
-    """What keeps itself in step with one array. Every call comes with the lock held."""
-
-    def absorb(self, delta: Delta, origin: object) -> None:
-        """Take over what a commit changed. May call ``tell_later``, ``write_at_end`` and ``sweep_at_end``."""
-
-    def write(self) -> None:
-        """Write what waits; a transaction is open, and every commit before it was absorbed."""
-
-    def sweep(self) -> None:
-        """Remove what lost; a transaction with a private origin is open."""
 
 
 class Document:
@@ -69,6 +47,8 @@ class Document:
         self.lock: Final = RLock()
         self._doc: pycrdt.Doc[Any] | None = pycrdt.Doc(client_id=client_id, guid=guid, allow_multithreading=True)
         self._arrays: dict[str, pycrdt.Array[Any]] = {}
+        self._watched: set[str] = set()
+        self._contents: dict[str, list[object]] = {}
         self._transaction: pycrdt.Transaction | None = None
         self._depth = 0
         self._origin: object = None
@@ -79,7 +59,7 @@ class Document:
         self._to_tell: deque[Callable[[], None]] = deque()
         self._telling = False
         self._listeners: list[UpdateCallback] = []
-        self._doc_subscription: pycrdt.Subscription | None = None
+        self._doc.observe(self._on_commit)
 
     @property
     def client_id(self) -> int:
@@ -100,18 +80,18 @@ class Document:
             try:
                 yield
             finally:
-                self._depth -= 1
-                if self._depth == 0:
-                    try:
+                try:
+                    if self._depth == 1:
                         self._end()
-                    finally:
-                        self._origin = None
+                finally:
+                    self._depth -= 1
+                    if self._depth == 0:
                         self._tell()
 
     @contextmanager
     def apart(self, origin: PrivateOrigin) -> Iterator[None]:
         """A transaction of its own even inside another one, which is committed before and goes on after it."""
-        with self.transaction():
+        with self.settled():
             around = self._origin
             self._end()
             self._begin(origin)
@@ -120,6 +100,16 @@ class Document:
             finally:
                 self._end()
                 self._begin(around)
+
+    @contextmanager
+    def settled(self) -> Iterator[None]:
+        """Inside it every store is in step with its array: what an open transaction had changed is committed."""
+        with self.transaction():
+            if self._depth > 1:
+                around = self._origin
+                self._end()
+                self._begin(around)
+            yield
 
     def array(self, name: str) -> "pycrdt.Array[Any]":
         """The array itself, to be used inside ``transaction`` only: stores notice what changed when that ends."""
@@ -148,7 +138,12 @@ class Document:
                 ) from fault
 
     def apply_untrusted(self, update_v1: bytes, *, origin: object = None, limits: UpdateLimits = FRAME_LIMITS) -> None:
-        """Merge an update of a peer, after it was read whole by our own parser. Raises ``InvalidInput``."""
+        """Merge an update of a peer, after our own parser has read it whole.
+
+        Raises ``InvalidInput``, ``LimitExceeded`` or ``Forbidden`` by name, such as SR-WS-032 for the encoding V2 and
+        SR-WS-039 for child documents; then nothing was merged.
+        """
+        check_untrusted(update_v1, limits)
         self.apply(update_v1, origin=origin)
 
     def state_vector(self) -> bytes:
@@ -178,8 +173,7 @@ class Document:
         Clean-up of ours has the origin ``None``. It runs with the lock held; what it raises is logged.
         """
         with self.lock:
-            if self._doc_subscription is None:
-                self._doc_subscription = self._open().observe(lambda event: self._updates.append(event.update))
+            self._open()
             self._listeners.append(callback)
 
         def end() -> None:
@@ -195,15 +189,32 @@ class Document:
             self._doc = None
             self._arrays.clear()
             self._listeners.clear()
-            self._doc_subscription = None
 
     # For stores.
 
     def watch(self, name: str, watcher: ArrayWatcher) -> None:
-        """Have ``watcher`` absorb every later change of the array ``name``."""
+        """Have ``watcher`` absorb every later change of the array ``name``.
+
+        Raises ``Internal`` when the array has one: two would each remove what lost, and the second one something else.
+        """
+        if name in self._watched:
+            raise Internal("SR-WS-004", f"an array of the document {self.guid} was opened twice")
+        self._watched.add(name)
         self.array(name).observe(
             lambda event: self._deltas.append((watcher, event.delta))  # type: ignore[attr-defined] # declared as a slot only
         )
+
+    def contents(self, name: str) -> list[object]:
+        """The values of the array ``name``, in order, as they are committed.
+
+        Asking one by one takes time in the square of their number, so all are read at once, and kept until a change.
+        """
+        array = self.array(name)
+        if len(array) <= COPY_VALUES_MIN:
+            return list(array)
+        if name not in self._contents:
+            self._contents = values_by_array(self.update_since())
+        return self._contents[name]
 
     def write_at_end(self, watcher: ArrayWatcher) -> None:
         """Have ``watcher`` write before the transaction that is open now ends."""
@@ -224,6 +235,11 @@ class Document:
             raise WrongState("SR-WS-003", f"the document {self.guid} is closed", fix="mount its workspace again")
         return self._doc
 
+    def _on_commit(self, event: pycrdt.TransactionEvent) -> None:
+        self._contents.clear()
+        if self._listeners:
+            self._updates.append(event.update)
+
     def _begin(self, origin: object) -> None:
         self._origin = origin
         self._transaction = self._open().transaction()
@@ -234,14 +250,14 @@ class Document:
         origin = self._origin
         self._commit()
         while self._writing or self._sweeping:
-            if self._writing:
-                waiting, self._writing = self._writing, {}
-                self._begin(origin)
-                work = [watcher.write for watcher in waiting]
-            else:
+            if self._sweeping:  # first, so that a store that writes knows one entry for each key
                 waiting, self._sweeping = self._sweeping, {}
                 self._begin(_SWEEP)
                 work = [watcher.sweep for watcher in waiting]
+            else:
+                waiting, self._writing = self._writing, {}
+                self._begin(origin)
+                work = [watcher.write for watcher in waiting]
             try:
                 for call in work:
                     call()
@@ -257,7 +273,7 @@ class Document:
         origin = self._origin
         updates, self._updates = self._updates, []
         for update in updates:
-            if update != _NOTHING and self._listeners:
+            if update != _NOTHING:
                 self.tell_later(lambda update=update: self._tell_update(update, origin))  # type: ignore[misc] # mypy cannot infer a lambda with a default
         deltas, self._deltas = self._deltas, []
         for watcher, delta in deltas:

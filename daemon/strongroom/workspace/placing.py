@@ -1,0 +1,96 @@
+"""Where entries go in an array: pushed at its end, taken out, or put where another one stood.
+
+Rule 1: many entries are one item of the update, made in one go: one by one takes time in the square of their number.
+Rule 2: what is sealed again stands right behind what it replaces, so that it stays on the same side of every entry that
+a peer has written and we have not seen. Where more pieces than ``BLOCKS_MAX`` would be needed for that, it stands
+before all of them: then it may lose against an unseen entry of the same key and millisecond, and never wins.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from pycrdt import Array
+
+from strongroom.workspace.document import Document
+from strongroom.workspace.entry import Entry
+from strongroom.workspace.yjs.bulk import element_id, insert_any_update, neighbours
+from strongroom.workspace.yjs.lib0 import Reader
+
+__all__ = ["insert_entries", "remove", "replace_run", "runs"]
+
+BULK_ENTRIES_MIN: Final = 24
+"""From here on building an update is quicker than inserting one by one."""
+BLOCKS_MAX: Final = 16
+"""Pieces of one run that are replaced each at its own place. Finding one takes the library a walk through the array."""
+
+
+def runs(positions: Sequence[int]) -> list[tuple[int, int]]:
+    """Ascending ``positions`` as ranges ``(first, behind the last)``, from right to left: the left ones stay valid."""
+    found: list[tuple[int, int]] = []
+    for position in positions:
+        if found and found[-1][1] == position:
+            found[-1] = (found[-1][0], position + 1)
+        else:
+            found.append((position, position + 1))
+    return found[::-1]
+
+
+def remove(array: "Array[Any]", positions: Sequence[int]) -> None:
+    """Take out what stands at ``positions``, which ascend."""
+    for first, end in runs(positions):
+        del array[first:end]
+
+
+def insert_entries(document: Document, name: str, position: int, entries: Sequence[Entry]) -> None:
+    """Put ``entries`` before ``position``. A transaction is open."""
+    array = document.array(name)
+    values = [{"key": entry.key, "val": entry.val, "ts": entry.ts} for entry in entries]
+    if len(values) < BULK_ENTRIES_MIN:
+        for offset, value in enumerate(values):
+            array.insert(position + offset, value)
+        return
+    left, right = neighbours(array, position)
+    update = insert_any_update(document.client_id, _own_clock(document), name, left, right, values)
+    document.apply(update)
+
+
+def replace_run(document: Document, name: str, first: int, entries: Sequence[Entry]) -> None:
+    """Put ``entries`` where as many stand from ``first`` on. A transaction is open."""
+    array = document.array(name)
+    blocks = list(_blocks(array, first, first + len(entries)))
+    if len(blocks) > BLOCKS_MAX:
+        insert_entries(document, name, first, entries)
+        del array[first + len(entries) : first + 2 * len(entries)]
+        return
+    for start, end in reversed(blocks):
+        insert_entries(document, name, end, entries[start - first : end - first])
+        del array[start:end]
+
+
+def _blocks(array: "Array[Any]", first: int, end: int) -> Iterator[tuple[int, int]]:
+    """The range in pieces that one client wrote in one go: nothing can come between elements of such a piece.
+
+    One more piece than ``BLOCKS_MAX`` says that there are more.
+    """
+    waiting = [(first, end)]
+    count = 0
+    while waiting:
+        start, stop = waiting.pop()
+        left, right = element_id(array, start), element_id(array, stop - 1)
+        if left[0] == right[0] and right[1] - left[1] == stop - 1 - start:
+            yield start, stop
+            count += 1
+            if count > BLOCKS_MAX:
+                return
+        else:
+            middle = (start + stop) // 2
+            waiting += [(middle, stop), (start, middle)]
+
+
+def _own_clock(document: Document) -> int:
+    reader = Reader(document.state_vector())
+    for _ in range(reader.uint()):
+        client, clock = reader.uint(), reader.uint()
+        if client == document.client_id:
+            return clock
+    return 0
