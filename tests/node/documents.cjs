@@ -45,22 +45,24 @@ const anyValue = (die) => {
   }
 }
 
-const shared = (die) => [() => new Y.Map(), () => new Y.Array(), () => new Y.Text('in 😀 it'), () => new Y.XmlText('t'),
-  () => new Y.XmlElement('node'), () => new Y.XmlFragment(), () => new Y.XmlHook('hook')][die(7)]()
+const shared = (die, rare) => [() => new Y.Map(), () => new Y.Array(), () => new Y.Text('in it'), () => new Y.XmlText('t'),
+  () => new Y.XmlElement('node'), () => new Y.XmlFragment(), () => new Y.XmlHook('hook')][die(rare ? 7 : 6)]()
 
-const change = (doc, die, withDocuments) => {
+// `rare` adds what y-crdt cannot read or what is refused: hooks and child documents. `split` lets an edit fall between
+// the two halves of a sign.
+const change = (doc, die, { rare = false, split = true } = {}) => {
   const array = doc.getArray('array'); const map = doc.getMap('map'); const text = doc.getText('text')
   const xml = doc.getXmlFragment('xml')
-  switch (die(withDocuments ? 13 : 12)) {
+  switch (die(rare ? 13 : 12)) {
     case 0: case 1: array.insert(die(array.length + 1), Array.from({ length: 1 + die(4) }, () => anyValue(die))); break
     case 2: if (array.length) { const at = die(array.length); array.delete(at, Math.min(1 + die(3), array.length - at)) } break
     case 3: map.set(['a', 'b', 'ü', '😀'][die(4)], anyValue(die)); break
     case 4: map.delete(['a', 'b', 'ü', '😀'][die(4)]); break
-    case 5: case 6: text.insert(die(text.length + 1), TEXTS[die(TEXTS.length)]); break
+    case 5: case 6: text.insert(die(text.length + 1), split ? TEXTS[die(TEXTS.length)] : ['a', 'ü', 'words', '日本語'][die(4)]); break
     case 7: if (text.length) { const at = die(text.length); text.delete(at, Math.min(1 + die(3), text.length - at)) } break
     case 8: if (text.length) { const at = die(text.length); text.format(at, Math.min(1 + die(5), text.length - at), { [['bold', 'ü'][die(2)]]: [true, null, textual(die)][die(3)] }) } break
     case 9: text.insertEmbed(die(text.length + 1), { image: textual(die), 7: 'index' }); break
-    case 10: if (die(2)) { array.insert(die(array.length + 1), [shared(die)]) } else { map.set('nested', shared(die)) } break
+    case 10: if (die(2)) { array.insert(die(array.length + 1), [shared(die, rare)]) } else { map.set('nested', shared(die, rare)) } break
     case 11: {
       const node = new Y.XmlElement('p')
       xml.insert(die(xml.length + 1), [node])
@@ -76,7 +78,7 @@ const converted = (updates) => updates.map((update) => [hex(update), hex(Y.conve
 
 answer({
   // Three clients that write and meet: every update on its own, whole documents, merged ones with gaps, and differences.
-  random: ({ seed, steps, gc, documents }) => {
+  random: ({ seed, steps, gc, ...kinds }) => {
     const die = dice(seed)
     const docs = [1, 2 ** 32 - 1, 300].map((id) => { const doc = new Y.Doc({ gc }); doc.clientID = id; return doc })
     const updates = []
@@ -87,7 +89,7 @@ answer({
     }
     for (let step = 0; step < steps; step++) {
       const doc = docs[die(3)]
-      doc.transact(() => { for (let n = die(3); n >= 0; n--) change(doc, die, documents) })
+      doc.transact(() => { for (let n = die(3); n >= 0; n--) change(doc, die, kinds) })
       if (die(4) === 0) {
         const other = docs[die(3)]
         if (other !== doc) Y.applyUpdate(other, Y.encodeStateAsUpdate(doc, Y.encodeStateVector(other)), 'peer')

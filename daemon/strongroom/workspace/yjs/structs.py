@@ -35,6 +35,7 @@ __all__ = [
     "SKIP",
     "STRING",
     "TYPE",
+    "XML_HOOK",
     "AnyValues",
     "ChildDocument",
     "Content",
@@ -54,7 +55,8 @@ __all__ = [
 GC, DELETED, JSON, BINARY, STRING, EMBED, FORMAT, TYPE, ANY, DOC, SKIP = range(11)
 KIND, HAS_PARENT_KEY, HAS_RIGHT, HAS_LEFT = 0x1F, 0x20, 0x40, 0x80
 GAPS: Final = frozenset((GC, SKIP))
-NAMED_TYPES: Final = frozenset((3, 5))
+XML_ELEMENT, XML_HOOK = 3, 5
+NAMED_TYPES: Final = frozenset((XML_ELEMENT, XML_HOOK))
 """Shared types that have a node name."""
 TYPES: Final = 7
 """How many kinds of shared type Yjs has."""
