@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-from bench import attestation, calls, guests, hostile, modules, runs, sealing, starts, steps, waiting
+from bench import attestation, calls, guests, hostile, modules, runs, sealing, starts, steps, waiting, workspace_sealing
 from bench.figures import BLOCK, Row, table
 
 NOTES = (
@@ -31,6 +31,7 @@ PARTS: Final[Mapping[str, Callable[[Path], list[Row]]]] = {
     "modules": modules.measure,
     "sealing": sealing.measure,
     "attestation": attestation.measure,
+    "workspaces": workspace_sealing.measure,
 }
 """What can be measured, in the order of the table."""
 

@@ -7,7 +7,7 @@ pipe costs is no part of them.
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,11 +17,11 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 
 
 class Worker:
-    """``python -m MODULE ARGUMENTS``, ready when this is constructed."""
+    """``python -m MODULE ARGUMENTS``, or a ``command`` in another language, ready when this is constructed."""
 
-    def __init__(self, module: str, *arguments: str) -> None:
+    def __init__(self, module: str = "", *arguments: str, command: Sequence[str] = ()) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
+            command or [sys.executable, "-m", module, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

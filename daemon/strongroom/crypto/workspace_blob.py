@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, TypeGuard
 
-from strongroom.crypto.framing import length_prefixed
+from strongroom.crypto.framing import encoded, length_prefixed
 from strongroom.crypto.keyring_entry import is_key_version
 from strongroom.crypto.keys import Key
 from strongroom.crypto.xchacha import OVERHEAD_BYTES, decrypt, encrypt
@@ -55,7 +55,9 @@ class ValuePlace:
 
 def seal_value(key: Key, key_version: int, plaintext: bytes, associated_data: bytes) -> bytes:
     """A blob of format 1. Raises ``InvalidInput`` for a version out of 1..255, ``LimitExceeded`` above 1 GiB."""
-    return encrypt(key, plaintext, associated_data, _header(FORMAT_PLAIN, key_version))
+    if not is_key_version(key_version):
+        raise _wrong_version()
+    return encrypt(key, plaintext, associated_data, _PLAIN_HEADERS[key_version])
 
 
 def open_value(key: Key, blob: bytes, associated_data: bytes) -> bytes:
@@ -63,7 +65,8 @@ def open_value(key: Key, blob: bytes, associated_data: bytes) -> bytes:
 
     Raises ``InvalidInput`` for another format, ``Tampered`` for all else that is wrong with it.
     """
-    _require_format(FORMAT_PLAIN, blob)
+    if not blob or blob[0] != FORMAT_PLAIN:
+        raise _unknown_format(blob)
     return decrypt(key, blob, associated_data, HEADER_BYTES)
 
 
@@ -73,8 +76,9 @@ def seal_placed(key: Key, key_version: int, plaintext: bytes, place: ValuePlace)
     Raises ``InvalidInput`` for a version out of 1..255, a time that is no u64 and text that UTF-8 cannot carry, and
     ``LimitExceeded`` above 1 GiB.
     """
-    header = _header(FORMAT_BOUND, key_version)
-    return encrypt(key, plaintext, _associated_data(key_version, place), header)
+    if not is_key_version(key_version):
+        raise _wrong_version()
+    return encrypt(key, plaintext, _associated_data(key_version, place), _BOUND_HEADERS[key_version])
 
 
 def open_placed(key: Key, blob: bytes, place: ValuePlace) -> bytes:
@@ -83,7 +87,8 @@ def open_placed(key: Key, blob: bytes, place: ValuePlace) -> bytes:
     Raises ``InvalidInput`` for another format, ``Tampered`` for all else: also for a place where nothing can have been
     sealed.
     """
-    _require_format(FORMAT_BOUND, blob)
+    if not blob or blob[0] != FORMAT_BOUND:
+        raise _unknown_format(blob)
     if len(blob) < BLOB_BYTES_MIN:
         raise Tampered
     try:
@@ -112,20 +117,13 @@ def get_format_version(blob: bytes) -> int:
     return blob[0]
 
 
-def _header(format_version: int, key_version: int) -> bytes:
-    if not is_key_version(key_version):
-        raise InvalidInput(
-            "SR-KEY-010",
-            "Encryption key version must be an integer from 1 to 255",
-            fix="give the version of a key of the keyring",
-            field="key_version",
-        )
-    return bytes((format_version, key_version))
-
-
-def _require_format(format_version: int, blob: bytes) -> None:
-    if not blob or blob[0] != format_version:
-        raise _unknown_format(blob)
+def _wrong_version() -> InvalidInput:
+    return InvalidInput(
+        "SR-KEY-010",
+        "Encryption key version must be an integer from 1 to 255",
+        fix="give the version of a key of the keyring",
+        field="key_version",
+    )
 
 
 def _unknown_format(blob: bytes) -> InvalidInput:
@@ -139,13 +137,21 @@ def _unknown_format(blob: bytes) -> InvalidInput:
 
 
 def _associated_data(key_version: int, place: ValuePlace) -> bytes:
-    if type(place.ts_ms) is not int or not 0 <= place.ts_ms <= TS_MS_MAX:
+    ts_ms = place.ts_ms
+    if type(ts_ms) is not int or not 0 <= ts_ms <= TS_MS_MAX:
         raise InvalidInput("SR-KEY-013", f"a time of an entry is a number in 0..{TS_MS_MAX}", field="ts")
     beginning = _of_store(key_version, place.owner_id, place.guid, place.array)
-    return beginning + length_prefixed(place.key, place.ts_ms.to_bytes(8, "big"))
+    key = encoded(place.key)
+    # What ``length_prefixed`` gives, written flat: this is done for every value that is sealed or opened.
+    return b"".join((beginning, len(key).to_bytes(8, "big"), key, _TS_LENGTH, ts_ms.to_bytes(8, "big")))
 
 
 @lru_cache(STORES_KEPT_MAX)
 def _of_store(key_version: int, owner_id: str, guid: str, array: str) -> bytes:
     """What the associated data of all values of one array and key version begin with."""
     return length_prefixed(bytes((FORMAT_BOUND,)), bytes((key_version,)), owner_id, guid, array)
+
+
+_PLAIN_HEADERS: Final = tuple(bytes((FORMAT_PLAIN, version)) for version in range(256))
+_BOUND_HEADERS: Final = tuple(bytes((FORMAT_BOUND, version)) for version in range(256))
+_TS_LENGTH: Final = (8).to_bytes(8, "big")

@@ -53,9 +53,9 @@ def encrypt(key: Key, plaintext: bytes, associated: bytes, header: bytes = b"") 
             )
         cipher = ChaCha20Poly1305(_hchacha20(raw, nonce))
         return b"".join((header, nonce, cipher.encrypt(_PREFIX + nonce[_HCHACHA_BYTES:], plaintext, associated)))
-    sealed = _new(_BYTES, size + TAG_BYTES)
-    _encrypt(sealed, _NULL, plaintext, size, associated, len(associated), _NULL, nonce, raw)
-    return b"".join((header, nonce, _buffer(sealed)))
+    sealed = bytearray(size + TAG_BYTES)
+    _encrypt(_memory_of(sealed), _NULL, plaintext, size, associated, len(associated), _NULL, nonce, raw)
+    return b"".join((header, nonce, sealed))
 
 
 def decrypt(key: Key, untrusted: bytes, associated: bytes, header_bytes: int = 0) -> bytes:
@@ -75,11 +75,12 @@ def decrypt(key: Key, untrusted: bytes, associated: bytes, header_bytes: int = 0
             return cipher.decrypt(_PREFIX + nonce[_HCHACHA_BYTES:], memoryview(untrusted)[start:], associated)
         except InvalidTag:
             raise Tampered from None
-    opened = _new(_BYTES, size)
+    opened = bytearray(size)
     sealed = untrusted[start:]
-    if _decrypt(opened, _NULL, _NULL, sealed, size + TAG_BYTES, associated, len(associated), nonce, raw):
+    into = _memory_of(opened)
+    if _decrypt(into, _NULL, _NULL, sealed, size + TAG_BYTES, associated, len(associated), nonce, raw):
         raise Tampered
-    return _buffer(opened)[:]  # type: ignore[no-any-return] # the buffer of the library is not typed
+    return bytes(opened)
 
 
 def _hchacha20(raw: bytes, nonce: bytes) -> bytes:
@@ -88,9 +89,9 @@ def _hchacha20(raw: bytes, nonce: bytes) -> bytes:
     libsodium computes it when a secret stream begins, and its public header says that the state starts with it. One
     block of ChaCha20 less its initial words gives the same; in Python that takes eight times as long.
     """
-    state = _new(_BYTES, _STATE_BYTES)
-    _begin_stream(state, nonce, raw)
-    return _buffer(state, _KEY_BYTES)[:]  # type: ignore[no-any-return] # the buffer of the library is not typed
+    state = bytearray(_STATE_BYTES)
+    _begin_stream(_memory_of(state), nonce, raw)
+    return bytes(state[:_KEY_BYTES])
 
 
 @cache
@@ -106,9 +107,7 @@ def _is_layout_known() -> bool:
 
 sodium_init()
 _NULL: Final[Any] = ffi.NULL  # Any: these are objects of the library, which has no types
-_BYTES: Final[Any] = ffi.typeof("unsigned char[]")
-_new: Final[Any] = ffi.new
-_buffer: Final[Any] = ffi.buffer
+_memory_of: Final[Any] = ffi.from_buffer
 _encrypt: Final[Any] = lib.crypto_aead_xchacha20poly1305_ietf_encrypt
 _decrypt: Final[Any] = lib.crypto_aead_xchacha20poly1305_ietf_decrypt
 _begin_stream: Final[Any] = lib.crypto_secretstream_xchacha20poly1305_init_pull
