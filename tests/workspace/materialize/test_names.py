@@ -16,12 +16,10 @@ def test_a_plain_key_is_its_own_name(key):
     assert entry_name(key) == key
 
 
-@pytest.mark.parametrize(
-    "key",
-    ["../../etc/passwd", "..", ".", "", "/", "a/b", "a\\b", "a\0b", "con", "aux", "lpt0", "N1", "é", "a.md", "-rf", "x" * 81, "\ud800",
-     "a~b", "n1\n", " n1"],
-    ids=repr,
-)  # fmt: skip
+ODD = ["", ".", "..", "/", "../../etc/passwd", "a/b", "a\\b", "a\0b", "a~b", "a.md", "-rf", "n1\n", " n1", "N1", "é"]
+
+
+@pytest.mark.parametrize("key", [*ODD, "con", "aux", "lpt0", "x" * 81, "\ud800"], ids=repr)
 def test_any_other_key_is_mangled_and_carries_the_digest_of_the_whole(key):
     assert re.fullmatch(r"[a-z0-9_-]{1,40}~[0-9a-f]{32}", entry_name(key))
 
