@@ -31,6 +31,7 @@ from strongroom.workspace.document import Document
 from strongroom.workspace.persistence.background import Background
 from strongroom.workspace.persistence.growth import Growth
 from strongroom.workspace.persistence.head import Head, HeadCount, digest_of
+from strongroom.workspace.persistence.local_updates import Elsewhere
 from strongroom.workspace.persistence.pending import Pending
 from strongroom.workspace.persistence.replay import (
     HEAD_META,
@@ -58,13 +59,6 @@ class Compaction:
     bytes_after: int
 
 
-class _Replay:
-    """The origin of what comes from the log, so that it is not written there again."""
-
-    def __repr__(self) -> str:
-        return "<replay of the log>"
-
-
 class SealedLog:
     """The log of ``document``. ``load`` first, then ``attach``; every method may be called from any thread."""
 
@@ -80,7 +74,7 @@ class SealedLog:
         self._file = threading.RLock()
         self._compacting = threading.Lock()
         self._pending = Pending()
-        self._origin = _Replay()
+        self._origin = Elsewhere("log")  # what comes from the log is not written there again
         self._count = HeadCount()
         self._in_doubt = False
         self._carried: dict[int, CarriedRow] = {}
