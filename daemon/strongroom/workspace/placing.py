@@ -13,7 +13,7 @@ from pycrdt import Array
 
 from strongroom.workspace.document import Document
 from strongroom.workspace.entry import Entry
-from strongroom.workspace.yjs.bulk import element_id, insert_any_update, neighbours
+from strongroom.workspace.yjs.bulk import element_id, insert_many
 from strongroom.workspace.yjs.lib0 import Reader
 
 __all__ = ["insert_entries", "remove", "replace_run", "runs"]
@@ -49,9 +49,7 @@ def insert_entries(document: Document, name: str, position: int, entries: Sequen
         for offset, value in enumerate(values):
             array.insert(position + offset, value)
         return
-    left, right = neighbours(array, position)
-    update = insert_any_update(document.client_id, _own_clock(document), name, left, right, values)
-    document.apply(update)
+    insert_many(array, position, values, client=document.client_id, clock=_own_clock(document), apply=document.apply)
 
 
 def replace_run(document: Document, name: str, first: int, entries: Sequence[Entry]) -> None:

@@ -4,7 +4,8 @@ A library makes an item for every call; written by hand, one item of an update h
 as many inserts of its client: the n-th value has the n-th clock, and a value that is deleted later splits the item.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from pycrdt import Array, Assoc
 
@@ -15,7 +16,7 @@ from strongroom.workspace.yjs.structs import ANY, HAS_LEFT, HAS_RIGHT, AnyValues
 from strongroom.workspace.yjs.update_v1 import encode_v1
 from strongroom.workspace.yjs.values import Value, write_value
 
-__all__ = ["array_end", "element_id", "insert_any_update", "neighbours"]
+__all__ = ["element_id", "insert_any_update", "insert_many"]
 
 
 def insert_any_update(
@@ -23,8 +24,9 @@ def insert_any_update(
 ) -> bytes:
     """The V1 update that inserts ``values`` into the top-level array, between the elements ``left`` and ``right``.
 
-    ``client`` and ``clock`` are the writer's: its id, and how far it has counted (0 if it never wrote). None on both
-    sides means an array that never had elements; ``neighbours`` finds both. Dicts keep the order of their members.
+    ``client`` and ``clock`` are the writer's: its id, and how far it has counted (0 if it never wrote). The two
+    elements must stand side by side, deleted ones counted; ``insert_many`` sees to that. None on both sides means an
+    array that never had elements. Dicts keep the order of their members.
     Raises SR-WS-040 without values, SR-WS-035 for a client or a clock out of range, SR-WS-042 for other types of value.
     """
     if not values:
@@ -43,19 +45,23 @@ def insert_any_update(
     return encode_v1(Update(structs=[(client, clock, [item])]))
 
 
-def neighbours(array: Array[Value], index: int) -> tuple[Id | None, Id | None]:
-    """What stands left and right of a gap: ``index`` 0 is before the first element, ``len(array)`` behind the last."""
-    left = element_id(array, index - 1) if index else None
-    right = element_id(array, index) if index < len(array) else None
-    return left, right
+def insert_many(
+    array: "Array[Any]", index: int, values: Sequence[Value], *, client: int, clock: int, apply: Callable[[bytes], None]
+) -> None:
+    """Insert three or more ``values`` before ``index``, as one item between the first and the last of them.
+
+    The library inserts these two, one behind the other, and so finds their places among deleted elements, which
+    nothing outside of it can see; an item beside visible elements only makes replicas differ for good. A transaction
+    is open; ``client`` and ``clock`` are its document's own, and ``apply`` merges an update into that. Raises what
+    ``insert_any_update`` does.
+    """
+    between = insert_any_update(client, clock + 2, "", (client, clock), (client, clock + 1), values[1:-1])
+    array.insert(index, values[0])
+    array.insert(index + 1, values[-1])
+    apply(between)
 
 
-def array_end(array: Array[Value]) -> tuple[Id | None, Id | None]:
-    """``neighbours`` of the end, where entries are pushed."""
-    return neighbours(array, len(array))
-
-
-def element_id(array: Array[Value], index: int) -> Id:
+def element_id(array: "Array[Any]", index: int) -> Id:
     """The id of the element at ``index``, read from a position that sticks to it."""
     if not 0 <= index < len(array):
         raise IndexError(index)  # the library would panic
