@@ -71,7 +71,7 @@ class Workspace:
         self._strict = strict
         self._write_format = write_format
         self._now_ms = now_ms
-        self._raw: dict[str, LwwStore] = {}
+        self._lww: dict[str, LwwStore] = {}
         self._stores: dict[str, EncryptedStore] = {}
         self._on_readability: list[Callable[[], None]] = []
         self._is_disposed = False
@@ -151,7 +151,7 @@ class Workspace:
         """The entries of ``array`` as they are stored: for views and rewrapping, which must see the unreadable too."""
         with self.document.lock:
             self.store(array)
-            return self._raw[array]
+            return self._lww[array]
 
     def arrays(self) -> list[str]:
         """The names of the arrays that are there, defined or not, sorted; at most ``ARRAYS_MAX``."""
@@ -252,7 +252,7 @@ class Workspace:
                 store.activate(self._keys, upgrade=upgrade)
             else:
                 store.lock()
-        self._raw[array], self._stores[array] = raw, store
+        self._lww[array], self._stores[array] = raw, store
         return store
 
     def _tell(self) -> None:
