@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 from strongroom.app.development_owner import KEY_NAME, DevelopmentOwner, GrantingDesk
 from strongroom.app.directories import private_directory
-from strongroom.app.keys import checked_against, root_keyring
+from strongroom.app.keys import checked_against, key_desk, root_keyring
 from strongroom.app.simulation import accepting_simulations
 from strongroom.app.stores import SealedStore
 from strongroom.engine.catalog import Catalog
@@ -16,6 +16,7 @@ from strongroom.engine.engine import Engine
 from strongroom.engine.history import History
 from strongroom.engine.host import EngineHost
 from strongroom.engine.journal import Journals
+from strongroom.engine.key_desk import KeyDesk
 from strongroom.engine.key_life import KeyLife
 from strongroom.engine.limits import EngineLimits
 from strongroom.engine.registration import Owners, Registration
@@ -70,6 +71,7 @@ class Parts:
     mode: Mode
     root: RootKeyring
     keys: Keys
+    key_desk: KeyDesk
     database: Database
     host_lock: HostLock
     registry: Registry
@@ -200,6 +202,7 @@ def _wired(
         mode=mode,
         root=root,
         keys=keys,
+        key_desk=key_desk(keys.life, database, record_keys),
         database=database,
         host_lock=host_lock,
         registry=registry,

@@ -16,6 +16,7 @@ from strongroom.app.memory import return_large_buffers
 from strongroom.app.pulse import Pulse
 from strongroom.pb.strongroom.v1 import (
     capability_pb2_grpc,
+    keys_pb2_grpc,
     plugin_pb2_grpc,
     run_pb2_grpc,
     status_pb2_grpc,
@@ -23,6 +24,7 @@ from strongroom.pb.strongroom.v1 import (
 )
 from strongroom.registry.states import Lifecycle, PluginState
 from strongroom.services.capabilities import CapabilityService
+from strongroom.services.keys import KeyService
 from strongroom.services.places import waiting
 from strongroom.services.plugins import PluginService
 from strongroom.services.runs import RunService
@@ -91,6 +93,7 @@ class Daemon:
             self._server.start()
             parts.desk.open()
             parts.retention.start()
+            parts.key_desk.rotation.resume()
         except BaseException:
             self.stop(drain_s=0)
             raise
@@ -116,6 +119,7 @@ class Daemon:
         if parts is not None:
             parts.desk.close()
             parts.retention.close()
+            parts.key_desk.rotation.close()
         if parts is not None and not parts.engine.dispatcher.drain(drain_s):
             log.warning(
                 "runs are unfinished; they go on after the next start", extra={"runs": len(parts.engine.dispatcher)}
@@ -166,6 +170,7 @@ class Daemon:
         )
         capabilities = CapabilityService(parts.registry, parts.owners)
         status = StatusService(describer(parts, self._started_ms, lambda: self._state))
+        keys = KeyService(parts.key_desk, parts.keys.source)
         make_socket_parent(settings.socket)
         return ApiServer(
             settings.socket,
@@ -176,6 +181,7 @@ class Daemon:
                 lambda server: plugin_pb2_grpc.add_PluginServiceServicer_to_server(
                     PluginService(parts.plugins.states), server
                 ),
+                lambda server: keys_pb2_grpc.add_KeysServiceServicer_to_server(keys, server),
                 lambda server: status_pb2_grpc.add_StatusServiceServicer_to_server(status, server),
             ],
             message_bytes_max=settings.limits.message_bytes_max,

@@ -1,17 +1,22 @@
 """The root keyring of this host, from where it stands to beside the database that it opens."""
 
-from collections.abc import MutableMapping
+from collections.abc import MutableMapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from strongroom.engine.key_desk import KeyDesk
 from strongroom.engine.key_life import KeyLife
+from strongroom.engine.rotation import Rotation, SealedThing
+from strongroom.engine.rotation_mounts import MountedThing, OpenWorkspaces, known_thing
+from strongroom.engine.rotation_tables import tables
 from strongroom.errors import Misconfigured
 from strongroom.keyring.files import create_dev_keyring, load_keyring
+from strongroom.keyring.records import RecordKeys
 from strongroom.keyring.root import RootKeyring
 from strongroom.keyring.sources import SecretSource, find_source
 from strongroom.storage.database import Database
 
-__all__ = ["checked_against", "root_keyring"]
+__all__ = ["checked_against", "key_desk", "root_keyring"]
 
 SQLITE_NAME: Final = "strongroom.db"
 
@@ -50,3 +55,18 @@ def checked_against(root: RootKeyring, database: Database, source: SecretSource,
     life = KeyLife(root, database, offered=lambda: source.read(strict=mode == "serve"))
     life.open()
     return life
+
+
+def key_desk(
+    life: KeyLife, database: Database, record_keys: RecordKeys, workspaces: OpenWorkspaces | None = None
+) -> KeyDesk:
+    """What people ask of the keys of a host, over its tables and what it knows of ``workspaces``."""
+    own = tables(database, record_keys)
+
+    def things() -> Sequence[SealedThing]:
+        if workspaces is None:
+            return own
+        mounted = [MountedThing(mount) for mount in workspaces.opened()]
+        return [*own, *mounted, *(known_thing(copy) for copy in workspaces.copies())]
+
+    return KeyDesk(life, Rotation(things, lambda: life.writing_version, database), things, workspaces)

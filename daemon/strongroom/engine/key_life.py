@@ -150,6 +150,36 @@ class KeyLife:
             log.info("a key version was retired", extra={"key_version_retired": version})
             return True
 
+    def may_retire(self, version: int, refuse_needed: Callable[[int], object]) -> bool:
+        """As ``retire``, but nothing is changed."""
+        with self._changing:
+            state = self._state_of(version, self._stored())
+            step(state, VersionEvent.RETIRE, version=version)
+            if state is not VersionState.RETIRED:
+                refuse_needed(version)
+            return state is not VersionState.RETIRED
+
+    @property
+    def writing_version(self) -> int:
+        """The version that writes now."""
+        return self._root.writing_version
+
+    @property
+    def is_promoted(self) -> bool:
+        """Whether it writes because it was promoted, and not because it is the highest."""
+        return self._root.promoted is not None
+
+    def key_id(self, version: int) -> str:
+        """The name of a version that is held."""
+        return self._root.key_id(version)
+
+    def is_offered(self, version: int) -> bool:
+        """Whether the keyring has ``version`` where it comes from, as far as that can be read again."""
+        try:
+            return version in self._offered().versions
+        except StrongroomError:
+            return version in self._root.versions
+
     def versions(self) -> list[VersionInfo]:
         """Every version that this database ever knew, highest first."""
         stored = self._stored()

@@ -1,0 +1,158 @@
+"""Tables of the host's database as things that are sealed, and those records that can be sealed again.
+
+Records of workflows and values of plugins are read, sealed under the version that writes, and put back only where they
+still are what was read. Runs keep the version that they began with: their events are a chain in which each is bound to
+its predecessor, so they go as a whole, with their retention.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Final, Literal
+
+from strongroom.engine import specs
+from strongroom.errors import KeyMissing, StrongroomError, Tampered
+from strongroom.keyring.records import RecordKeys
+from strongroom.keyring.root import PLUGIN_STORES, WORKFLOWS
+from strongroom.storage import key_counts
+from strongroom.storage import specs as spec_rows
+from strongroom.storage.database import Connection, Database
+from strongroom.storage.specs import SpecRow
+from strongroom.telemetry import logs
+
+__all__ = ["Table", "tables"]
+
+SPECS_MAX: Final = 50
+"""Records that one transaction seals again; a config may have a megabyte."""
+BLOBS_OF_SPEC: Final = 3
+"""The MAC of a record, its config and its subscriptions."""
+RUNS_STAY: Final = "runs keep the key version that they began with; they go when they are no longer kept"
+log = logs.get("keys")
+
+
+@dataclass(slots=True)
+class Table:
+    """One table. ``batch`` seals some of its rows again, behind the place where the last batch ended."""
+
+    table: str
+    database: Database
+    stays: str = ""
+    batch: Callable[[int], int] = field(default=lambda _blobs_max: 0)
+    kind: Literal["table"] = "table"
+
+    @property
+    def name(self) -> str:
+        """``table`` and its name in the database."""
+        return f"table {self.table}"
+
+    def counts(self) -> Mapping[int, int]:
+        """MACs and sealed values by key version."""
+        return self.database.read(lambda connection: key_counts.by_version(connection, self.table))
+
+    def rewrap(self, blobs_max: int) -> int:
+        """Seal up to ``blobs_max`` again."""
+        return self.batch(blobs_max)
+
+    def finish(self) -> None:
+        """A table holds nothing old once its rows are replaced."""
+
+
+def tables(database: Database, keys: RecordKeys) -> list[Table]:
+    """Every table with something sealed in it."""
+    return [
+        Table("workflow_specs", database, batch=_Specs(database, keys)),
+        Table("plugin_values", database, batch=_Values(database, keys)),
+        Table("runs", database, stays=RUNS_STAY),
+        Table("run_events", database, stays=RUNS_STAY),
+    ]
+
+
+class _Specs:
+    """Records of workflows, by id."""
+
+    def __init__(self, database: Database, keys: RecordKeys) -> None:
+        self._database = database
+        self._keys = keys
+        self._after = ""
+
+    def __call__(self, blobs_max: int) -> int:
+        version, limit = self._keys.writing_version, min(blobs_max, SPECS_MAX)
+        # Past whole batches of what cannot be opened.
+        while found := self._page(version, limit):
+            self._after = found[-1].workflow_id
+            changed = [(row.mac, sealed) for row in found if (sealed := self._sealed_again(row)) is not None]
+            if changed and (number := self._database.write(partial(_replace_specs, changed)).result()):
+                return number * BLOBS_OF_SPEC
+        # From the beginning the next time: what was skipped may be readable then.
+        self._after = ""
+        return 0
+
+    def _page(self, version: int, limit: int) -> list[SpecRow]:
+        after = self._after
+        return self._database.read(lambda c: key_counts.specs_of_other_versions(c, version, after=after, limit=limit))
+
+    def _sealed_again(self, row: SpecRow) -> SpecRow | None:
+        try:
+            self._keys.check(specs.TABLE, row.columns(), key_version=row.key_version, mac=row.mac)
+            places = {"config": (row.workflow_id, "config"), "subscriptions": (row.workflow_id, "subscriptions")}
+            opened = {name: self._keys.open(WORKFLOWS, place, getattr(row, name)) for name, place in places.items()}
+        except (Tampered, KeyMissing) as error:
+            _skipped(row.workflow_id, error)
+            return None
+        sealed = replace(
+            row,
+            config=self._keys.seal(WORKFLOWS, places["config"], opened["config"]),
+            subscriptions=self._keys.seal(WORKFLOWS, places["subscriptions"], opened["subscriptions"]),
+            key_version=self._keys.writing_version,
+        )
+        mac = self._keys.mac(specs.TABLE, sealed.columns(), key_version=sealed.key_version)
+        return replace(sealed, mac=mac)
+
+
+class _Values:
+    """What plugins keep, by plugin, owner and key."""
+
+    def __init__(self, database: Database, keys: RecordKeys) -> None:
+        self._database = database
+        self._keys = keys
+        self._after: tuple[str, str, str] | None = None
+
+    def __call__(self, blobs_max: int) -> int:
+        version = self._keys.writing_version
+        while found := self._page(version, blobs_max):
+            self._after = found[-1][:3]
+            changed = [(row, sealed) for row in found if (sealed := self._sealed_again(row)) is not None]
+            if changed and (number := self._database.write(partial(_replace_values, changed)).result()):
+                return number
+        self._after = None
+        return 0
+
+    def _page(self, version: int, limit: int) -> Sequence[key_counts.ValueRow]:
+        after = self._after
+        return self._database.read(lambda c: key_counts.values_of_other_versions(c, version, after=after, limit=limit))
+
+    def _sealed_again(self, row: key_counts.ValueRow) -> bytes | None:
+        place = row[:3]
+        try:
+            return self._keys.seal(PLUGIN_STORES, place, self._keys.open(PLUGIN_STORES, place, row[3]))
+        except (Tampered, KeyMissing) as error:
+            _skipped(f"a value of plugin {row[0]}", error)
+            return None
+
+
+def _replace_specs(changed: list[tuple[bytes, SpecRow]], connection: Connection) -> int:
+    """Put back what is still there as it was read; somebody who changed it meanwhile sealed it anew anyway."""
+    number = 0
+    for mac_before, row in changed:
+        if spec_rows.get_mac(connection, row.workflow_id) == mac_before:
+            spec_rows.replace(connection, row)
+            number += 1
+    return number
+
+
+def _replace_values(changed: list[tuple[key_counts.ValueRow, bytes]], connection: Connection) -> int:
+    return sum(key_counts.replace_value(connection, row, value) for row, value in changed)
+
+
+def _skipped(what: str, error: StrongroomError) -> None:
+    log.warning("a record is left as it is: it cannot be opened", extra={"record": what, "code": error.code})
