@@ -4,7 +4,7 @@ update = varuint number of clients, then for each: client, clock, state as JSON 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from strongroom.errors import Refused
@@ -29,7 +29,7 @@ class AwarenessState:
 
     client: int
     clock: int
-    state: str
+    state: str = field(repr=False)
     """JSON text, as it came."""
 
     @property

@@ -13,6 +13,7 @@ __all__ = [
     "length_wrong",
     "not_canonical",
     "not_v2",
+    "not_values",
     "out_of_range",
     "presence_malformed",
     "too_large",
@@ -99,6 +100,16 @@ def child_document() -> Forbidden:
         "the update holds a child document",
         why="what is written into it would be stored and sent unsealed",
         fix="keep the text in a table as a value, or in a workspace of its own",
+    )
+
+
+def not_values() -> Forbidden:
+    """A text, XML or a shared type within another, where a document holds values only."""
+    return Forbidden(
+        "SR-WS-046",
+        "the update holds a text or a nested shared type",
+        why="the document holds tables and keys; anything else in it would be stored and sent unsealed",
+        fix="write the text as a value of a row",
     )
 
 

@@ -9,7 +9,7 @@ Rule 2: a frame that is cut short raises; whoever reads a connection counts that
 Rule 3: an update in a frame is as it came. ``untrusted`` looks into it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from strongroom.workspace.yjs.lib0 import Reader, write_bytes, write_text, write_uint
@@ -47,28 +47,28 @@ _DENIED: Final = 0
 class Step1:
     """Somebody says what they have, and wants the rest as ``Step2``."""
 
-    state_vector: bytes
+    state_vector: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Step2:
     """The answer to ``Step1``: all that was lacking."""
 
-    update: bytes
+    update: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Update:
     """A change that was just made."""
 
-    update: bytes
+    update: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Awareness:
     """Who is there, for ``awareness.decode_awareness``."""
 
-    update: bytes
+    update: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The body of an HTTP sync request: a state vector and an update, each behind its length. Facts: contract 12."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from strongroom.errors import Refused
 from strongroom.workspace.yjs import faults
@@ -15,8 +15,8 @@ __all__ = ["SyncBody", "decode_body", "encode_body"]
 class SyncBody:
     """What the client has, and what it sends: an update in encoding V2, as it came, or nothing."""
 
-    state_vector: bytes
-    update_v2: bytes
+    state_vector: bytes = field(repr=False)
+    update_v2: bytes = field(repr=False)
 
 
 def decode_body(body: bytes) -> SyncBody:

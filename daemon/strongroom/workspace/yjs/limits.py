@@ -41,6 +41,8 @@ class UpdateLimits:
     """Every device that ever wrote is one; each costs the state vector up to 13 bytes for ever."""
     names_max: int = 4_096
     """Top-level types of one document: tables, kv, and room for others."""
+    values_only: bool = False
+    """Whether to refuse texts, XML and shared types within others: what a document of tables never holds."""
     delete_ranges_max: int = 1_000_000
     """A range is two bytes or more; the same order as structs."""
 

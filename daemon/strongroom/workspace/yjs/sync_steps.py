@@ -1,4 +1,4 @@
-"""The steps of the sync protocol over a document, in both dialects. Facts: contracts/workspace-encryption.md, section 12.
+"""The steps of the sync protocol over a document, in both dialects. Facts: contracts/workspace-encryption.md 12.
 
 Both sides send STEP1; each answers the other's with STEP2, the difference. From then on every change goes out as
 UPDATE. STEP2 and UPDATE are applied and not answered.
@@ -13,7 +13,7 @@ from strongroom.workspace.yjs.limits import FRAME_LIMITS, UpdateLimits
 from strongroom.workspace.yjs.state_vector import decode_state_vector
 from strongroom.workspace.yjs.untrusted import check_untrusted, from_untrusted_v2
 
-__all__ = ["UPSTREAM", "Y_WEBSOCKET", "Dialect", "Syncable", "answer", "change", "opening"]
+__all__ = ["UPSTREAM", "Y_WEBSOCKET", "Syncable", "Wire", "answer", "change", "opening"]
 
 
 class Syncable(Protocol):
@@ -30,47 +30,48 @@ class Syncable(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Dialect:
-    """How frames are written. ``v2`` says in which encoding updates travel, ``enveloped`` whether a number stands before
-    the frame that says that it is about sync."""
+class Wire:
+    """How frames are written."""
 
     v2: bool
+    """Whether updates travel in encoding V2."""
     enveloped: bool
+    """Whether a number stands in front that says that the frame is about sync."""
 
 
-UPSTREAM: Final = Dialect(v2=True, enveloped=False)
-Y_WEBSOCKET: Final = Dialect(v2=False, enveloped=True)
+UPSTREAM: Final = Wire(v2=True, enveloped=False)
+Y_WEBSOCKET: Final = Wire(v2=False, enveloped=True)
 
 
-def opening(document: Syncable, dialect: Dialect) -> bytes:
+def opening(document: Syncable, wire: Wire) -> bytes:
     """The STEP1 that ``document`` begins with."""
-    write = frames.y_step1 if dialect.enveloped else frames.step1
+    write = frames.y_step1 if wire.enveloped else frames.step1
     return write(document.state_vector())
 
 
-def change(update_v1: bytes, dialect: Dialect) -> bytes:
+def change(update_v1: bytes, wire: Wire) -> bytes:
     """The UPDATE that tells a peer of a change."""
-    write = frames.y_update if dialect.enveloped else frames.update
-    return write(v1_to_v2(update_v1) if dialect.v2 else update_v1)
+    write = frames.y_update if wire.enveloped else frames.update
+    return write(v1_to_v2(update_v1) if wire.v2 else update_v1)
 
 
 def answer(
-    document: Syncable, frame: bytes, dialect: Dialect, *, origin: object = None, limits: UpdateLimits = FRAME_LIMITS
+    document: Syncable, frame: bytes, wire: Wire, *, origin: object = None, limits: UpdateLimits = FRAME_LIMITS
 ) -> bytes | None:
     """Take in ``frame`` of a peer; the frame to send back, if it wants one.
 
     Frames that are not about sync, or whose number nobody knows, do nothing. ``origin`` marks what is applied. Raises
     ``Refused`` by name for what is malformed or too large; then nothing was applied, and the connection may go on.
     """
-    found = frames.decode_y(frame) if dialect.enveloped else frames.decode(frame)
+    found = frames.decode_y(frame) if wire.enveloped else frames.decode(frame)
     match found:
         case frames.Step1(state_vector):
             decode_state_vector(state_vector)
             lacking = document.update_since(state_vector)
-            write = frames.y_step2 if dialect.enveloped else frames.step2
-            return write(v1_to_v2(lacking) if dialect.v2 else lacking)
+            write = frames.y_step2 if wire.enveloped else frames.step2
+            return write(v1_to_v2(lacking) if wire.v2 else lacking)
         case frames.Step2(update) | frames.Update(update):
-            if dialect.v2:
+            if wire.v2:
                 update, _ = from_untrusted_v2(update, limits)
             else:
                 check_untrusted(update, limits)

@@ -1,16 +1,31 @@
 """What an update from a peer must pass before a library that trusts its input sees it."""
 
 from dataclasses import dataclass, replace
+from typing import Final
 
 from strongroom.errors import Refused
 from strongroom.workspace.yjs import faults, json_text
 from strongroom.workspace.yjs.convert import v2_to_v1
 from strongroom.workspace.yjs.limits import FRAME_LIMITS, UpdateLimits
-from strongroom.workspace.yjs.structs import JSON, KIND, XML_HOOK, ChildDocument, Mark, SharedType, Struct
+from strongroom.workspace.yjs.structs import (
+    EMBED,
+    FORMAT,
+    JSON,
+    KIND,
+    STRING,
+    TYPE,
+    XML_HOOK,
+    ChildDocument,
+    Mark,
+    SharedType,
+    Struct,
+)
 from strongroom.workspace.yjs.update_v1 import read_v1
 from strongroom.workspace.yjs.update_v2 import is_v2
 
 __all__ = ["Touched", "check_untrusted", "from_untrusted_v2"]
+
+_NOT_VALUES: Final = frozenset((STRING, EMBED, FORMAT, TYPE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +50,7 @@ class Touched:
 def check_untrusted(update: bytes, limits: UpdateLimits = FRAME_LIMITS) -> Touched:
     """What ``update``, in encoding V1, touches, if it may be applied.
 
-    Raises ``InvalidInput``, ``LimitExceeded`` or ``Forbidden`` by name: SR-WS-030 to 040 and 045, such as SR-WS-032 for
+    Raises ``InvalidInput``, ``LimitExceeded`` or ``Forbidden`` by name: SR-WS-030 to 040, 045 and 046, such as SR-WS-032 for
     encoding V2 and SR-WS-039 for child documents. Takes memory of the order of the update, and time in proportion.
     """
     if len(update) > limits.bytes_max:
@@ -64,6 +79,7 @@ class _Inspector:
 
     def __init__(self, limits: UpdateLimits) -> None:
         self._limits = limits
+        self._values_only = limits.values_only
         self._names: set[str] = set()
         self._clients: set[int] = set()
         self._structs = self._ranges = self._types = 0
@@ -86,6 +102,8 @@ class _Inspector:
 
     def struct(self, struct: Struct) -> None:
         content = struct.content
+        if self._values_only and struct.info & KIND in _NOT_VALUES:
+            raise faults.not_values()
         if isinstance(struct.parent, str) and struct.parent not in self._names:
             self._names.add(struct.parent)
             if len(self._names) > self._limits.names_max:
