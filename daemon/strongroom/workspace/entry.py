@@ -27,10 +27,11 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What became of one key. ``new_value`` is ``None`` for a deletion."""
+    """What became of one key. ``new_value`` is ``None`` for a deletion; ``ts`` is the time of the entry, else 0."""
 
     action: Literal["add", "update", "delete"]
     new_value: object = field(default=None, repr=False)
+    ts: int = 0
 
 
 Handler = Callable[[Mapping[str, Change], object], None]

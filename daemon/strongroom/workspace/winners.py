@@ -74,7 +74,7 @@ class Winners:
                 if was is not None:
                     changes[key] = Change("delete")
             elif now is not was:
-                changes[key] = Change("update" if was else "add", now.val)
+                changes[key] = Change("update" if was else "add", now.val, now.ts)
         return changes
 
     def _is_right(self, slot: Slot, other: Slot) -> bool:
