@@ -33,7 +33,13 @@ from strongroom.plugin.event_book import EventBook, Redelivery
 from strongroom.plugin.host import Artifacts, Executable, Host, Registry, Store
 from strongroom.plugin.mounts import Mount, MountContext, MountProvider, OpenWorkspace
 from strongroom.plugin.repeats import Repeats, repeat_key, request_digest
-from strongroom.plugin.workspace_access import WorkspaceChange, WorkspaceItem, WorkspacePage, Workspaces
+from strongroom.plugin.workspace_access import (
+    WorkspaceChange,
+    WorkspaceItem,
+    WorkspacePage,
+    Workspaces,
+    WorkspaceWatch,
+)
 from strongroom.plugin.workspaces import KvDefinition, TableDefinition, WorkspaceDefinition
 
 if TYPE_CHECKING:
@@ -80,6 +86,7 @@ __all__ = [
     "WorkspaceDefinition",
     "WorkspaceItem",
     "WorkspacePage",
+    "WorkspaceWatch",
     "Workspaces",
     "WrongState",
     "hookimpl",

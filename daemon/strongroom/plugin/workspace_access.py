@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-__all__ = ["WorkspaceChange", "WorkspaceItem", "WorkspacePage", "Workspaces"]
+__all__ = ["WorkspaceChange", "WorkspaceItem", "WorkspacePage", "WorkspaceWatch", "Workspaces"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +47,16 @@ class WorkspaceChange:
     remote: bool = False
 
 
+class WorkspaceWatch(Protocol):
+    """What tells of changes, until it is ended or the workspace is closed."""
+
+    def is_alive(self) -> bool:
+        """Whether changes are still told. A workspace that was closed and opened again is to be watched again."""
+
+    def end(self) -> None:
+        """Tell nothing more. Twice is fine."""
+
+
 class Workspaces(Protocol):
     """The mounts of this host by name. ``table`` is empty for the key-values.
 
@@ -70,8 +80,5 @@ class Workspaces(Protocol):
 
     def watch(
         self, mount: str, table: str, *, prefix: str = "", on_change: Callable[[WorkspaceChange], None]
-    ) -> Callable[[], None]:
-        """Call ``on_change`` for every change from now on, quickly and on any thread. Returns what ends that.
-
-        It also ends when the workspace is closed; ``on_change`` is then not called any more.
-        """
+    ) -> WorkspaceWatch:
+        """Call ``on_change`` for every change from now on, on any thread; it must be quick."""

@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 
 from strongroom.errors import Misconfigured, PluginFault
 from strongroom.plugin.host import Artifacts, Store
+from strongroom.plugin.workspace_access import Workspaces
 from strongroom.registry.in_process import InProcessPlugin
 from strongroom.registry.limits import CallLimits, Supervision
 from strongroom.registry.offers import Offers
@@ -90,7 +91,9 @@ class PluginHost:
         on_change: Callable[[PluginState], None] = _nobody,
         limits: CallLimits | None = None,
         supervision: Supervision | None = None,
+        workspaces: Workspaces | None = None,
     ) -> None:
+        self._workspaces = workspaces
         self._registry = registry
         self._store_of = store_of
         self._artifacts = artifacts
@@ -195,6 +198,7 @@ class PluginHost:
             limits=self._limits,
             supervision=self._supervision,
             log=logger,
+            workspaces=self._workspaces,
             on_change=self._told,
         )
 

@@ -14,6 +14,7 @@ from strongroom.plugin.dispatch import TriggerBook, TriggerSink, invoke
 from strongroom.plugin.error_text import error_of
 from strongroom.plugin.hang_up import ended_by, hung_up
 from strongroom.plugin.host import Artifacts, Host, Store
+from strongroom.plugin.workspace_access import Workspaces
 from strongroom.registry.limits import CallLimits, Supervision
 from strongroom.registry.offers import Offers
 from strongroom.registry.registry import Registry
@@ -129,11 +130,20 @@ class InProcessPlugin:
         limits: CallLimits,
         supervision: Supervision,
         log: logging.Logger,
+        workspaces: Workspaces | None = None,
         on_change: Callable[[PluginState], None],
     ) -> None:
         self._entry = entry
         self._config = config
-        self._host = Host(name=entry.name, mode=mode, store=store, registry=registry, artifacts=artifacts, log=log)
+        self._host = Host(
+            name=entry.name,
+            mode=mode,
+            store=store,
+            registry=registry,
+            artifacts=artifacts,
+            log=log,
+            workspaces=workspaces,
+        )
         self._offers = offers
         self._workers = Workers(f"plugin-{entry.name}", limits.concurrency_max)
         self._supervision = supervision

@@ -20,6 +20,7 @@ from strongroom.registry.limits import CallLimits, Supervision
 from strongroom.registry.registry import Registry
 from strongroom.registry.states import PluginState
 from strongroom.settings.manifest import PluginEntry
+from strongroom.testing.memory_workspaces import MemoryWorkspaces
 
 __all__ = ["QUICK", "WAIT_S", "Eventually", "MemoryArtifacts", "MemoryHost", "MemoryStore", "PluginEntry", "request"]
 
@@ -95,6 +96,7 @@ class MemoryHost:
         self.registry = Registry()
         self.artifacts = MemoryArtifacts()
         self.stores: dict[str, MemoryStore] = {} if stores is None else stores
+        self.workspaces = MemoryWorkspaces()
         self.history: list[PluginState] = []
         self._changed = threading.Condition()
         self._own_dir = tempfile.TemporaryDirectory(prefix="strongroom-") if runtime_dir is None else None
@@ -109,6 +111,7 @@ class MemoryHost:
             on_change=self._told,
             limits=limits,
             supervision=supervision,
+            workspaces=self.workspaces,
         )
 
     def _told(self, state: PluginState) -> None:

@@ -53,7 +53,7 @@ class Grants:
             lists.get("read", frozenset()) if access == "read" else frozenset()
         )
         owner = metadata.workflow_owner.removeprefix("0x").lower()
-        name = metadata.workflow_name
+        name = metadata.decoded_workflow_name
         if allowed.isdisjoint({"*", "*/*", f"{owner}/{name}", f"*/{name}", f"{owner}/*"}):
             text = (
                 f"workflow {name[:64] or metadata.workflow_id} may not {access} workspace {mount[:64]}: "

@@ -138,35 +138,34 @@ class Watchers:
                 watcher.changed.wait_for(lambda: watcher.ended, AGAIN_S)
 
     def _watch(self, watcher: _Watcher) -> None:
+        """Tell of changes until the registration ends or the workspace is closed."""
         config = watcher.config
-        dispose = self._workspaces.watch(config.mount, config.table, prefix=config.key_prefix, on_change=watcher.hear)
+        watch = self._workspaces.watch(config.mount, config.table, prefix=config.key_prefix, on_change=watcher.hear)
         try:
             # After the observer, so that nothing falls between; what both see is one event by its id.
             self._tell_missed(watcher)
-            while self._tell_next(watcher):
-                pass
+            while not watcher.ended:
+                if not self._tell_next(watcher) and not watch.is_alive():
+                    return
         finally:
-            dispose()
+            watch.end()
 
     def _tell_next(self, watcher: _Watcher) -> bool:
-        """Tell one change, or see that the workspace is still there. False when there is no more to do."""
+        """Tell one change, or wait a moment for one. False when there was none."""
         with watcher.changed:
             watcher.changed.wait_for(lambda: watcher.ended or watcher.overflowed or bool(watcher.waiting), AGAIN_S)
-            if watcher.ended:
-                return False
             overflowed, watcher.overflowed = watcher.overflowed, False
             change = watcher.waiting[0] if watcher.waiting else None
+        if watcher.ended:
+            return False
         if overflowed:
             self._tell_missed(watcher)
-        elif change is None:
-            # Raises when it was closed, so that it is watched anew once it is open.
-            self._workspaces.page(watcher.config.mount, watcher.config.table, limit=1)
-        else:
+        elif change is not None:
             self._tell(watcher, change)
             with watcher.changed:
                 if watcher.waiting and watcher.waiting[0] is change:
                     watcher.waiting.popleft()
-        return True
+        return overflowed or change is not None
 
     def _tell_missed(self, watcher: _Watcher) -> None:
         """Tell entries that are newer than what was told. The first registration begins with what is there now."""
