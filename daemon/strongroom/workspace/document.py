@@ -15,6 +15,8 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from threading import RLock
 from typing import Any, Final
 
@@ -106,9 +108,8 @@ class Document:
         """Inside it every store is in step with its array: what an open transaction had changed is committed."""
         with self.transaction():
             if self._depth > 1:
-                around = self._origin
                 self._end()
-                self._begin(around)
+                self._begin(self._origin)
             yield
 
     def array(self, name: str) -> "pycrdt.Array[Any]":
@@ -140,10 +141,10 @@ class Document:
     def apply_untrusted(self, update_v1: bytes, *, origin: object = None, limits: UpdateLimits = FRAME_LIMITS) -> None:
         """Merge an update of a peer, after our own parser has read it whole.
 
-        Raises ``InvalidInput``, ``LimitExceeded`` or ``Forbidden`` by name, such as SR-WS-032 for the encoding V2 and
-        SR-WS-039 for child documents; then nothing was merged.
+        Raises ``InvalidInput``, ``LimitExceeded`` or ``Forbidden`` by name, such as SR-WS-032 for the encoding V2,
+        SR-WS-039 for child documents, and SR-WS-046 for texts where stores are; then nothing was merged.
         """
-        check_untrusted(update_v1, limits)
+        check_untrusted(update_v1, replace(limits, values_only=limits.values_only or bool(self._watched)))
         self.apply(update_v1, origin=origin)
 
     def state_vector(self) -> bytes:
@@ -274,7 +275,7 @@ class Document:
         updates, self._updates = self._updates, []
         for update in updates:
             if update != _NOTHING:
-                self.tell_later(lambda update=update: self._tell_update(update, origin))  # type: ignore[misc] # mypy cannot infer a lambda with a default
+                self.tell_later(partial(self._tell_update, update, origin))
         deltas, self._deltas = self._deltas, []
         for watcher, delta in deltas:
             watcher.absorb(delta, origin)
@@ -284,8 +285,7 @@ class Document:
         for listener in tuple(self._listeners):
             try:
                 listener(update, shown)
-            except Exception as fault:
-                # Its text may hold values, so only its kind is logged.
+            except Exception as fault:  # its text may hold values, so only its kind is logged
                 _log.error("an observer of a document failed", extra={"guid": self.guid, "fault": type(fault).__name__})
 
     def _tell(self) -> None:
