@@ -1,0 +1,59 @@
+"""How far an update reaches: what a document must hold before the update is wholly in it."""
+
+from collections.abc import Mapping
+
+from strongroom.workspace.yjs.state_vector import decode_state_vector
+from strongroom.workspace.yjs.structs import SKIP, Struct
+from strongroom.workspace.yjs.update_v1 import read_v1
+
+__all__ = ["lacking", "reach"]
+
+
+def reach(update_v1: bytes) -> Mapping[int, int]:
+    """For each client that the update writes or deletes of, the clock behind the last one. Raises ``InvalidInput``."""
+    sink = _Reach()
+    read_v1(update_v1, sink)
+    return sink.ends
+
+
+def lacking(wanted: Mapping[int, int], state_vector: bytes) -> dict[int, int]:
+    """Of ``wanted``, as ``reach`` gives it, what is beyond the state vector."""
+    clocks = decode_state_vector(state_vector)
+    return {client: end for client, end in wanted.items() if end > clocks.get(client, 0)}
+
+
+class _Reach:
+    """The sink that keeps the ends."""
+
+    def __init__(self) -> None:
+        self.ends: dict[int, int] = {}
+        self._client = self._clock = 0
+
+    def clients(self, count: int) -> None:
+        """Nothing to keep."""
+
+    def client(self, client: int, clock: int, count: int) -> None:
+        """Structs follow."""
+        del count
+        self._client, self._clock = client, clock
+
+    def struct(self, struct: Struct) -> None:
+        """One more, a gap or not."""
+        self._clock += struct.length
+        if struct.info != SKIP:
+            self._far(self._clock)
+
+    def delete_clients(self, count: int) -> None:
+        """Nothing to keep."""
+
+    def delete_client(self, client: int, count: int) -> None:
+        """Ranges follow."""
+        del count
+        self._client = client
+
+    def delete_range(self, clock: int, length: int) -> None:
+        """One more."""
+        self._far(clock + length)
+
+    def _far(self, end: int) -> None:
+        self.ends[self._client] = max(end, self.ends.get(self._client, 0))

@@ -1,0 +1,230 @@
+"""A room: one document, its store, and who is in it.
+
+What comes in is worked on by one thread at a time, in the order in which it came, and in batches that share a flush of
+the disk. The loop of the relay waits for nobody: a hostile update costs its own room's turn.
+
+Rule 1: an update is on disk before anybody else hears of it, also by asking for what they lack.
+Rule 2: others hear what the document took in, not what was sent: what waits for an earlier update is passed on with it.
+Rule 3: what is refused changes nothing, and ends nobody else's connection.
+Rule 4: after a fault of its store a room is not used again: its memory and its disk differ.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final, Protocol
+
+from strongroom.errors import StrongroomError
+from strongroom.workspace.document import Document
+from strongroom.workspace.sync import faults
+from strongroom.workspace.sync.reach import lacking, reach
+from strongroom.workspace.sync.room_store import RoomStore
+from strongroom.workspace.sync.room_url import RoomAddress
+from strongroom.workspace.sync.subprotocols import Dialect
+from strongroom.workspace.yjs.convert import v1_to_v2, v2_to_v1
+from strongroom.workspace.yjs.state_vector import decode_state_vector
+from strongroom.workspace.yjs.untrusted import from_untrusted_v2
+
+__all__ = ["Member", "News", "Room"]
+
+_NOTHING: Final = b"\x00\x00"
+_log = logging.getLogger("strongroom.relay")
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What the document took in, once for each encoding that somebody in the room reads."""
+
+    v1: bytes = field(repr=False)
+    v2: bytes | None = field(repr=False)
+
+
+class Member(Protocol):
+    """One connection to the room."""
+
+    @property
+    def dialect(self) -> Dialect:
+        """How it reads."""
+
+    def hear(self, news: News) -> None:
+        """Send this, soon. Must not wait."""
+
+    def room_failed(self, fault: StrongroomError) -> None:
+        """The room cannot be used any more."""
+
+
+@dataclass(slots=True, eq=False)
+class _Work:
+    """Something to be done in the room's turn. ``call`` runs in a worker thread."""
+
+    call: "Callable[[], bytes | None]"
+    sender: Member | None
+    done: "asyncio.Future[bytes]"
+    answer: bytes = b""
+    news: tuple[News, ...] = ()
+    fault: StrongroomError | None = None
+
+
+class Room:
+    """One room in memory. Its methods are called on the relay's loop."""
+
+    def __init__(
+        self, address: RoomAddress, document: Document, store: RoomStore, workers: Executor, room_bytes_max: int
+    ) -> None:
+        self.address = address
+        self.members: set[Member] = set()
+        self.failed: StrongroomError | None = None
+        self._document = document
+        self._store = store
+        self._workers = workers
+        self._bytes_max = room_bytes_max
+        self._waiting: list[_Work] = []
+        self._working: asyncio.Task[None] | None = None
+        self._integrated: list[bytes] = []
+        self._to_store: list[tuple[bytes, dict[int, int]]] = []
+        document.on_update(lambda update, _origin: self._integrated.append(update))
+
+    async def take(self, update: bytes, dialect: Dialect, sender: Member | None) -> None:
+        """Take in an update of a peer; when this returns it is on disk, and the others are told.
+
+        Raises ``InvalidInput``, ``Forbidden`` and ``LimitExceeded`` for what is refused, ``StorageFault`` if the room
+        failed.
+        """
+        await self._turn(partial(self._take, update, dialect), sender)
+
+    async def missing(self, state_vector: bytes, dialect: Dialect) -> bytes:
+        """The update that leads from a state vector to now. Raises ``InvalidInput``."""
+        return await self._turn(partial(self._missing, state_vector, dialect), None)
+
+    async def missing_or_nothing(self, state_vector: bytes, dialect: Dialect) -> bytes:
+        """As ``missing``, but no bytes at all when it would say nothing."""
+        return await self._turn(partial(self._missing_or_nothing, state_vector, dialect), None)
+
+    async def reaches_beyond(self, update: bytes, dialect: Dialect) -> bool:
+        """Whether an update of a peer holds something that the document has never seen. Raises ``InvalidInput``."""
+        return bool(await self._turn(partial(self._reaches_beyond, update, dialect), None))
+
+    async def state_vector(self) -> bytes:
+        """What the document holds, in few bytes."""
+        return await self._turn(self._state_vector, None)
+
+    async def close(self) -> None:
+        """Do what waits, make one row of many, and let go of the file."""
+        while self._working is not None:
+            await asyncio.wait({self._working})
+        await asyncio.get_running_loop().run_in_executor(self._workers, self._close)
+
+    async def _turn(self, call: "Callable[[], bytes | None]", sender: Member | None) -> bytes:
+        if self.failed is not None:
+            raise self.failed
+        work = _Work(call, sender, asyncio.get_running_loop().create_future())
+        self._waiting.append(work)
+        if self._working is None:
+            self._working = asyncio.get_running_loop().create_task(self._work())
+        # A caller that is cancelled does not take back what it has sent.
+        return await asyncio.shield(work.done)
+
+    async def _work(self) -> None:
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting, []
+                if self.failed is None:
+                    await asyncio.get_running_loop().run_in_executor(self._workers, self._do, batch)
+                for work in batch:
+                    self._finish(work)
+                if self.failed is not None:
+                    self._fail(self.failed)
+        finally:
+            self._working = None
+
+    def _finish(self, work: _Work) -> None:
+        fault = self.failed or work.fault
+        if fault is None:
+            for member in tuple(self.members):
+                if member is not work.sender:
+                    for news in work.news:
+                        member.hear(news)
+        if work.done.cancelled():
+            return
+        if fault is None:
+            work.done.set_result(work.answer)
+        else:
+            work.done.set_exception(fault)
+            # A caller that has gone reads it no more, and asyncio would print it with its traceback.
+            work.done.exception()
+
+    def _fail(self, fault: StrongroomError) -> None:
+        for member in tuple(self.members):
+            member.room_failed(fault)
+
+    # In a worker thread, one at a time.
+
+    def _do(self, batch: list[_Work]) -> None:
+        try:
+            for work in batch:
+                try:
+                    self._integrated.clear()
+                    work.answer = work.call() or b""
+                    work.news = self._news()
+                except StrongroomError as fault:
+                    work.fault = fault
+            if self._to_store:
+                self._store.append(self._to_store, self._document)
+                self._to_store = []
+                if self._store.grown:
+                    self._store.compact(self._document)
+        except StrongroomError as fault:
+            self.failed = fault
+        except BaseException as fault:  # a panic of the library is no Exception; it may not end the relay's thread
+            _log.error("SR-SYNC-021 a room of the relay failed: %s", type(fault).__name__)
+            self.failed = faults.room_unreadable("its document failed")
+
+    def _take(self, update: bytes, dialect: Dialect) -> None:
+        update_v1 = from_untrusted_v2(update)[0] if dialect is Dialect.EPICENTER else update
+        waiting_bytes = sum(len(each) for each, _ in self._to_store) + len(update_v1)
+        if self._store.stored_bytes + waiting_bytes > self._bytes_max:
+            self._store.compact(self._document)
+            if self._store.stored_bytes + waiting_bytes > self._bytes_max:
+                raise faults.room_full(self._store.stored_bytes + waiting_bytes, self._bytes_max)
+        if dialect is Dialect.EPICENTER:
+            self._document.apply(update_v1)
+        else:
+            self._document.apply_untrusted(update_v1)
+        ends = dict(reach(update_v1))
+        if self._integrated or lacking(ends, self._document.state_vector()):
+            self._to_store.append((update_v1, ends))
+
+    def _missing_or_nothing(self, state_vector: bytes, dialect: Dialect) -> bytes:
+        update = self._missing(state_vector, Dialect.STRONGROOM)
+        if update == _NOTHING:
+            return b""
+        return v1_to_v2(update) if dialect is Dialect.EPICENTER else update
+
+    def _reaches_beyond(self, update: bytes, dialect: Dialect) -> bytes:
+        ends = reach(v2_to_v1(update) if dialect is Dialect.EPICENTER else update)
+        return b"yes" if lacking(ends, self._document.state_vector()) else b""
+
+    def _news(self) -> tuple[News, ...]:
+        wanted = any(member.dialect is Dialect.EPICENTER for member in tuple(self.members))
+        return tuple(News(update, v1_to_v2(update) if wanted else None) for update in self._integrated)
+
+    def _missing(self, state_vector: bytes, dialect: Dialect) -> bytes:
+        decode_state_vector(state_vector)
+        update = self._document.update_since(state_vector)
+        return v1_to_v2(update) if dialect is Dialect.EPICENTER else update
+
+    def _state_vector(self) -> bytes:
+        return self._document.state_vector()
+
+    def _close(self) -> None:
+        try:
+            if self.failed is None:
+                self._store.compact(self._document)
+        except StrongroomError as fault:
+            _log.warning("%s %s", fault.code, fault.with_fix())
+        finally:
+            self._store.close()
+            self._document.close()
