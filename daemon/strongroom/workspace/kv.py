@@ -89,13 +89,11 @@ class Kv:
         """Store ``value``. Raises ``NotFound`` for a key that is not defined, ``InvalidInput`` for a value that its
         type refuses, ``LimitExceeded`` for one that is too big."""
         self._definition(key)
-        adapter = self._types[key]
         try:
-            dumped = adapter.dump_python(value, mode="json", warnings=False)
-            size = len(json_text(dumped))
-            if size <= VALUE_BYTES_MAX:
-                self._checked(key, dumped)
-        except (NotJson, _Refused, TypeError) as error:
+            stored = self._types[key].dump_python(self._taken(key, value), mode="json")
+            size = len(json_text(stored))
+            self._checked(key, stored)
+        except (NotJson, _Refused) as error:
             raise InvalidInput(
                 "SR-WS-063",
                 f"the value of key {key} does not fit its type",
@@ -111,7 +109,7 @@ class Kv:
                 size=size,
                 limit=VALUE_BYTES_MAX,
             )
-        self._store.set(key, dumped)
+        self._store.set(key, stored)
 
     def delete(self, key: str) -> None:
         """Remove the value, so that the default counts again. Nothing happens where there is none."""
@@ -149,13 +147,30 @@ class Kv:
 
         return self._store.observe(handler)
 
-    def _checked(self, key: str, stored: object) -> Any:  # Any: as in get
+    def _checked_text(self, key: str, text: str) -> Any:  # Any: as in get
         try:
-            return self._types[key].validate_json(json_text(stored), strict=True)
-        except (ValidationError, NotJson):
+            return self._types[key].validate_json(text, strict=True)
+        except ValidationError:
             raise _Refused from None
         except Exception as error:  # the author's validators: what they raise is no reason to lose the default
             _log.warning("[kv] The check of %s raised %s", key, type(error).__name__)
+            raise _Refused from None
+
+    def _taken(self, key: str, value: object) -> object:
+        """``value`` as the type of ``key`` has it: from JSON, or an object of Python that is of the type already."""
+        try:
+            text = json_text(value)
+        except NotJson:
+            try:
+                return self._types[key].validate_python(value, strict=True)
+            except ValidationError:
+                raise _Refused from None
+        return self._checked_text(key, text)
+
+    def _checked(self, key: str, stored: object) -> Any:  # Any: as in get
+        try:
+            return self._checked_text(key, json_text(stored))
+        except NotJson:
             raise _Refused from None
 
     def _definition(self, key: str) -> KvDefinition:
