@@ -71,7 +71,7 @@ def load_record(path: Path) -> PasswordRecord | None:
 
 
 def save_record(path: Path, record: PasswordRecord) -> None:
-    """Put ``record`` in the place of what is there, at once and synced; or raise ``StorageFault`` and change nothing."""
+    """Put ``record`` in the place of what is there, at once and synced. Raises ``StorageFault`` and changes nothing."""
     document = {
         "format": _FORMAT,
         "kdf": _KDF,

@@ -25,6 +25,7 @@ from strongroom.workspace.kv import Kv
 from strongroom.workspace.lww import LwwStore
 from strongroom.workspace.row_schema import RowSchema
 from strongroom.workspace.table import Table
+from strongroom.workspace.value_sealing import ValueSealer
 
 __all__ = ["ARRAYS_MAX", "KV_ARRAY", "TABLE_PREFIX", "UnreadableEntry", "Workspace"]
 
@@ -152,6 +153,19 @@ class Workspace:
         with self.document.lock:
             self.store(array)
             return self._lww[array]
+
+    def sealing(self, array: str) -> tuple[ValueSealer, WorkspaceKeys]:
+        """What seals a value of ``array`` now, for migrating old ones. Raises ``WrongState`` without keys."""
+        with self.document.lock:
+            self._check_alive()
+            if self._keys is None:
+                raise WrongState(
+                    "SR-WS-116",
+                    f"workspace {self.id} has no keys to seal with",
+                    why="it is locked" if self._is_encrypted else "it was opened without a keyring",
+                    fix="open it with one",
+                )
+            return ValueSealer(self._owner_id, self.document.guid, array, self._write_format), self._keys
 
     def arrays(self) -> list[str]:
         """The names of the arrays that are there, defined or not, sorted; at most ``ARRAYS_MAX``."""
