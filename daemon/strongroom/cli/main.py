@@ -34,6 +34,7 @@ NOUNS: Final[Mapping[str, str]] = {
     "capability": "List capabilities and call them.",
     "secret": "Give secrets to the vault, list their names, delete them.",
     "vault": "Run a vault of its own, see who a vault is, and grant secrets to workflows.",
+    "keys": "Make, add, promote and retire the root secrets of a host.",
     "plugin": "See what plugins run, check and change the manifest.",
     "config": "Check the settings, and show where each comes from.",
 }

@@ -1,0 +1,70 @@
+"""What the commands about keys ask of the host, and of the settings when there is none."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Final, TypeAlias
+
+import typer
+
+from strongroom.cli.caller import Caller
+from strongroom.cli.channel import Host, connect
+from strongroom.cli.failure import Failure
+from strongroom.cli.verbs import a_path
+from strongroom.keyring.sources import SecretSource, find_source
+from strongroom.pb.strongroom.v1 import keys_pb2, keys_pb2_grpc
+from strongroom.settings.layers import load
+from strongroom.settings.model import Settings
+
+__all__ = ["KeyFile", "Version", "host_settings", "keys_stub", "local_source", "reload_host", "status_of_host"]
+
+NO_HOST: Final = "SR-CLI-020"
+KeyFile: TypeAlias = Annotated[
+    Path | None, typer.Option("--key-file", help="The keyring file, mode 0600.", metavar="FILE", parser=a_path)
+]
+Version: TypeAlias = Annotated[int, typer.Argument(help="Key version, 1 to 255.", metavar="V", min=1, max=255)]
+
+
+def keys_stub(host: Host) -> keys_pb2_grpc.KeysServiceStub:
+    """The service on this connection."""
+    return host.stub(keys_pb2_grpc.KeysServiceStub)
+
+
+def host_settings(caller: Caller) -> Settings:
+    """The settings of the host that ``caller`` means, as a client reads them."""
+    flags = {} if caller.state_dir is None else {"state_dir": caller.state_dir.absolute()}
+    return load("client", flags, Path.cwd(), os.environ).settings
+
+
+def status_of_host(caller: Caller) -> keys_pb2.KeysServiceStatusResponse | None:
+    """How the keys of the host stand, or nothing where no host runs."""
+    try:
+        with connect(caller) as host:
+            return host.call(keys_stub(host).Status, keys_pb2.KeysServiceStatusRequest())
+    except Failure as failure:
+        if failure.error.code == NO_HOST:
+            return None
+        raise
+
+
+def local_source(caller: Caller, key_file: Path | None) -> tuple[SecretSource, str] | None:
+    """Where the secrets are as this command sees it, and their text. Raises ``Misconfigured``.
+
+    With ``key_file`` it is that; otherwise the credential, the file of the settings, or the environment.
+    """
+    if key_file is not None:
+        source = SecretSource("file", str(key_file))
+        source.read(strict=False)
+        return source, source.text()
+    found = find_source(host_settings(caller).keyring_file, dict(os.environ), strict=False)
+    return None if found is None else (found[0], found[2])
+
+
+def reload_host(caller: Caller) -> keys_pb2.KeysServiceReloadResponse | None:
+    """Tell the host to read its keyring again; nothing where none runs."""
+    try:
+        with connect(caller) as host:
+            return host.call(keys_stub(host).Reload, keys_pb2.KeysServiceReloadRequest())
+    except Failure as failure:
+        if failure.error.code == NO_HOST:
+            return None
+        raise
