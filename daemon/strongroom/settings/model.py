@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from strongroom.settings.fields import SECRET, AbsolutePath, Flag, Text, as_tuple
 from strongroom.settings.limits import LimitSettings
 from strongroom.settings.relay import RelaySettings
+from strongroom.settings.workspaces import WorkspaceSettings
 
 __all__ = ["DEFAULT_OWNER", "LogSettings", "Settings", "packaged_manifest"]
 
@@ -114,6 +115,10 @@ class Settings(BaseSettings):
     relay: RelaySettings = Field(
         default_factory=RelaySettings,
         description="The relay of workspaces; off until it has an address.",
+    )
+    workspaces: WorkspaceSettings = Field(
+        default_factory=WorkspaceSettings,
+        description="Mounted workspaces: whose, with which keys, and how large.",
     )
     limits: LimitSettings = Field(
         default_factory=LimitSettings,
