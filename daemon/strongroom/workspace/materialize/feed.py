@@ -87,14 +87,20 @@ class ViewFeed:
 
     @property
     def fault(self) -> StrongroomError | None:
-        """Why the view is behind, ``None`` where it is not. It is made again with the next change."""
+        """Why the view is behind, ``None`` where it is not. It is made anew with the next change or flush."""
         return self._fault
 
     def flush(self, timeout_s: float = FLUSH_TIMEOUT_S) -> None:
-        """Return when everything written before is shown. Raises what the sink raised, ``TimedOut`` after a time."""
+        """Return when everything written before is shown. A view that is behind is made anew first.
+
+        Raises what the sink raised, ``TimedOut`` after a time.
+        """
         with self._changed:
+            if self._fault is not None:
+                self._make_anew = True
+                self._note()
             target = self._noted
-            if not self._changed.wait_for(lambda: self._shown >= target or self._fault or self._is_closing, timeout_s):
+            if not self._changed.wait_for(lambda: self._shown >= target or self._is_closing, timeout_s):
                 raise TimedOut(
                     "SR-WS-069",
                     f"the view {self.name} is still behind after {timeout_s:g} s",
