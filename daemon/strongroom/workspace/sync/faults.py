@@ -10,6 +10,7 @@ from strongroom.errors import Forbidden, InvalidInput, LimitExceeded, Misconfigu
 __all__ = [
     "READ_ONLY",
     "ROOM_FULL",
+    "TOKENS_UNUSABLE",
     "address_taken",
     "awareness_too_much",
     "certificate_unusable",
@@ -36,6 +37,7 @@ __all__ = [
     "url_malformed",
 ]
 
+TOKENS_UNUSABLE: Final = "SR-SYNC-004"
 ROOM_FULL: Final = "SR-SYNC-016"
 READ_ONLY: Final = "SR-SYNC-017"
 

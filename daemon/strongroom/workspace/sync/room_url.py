@@ -26,7 +26,7 @@ QUERY_PARTS_MAX: Final = 16
 SCHEMES: Final = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
 _PATH = re.compile(r"/api/owners/([^/]+)/rooms/([^/]+)")
 _SEGMENT = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
-# Names of Windows devices: no file can be called so there, whatever its extension.
+# Names of Windows devices: no file can be called so there.
 _DEVICE = re.compile(r"con|prn|aux|nul|com[1-9]|lpt[1-9]")
 
 

@@ -123,7 +123,7 @@ class TokenFile:
 
 def _read(path: Path) -> tuple[Grant, ...]:
     try:
-        content = read_private_file(path, bytes_max=FILE_BYTES_MAX, code="SR-SYNC-004", what="tokens")
+        content = read_private_file(path, bytes_max=FILE_BYTES_MAX, code=faults.TOKENS_UNUSABLE, what="tokens")
     except FileNotFoundError:
         raise faults.tokens_unusable(str(path), "it is not there") from None
     if len(content) > FILE_BYTES_MAX:

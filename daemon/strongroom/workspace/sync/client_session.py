@@ -1,0 +1,164 @@
+"""One connection of a client: the handshake, what comes in, what goes out, and whether the relay is still there.
+
+Source: contracts/workspace-encryption.md 12.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Final
+
+from strongroom.errors import LimitExceeded, StrongroomError
+from strongroom.plugin.mounts import WebSocket
+from strongroom.workspace.document import Document
+from strongroom.workspace.sync import faults
+from strongroom.workspace.sync.cut import cut_update
+from strongroom.workspace.sync.limits import MESSAGE_BYTES_MAX, RECEIVED_BYTES_MAX
+from strongroom.workspace.sync.outbox import Answer, Change, Outbox, Outgoing
+from strongroom.workspace.sync.subprotocols import Dialect
+from strongroom.workspace.yjs import frames
+from strongroom.workspace.yjs.convert import v1_to_v2
+from strongroom.workspace.yjs.limits import UpdateLimits
+from strongroom.workspace.yjs.untrusted import from_untrusted_v2
+
+__all__ = ["ClientSession"]
+
+PING_S: Final = 60
+DEAD_S: Final = 90
+LEAVE_S_MAX: Final = 2
+"""What is left to be sent when a mount is closed gets this long; the next handshake finds the rest."""
+UPDATE_BYTES_MAX: Final = MESSAGE_BYTES_MAX // 2
+"""Parts into which a large change is cut: the other encoding may take more bytes."""
+_RECEIVED: Final = UpdateLimits(bytes_max=RECEIVED_BYTES_MAX, v1_bytes_max=2 * RECEIVED_BYTES_MAX)
+# Codes with which a socket says that it is closed, when its own exception says nothing.
+ABNORMAL: Final = 1006
+_log = logging.getLogger("strongroom.sync")
+
+
+class ClientSession:
+    """One connection. ``origin`` marks what it brings into the document; ``on_heard`` is called when it works."""
+
+    def __init__(
+        self,
+        document: Document,
+        socket: WebSocket,
+        dialect: Dialect,
+        origin: object,
+        now_s: Callable[[], float],
+        on_heard: Callable[[], None],
+    ) -> None:
+        self.heard = False
+        self.problem = ""
+        self._document = document
+        self._socket = socket
+        self._upstream = dialect is Dialect.EPICENTER
+        self._origin = origin
+        self._now_s = now_s
+        self._on_heard = on_heard
+        self._outbox = Outbox()
+        self._sender = threading.Thread(target=self._send_all, name=f"sync-send-{document.guid}", daemon=True)
+
+    def run(self) -> StrongroomError:
+        """Talk until the connection ends; why it did."""
+        end_updates = self._document.on_update(self._changed)
+        self._sender.start()
+        self._outbox.put((frames.step1 if self._upstream else frames.y_step1)(self._document.state_vector()))
+        try:
+            return self._receive_all()
+        finally:
+            end_updates()
+            self._outbox.close()
+            self._close()
+            self._sender.join(LEAVE_S_MAX)
+
+    def leave(self) -> None:
+        """Send what waits, for a moment, and close."""
+        self._outbox.close()
+        if self._sender.is_alive():
+            self._sender.join(LEAVE_S_MAX)
+        self._close()
+
+    def _changed(self, update: bytes, origin: object) -> None:
+        """Runs with the document's lock held."""
+        if origin is not self._origin:
+            self._outbox.put(Change(update))
+
+    def _receive_all(self) -> StrongroomError:
+        heard_s = self._now_s()
+        pinged = False
+        while True:
+            try:
+                message = self._socket.recv(DEAD_S - PING_S if pinged else PING_S)
+            except TimeoutError:
+                if pinged and self._now_s() - heard_s >= DEAD_S:
+                    return faults.closed(ABNORMAL, "the relay is silent")
+                if self._now_s() - heard_s >= PING_S:
+                    pinged = True
+                    self._ping()
+                continue
+            except StrongroomError as fault:
+                return fault
+            except Exception as fault:  # a plugin's socket raises what it likes; only its kind is shown
+                return faults.closed(ABNORMAL, type(fault).__name__)
+            heard_s, pinged = self._now_s(), False
+            if self._outbox.overflowed:
+                return faults.closed(ABNORMAL, "more was changed than the relay took; the next handshake tells it all")
+            try:
+                self._take(message)
+            except StrongroomError as fault:
+                self.problem = f"{fault.code} {fault.with_fix()}"
+                _log.warning("%s %s", fault.code, fault.what, extra={"workspace": self._document.guid})
+
+    def _take(self, message: bytes | str) -> None:
+        if isinstance(message, str):
+            return
+        frame = frames.decode(message) if self._upstream else frames.decode_y(message)
+        match frame:
+            case frames.Step1(state_vector):
+                self._outbox.put(Answer(self._document.update_since(state_vector)))
+            case frames.Step2(update) | frames.Update(update):
+                self._apply(update)
+                if not self.heard:
+                    self.heard = True
+                    self._on_heard()
+            case frames.Denied():
+                raise faults.read_only()
+
+    def _apply(self, update: bytes) -> None:
+        if self._upstream:
+            self._document.apply(from_untrusted_v2(update, _RECEIVED)[0], origin=self._origin)
+        else:
+            self._document.apply_untrusted(update, origin=self._origin, limits=_RECEIVED)
+
+    def _ping(self) -> None:
+        """Have the relay say something: it answers STEP1 in any dialect, and ``ping`` upstream."""
+        self._outbox.put("ping" if self._upstream else frames.y_step1(self._document.state_vector()))
+
+    def _send_all(self) -> None:
+        try:
+            while (item := self._outbox.take()) is not None:
+                for message in self._messages(item):
+                    self._socket.send(message)
+        except LimitExceeded as fault:
+            self.problem = f"{fault.code} {fault.with_fix()}"
+            _log.error("%s %s", fault.code, fault.what, extra={"workspace": self._document.guid})
+        except Exception as fault:  # a plugin's socket raises what it likes; the reader learns of the end as well
+            _log.debug("sending to a relay ended: %s", type(fault).__name__)
+            self._close()
+
+    def _messages(self, item: Outgoing) -> Iterator[bytes | str]:
+        """The frames that say ``item``. Raises ``LimitExceeded`` for a value that no message can carry."""
+        if isinstance(item, bytes | str):
+            yield item
+            return
+        for number, part in enumerate(cut_update(item.update, UPDATE_BYTES_MAX)):
+            asked = isinstance(item, Answer) and number == 0
+            if self._upstream:
+                yield (frames.step2 if asked else frames.update)(v1_to_v2(part))
+            else:
+                yield (frames.y_step2 if asked else frames.y_update)(part)
+
+    def _close(self) -> None:
+        with suppress(Exception):  # as above; it is closed either way
+            self._socket.close()
