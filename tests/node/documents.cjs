@@ -49,11 +49,11 @@ const shared = (die, rare) => [() => new Y.Map(), () => new Y.Array(), () => new
   () => new Y.XmlElement('node'), () => new Y.XmlFragment(), () => new Y.XmlHook('hook')][die(rare ? 7 : 6)]()
 
 // `rare` adds what y-crdt cannot read or what is refused: hooks and child documents. `split` lets an edit fall between
-// the two halves of a sign.
-const change = (doc, die, { rare = false, split = true } = {}) => {
+// the two halves of a sign. `values` has plain values only, as documents of tables do.
+const change = (doc, die, { rare = false, split = true, values = false } = {}) => {
   const array = doc.getArray('array'); const map = doc.getMap('map'); const text = doc.getText('text')
   const xml = doc.getXmlFragment('xml')
-  switch (die(rare ? 13 : 12)) {
+  switch (die(values ? 5 : rare ? 13 : 12)) {
     case 0: case 1: array.insert(die(array.length + 1), Array.from({ length: 1 + die(4) }, () => anyValue(die))); break
     case 2: if (array.length) { const at = die(array.length); array.delete(at, Math.min(1 + die(3), array.length - at)) } break
     case 3: map.set(['a', 'b', 'ü', '😀'][die(4)], anyValue(die)); break

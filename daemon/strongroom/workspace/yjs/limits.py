@@ -18,8 +18,8 @@ INTEGER_MAX: Final = 2**53 - 1
 """The highest whole number of JavaScript: lib0 reads none above."""
 CLIENT_MAX: Final = INTEGER_MAX
 """Client ids are whole numbers of JavaScript; y-crdt keeps 53 bits."""
-CLOCK_MAX: Final = 2**32 - 1
-"""y-crdt counts clocks in 32 bits and stops the whole process on overflow."""
+CLOCK_MAX: Final = 2**31 - 1
+"""Half of what y-crdt counts to, so that a peer who claims the highest clock leaves room for those who write after it."""
 NESTING_MAX: Final = 100
 """How deep a value may be nested. Libraries read values recursively: JSON of y-crdt ends at 128."""
 JSON_LENGTH_MAX: Final = 1024 * 1024
@@ -41,8 +41,10 @@ class UpdateLimits:
     """Every device that ever wrote is one; each costs the state vector up to 13 bytes for ever."""
     names_max: int = 4_096
     """Top-level types of one document: tables, kv, and room for others."""
-    values_only: bool = False
-    """Whether to refuse texts, XML and shared types within others: what a document of tables never holds."""
+    values_only: bool = True
+    """Refuse texts, XML and shared types within others, which a document of tables never holds. They would be stored
+    unsealed, and y-crdt is no match for hostile ones: an item whose parent is no type makes it panic, and dropping the
+    document after that can end the process; a text cut between the halves of a sign is broken for good."""
     delete_ranges_max: int = 1_000_000
     """A range is two bytes or more; the same order as structs."""
 

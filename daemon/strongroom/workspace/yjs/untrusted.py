@@ -50,8 +50,8 @@ class Touched:
 def check_untrusted(update: bytes, limits: UpdateLimits = FRAME_LIMITS) -> Touched:
     """What ``update``, in encoding V1, touches, if it may be applied.
 
-    Raises ``InvalidInput``, ``LimitExceeded`` or ``Forbidden`` by name: SR-WS-030 to 040, 045 and 046, such as SR-WS-032 for
-    encoding V2 and SR-WS-039 for child documents. Takes memory of the order of the update, and time in proportion.
+    Raises ``InvalidInput``, ``LimitExceeded`` or ``Forbidden`` by name: SR-WS-030 to 040, 045 and 046. Of these 032
+    means encoding V2, 039 a child document. Takes memory of the order of the update, and time in proportion.
     """
     if len(update) > limits.bytes_max:
         raise faults.too_large("the update", len(update), limits.bytes_max)
@@ -102,7 +102,7 @@ class _Inspector:
 
     def struct(self, struct: Struct) -> None:
         content = struct.content
-        if self._values_only and struct.info & KIND in _NOT_VALUES:
+        if self._values_only and (struct.info & KIND in _NOT_VALUES or isinstance(struct.parent, tuple)):
             raise faults.not_values()
         if isinstance(struct.parent, str) and struct.parent not in self._names:
             self._names.add(struct.parent)
