@@ -65,5 +65,5 @@ class LwwClock:
 
     def _next(self, now: int) -> int:
         # After a clock that was far ahead is set right, its times are followed no longer.
-        last = self._last_ts if self._last_ts <= now + AHEAD_MS_MAX else 0
+        last = self._last_ts if self._last_ts < now + AHEAD_MS_MAX else 0
         return now if now > last else last + 1
