@@ -55,7 +55,8 @@ class ValuePlace:
 
 def seal_value(key: Key, key_version: int, plaintext: bytes, associated_data: bytes) -> bytes:
     """A blob of format 1. Raises ``InvalidInput`` for a version out of 1..255, ``LimitExceeded`` above 1 GiB."""
-    if not is_key_version(key_version):
+    # ``is_key_version``, written flat: this is done for every value.
+    if type(key_version) is not int or not 0 < key_version < len(_PLAIN_HEADERS):
         raise _wrong_version()
     return encrypt(key, plaintext, associated_data, _PLAIN_HEADERS[key_version])
 

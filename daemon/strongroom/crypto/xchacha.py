@@ -55,7 +55,7 @@ def encrypt(key: Key, plaintext: bytes, associated: bytes, header: bytes = b"") 
         return b"".join((header, nonce, cipher.encrypt(_PREFIX + nonce[_HCHACHA_BYTES:], plaintext, associated)))
     sealed = bytearray(size + TAG_BYTES)
     _encrypt(_memory_of(sealed), _NULL, plaintext, size, associated, len(associated), _NULL, nonce, raw)
-    return b"".join((header, nonce, sealed))
+    return header + nonce + sealed
 
 
 def decrypt(key: Key, untrusted: bytes, associated: bytes, header_bytes: int = 0) -> bytes:
