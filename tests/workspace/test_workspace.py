@@ -235,7 +235,11 @@ def test_a_peer_that_names_arrays_for_ever_meets_a_limit():
     with pytest.raises(LimitExceeded) as refused:
         workspace.store("one more")
     assert (refused.value.code, refused.value.details["limit"]) == ("SR-WS-060", ARRAYS_MAX)
+    push_raw(workspace, "aaa", [("k", 1.0, 1.0)])
+    assert "aaa" in workspace.document.array_names()
     assert len(workspace.arrays()) == ARRAYS_MAX
+    assert {"kv", "table:notes"} <= set(workspace.arrays())
+    assert (workspace.versions()["kv"], workspace.unreadable()) == ({}, [])
     workspace.kv.set("theme", "dark")
 
 

@@ -8,11 +8,11 @@ A store of an array that no definition names is had by its name, so a workspace 
 Source: contracts/workspace-encryption.md 9, 17.10 and 17.11.
 """
 
-import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final
 
 from strongroom.crypto.keyring_entry import Keyring
@@ -34,8 +34,6 @@ TABLE_PREFIX: Final = "table:"
 ARRAYS_MAX: Final = 1000
 """Arrays of one document that are opened. Each open store mirrors its entries, and a peer can name arrays for ever."""
 ARRAY_NAME_BYTES_MAX: Final = 256
-
-_log = logging.getLogger("strongroom.workspace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,16 +111,22 @@ class Workspace:
                 field="document",
             )
         keys = None if keyring is None else derive_workspace_keys(keyring(), definition.id)
-        return cls(
-            definition,
-            document or Document(definition.id),
-            keys,
-            owner_id=owner_id,
-            strict=strict,
-            write_format=write_format,
-            upgrade=upgrade,
-            now_ms=now_ms,
-        )
+        place = document or Document(definition.id)
+        try:
+            return cls(
+                definition,
+                place,
+                keys,
+                owner_id=owner_id,
+                strict=strict,
+                write_format=write_format,
+                upgrade=upgrade,
+                now_ms=now_ms,
+            )
+        except BaseException:
+            if document is None:
+                place.close()
+            raise
 
     @property
     def id(self) -> str:
@@ -168,11 +172,14 @@ class Workspace:
             return ValueSealer(self._owner_id, self.document.guid, array, self._write_format), self._keys
 
     def arrays(self) -> list[str]:
-        """The names of the arrays that are there, defined or not, sorted; at most ``ARRAYS_MAX``."""
+        """The names of the arrays that are there, defined or not, sorted.
+
+        Each of them can be opened: what a peer names beyond ``ARRAYS_MAX`` is left out.
+        """
         with self.document.lock:
             self._check_alive()
-            present = {name for name in self.document.array_names() if _is_array_name(name)}
-            return sorted(present | self._stores.keys())[:ARRAYS_MAX]
+            others = (name for name in self.document.array_names() if name not in self._stores and _is_array_name(name))
+            return sorted([*self._stores, *islice(others, ARRAYS_MAX - len(self._stores))])
 
     def table_of(self, array: str) -> Table | None:
         """The table that ``array`` is, where a definition says so."""

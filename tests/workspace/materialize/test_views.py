@@ -2,12 +2,14 @@
 
 import sqlite3
 import stat
+import threading
 from contextlib import closing
 
 import pytest
 
-from strongroom.errors import Misconfigured, StorageFault
-from strongroom.workspace.materialize.feed import BATCH_ENTRIES
+from strongroom.errors import Misconfigured, StorageFault, TimedOut
+from strongroom.workspace.materialize.feed import BATCH_ENTRIES, ViewFeed
+from strongroom.workspace.materialize.markdown import MarkdownView
 from strongroom.workspace.materialize.markdown_text import MARK
 from strongroom.workspace.materialize.names import view_name
 from strongroom.workspace.materialize.views import ViewKind, Views, remove_views
@@ -198,3 +200,38 @@ def test_many_rows_are_shown_in_batches(tmp_path):
     assert table(tmp_path, "notes") == []
     views.close()
     views.close()
+
+
+def test_writers_in_several_threads_are_all_shown(tmp_path):
+    workspace = fuji(1)
+    views = opened(workspace, tmp_path)
+    notes = workspace.tables["notes"]
+
+    def write(name):
+        for number in range(60):
+            notes.set(Note(id=f"{name}{number % 20}", title=str(number)))
+            notes.delete(f"{name}{(number * 7) % 20}")
+
+    writers = [threading.Thread(target=write, args=(name,)) for name in "abc"]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    views.flush()
+    assert_views_hold(workspace, tmp_path)
+    views.close()
+
+
+def test_a_view_that_stays_behind_says_so_and_one_of_a_closed_workspace_stops(tmp_path):
+    workspace = fuji(1)
+    sink = MarkdownView(tmp_path / "md", sealed_log=tmp_path / "log" / "log")
+    feed = ViewFeed.open(workspace, sink, name="notes")
+    with workspace.document.lock:  # which the view waits for
+        workspace.kv.set("theme", "dark")
+        with pytest.raises(TimedOut) as late:
+            feed.flush(timeout_s=0.05)
+    assert late.value.code == "SR-WS-069"
+    feed.flush()
+    workspace.dispose()
+    feed.close()
+    assert (tmp_path / "md" / "kv" / "theme.md").exists()
