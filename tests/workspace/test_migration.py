@@ -185,6 +185,18 @@ def is_json(text):
     return True
 
 
+def test_an_archived_value_that_was_sealed_as_plaintext_before_is_found_in_it():
+    looks_like_one = {"v": 1, "ct": "the user's own"}
+    workspace = opened(document_of(notes={"old": archived("inside"), "own": looks_like_one, "row": {"a": 1}}))
+    assert workspace.store(TABLE).adopt_plaintext() == 3
+    assert workspace.store(TABLE).get("old") == archived("inside")
+    report = migrate(workspace, [CLOUD])
+    assert (report.archived, report.plaintext, report.sealed_before, report.unreadable) == (1, 0, 2, ())
+    assert workspace.store(TABLE).get("old") == "inside"
+    assert workspace.store(TABLE).get("own") == looks_like_one
+    assert migrate(workspace, [CLOUD]).archived == 0
+
+
 def test_running_it_twice_changes_nothing():
     workspace = opened(document_of(notes=OLD, kv={"theme": "dark"}))
     migrate(workspace, [CLOUD])

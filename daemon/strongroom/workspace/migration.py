@@ -53,9 +53,14 @@ def migrate(workspace: Workspace, archived_keys: Sequence[Key] = (), *, dry_run:
         for array in workspace.arrays():
             lww = workspace.raw_store(array)
             sealed = _Sealing(workspace, lww, is_dry=dry_run)
-            for key, val in [(entry.key, entry.val) for entry in lww.entries()]:
+            for key, ts, val in [(entry.key, entry.ts, entry.val) for entry in lww.entries()]:
                 if is_encrypted_blob(val):
-                    sealed_before += 1
+                    inner = sealed.archived_in(key, ts, val, archived_keys)
+                    if inner is None:
+                        sealed_before += 1
+                    else:
+                        sealed.add(key, inner)
+                        archived += 1
                     continue
                 found = _plaintext(val, archived_keys)
                 if isinstance(found, str):
@@ -103,6 +108,17 @@ class _Sealing:
         self._is_dry = is_dry
         self._waiting: list[tuple[str, Make]] = []
         self._bytes = 0
+
+    def archived_in(self, key: str, ts: int, blob: bytes, archived_keys: Sequence[Key]) -> bytes | None:
+        """The JSON text of an archived value that was taken for plaintext and sealed as it stood."""
+        if not archived_keys:
+            return None
+        try:
+            val = json_of(self._sealer.open(self._keys, key, ts, blob))
+        except (StrongroomError, ValueError):
+            return None
+        found = _plaintext(val, archived_keys) if is_archived_blob(val) else None
+        return found if isinstance(found, bytes) else None
 
     def add(self, key: str, plaintext: bytes) -> None:
         """Have ``plaintext`` sealed as the value of ``key``."""
