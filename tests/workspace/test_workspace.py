@@ -9,7 +9,8 @@ from pydantic import BaseModel
 from strongroom.errors import Forbidden, InvalidInput, LimitExceeded, Unavailable, WrongState
 from strongroom.plugin import KvDefinition, TableDefinition, WorkspaceDefinition
 from strongroom.workspace.document import Document
-from strongroom.workspace.workspace import ARRAYS_MAX, UnreadableEntry, Workspace
+from strongroom.workspace.stores import ARRAYS_MAX
+from strongroom.workspace.workspace import UnreadableEntry, Workspace
 from tests.fakes.workspace_rig import FUJI, Note, exchange, fuji, keyring, push_raw
 
 VECTORS = Path(__file__).resolve().parent.parent / "vectors"

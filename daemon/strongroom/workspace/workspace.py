@@ -12,11 +12,10 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Final
 
 from strongroom.crypto.keyring_entry import Keyring
-from strongroom.errors import InvalidInput, LimitExceeded, WrongState
+from strongroom.errors import InvalidInput, WrongState
 from strongroom.keyring.workspace_keys import WorkspaceKeys, derive_workspace_keys
 from strongroom.plugin.workspaces import WorkspaceDefinition
 from strongroom.workspace.document import Document
@@ -24,16 +23,14 @@ from strongroom.workspace.encrypted import EncryptedStore
 from strongroom.workspace.kv import Kv
 from strongroom.workspace.lww import LwwStore
 from strongroom.workspace.row_schema import RowSchema
+from strongroom.workspace.stores import Stores
 from strongroom.workspace.table import Table
 from strongroom.workspace.value_sealing import ValueSealer
 
-__all__ = ["ARRAYS_MAX", "KV_ARRAY", "TABLE_PREFIX", "UnreadableEntry", "Workspace"]
+__all__ = ["KV_ARRAY", "TABLE_PREFIX", "UnreadableEntry", "Workspace"]
 
 KV_ARRAY: Final = "kv"
 TABLE_PREFIX: Final = "table:"
-ARRAYS_MAX: Final = 1000
-"""Arrays of one document that are opened. Each open store mirrors its entries, and a peer can name arrays for ever."""
-ARRAY_NAME_BYTES_MAX: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,39 +46,20 @@ class UnreadableEntry:
 class Workspace:
     """An open workspace. Safe for any thread: every access takes the document's lock."""
 
-    def __init__(
-        self,
-        definition: WorkspaceDefinition,
-        document: Document,
-        keys: WorkspaceKeys | None,
-        *,
-        owner_id: str,
-        strict: bool,
-        write_format: int,
-        upgrade: bool,
-        now_ms: Callable[[], int],
-    ) -> None:
+    def __init__(self, definition: WorkspaceDefinition, document: Document, stores: Stores, *, upgrade: bool) -> None:
         """Use ``create``, which asks for the keys."""
         self.definition = definition
         self.document = document
-        self._keys = keys
-        self._is_encrypted = keys is not None
-        self._owner_id = owner_id
-        self._strict = strict
-        self._write_format = write_format
-        self._now_ms = now_ms
-        self._lww: dict[str, LwwStore] = {}
-        self._stores: dict[str, EncryptedStore] = {}
+        self._stores = stores
         self._on_readability: list[Callable[[], None]] = []
         self._is_disposed = False
         schemas = {each.name: RowSchema(each) for each in definition.tables}
         with document.lock:
-            for array in (*(TABLE_PREFIX + name for name in schemas), KV_ARRAY):
-                self._open(array, upgrade=upgrade)
-        self.tables: Mapping[str, Table] = {
-            name: Table(schema, self._stores[TABLE_PREFIX + name], document) for name, schema in schemas.items()
-        }
-        self.kv = Kv(definition.kv, self._stores[KV_ARRAY])
+            self.tables: Mapping[str, Table] = {
+                name: Table(schema, stores.get(TABLE_PREFIX + name, upgrade=upgrade), document)
+                for name, schema in schemas.items()
+            }
+            self.kv = Kv(definition.kv, stores.get(KV_ARRAY, upgrade=upgrade))
 
     @classmethod
     def create(
@@ -113,16 +91,8 @@ class Workspace:
         keys = None if keyring is None else derive_workspace_keys(keyring(), definition.id)
         place = document or Document(definition.id)
         try:
-            return cls(
-                definition,
-                place,
-                keys,
-                owner_id=owner_id,
-                strict=strict,
-                write_format=write_format,
-                upgrade=upgrade,
-                now_ms=now_ms,
-            )
+            stores = Stores(place, keys, owner_id=owner_id, strict=strict, write_format=write_format, now_ms=now_ms)
+            return cls(definition, place, stores, upgrade=upgrade)
         except BaseException:
             if document is None:
                 place.close()
@@ -136,50 +106,42 @@ class Workspace:
     @property
     def is_encrypted(self) -> bool:
         """Whether its values are encrypted, also while it is locked."""
-        return self._is_encrypted
+        return self._stores.is_encrypted
 
     @property
     def is_locked(self) -> bool:
         """Whether its keys were dropped."""
-        return self._is_encrypted and self._keys is None
+        return self._stores.is_locked
 
     def store(self, array: str) -> EncryptedStore:
         """The store of ``array``, defined or not; active before it is returned.
 
-        Raises ``InvalidInput`` for a name that is none, ``LimitExceeded`` when ``ARRAYS_MAX`` arrays are open.
+        Raises ``InvalidInput`` for a name that is none, ``LimitExceeded`` when too many are open.
         """
         with self.document.lock:
             self._check_alive()
-            return self._stores.get(array) or self._open(array, upgrade=False)
+            return self._stores.get(array)
 
     def raw_store(self, array: str) -> LwwStore:
         """The entries of ``array`` as they are stored: for views and rewrapping, which must see the unreadable too."""
         with self.document.lock:
-            self.store(array)
-            return self._lww[array]
+            self._check_alive()
+            return self._stores.raw(array)
 
     def sealing(self, array: str) -> tuple[ValueSealer, WorkspaceKeys]:
         """What seals a value of ``array`` now, for migrating old ones. Raises ``WrongState`` without keys."""
         with self.document.lock:
             self._check_alive()
-            if self._keys is None:
-                raise WrongState(
-                    "SR-WS-116",
-                    f"workspace {self.id} has no keys to seal with",
-                    why="it is locked" if self._is_encrypted else "it was opened without a keyring",
-                    fix="open it with one",
-                )
-            return ValueSealer(self._owner_id, self.document.guid, array, self._write_format), self._keys
+            return self._stores.sealing(array)
 
     def arrays(self) -> list[str]:
         """The names of the arrays that are there, defined or not, sorted.
 
-        Each of them can be opened: what a peer names beyond ``ARRAYS_MAX`` is left out.
+        Each of them can be opened: what a peer names beyond a limit is left out.
         """
         with self.document.lock:
             self._check_alive()
-            others = (name for name in self.document.array_names() if name not in self._stores and _is_array_name(name))
-            return sorted([*self._stores, *islice(others, ARRAYS_MAX - len(self._stores))])
+            return self._stores.names()
 
     def table_of(self, array: str) -> Table | None:
         """The table that ``array`` is, where a definition says so."""
@@ -216,27 +178,22 @@ class Workspace:
         """
         with self.document.lock:
             self._check_alive()
-            if not self._is_encrypted:
+            if not self.is_encrypted:
                 raise WrongState(
                     "SR-WS-058",
                     f"workspace {self.id} is plain",
                     why="it was opened without a keyring",
                     fix="open it with one",
                 )
-            self._keys = derive_workspace_keys(keyring, self.id)
-            for store in self._stores.values():
-                store.activate(self._keys, upgrade=upgrade)
+            self._stores.activate(derive_workspace_keys(keyring, self.id), upgrade=upgrade)
             self._tell()
 
     def lock(self) -> None:
         """Forget the keys: reads become unreadable, writes fail. A plain workspace has none. Idempotent."""
         with self.document.lock:
-            if not self._is_encrypted or self._is_disposed:
-                return
-            self._keys = None
-            for store in self._stores.values():
-                store.lock()
-            self._tell()
+            if self.is_encrypted and not self._is_disposed:
+                self._stores.lock()
+                self._tell()
 
     def dispose(self) -> None:
         """Forget the keys and destroy the document with its stores. Idempotent."""
@@ -247,34 +204,6 @@ class Workspace:
             self.lock()
             self._is_disposed = True
             self.document.close()
-
-    def _open(self, array: str, *, upgrade: bool) -> EncryptedStore:
-        if not _is_array_name(array):
-            raise InvalidInput(
-                "SR-WS-059",
-                "an array has an empty or unusable name",
-                why=f"names are text of 1 to {ARRAY_NAME_BYTES_MAX} bytes",
-                fix="use table:NAME or kv",
-                field="array",
-            )
-        if len(self._stores) >= ARRAYS_MAX:
-            raise LimitExceeded(
-                "SR-WS-060",
-                f"workspace {self.id} has {ARRAYS_MAX} arrays open",
-                why="a document has no reason to have more",
-                fix="look who writes arrays into it",
-                size=len(self._stores) + 1,
-                limit=ARRAYS_MAX,
-            )
-        raw = LwwStore(self.document, array, now_ms=self._now_ms)
-        store = EncryptedStore(raw, owner_id=self._owner_id, strict=self._strict, write_format=self._write_format)
-        if self._is_encrypted:
-            if self._keys is not None:
-                store.activate(self._keys, upgrade=upgrade)
-            else:
-                store.lock()
-        self._lww[array], self._stores[array] = raw, store
-        return store
 
     def _tell(self) -> None:
         for callback in tuple(self._on_readability):
@@ -288,10 +217,3 @@ class Workspace:
                 why="its mount was removed, or its owner signed out",
                 fix="mount it again",
             )
-
-
-def _is_array_name(name: str) -> bool:
-    try:
-        return 1 <= len(name.encode()) <= ARRAY_NAME_BYTES_MAX
-    except UnicodeEncodeError:
-        return False

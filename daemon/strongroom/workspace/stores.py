@@ -1,0 +1,126 @@
+"""``Stores``: the stores of one document by the names of their arrays, and the one set of keys that all of them have.
+
+Rule 1: a store is active before anybody holds it; one that is opened while the keys are away is locked.
+Rule 2: every array that is listed can be opened, however many a peer names.
+Source: contracts/workspace-encryption.md 6, 9, 17.10 and 17.11.
+"""
+
+from collections.abc import Callable
+from itertools import islice
+from typing import Final
+
+from strongroom.errors import InvalidInput, LimitExceeded, WrongState
+from strongroom.keyring.workspace_keys import WorkspaceKeys
+from strongroom.workspace.document import Document
+from strongroom.workspace.encrypted import EncryptedStore
+from strongroom.workspace.lww import LwwStore
+from strongroom.workspace.value_sealing import ValueSealer
+
+__all__ = ["ARRAYS_MAX", "ARRAY_NAME_BYTES_MAX", "Stores"]
+
+ARRAYS_MAX: Final = 1000
+"""Arrays of one document that are opened. Each open store mirrors its entries, and a peer can name arrays for ever."""
+ARRAY_NAME_BYTES_MAX: Final = 256
+"""Of an array's name in UTF-8: it stands in every update, and in the place that a sealed value is bound to."""
+
+
+class Stores:
+    """The open stores. Every call comes with the document's lock held."""
+
+    def __init__(
+        self,
+        document: Document,
+        keys: WorkspaceKeys | None,
+        *,
+        owner_id: str,
+        strict: bool,
+        write_format: int,
+        now_ms: Callable[[], int],
+    ) -> None:
+        """Stores of ``document``; plain ones for ever when ``keys`` is ``None``."""
+        self.is_encrypted: Final = keys is not None
+        self._document = document
+        self._keys = keys
+        self._owner_id = owner_id
+        self._strict = strict
+        self._write_format = write_format
+        self._now_ms = now_ms
+        self._raw: dict[str, LwwStore] = {}
+        self._open: dict[str, EncryptedStore] = {}
+
+    @property
+    def is_locked(self) -> bool:
+        """Whether the keys were dropped."""
+        return self.is_encrypted and self._keys is None
+
+    def get(self, array: str, *, upgrade: bool = False) -> EncryptedStore:
+        """The store of ``array``, opened where it is not. Raises ``InvalidInput`` and ``LimitExceeded``."""
+        return self._open.get(array) or self._opened(array, upgrade=upgrade)
+
+    def raw(self, array: str) -> LwwStore:
+        """The entries of ``array`` as they are stored."""
+        self.get(array)
+        return self._raw[array]
+
+    def sealing(self, array: str) -> tuple[ValueSealer, WorkspaceKeys]:
+        """What seals a value of ``array`` now. Raises ``WrongState`` without keys."""
+        if self._keys is None:
+            raise WrongState(
+                "SR-WS-116",
+                f"workspace {self._document.guid} has no keys to seal with",
+                why="it is locked" if self.is_encrypted else "it was opened without a keyring",
+                fix="open it with one",
+            )
+        return ValueSealer(self._owner_id, self._document.guid, array, self._write_format), self._keys
+
+    def names(self) -> list[str]:
+        """The arrays that are open or in the document, sorted; of those in the document as many as can be opened."""
+        others = (name for name in self._document.array_names() if name not in self._open and _is_array_name(name))
+        return sorted([*self._open, *islice(others, ARRAYS_MAX - len(self._open))])
+
+    def activate(self, keys: WorkspaceKeys, *, upgrade: bool) -> None:
+        """Give ``keys`` to every store, and to those that are opened later."""
+        self._keys = keys
+        for store in self._open.values():
+            store.activate(keys, upgrade=upgrade)
+
+    def lock(self) -> None:
+        """Take the keys from every store. Plain ones have none."""
+        if self.is_encrypted:
+            self._keys = None
+            for store in self._open.values():
+                store.lock()
+
+    def _opened(self, array: str, *, upgrade: bool) -> EncryptedStore:
+        if not _is_array_name(array):
+            raise InvalidInput(
+                "SR-WS-059",
+                "an array has an empty or unusable name",
+                why=f"names are text of 1 to {ARRAY_NAME_BYTES_MAX} bytes",
+                fix="use table:NAME or kv",
+                field="array",
+            )
+        if len(self._open) >= ARRAYS_MAX:
+            raise LimitExceeded(
+                "SR-WS-060",
+                f"workspace {self._document.guid} has {ARRAYS_MAX} arrays open",
+                why="a document has no reason to have more",
+                fix="look who writes arrays into it",
+                size=len(self._open) + 1,
+                limit=ARRAYS_MAX,
+            )
+        raw = LwwStore(self._document, array, now_ms=self._now_ms)
+        store = EncryptedStore(raw, owner_id=self._owner_id, strict=self._strict, write_format=self._write_format)
+        if self._keys is not None:
+            store.activate(self._keys, upgrade=upgrade)
+        elif self.is_encrypted:
+            store.lock()
+        self._raw[array], self._open[array] = raw, store
+        return store
+
+
+def _is_array_name(name: str) -> bool:
+    try:
+        return 1 <= len(name.encode()) <= ARRAY_NAME_BYTES_MAX
+    except UnicodeEncodeError:
+        return False
