@@ -92,14 +92,16 @@ class UpdateLog:
         return list(range(waiting.first_id, waiting.first_id + len(rows)))
 
     def replace(
-        self, ids: Collection[int], row: NewRow, *, new_id: int = 0, meta: Mapping[str, bytes] | None = None
+        self, ids: Collection[int], *rows: NewRow, first_id: int = 0, meta: Mapping[str, bytes] | None = None
     ) -> int:
-        """Put ``row`` in the place of the rows ``ids``, in one transaction; its id. See ``scrub`` for what is left."""
-        check_size(row)
+        """Put ``rows`` in the place of the rows ``ids``, in one transaction; the first id. ``scrub`` does the rest."""
+        for row in rows:
+            check_size(row)
         with self._transaction():
-            chosen = new_id or self.reserve()
+            chosen = first_id or self.reserve(len(rows))
             self._database.executemany("DELETE FROM log_rows WHERE id = ?", ((each,) for each in ids))
-            self._database.execute(_INSERT, (chosen, row.purpose, row.key_version, row.data))
+            values = ((number, row.purpose, row.key_version, row.data) for number, row in enumerate(rows, chosen))
+            self._database.executemany(_INSERT, values)
             self._database.executemany(_SET, (meta or {}).items())
         return chosen
 

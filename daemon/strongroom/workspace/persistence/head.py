@@ -74,12 +74,12 @@ class HeadCount:
             self._running.update(digest)
         self._last_id = max(self._last_id, *more, 0)
 
-    def replaced(self, ids: Iterable[int], new_id: int, row: NewRow) -> "HeadCount":
-        """A copy in which ``row`` stands for the rows ``ids``."""
+    def replaced(self, ids: Iterable[int], first_id: int, rows: Iterable[NewRow]) -> "HeadCount":
+        """A copy in which ``rows`` stand for the rows ``ids``."""
         left = dict(self._digests)
         for each in ids:
             left.pop(each, None)
-        left[new_id] = digest_of(new_id, row)
+        left.update((number, digest_of(number, row)) for number, row in enumerate(rows, first_id))
         copy = HeadCount()
         copy.add({number: left[number] for number in sorted(left)})
         return copy

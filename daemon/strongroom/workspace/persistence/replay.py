@@ -5,7 +5,7 @@ Rule 2: where nothing opens at all, not even the head, the keys are the wrong on
 written: to go on would put an empty document in the place of one that is there.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from strongroom.storage.update_log import UpdateLog
 from strongroom.workspace.persistence.growth import Growth
 from strongroom.workspace.persistence.head import Head, HeadCount, digest_of
 from strongroom.workspace.persistence.row_seal import STATE, CannotOpen, RowSeal
+from strongroom.workspace.persistence.waiting import Waiting, ends_of, still_waiting
 
 __all__ = ["HEAD_META", "KEY_ID_META", "CarriedRow", "LoadReport", "Replayed", "key_id", "merge", "replay"]
 
@@ -46,11 +47,13 @@ class LoadReport:
     applied: int
     carried: tuple[CarriedRow, ...]
     head_problem: str
+    waiting: tuple[int, ...] = ()
+    """Rows that opened, and whose updates wait for others that are not here; they show once those come from a peer."""
 
     @property
     def is_whole(self) -> bool:
         """Whether everything that was ever flushed is in the document."""
-        return not self.carried and not self.head_problem
+        return not self.carried and not self.head_problem and not self.waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,7 @@ class Replayed:
 
     state: bytes
     report: LoadReport
+    waiting: Mapping[int, Waiting]
     count: HeadCount
     growth: Growth
     head_version: int
@@ -72,20 +76,25 @@ def replay(log: UpdateLog, seal: RowSeal, keys: WorkspaceKeys) -> Replayed:
     carried: list[CarriedRow] = []
     count = HeadCount()
     growth = Growth()
+    ends: dict[int, Mapping[int, int]] = {}
     for row in log.rows():
         count.add({row.id: digest_of(row.id, row)})
         try:
-            merge(scratch, seal.open(keys, row))
+            update = seal.open(keys, row)
+            merge(scratch, update)
         except CannotOpen as closed:
             carried.append(CarriedRow(row.id, closed.key_version, row.size, closed.reason))
         else:
             growth.add_row(row.purpose == STATE, row.size)
+            ends[row.id] = ends_of(update)
     head, problem = _head(log, seal, keys, count.head())
     if carried and len(carried) == len(count) and head is None:
         raise _wrong_keys(log, seal, keys, carried)
-    report = LoadReport(len(count) - len(carried), tuple(carried), problem)
+    late = still_waiting(ends, scratch.get_state())
+    waiting = {row.id: Waiting(seal.open(keys, row), ends[row.id]) for row in log.rows(sorted(late))}
+    report = LoadReport(len(ends), tuple(carried), problem, tuple(waiting))
     head_version = int.from_bytes((log.meta(HEAD_META) or b"")[1:2], "big")
-    return Replayed(scratch.get_update(), report, count, growth, head_version)
+    return Replayed(scratch.get_update(), report, waiting, count, growth, head_version)
 
 
 def merge(document: "pycrdt.Doc[Any]", update_v1: bytes) -> None:

@@ -42,7 +42,8 @@ from strongroom.workspace.persistence.replay import (
     replay,
 )
 from strongroom.workspace.persistence.row_seal import STATE, UPDATE, CannotOpen, RowSeal
-from strongroom.workspace.persistence.verified import check_copy, snapshot_of
+from strongroom.workspace.persistence.verified import Snapshot, check_copy, snapshot_of
+from strongroom.workspace.persistence.waiting import Waiting, ends_of, still_waiting
 
 __all__ = ["CarriedRow", "Compaction", "LoadReport", "SealedLog"]
 
@@ -78,6 +79,7 @@ class SealedLog:
         self._count = HeadCount()
         self._in_doubt = False
         self._carried: dict[int, CarriedRow] = {}
+        self._waiting: dict[int, Waiting] = {}
         self._growth = Growth()
         self._head_version = 0
         self._unsubscribe: Callable[[], None] | None = None
@@ -104,13 +106,16 @@ class SealedLog:
         replayed = replay(self._log, self._seal, self._keys())
         self._count = replayed.count
         self._carried = {row.id: row for row in replayed.report.carried}
+        self._waiting = dict(replayed.waiting)
         self._growth = replayed.growth
         self._head_version = replayed.head_version
         with self.document.lock:
             if self.document.state_vector() != _EMPTY_VECTOR:
                 self._pending.add(self.document.update_since())
             self._unsubscribe = self.document.on_update(self._on_update)
-            self.document.apply(replayed.state, origin=self._origin)
+            with self.document.transaction(self._origin):
+                for update in (replayed.state, *(row.update for row in self._waiting.values())):
+                    self.document.apply(update, origin=self._origin)
         return replayed.report
 
     def attach(self) -> None:
@@ -135,8 +140,9 @@ class SealedLog:
     def compact(self) -> Compaction:
         """Put one row with the whole state, under the writing version, in the place of all rows but the carried ones.
 
-        Carried rows that can be opened by now are applied first. Raises ``Internal`` when the new row is not the
-        document, ``StorageFault``, and what ``keys`` raises: the log is then as it was.
+        Carried rows that can be opened by now are applied first; updates that wait for others are sealed anew beside
+        the state. Raises ``Internal`` when the new row is not the document, ``StorageFault``, and what ``keys`` raises:
+        the log is then as it was.
         """
         with self._compacting:
             keys = self._keys()
@@ -146,11 +152,15 @@ class SealedLog:
             # In this order: what these rows hold is in the document, whatever it gets meanwhile.
             ids = [each for each in self._log.ids() if each not in self._carried]
             snapshot = snapshot_of(self.document)
-            row_id = self._log.reserve()
-            row = self._seal.seal(keys, STATE, row_id, snapshot.update)
-            written = Row(row_id, row.purpose, row.key_version, len(row.data), row.data)
-            check_copy(self.document.guid, self._seal.open(keys, written), snapshot)
-            self._swap(keys, ids, row_id, row)
+            late = still_waiting({each: row.ends for each, row in self._waiting.items()}, snapshot.state_vector)
+            kept = [self._waiting[each] for each in sorted(late)]
+            first_id = self._log.reserve(1 + len(kept))
+            rows = [self._seal.seal(keys, STATE, first_id, snapshot.update)]
+            for number, row in enumerate(kept, first_id + 1):
+                rows.append(self._seal.seal(keys, UPDATE, number, row.update))
+            self._verify(keys, first_id, rows, snapshot)
+            self._swap(keys, ids, first_id, rows)
+            self._waiting = dict(enumerate(kept, first_id + 1))
             self._log.scrub()
             after = self._log.sizes()
         return Compaction(before.rows, after.rows, before.bytes, after.bytes)
@@ -159,6 +169,18 @@ class SealedLog:
         """Compact when the log grew enough; raises as ``compact`` does."""
         if self._growth.is_due:
             self.compact()
+
+    def clear(self) -> None:
+        """Delete every row, carried ones too, for a workspace that is given up here; ``close`` is what follows."""
+        with self._compacting, self._file:
+            self._pending.take()
+            self._in_doubt = True
+            self._log.delete(self._log.ids(), meta=self._meta(self._keys(), HeadCount().head()))
+            self._in_doubt = False
+            self._count, self._growth = HeadCount(), Growth()
+            self._carried.clear()
+            self._waiting.clear()
+            self._log.scrub()
 
     def rows_by_version(self) -> Counter[int]:
         """How many rows need each key version. The head counts where no row needs its version."""
@@ -232,24 +254,35 @@ class SealedLog:
         self._growth.add(len(rows), sum(len(row.data) for row in rows))
 
     def _apply_carried(self, keys: WorkspaceKeys) -> None:
+        """Apply carried rows that can be opened by now; until a compaction they count as waiting."""
         for row in self._log.rows(list(self._carried)):
             try:
-                self.document.apply(self._seal.open(keys, row), origin=self._origin)
+                update = self._seal.open(keys, row)
+                self.document.apply(update, origin=self._origin)
             except (CannotOpen, InvalidInput):
                 continue
+            self._waiting[row.id] = Waiting(update, ends_of(update))
             del self._carried[row.id]
 
-    def _swap(self, keys: WorkspaceKeys, ids: list[int], row_id: int, row: NewRow) -> None:
+    def _verify(self, keys: WorkspaceKeys, first_id: int, rows: list[NewRow], snapshot: Snapshot) -> None:
+        """Open what is to be written as if it was read, and compare. Raises ``Internal``."""
+        opened = [
+            self._seal.open(keys, Row(number, row.purpose, row.key_version, len(row.data), row.data))
+            for number, row in enumerate(rows, first_id)
+        ]
+        check_copy(self.document.guid, opened[0], snapshot)
+
+    def _swap(self, keys: WorkspaceKeys, ids: list[int], first_id: int, rows: list[NewRow]) -> None:
         with self._file:
             if self._in_doubt:
                 self._count = HeadCount(self._log.rows())
-            count = self._count.replaced(ids, row_id, row)
+            count = self._count.replaced(ids, first_id, rows)
             self._in_doubt = True
-            self._log.replace(ids, row, new_id=row_id, meta=self._meta(keys, count.head()))
+            self._log.replace(ids, *rows, first_id=first_id, meta=self._meta(keys, count.head()))
             self._in_doubt = False
             self._count = count
             self._head_version = keys.writing_version
-            self._growth = Growth(state_bytes=len(row.data), rows=len(count) - len(self._carried) - 1)
+            self._growth = Growth(len(count) - len(self._carried) - len(rows), 0, len(rows[0].data))
 
     def _meta(self, keys: WorkspaceKeys, head: Head) -> dict[str, bytes]:
         ids = key_id(keys, keys.writing_version).encode("ascii")
