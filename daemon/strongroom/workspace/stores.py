@@ -45,7 +45,7 @@ class Stores:
         self._strict = strict
         self._write_format = write_format
         self._now_ms = now_ms
-        self._raw: dict[str, LwwStore] = {}
+        self._lww: dict[str, LwwStore] = {}
         self._open: dict[str, EncryptedStore] = {}
 
     @property
@@ -60,7 +60,7 @@ class Stores:
     def raw(self, array: str) -> LwwStore:
         """The entries of ``array`` as they are stored."""
         self.get(array)
-        return self._raw[array]
+        return self._lww[array]
 
     def sealing(self, array: str) -> tuple[ValueSealer, WorkspaceKeys]:
         """What seals a value of ``array`` now. Raises ``WrongState`` without keys."""
@@ -115,7 +115,7 @@ class Stores:
             store.activate(self._keys, upgrade=upgrade)
         elif self.is_encrypted:
             store.lock()
-        self._raw[array], self._open[array] = raw, store
+        self._lww[array], self._open[array] = raw, store
         return store
 
 
