@@ -19,7 +19,8 @@ INTEGER_MAX: Final = 2**53 - 1
 CLIENT_MAX: Final = INTEGER_MAX
 """Client ids are whole numbers of JavaScript; y-crdt keeps 53 bits."""
 CLOCK_MAX: Final = 2**31 - 1
-"""Half of what y-crdt counts to, so that a peer who claims the highest clock leaves room for those who write after it."""
+"""y-crdt counts in 32 bits and then starts again at 0. Half of that leaves room for those who write after a peer who
+claims the highest clock."""
 NESTING_MAX: Final = 100
 """How deep a value may be nested. Libraries read values recursively: JSON of y-crdt ends at 128."""
 JSON_LENGTH_MAX: Final = 1024 * 1024
@@ -43,8 +44,8 @@ class UpdateLimits:
     """Top-level types of one document: tables, kv, and room for others."""
     values_only: bool = True
     """Refuse texts, XML and shared types within others, which a document of tables never holds. They would be stored
-    unsealed, and y-crdt is no match for hostile ones: an item whose parent is no type makes it panic, and dropping the
-    document after that can end the process; a text cut between the halves of a sign is broken for good."""
+    unsealed, and y-crdt is no match for hostile ones: an item whose parent is no type makes it panic, after which it may
+    end the whole process; a text cut between the halves of a sign is broken for good."""
     delete_ranges_max: int = 1_000_000
     """A range is two bytes or more; the same order as structs."""
 
