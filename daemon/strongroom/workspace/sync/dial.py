@@ -77,6 +77,8 @@ def dial(
                 close_timeout=CLOSE_S_MAX,
                 max_size=RECEIVED_BYTES_MAX,
                 logger=silent("strongroom.relay.dial"),
+                # It lives as long as its client, not as long as a block.
+                legacy=True,
             )
         )
     except InvalidStatus as refusal:
