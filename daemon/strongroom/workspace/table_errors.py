@@ -9,7 +9,6 @@ RowError              carries the id
 The rows themselves are plaintext, so no ``repr`` shows them. Source: contracts/workspace-encryption.md 8.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -129,8 +128,3 @@ class UnreadableRow(RowError):
     def message(self) -> str:
         """The reason that the store gives."""
         return f"Row '{shown_id(self.id)}' is unreadable: {self.why}"
-
-
-def problem_places(row_error: RowError) -> Mapping[str, str]:
-    """Path to kind of each wrong place; empty where the row as a whole is the problem."""
-    return {each.path: each.kind for each in row_error.errors} if isinstance(row_error, ValidationFailed) else {}

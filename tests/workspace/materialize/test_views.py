@@ -1,5 +1,6 @@
 """Both views hold what the workspace holds: at open, after changes, after kills, and for no longer than they are on."""
 
+import errno
 import sqlite3
 import stat
 import threading
@@ -8,6 +9,7 @@ from contextlib import closing
 import pytest
 
 from strongroom.errors import Misconfigured, StorageFault, TimedOut
+from strongroom.workspace.materialize import owned_folder
 from strongroom.workspace.materialize.feed import BATCH_ENTRIES, ViewFeed
 from strongroom.workspace.materialize.markdown import MarkdownView
 from strongroom.workspace.materialize.markdown_text import MARK
@@ -235,3 +237,35 @@ def test_a_view_that_stays_behind_says_so_and_one_of_a_closed_workspace_stops(tm
     workspace.dispose()
     feed.close()
     assert (tmp_path / "md" / "kv" / "theme.md").exists()
+
+
+def test_a_full_disk_leaves_the_old_file_and_no_other_and_is_made_good_later(tmp_path, monkeypatch):
+    workspace = fuji(1)
+    workspace.tables["notes"].set(Note(id="n1", title="old"))
+    views = opened(workspace, tmp_path, ViewKind.MARKDOWN)
+
+    def full(*_places, **_folders):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(owned_folder.os, "replace", full)
+        workspace.tables["notes"].set(Note(id="n1", title="new"))
+        with pytest.raises(StorageFault, match="No space left") as failed:
+            views.flush()
+    assert failed.value.code == "SR-WS-066"
+    assert list(files(tmp_path)) == ["notes/n1.md"]
+    assert b"old" in files(tmp_path)["notes/n1.md"]
+    views.flush()
+    assert b"new" in files(tmp_path)["notes/n1.md"]
+    views.close()
+
+
+@pytest.mark.parametrize("name", ["", "..", "../x", "a/b", "/etc/x", "a\0"], ids=repr)
+def test_a_name_that_is_no_mounts_leads_nowhere(tmp_path, name):
+    for step in (
+        lambda: remove_views(tmp_path, name),
+        lambda: Views.open(fuji(), kinds=[], state_dir=tmp_path, name=name, sealed_log=tmp_path / "log" / "l"),
+    ):
+        (tmp_path / "sqlite").mkdir(exist_ok=True)
+        with pytest.raises(ValueError, match="not the name of a mount"):
+            step()

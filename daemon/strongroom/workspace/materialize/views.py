@@ -12,6 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from strongroom.errors import StrongroomError
+from strongroom.plugin.mounts import MOUNT_NAME_PATTERN
 from strongroom.storage.plain_view import PlainView
 from strongroom.workspace.materialize.feed import ViewFeed
 from strongroom.workspace.materialize.markdown import MarkdownView, remove_markdown
@@ -114,4 +115,6 @@ def remove_views(state_dir: Path, name: str, *, kinds: Iterable[ViewKind] = tupl
 
 
 def _place(state_dir: Path, kind: ViewKind, name: str) -> Path:
+    if not MOUNT_NAME_PATTERN.fullmatch(name):
+        raise ValueError("not the name of a mount")  # a caller's bug: it would lead elsewhere
     return state_dir / "sqlite" / f"{name}.db" if kind is ViewKind.SQLITE else state_dir / "md" / name
