@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from strongroom.cli import workspace_copies, workspace_entries, workspace_session, workspace_state
+from strongroom.cli import workspace_copies, workspace_entries, workspace_session, workspace_state, workspace_token
 from strongroom.cli.caller import Caller
 from strongroom.cli.channel import connect
 from strongroom.cli.verbs import a_path, group, verb
@@ -95,3 +95,4 @@ workspace_entries.add_to(app)
 workspace_state.add_to(app)
 workspace_copies.add_to(app)
 workspace_session.add_to(app)
+workspace_token.add_to(app)
