@@ -11,7 +11,20 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-from bench import attestation, calls, guests, hostile, modules, runs, sealing, starts, steps, waiting, workspace_sealing
+from bench import (
+    attestation,
+    calls,
+    guests,
+    hostile,
+    modules,
+    runs,
+    sealing,
+    starts,
+    steps,
+    waiting,
+    workspace_sealing,
+    workspace_stores,
+)
 from bench.figures import BLOCK, Row, table
 
 NOTES = (
@@ -32,6 +45,7 @@ PARTS: Final[Mapping[str, Callable[[Path], list[Row]]]] = {
     "sealing": sealing.measure,
     "attestation": attestation.measure,
     "workspaces": workspace_sealing.measure,
+    "workspace-stores": workspace_stores.measure,
 }
 """What can be measured, in the order of the table."""
 
