@@ -256,3 +256,28 @@ def test_a_document_with_a_child_document_of_rich_text_is_refused_by_name():
     assert workspace.tables["notes"].count() == 0
     with pytest.raises(InvalidInput, match="A guid segment must be lowercase"):
         WorkspaceDefinition("epicenter-fuji.notes.n1.body")
+
+
+def test_concurrent_updates_replace_the_whole_row_and_never_mix_two():
+    here, there = fuji(1), fuji(1)
+    here.tables["notes"].set(Note(id="n1", title="first"))
+    exchange(here, there)
+    here.tables["notes"].update("n1", {"title": "of here"})
+    there.tables["notes"].update("n1", {"stars": 5})
+    there.tables["notes"].update("n1", {"stars": 6})
+    exchange(here, there)
+    rows = [each.tables["notes"].get("n1") for each in (here, there)]
+    assert rows == [Note(id="n1", title="first", stars=6)] * 2
+
+
+def test_opening_upgrades_other_versions_only_when_it_is_asked_to():
+    writer = fuji(1)
+    writer.kv.set("theme", "dark")
+    for upgrade, version in ((False, 1), (True, 2)):
+        document = Document("epicenter-fuji")
+        document.apply(writer.document.update_since())
+        reader = Workspace.create(
+            FUJI, document=document, keyring=lambda: keyring(1, 2), owner_id="alice", upgrade=upgrade
+        )
+        assert reader.versions()["kv"] == {version: 1}
+        assert reader.kv.get("theme") == "dark"
