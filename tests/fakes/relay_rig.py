@@ -145,7 +145,12 @@ class RelayRig:
     def raw(self, guid="notes", *, token="alice-writes", protocols=("strongroom",), query="", **more):  # noqa: S107 - as above
         """A socket without a client: whatever a test wants to send."""
         url = room_url(f"ws://{self.address}", RoomAddress("alice", guid), "raw") + query
-        offered = [*protocols, *([f"bearer.{token}"] if token else [])]
+        with self.raw_url(url, [*protocols, *([f"bearer.{token}"] if token else [])], **more) as socket:
+            yield socket
+
+    @contextmanager
+    def raw_url(self, url, offered, **more):
+        """As ``raw``, anywhere."""
         more = {"compression": None, "proxy": None, "max_size": None, "close_timeout": 1, **more}
         with connect(url, subprotocols=offered or None, **more) as socket:
             yield socket

@@ -4,7 +4,8 @@ What comes in is worked on by one thread at a time, in the order in which it cam
 the disk. The loop of the relay waits for nobody: a hostile update costs its own room's turn.
 
 Rule 1: an update is on disk before anybody else hears of it, also by asking for what they lack.
-Rule 2: others hear what the document took in, not what was sent: what waits for an earlier update is passed on with it.
+Rule 2: others hear an update as it came, once the document has all of it; what waits for an earlier one is passed on
+when that has come, as the document says it.
 Rule 3: what is refused changes nothing, and ends nobody else's connection.
 Rule 4: after a fault of its store a room is not used again: its memory and its disk differ.
 """
@@ -17,7 +18,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, Protocol
 
-from strongroom.errors import StrongroomError
+from strongroom.errors import Refused, StrongroomError
 from strongroom.workspace.document import Document
 from strongroom.workspace.sync import faults
 from strongroom.workspace.sync.reach import lacking, reach
@@ -84,7 +85,10 @@ class Room:
         self._waiting: list[_Work] = []
         self._working: asyncio.Task[None] | None = None
         self._integrated: list[bytes] = []
+        self._news: list[News] = []
+        self._wants_v2 = False
         self._to_store: list[tuple[bytes, dict[int, int]]] = []
+        self._gaps = store.waits
         document.on_update(lambda update, _origin: self._integrated.append(update))
 
     async def take(self, update: bytes, dialect: Dialect, sender: Member | None) -> None:
@@ -132,6 +136,7 @@ class Room:
             while self._waiting:
                 batch, self._waiting = self._waiting, []
                 if self.failed is None:
+                    self._wants_v2 = any(member.dialect is Dialect.EPICENTER for member in self.members)
                     await asyncio.get_running_loop().run_in_executor(self._workers, self._do, batch)
                 for work in batch:
                     self._finish(work)
@@ -165,15 +170,17 @@ class Room:
     def _do(self, batch: list[_Work]) -> None:
         try:
             for work in batch:
+                self._integrated.clear()
+                self._news.clear()
                 try:
-                    self._integrated.clear()
                     work.answer = work.call() or b""
-                    work.news = self._news()
+                    work.news = tuple(self._news)
                 except StrongroomError as fault:
                     work.fault = fault
             if self._to_store:
                 self._store.append(self._to_store, self._document)
                 self._to_store = []
+                self._gaps = self._store.waits
                 if self._store.grown:
                     self._store.compact(self._document)
         except StrongroomError as fault:
@@ -194,8 +201,25 @@ class Room:
         else:
             self._document.apply_untrusted(update_v1)
         ends = dict(reach(update_v1))
-        if self._integrated or lacking(ends, self._document.state_vector()):
+        gaps = bool(lacking(ends, self._document.state_vector()))
+        if self._integrated or gaps:
             self._to_store.append((update_v1, ends))
+            update_v2 = update if dialect is Dialect.EPICENTER else None
+            self._news = self._whole(update_v1, update_v2) if not gaps and not self._gaps else self._parts()
+            self._gaps |= gaps
+
+    def _whole(self, update_v1: bytes, update_v2: bytes | None) -> list[News]:
+        """An update as it came: the library would lose the order of members."""
+        if update_v2 is None and self._wants_v2:
+            try:
+                update_v2 = v1_to_v2(update_v1)
+            except Refused:  # what V2 cannot say in this order, such as deletions that do not ascend
+                return self._parts()
+        return [News(update_v1, update_v2)]
+
+    def _parts(self) -> list[News]:
+        """What the document took in, as it says it."""
+        return [News(update, v1_to_v2(update) if self._wants_v2 else None) for update in self._integrated]
 
     def _missing_or_nothing(self, state_vector: bytes, dialect: Dialect) -> bytes:
         update = self._missing(state_vector, Dialect.STRONGROOM)
@@ -206,10 +230,6 @@ class Room:
     def _reaches_beyond(self, update: bytes, dialect: Dialect) -> bytes:
         ends = reach(v2_to_v1(update) if dialect is Dialect.EPICENTER else update)
         return b"yes" if lacking(ends, self._document.state_vector()) else b""
-
-    def _news(self) -> tuple[News, ...]:
-        wanted = any(member.dialect is Dialect.EPICENTER for member in tuple(self.members))
-        return tuple(News(update, v1_to_v2(update) if wanted else None) for update in self._integrated)
 
     def _missing(self, state_vector: bytes, dialect: Dialect) -> bytes:
         decode_state_vector(state_vector)

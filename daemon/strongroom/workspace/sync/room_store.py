@@ -83,6 +83,11 @@ class RoomStore:
         self.stored_bytes += sum(len(update) for update, _ in updates)
 
     @property
+    def waits(self) -> bool:
+        """Whether something that is stored waits for an update that has not come."""
+        return bool(self._lacking)
+
+    @property
     def grown(self) -> bool:
         """Whether compacting is worth it."""
         return self.stored_bytes - self._compacted_bytes > max(COMPACT_BYTES, self._compacted_bytes)
