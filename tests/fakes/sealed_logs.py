@@ -34,25 +34,35 @@ def opened(path, keys=None, *, owner=OWNER, guid=GUID, attach=True):
         document.close()
 
 
-def put(log, *values):
+def put(log, *values, array="kv"):
     """One transaction for each value."""
     for value in values:
         with log.document.transaction():
-            log.document.array("kv").append({"key": str(value), "val": value, "ts": 1})
+            log.document.array(array).append({"key": str(value), "val": value, "ts": 1})
 
 
 def values(log):
-    return [entry["val"] for entry in log.document.array("kv").to_py()]
+    """All values, array by array."""
+    names = log.document.array_names()
+    return [entry["val"] for name in names for entry in log.document.array(name).to_py()]
 
 
 def filled(path, *rows, keys=None, owner=OWNER, guid=GUID):
-    """Write one row for each value, and end without compacting."""
+    """Write one row for each value, each behind the one before, and end without compacting."""
     with opened(path, keys, owner=owner, guid=guid) as log:
         for value in rows:
             put(log, value)
             log.flush()
-        log._growth.rows = 0
-        log._growth.bytes = 0
+        log._growth.rows = log._growth.bytes = 0
+
+
+def apart(path, *rows, keys=None):
+    """Write one row for each value that stands for itself: by another author, in an array of its own."""
+    for value in rows:
+        with opened(path, keys) as log:
+            put(log, value, array=value)
+            log.flush()
+            log._growth.rows = log._growth.bytes = 0
 
 
 def rows_in(path):

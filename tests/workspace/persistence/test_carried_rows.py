@@ -2,12 +2,11 @@
 
 import pytest
 
+from strongroom.keyring.workspace_keys import WorkspaceKeys
 from strongroom.storage import update_log_rows
 from strongroom.storage.update_log import UpdateLog
-from strongroom.storage.update_log_rows import NewRow
-from strongroom.workspace.document import Document
 from strongroom.workspace.persistence.row_seal import RowSeal
-from tests.fakes.sealed_logs import change, filled, keys_of, opened, put, rows_in, values
+from tests.fakes.sealed_logs import apart, change, filled, keys_of, opened, put, rows_in, values
 
 AUTHENTICATION = "it failed authentication"
 
@@ -23,15 +22,14 @@ def report_of(path, keys=None):
 
 
 def test_rows_of_a_key_version_that_is_away_are_carried_and_come_back_with_it(path):
-    filled(path, "one", keys=keys_of(1))
-    filled(path, "two", keys=keys_of(1, 2))
+    apart(path, "one", keys=keys_of(1))
+    apart(path, "two", keys=keys_of(1, 2))
     before = rows_in(path)
     with opened(path, keys_of(2)) as log:
         assert [(row.id, row.key_version, row.reason) for row in log.carried] == [
             (1, 1, "it needs key version 1, the keyring holds 2")
         ]
-        # A row that waits for one that is away is not lost either: the whole state has it.
-        assert values(log) == []
+        assert values(log) == ["two"]
         put(log, "three")
         log.compact()
         log.compact()
@@ -47,7 +45,7 @@ def test_a_key_that_comes_back_while_the_log_is_open_brings_its_rows_at_the_next
     filled(path, "two", keys=keys_of(1, 2))
     given = [keys_of(2)]
     with opened(path, lambda: given[0]) as log:
-        assert len(log.carried) == 1
+        assert (len(log.carried), log.report.waiting, values(log)) == (1, (2,), [])
         given[0] = keys_of(1, 2)
         log.compact()
         assert (values(log), log.carried) == (["one", "two"], ())
@@ -86,10 +84,7 @@ def test_a_key_that_comes_back_while_the_log_is_open_brings_its_rows_at_the_next
     ],
 )
 def test_a_row_that_somebody_changed_is_carried_and_the_others_apply(path, statement, bound, lost, reason, compactions):
-    # Independent rows: what follows a lost row of the same author waits for it, and that is another test.
-    filled(path, "a")
-    filled(path, "b")
-    filled(path, "c")
+    apart(path, "a", "b", "c")
     change(path, statement, *bound)
     kept = rows_in(path)[lost]
     with opened(path) as log:
@@ -125,8 +120,7 @@ def test_a_row_of_another_place_under_the_same_key_is_carried(path, tmp_path, pl
 
 @pytest.mark.parametrize("bit", range(16), ids=lambda bit: f"bit {bit}")
 def test_no_bit_of_the_header_can_be_flipped(path, bit):
-    filled(path, "a")
-    filled(path, "b")
+    apart(path, "a", "b")
     blob = bytearray(rows_in(path)[1][2])
     blob[bit // 8] ^= 1 << bit % 8
     version = blob[1]
@@ -136,8 +130,6 @@ def test_no_bit_of_the_header_can_be_flipped(path, bit):
     # The same under a keyring that calls the key by that version too.
     if version and version != 1:
         raw = keys_of(1).key(1)
-        from strongroom.keyring.workspace_keys import WorkspaceKeys
-
         report, found = report_of(path, WorkspaceKeys({1: raw, version: raw}, 1))
         assert (found, [row.id for row in report.carried]) == (["b"], [1])
 
@@ -155,8 +147,7 @@ def test_a_row_that_opens_and_holds_no_update_is_carried(path):
 
 
 def test_a_row_that_is_too_long_is_carried_without_being_read(path, monkeypatch):
-    filled(path, "a")
-    filled(path, "b")
+    apart(path, "a", "b")
     change(path, "update log_rows set data = zeroblob(5000) where id = 1")
     query = update_log_rows._PAGE.replace(str(update_log_rows.ROW_BYTES_MAX), "4000")
     monkeypatch.setattr(update_log_rows, "_PAGE", query)
@@ -164,16 +155,49 @@ def test_a_row_that_is_too_long_is_carried_without_being_read(path, monkeypatch)
     assert (found, [(row.id, row.size) for row in report.carried]) == (["b"], [(1, 5000)])
 
 
-def test_an_update_that_waits_for_a_row_that_is_carried_survives_compactions(path):
+@pytest.mark.parametrize("compactions", [0, 1, 3])
+def test_an_update_that_waits_for_a_row_that_is_carried_survives_compactions(path, compactions):
     filled(path, "a", "b", "c")  # one author: c comes behind b, and b behind a
     blob = rows_in(path)[2][2]
     change(path, "update log_rows set data = zeroblob(50) where id = 2")
+    with opened(path, keys_of(1, 2)) as log:
+        assert (values(log), log.report.waiting) == (["a"], (3,))
+        for _ in range(compactions):
+            log.compact()
+        if compactions:
+            assert log.rows_by_version() == {1: 1, 2: 2}, "of the old version there is only the row that stays closed"
+    change(path, "update log_rows set data = ? where id = 2", blob)
+    report, found = report_of(path, keys_of(1, 2))
+    assert (found, report.carried, report.waiting) == (["a", "b", "c"], (), ())
+
+
+def test_an_update_that_waited_and_whose_other_half_came_from_a_peer_waits_no_longer(path):
+    filled(path, "a", "b", "c")
+    with opened(path, attach=False) as peer:
+        whole = peer.document.update_since()
+    change(path, "delete from log_rows where id = 2")
     with opened(path) as log:
-        assert values(log) == ["a"]
+        assert (values(log), log.report.waiting) == (["a"], (3,))
+        log.document.apply(whole)
+        log.compact()
+        assert len(rows_in(path)) == 1
+    assert report_of(path)[1] == ["a", "b", "c"]
+
+
+def test_a_deletion_of_something_that_is_not_there_yet_survives_compactions(path):
+    filled(path, "a", "b")
+    with opened(path) as log:
+        with log.document.transaction():
+            del log.document.array("kv")[1]
+        log.flush()
+        log._growth.rows = 0
+    blob = rows_in(path)[2][2]
+    change(path, "update log_rows set data = zeroblob(50) where id = 2")
+    with opened(path) as log:
+        assert (values(log), log.report.waiting) == (["a"], (3,))
         log.compact()
     change(path, "update log_rows set data = ? where id = 2", blob)
-    report, found = report_of(path)
-    assert (found, report.carried) == (["a", "b", "c"], ())
+    assert report_of(path)[1] == ["a"]
 
 
 @pytest.mark.parametrize(
@@ -227,14 +251,3 @@ def test_a_load_that_nobody_attaches_to_changes_nothing(path):
     before = path.read_bytes()
     report_of(path)
     assert path.read_bytes() == before
-
-
-def test_rows_of_the_log_alone_decide_not_what_the_document_is_called_elsewhere(path):
-    filled(path, "a")
-    document = Document("notes")
-    log = UpdateLog(path)
-    assert [row.purpose for row in log.rows()] == ["update"]
-    assert isinstance(next(iter(log.rows())).data, bytes)
-    assert NewRow("update", 1, b"secret").__repr__().find("secret") == -1
-    log.close()
-    document.close()
