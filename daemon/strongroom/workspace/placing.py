@@ -7,14 +7,16 @@ before all of them: then it may lose against an unseen entry of the same key and
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from struct import pack
+from typing import Any, Final, cast
 
 from pycrdt import Array
 
 from strongroom.workspace.document import Document
 from strongroom.workspace.entry import Entry
 from strongroom.workspace.yjs.bulk import element_id, insert_many
-from strongroom.workspace.yjs.lib0 import Reader
+from strongroom.workspace.yjs.lib0 import Reader, write_bytes
+from strongroom.workspace.yjs.values import write_value
 
 __all__ = ["insert_entries", "remove", "replace_run", "runs"]
 
@@ -22,6 +24,12 @@ BULK_ENTRIES_MIN: Final = 24
 """From here on building an update is quicker than inserting one by one."""
 BLOCKS_MAX: Final = 16
 """Pieces of one run that are replaced each at its own place. Finding one takes the library a walk through the array."""
+
+# An object of three members; strings and bytes have their tag and length in front, times are 64-bit floats.
+_KEY: Final = b"\x76\x03\x03key\x77"
+_VAL: Final = b"\x03val"
+_BYTES: Final = 0x74
+_TS: Final = b"\x02ts\x7b"
 
 
 def runs(positions: Sequence[int]) -> list[tuple[int, int]]:
@@ -49,7 +57,10 @@ def insert_entries(document: Document, name: str, position: int, entries: Sequen
         for offset, value in enumerate(values):
             array.insert(position + offset, value)
         return
-    insert_many(array, position, values, client=document.client_id, clock=_own_clock(document), apply=document.apply)
+    clock = _own_clock(document)
+    insert_many(
+        array, position, values, client=document.client_id, clock=clock, apply=document.apply, write=_write_entry
+    )
 
 
 def replace_run(document: Document, name: str, first: int, entries: Sequence[Entry]) -> None:
@@ -83,6 +94,22 @@ def _blocks(array: "Array[Any]", first: int, end: int) -> Iterator[tuple[int, in
         else:
             middle = (start + stop) // 2
             waiting += [(middle, stop), (start, middle)]
+
+
+def _write_entry(out: bytearray, value: object) -> None:
+    """What ``write_value`` writes for an entry, in a third of its time when the value is sealed."""
+    entry = cast("dict[str, Any]", value)
+    key, val = entry["key"].encode(), entry["val"]
+    out += _KEY
+    write_bytes(out, key)
+    out += _VAL
+    if type(val) is bytes:
+        out.append(_BYTES)
+        write_bytes(out, val)
+    else:
+        write_value(out, val, 1)
+    out += _TS
+    out += pack(">d", entry["ts"])
 
 
 def _own_clock(document: Document) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from strongroom.crypto.workspace_blob import is_encrypted_blob
-from strongroom.errors import StrongroomError
+from strongroom.errors import InvalidInput, StrongroomError
 from strongroom.keyring.workspace_keys import WorkspaceKeys
 from strongroom.workspace.entry import Entry
 from strongroom.workspace.lww import LwwStore, Make
@@ -34,7 +34,7 @@ def seal_again(lww: LwwStore, sealer: ValueSealer, keys: WorkspaceKeys, entries:
             if is_encrypted_blob(entry.val):
                 plaintext = sealer.open(keys, entry.key, entry.ts, entry.val)
             else:
-                plaintext = json_bytes(shown_json(entry.val))
+                plaintext = _json_of_plain(entry.val)
         except StrongroomError:
             continue
         if batch and size + len(plaintext) > BATCH_BYTES_MAX:
@@ -43,3 +43,10 @@ def seal_again(lww: LwwStore, sealer: ValueSealer, keys: WorkspaceKeys, entries:
         batch.append((entry.key, sealer.maker(keys, entry.key, plaintext)))
         size += len(plaintext)
     return done + (lww.replace_in_place(batch, SEALED_AGAIN) if batch else 0)
+
+
+def _json_of_plain(val: object) -> bytes:
+    try:
+        return json_bytes(val)
+    except InvalidInput:
+        return json_bytes(shown_json(val))

@@ -16,11 +16,20 @@ from strongroom.workspace.yjs.structs import ANY, HAS_LEFT, HAS_RIGHT, AnyValues
 from strongroom.workspace.yjs.update_v1 import encode_v1
 from strongroom.workspace.yjs.values import Value, write_value
 
-__all__ = ["element_id", "insert_any_update", "insert_many"]
+__all__ = ["Write", "element_id", "insert_any_update", "insert_many"]
+
+Write = Callable[[bytearray, Value], None]
+"""Appends a value of kind "any": ``write_value``, or what is quicker for values that are all alike."""
 
 
 def insert_any_update(
-    client: int, clock: int, array_name: str, left: Id | None, right: Id | None, values: Sequence[Value]
+    client: int,
+    clock: int,
+    array_name: str,
+    left: Id | None,
+    right: Id | None,
+    values: Sequence[Value],
+    write: Write = write_value,
 ) -> bytes:
     """The V1 update that inserts ``values`` into the top-level array, between the elements ``left`` and ``right``.
 
@@ -37,7 +46,7 @@ def insert_any_update(
         raise faults.out_of_range("clock", CLOCK_MAX)
     encoded = bytearray()
     for value in values:
-        write_value(encoded, value)
+        write(encoded, value)
     info = ANY | (HAS_LEFT if left else 0) | (HAS_RIGHT if right else 0)
     parent = None if left or right else array_name
     content = AnyValues(len(values), bytes(encoded))
@@ -46,7 +55,14 @@ def insert_any_update(
 
 
 def insert_many(
-    array: "Array[Any]", index: int, values: Sequence[Value], *, client: int, clock: int, apply: Callable[[bytes], None]
+    array: "Array[Any]",
+    index: int,
+    values: Sequence[Value],
+    *,
+    client: int,
+    clock: int,
+    apply: Callable[[bytes], None],
+    write: Write = write_value,
 ) -> None:
     """Insert three or more ``values`` before ``index``, as one item between the first and the last of them.
 
@@ -55,7 +71,7 @@ def insert_many(
     is open; ``client`` and ``clock`` are its document's own, and ``apply`` merges an update into that. Raises what
     ``insert_any_update`` does.
     """
-    between = insert_any_update(client, clock + 2, "", (client, clock), (client, clock + 1), values[1:-1])
+    between = insert_any_update(client, clock + 2, "", (client, clock), (client, clock + 1), values[1:-1], write)
     array.insert(index, values[0])
     array.insert(index + 1, values[-1])
     apply(between)
