@@ -153,7 +153,7 @@ class Connection(ABC):
     async def _reading(self) -> None:
         with suppress(ChannelClosed):
             await self._greet()
-            while True:
+            while not self._ended.is_set():
                 message = await self._channel.receive()
                 try:
                     await self._take(message)

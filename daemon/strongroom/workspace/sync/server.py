@@ -33,6 +33,8 @@ __all__ = ["serve_relay"]
 
 POST = b"POST "
 OCTETS = "application/octet-stream"
+BACKLOG = 1_024
+"""Connections that the kernel holds until they are accepted: after a restart every device comes at once."""
 
 
 class WebSocketChannel:
@@ -77,6 +79,7 @@ async def serve_relay(listening: Listening, reception: Reception) -> Server:
             listening.host,
             listening.port,
             ssl=listening.tls,
+            backlog=BACKLOG,
             select_subprotocol=_select,
             compression=None,
             process_request=_process,
@@ -108,7 +111,7 @@ class _Connection(ServerConnection):
         self._post: PostReader | None = None
         self._answering: asyncio.Task[None] | None = None
         limit = self.reception.around.settings.connections_max + CONNECTING_MAX
-        if len(self.server.handler_tasks) > limit:
+        if len(self.server.handler_tasks) >= limit:
             self.reception.around.refused["too many"] += 1
             self.transport.abort()
 
