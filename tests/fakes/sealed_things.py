@@ -65,6 +65,5 @@ class Mount:
     def flush(self):
         self.flushed += 1
 
-    def status(self):
-        values = Counter(version for versions in self.arrays_of.values() for version in versions)
-        return SimpleNamespace(values_by_version=values, rows_by_version=Counter(self.rows))
+    def versions(self):
+        return Counter(version for versions in self.arrays_of.values() for version in versions) + Counter(self.rows)

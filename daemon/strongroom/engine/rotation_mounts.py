@@ -1,11 +1,11 @@
 """Mounted workspaces, projects that are not mounted now, and copies that were taken away, as things that are sealed."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
-__all__ = ["KnownCopy", "MountedThing", "OpenWorkspaces", "known_thing"]
+__all__ = ["HostWorkspaces", "KnownCopy", "MountedThing", "OpenWorkspaces", "known_thing"]
 
 
 class Store(Protocol):
@@ -23,18 +23,6 @@ class SealedWorkspace(Protocol):
 
     def store(self, array_name: str) -> Any:
         """The store of one, with ``upgrade``. Any: a store also knows the types of its values."""
-
-
-class Status(Protocol):
-    """What a mount counts. Key version 0 is plaintext."""
-
-    @property
-    def values_by_version(self) -> Mapping[int, int]:
-        """Sealed values by key version."""
-
-    @property
-    def rows_by_version(self) -> Mapping[int, int]:
-        """Sealed rows of its log by key version."""
 
 
 class Opened(Protocol):
@@ -55,8 +43,8 @@ class Opened(Protocol):
     def flush(self) -> None:
         """Return once everything is on disk."""
 
-    def status(self) -> Status:
-        """How it stands."""
+    def versions(self) -> Mapping[int, int]:
+        """Its values and the rows of its log by key version; 0 is plaintext."""
 
 
 class OpenWorkspaces(Protocol):
@@ -87,8 +75,7 @@ class MountedThing:
 
     def counts(self) -> Mapping[int, int]:
         """Values and rows of the log, by key version."""
-        status = self.mount.status()
-        return Counter(status.values_by_version) + Counter(status.rows_by_version)
+        return self.mount.versions()
 
     def rewrap(self, blobs_max: int) -> int:
         """Seal up to ``blobs_max`` values again."""
@@ -149,3 +136,93 @@ def known_thing(copy: KnownCopy) -> _KnownThing:
         else "it is a copy that was taken away: make a new one and forget it"
     )
     return _KnownThing(copy, copy.kind, stays)
+
+
+class Project(Protocol):
+    """A workspace that is not open now, as it was when it was last seen."""
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+
+    @property
+    def counts(self) -> Mapping[int, int]:
+        """Its blobs by key version."""
+
+    @property
+    def seen_at(self) -> int:
+        """When, Unix milliseconds."""
+
+
+class Mounts(Protocol):
+    """The mounts of a host."""
+
+    def opened(self) -> Iterable[Opened]:
+        """Those that are open."""
+
+    def projects(self) -> Iterable[Project]:
+        """What is not open and was once."""
+
+    def forget(self, name: str) -> bool:
+        """Do not count the project of that name any more; whether there was one."""
+
+
+class Export(Protocol):
+    """A sealed copy of a workspace in a file."""
+
+    @property
+    def path(self) -> Path:
+        """Where it was put."""
+
+    @property
+    def key_versions(self) -> Sequence[int]:
+        """The versions that it needs."""
+
+    @property
+    def made_ms(self) -> int:
+        """When, Unix milliseconds."""
+
+
+class Exports(Protocol):
+    """The copies that were put somewhere."""
+
+    def present(self) -> Iterable[Export]:
+        """Those that are still there."""
+
+
+class HostWorkspaces:
+    """``OpenWorkspaces`` of a host.
+
+    ``is_own`` says whether its workspaces are sealed with its own root: those of a session elsewhere have other keys,
+    whose versions say nothing about this one's.
+    """
+
+    def __init__(self, mounts: Mounts, exports: Exports, *, is_own: Callable[[], bool] = lambda: True) -> None:
+        self._mounts = mounts
+        self._exports = exports
+        self._is_own = is_own
+
+    def opened(self) -> list[Opened]:
+        """Every mount that is open and has keys of this host."""
+        return list(self._mounts.opened()) if self._is_own() else []
+
+    def copies(self) -> list[KnownCopy]:
+        """Projects that are not open, then exports."""
+        projects = [
+            KnownCopy(name=each.name, kind="project", counts=each.counts, seen_at=each.seen_at)
+            for each in self._mounts.projects()
+        ]
+        exports = [
+            KnownCopy(
+                name=str(each.path),
+                kind="backup",
+                counts=dict.fromkeys(each.key_versions, 1),
+                seen_at=each.made_ms,
+            )
+            for each in self._exports.present()
+        ]
+        return projects + exports
+
+    def forget(self, name: str) -> bool:
+        """Leave a project out of account from now on. An export counts until its file is gone."""
+        return self._mounts.forget(name)
