@@ -23,6 +23,7 @@ from strongroom.workspace.persistence.pending import Pending
 from strongroom.workspace.persistence.replay import merge
 from strongroom.workspace.persistence.row_seal import CannotOpen
 from strongroom.workspace.persistence.verified import check_copy, snapshot_of
+from strongroom.workspace.persistence.waiting import ends_of, still_waiting
 from strongroom.workspace.yjs.convert import v1_to_v2, v2_to_v1
 from strongroom.workspace.yjs.limits import UpdateLimits
 
@@ -61,8 +62,8 @@ class UpstreamLog:
             if self.document.state_vector() != b"\0":
                 self._pending.add(self.document.update_since())
             self._unsubscribe = self.document.on_update(self._on_update)
-            unreadable = _apply_rows(self._file.rows(), self.document, self._origin)
-        self._kept = {number for number, _why in unreadable}
+            unreadable, late = _apply_rows(self._file.rows(), self.document, self._origin)
+        self._kept = late | {number for number, _why in unreadable}
         self.flush()
         self.compact()
         return unreadable
@@ -126,7 +127,8 @@ def read_upstream_log(path: Path, document: Document) -> list[UnreadableRow]:
 
     Nothing is written, also while the daemon has the file open; a missing file has no rows. Raises ``StorageFault``.
     """
-    return _apply_rows(read_upstream_rows(path), document, Elsewhere("upstream log"))
+    unreadable, _late = _apply_rows(read_upstream_rows(path), document, Elsewhere("upstream log"))
+    return unreadable
 
 
 def seal_local_row(keys: WorkspaceKeys, guid: str, update_v1: bytes) -> bytes:
@@ -142,9 +144,12 @@ def open_local_row(keys: WorkspaceKeys, guid: str, row: bytes) -> bytes:
     return v2_to_v1(keys.open(row, encoded(_LOCAL_LABEL + guid)), LIMITS)
 
 
-def _apply_rows(rows: Iterable[UpstreamRow], document: Document, origin: object) -> list[UnreadableRow]:
-    """Apply all that can be read, in one transaction."""
+def _apply_rows(
+    rows: Iterable[UpstreamRow], document: Document, origin: object
+) -> tuple[list[UnreadableRow], set[int]]:
+    """Apply all that can be read, in one transaction; what cannot, and the rows that wait for another one."""
     unreadable: list[UnreadableRow] = []
+    updates: dict[int, bytes] = {}
     # Many updates within one transaction take a time that grows with their square; this one takes them singly.
     scratch: pycrdt.Doc[Any] = pycrdt.Doc()
     for number, data in rows:
@@ -152,8 +157,14 @@ def _apply_rows(rows: Iterable[UpstreamRow], document: Document, origin: object)
             unreadable.append((number, "it is too long, or holds no bytes"))
             continue
         try:
-            merge(scratch, v2_to_v1(data, LIMITS))
+            update = v2_to_v1(data, LIMITS)
+            merge(scratch, update)
         except (Refused, CannotOpen) as fault:
             unreadable.append((number, str(fault)))
-    document.apply(scratch.get_update(), origin=origin)
-    return unreadable
+        else:
+            updates[number] = update
+    late = still_waiting({number: ends_of(update) for number, update in updates.items()}, scratch.get_state())
+    with document.transaction(origin):
+        for update in (scratch.get_update(), *(updates[number] for number in sorted(late))):
+            document.apply(update, origin=origin)
+    return unreadable, late

@@ -66,7 +66,7 @@ def _vector(raw: bytes) -> dict[int, int]:
 def _same(one: object, other: object) -> bool:
     """Equality in which a number that is none equals itself."""
     if one == other:
-        return type(one) is type(other)
+        return True
     if isinstance(one, list) and isinstance(other, list):
         return len(one) == len(other) and all(map(_same, one, other))
     if isinstance(one, dict) and isinstance(other, dict):
