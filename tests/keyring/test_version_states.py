@@ -1,26 +1,25 @@
 """Every state of a key version meets every event, and what the table does not have is refused with what comes first."""
 
 import itertools
+from pathlib import Path
 
 import pytest
 
 from strongroom.errors import WrongState
 from strongroom.keyring.version_states import TRANSITIONS, VersionEvent, VersionState, state_of, step
 
-EXPECTED = """
-            offer       promote     overtake    retire      withdraw
-absent      held        -           absent      -           absent
-held        held        promoted    superseded  -           -
-promoted    promoted    promoted    superseded  -           -
-superseded  superseded  -           superseded  retired     -
-retired     retired     -           retired     retired     retired
-"""
-HEADINGS, *ROWS = (line.split() for line in EXPECTED.strip().splitlines())
+PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "keys.md"
+LINES = PAGE.read_text().split("| state |")[1].split("\n\n")[0].splitlines()
+HEADINGS, _, *ROWS = ([cell.strip() for cell in line.strip("| ").split("|")] for line in LINES)
 TABLE = {(row[0], event): after for row in ROWS for event, after in zip(HEADINGS, row[1:], strict=True)}
 
 
+def test_the_table_of_the_page_has_every_state_and_event():
+    assert TABLE.keys() == {(state.value, event.value) for state in VersionState for event in VersionEvent}
+
+
 @pytest.mark.parametrize(("state", "event"), list(itertools.product(VersionState, VersionEvent)))
-def test_every_event_in_every_state_does_what_the_table_says(state, event):
+def test_every_event_in_every_state_does_what_the_table_of_the_page_says(state, event):
     expected = TABLE[state.value, event.value]
     if expected == "-":
         with pytest.raises(WrongState, match=f"key version 3 cannot be {'|'.join(DONE)}") as caught:
