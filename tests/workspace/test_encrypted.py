@@ -1,6 +1,7 @@
 """The encrypted store beyond the named cases: places of values, strict mode, locks, sealing again, refused values."""
 
 import logging
+from enum import IntEnum, StrEnum
 
 import pytest
 
@@ -208,6 +209,19 @@ def test_plaintext_written_by_javascript_is_shown_as_json_shows_it(replica):
     replica.push(("k", value, 5))
     assert store.get("k") == {"int": 3, "half": 0.5, "nan": None, "bytes": {"0": 1, "1": 2}, "list": [1, None]}
     assert type(store.get("k")["int"]) is int
+
+
+@pytest.mark.parametrize("versions", [(), (1,)], ids=["plain", "active"])
+def test_members_of_enums_are_stored_as_what_they_are_derived_from(replica, versions):
+    class Colour(StrEnum):
+        RED = "red"
+
+    class Size(IntEnum):
+        SMALL = 1
+
+    store = encrypted(replica, *versions)
+    store.set("k", {"colour": Colour.RED, "sizes": (Size.SMALL, 2.0)})
+    assert repr(store.get("k")) == "{'colour': 'red', 'sizes': [1, 2]}"
 
 
 def test_a_format_that_there_is_not_is_refused(replica):

@@ -208,14 +208,14 @@ class Document:
     def contents(self, name: str) -> list[object]:
         """The values of the array ``name``, in order, as they are committed.
 
-        Asking one by one takes time in the square of their number, so all are read at once, and kept until a change.
+        Asking one by one takes time in the square of their number, so all are read at once, and kept until asked for.
         """
         array = self.array(name)
         if len(array) <= COPY_VALUES_MIN:
             return list(array)
         if name not in self._contents:
             self._contents = values_by_array(self.update_since())
-        return self._contents[name]
+        return self._contents.pop(name)
 
     def write_at_end(self, watcher: ArrayWatcher) -> None:
         """Have ``watcher`` write before the transaction that is open now ends."""

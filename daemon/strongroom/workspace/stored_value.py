@@ -66,16 +66,17 @@ def check_json(value: object, depth: int = 0) -> object:
     Raises ``InvalidInput`` (SR-WS-008) for what JSON cannot carry: numbers that are not finite, bytes and other types,
     names of members that are no text, integers above 2^53 - 1, nesting deeper than ``NESTING_MAX``.
     """
+    # What is derived from these types, such as members of an enum, becomes the plain type, which every reader knows.
     if value is None or isinstance(value, (str, bool)):
-        return value
+        return str.__str__(value) if isinstance(value, str) else value
     if isinstance(value, int):
         if not -INTEGER_MAX <= value <= INTEGER_MAX:
             raise _unsuited("an integer above 2^53 - 1, which peers would read as another one")
-        return value
+        return int(value)
     if isinstance(value, float):
         if not math.isfinite(value):
             raise _unsuited("a number that is not finite")
-        return _number(value)
+        return _number(float(value))
     if depth >= NESTING_MAX:
         raise _unsuited(f"more than {NESTING_MAX} levels")
     if isinstance(value, (list, tuple)):
