@@ -27,6 +27,7 @@ FEW: Final = 1_000
 MANY: Final = 100_000
 BATCH: Final = 1_000
 ROUNDS: Final = 21
+SETS: Final = 1_000
 WARM_UP: Final = 3
 SEAL_AGAIN_S_MAX: Final = 0.015
 UPGRADE_PER_S_MIN: Final = 20_000
@@ -42,7 +43,7 @@ def measure(directory: Path) -> list[Row]:
     table, state = _many()
     opened = [_opened(state) for _ in range(5)]
     rate = _upgraded(opened[-1][1])
-    sets = Samples([_timed(partial(table.set, f"k{number * 97}", VALUE))[0] for number in range(1_000)], 0)
+    sets = Samples([_timed(partial(table.set, f"k{number * 97}", VALUE))[0] for number in range(SETS)], 0)
     return [
         _row(f"workspace: {FEW:,} plain values get a key", SEAL_AGAIN_S_MAX, Samples([a for a, _ in taken], WARM_UP)),
         _row(f"workspace: rotation of {FEW:,} values", SEAL_AGAIN_S_MAX, Samples([b for _, b in taken], WARM_UP)),
