@@ -85,7 +85,7 @@ def _many() -> tuple[EncryptedStore, bytes]:
     store = _store(document)
     store.activate(_keys(1))
     for start in range(0, MANY, BATCH):
-        store.bulk_set((f"k{number}", VALUE) for number in range(start, start + BATCH))
+        store.bulk_set((f"k{number}", VALUE) for number in range(start, min(start + BATCH, MANY)))
     return store, document.update_since()
 
 
