@@ -3,11 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
-__all__ = ["MountInfo", "MountState", "MountStatus", "UnreadableEntry"]
+from strongroom.errors import StrongroomError
+from strongroom.workspace.mount.known import Known
+from strongroom.workspace.workspace import UnreadableEntry
+
+__all__ = ["UNREADABLE_SHOWN_MAX", "KnownProject", "MountInfo", "MountState", "MountStatus", "info_of"]
 
 MountState = Literal["open", "failed", "signed-out"]
+UNREADABLE_SHOWN_MAX: Final = 1000
+"""Of one status; the count says how many there are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,16 +31,6 @@ class MountInfo:
     owner_id: str = ""
     problem: str = ""
     code: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnreadableEntry:
-    """An entry that the keys of this host do not open. ``key_version`` is ``None`` where it names none."""
-
-    array: str
-    key: str
-    reason: str
-    key_version: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,3 +59,31 @@ class MountStatus:
     sync: str = "off"
     sync_problem: str = ""
     views: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownProject:
+    """A workspace that is not open now, as it was when it was last seen: which key versions it needs.
+
+    ``name`` is its mount's, with the directory where several have it. ``seen_at`` is Unix milliseconds.
+    """
+
+    name: str
+    project_dir: Path
+    counts: Mapping[int, int]
+    seen_at: int
+    kind: Literal["project"] = "project"
+
+
+def info_of(known: Known, state: MountState, error: StrongroomError | None) -> MountInfo:
+    """What is remembered of a mount, with why it is not open."""
+    return MountInfo(
+        name=known.name,
+        project_dir=known.project_dir,
+        state=state,
+        workspace_id=known.workspace_id,
+        provider=known.provider,
+        owner_id=known.owner_id,
+        problem=error.with_fix() if error is not None else "",
+        code=error.code if error is not None else "",
+    )

@@ -3,44 +3,41 @@
 Rule 1: a project that cannot be opened stops neither the host nor its neighbours; it is listed with its reason.
 Rule 2: signing out closes every workspace before it returns, and drops its keys.
 Rule 3: what was unmounted leaves behind which key versions it still needs.
+Rule 4: whoever changes what is open holds ``_changing``; whoever only looks waits for nobody who opens or closes.
 
 Source: contracts/workspace-encryption.md 13.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Protocol
+from typing import Final
 
-from strongroom.plugin.mounts import Collaboration, MountProvider, WebSocket
-from strongroom.workspace.mount.info import MountInfo, MountStatus
+from strongroom.errors import Conflict, StrongroomError, Unavailable
+from strongroom.plugin.mounts import MountProvider, WebSocket
+from strongroom.settings.workspaces import WorkspaceSettings
+from strongroom.telemetry import logs
+from strongroom.workspace.mount.choosing import Chosen, check_room, check_unique, choose
+from strongroom.workspace.mount.faults import not_mounted, workspace_signed_out
+from strongroom.workspace.mount.info import KnownProject, MountInfo, info_of
+from strongroom.workspace.mount.infrastructure import Connector
+from strongroom.workspace.mount.known import Known, KnownFile
+from strongroom.workspace.mount.leases import Leases
+from strongroom.workspace.mount.open_set import OpenSet
+from strongroom.workspace.mount.opened import OpenedMount
+from strongroom.workspace.mount.opening import Opener, check_signed_in
+from strongroom.workspace.mount.register import Register
 from strongroom.workspace.session.session import Session
+from strongroom.workspace.session.states import SessionState
 
-__all__ = ["Mounts", "OpenMount"]
+__all__ = ["KNOWN_NAME", "Mounts", "OpenMount"]
 
-
-class OpenMount(Protocol):
-    """One mount that is open.
-
-    ``workspace`` is a ``Workspace``, ``log`` a ``SealedLog``; write, then ``flush()``, then answer.
-    """
-
-    @property
-    def name(self) -> str:
-        """Unique on this host."""
-
-    @property
-    def project_dir(self) -> Path:
-        """The project's directory, without symbolic links."""
-
-    @property
-    def collaboration(self) -> Collaboration | None:
-        """The connection with others."""
-
-    def flush(self) -> None:
-        """Return once all that was written before is on disk. Raises ``StorageFault``."""
-
-    def status(self) -> MountStatus:
-        """How it stands now. Counting reads every entry."""
+KNOWN_NAME: Final = "known.json"
+REOPEN_THREADS_MAX: Final = 8
+OpenMount = OpenedMount
+log = logs.get("workspace.mount")
 
 
 class Mounts:
@@ -53,43 +50,237 @@ class Mounts:
         session: Session,
         providers: Callable[[], Mapping[str, MountProvider]],
         open_web_socket: Callable[[str, Sequence[str]], WebSocket],
+        connect: Connector | None = None,
+        settings: WorkspaceSettings | None = None,
+        monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Nothing is opened yet. ``providers()`` is asked at every opening: plugins come and go."""
-        raise NotImplementedError
+        """Read what is remembered below ``state_dir/workspaces``; nothing is opened yet.
+
+        ``providers()`` is asked at every opening: plugins come and go. ``connect`` joins a relay; without it a mount
+        that names one fails. Raises ``StorageFault`` when the list of mounts is damaged.
+        """
+        self._session = session
+        self._settings = settings or WorkspaceSettings()
+        self._register = Register(KnownFile(state_dir / "workspaces" / KNOWN_NAME))
+        self._leases = Leases()
+        self._opener = Opener(
+            session=session,
+            providers=providers,
+            open_web_socket=open_web_socket,
+            connect=connect,
+            may_write=self._register.may_write,
+        )
+        self._changing = threading.RLock()
+        self._open = OpenSet(monotonic_s)
+        self._closed = False
+        self._end_watching = session.subscribe(self._on_session)
 
     def mount(self, project_dir: Path, name: str = "", *, declare: bool = True) -> tuple[list[MountInfo], bool]:
         """Open one mount of a project, or all that its file declares. Returns them, and whether the file was written.
 
         ``declare`` adds an absent one to ``strongroom.toml``, which is made in ``project_dir`` where there is none.
-        What is open already stays as it is. All are opened or none. Raises ``NotFound``, ``Conflict``,
-        ``Misconfigured``, ``Unavailable`` (signed out, or another daemon has the project) and ``MountOpenFailed``.
+        What is open already stays as it is. All are opened or none. Raises ``NotFound``, ``Conflict`` (another project
+        has the name), ``Misconfigured``, ``Unavailable`` (signed out, or another daemon has the project),
+        ``LimitExceeded``, and what ``mount_open_failed`` makes of a failure.
         """
-        raise NotImplementedError
+        with self._changing:
+            self._check_running()
+            chosen = choose(project_dir, name, declare=declare, check=lambda file: check_signed_in(file, self._session))
+            check_unique(chosen, self._register.find)
+            missing = [entry for entry in chosen.entries if self._open.get(entry.name) is None]
+            check_room(len(self._open), len(missing), self._settings.mounts_max)
+            if missing:
+                self._open_all(chosen.with_entries(missing))
+            return [self._info(self._known(entry.name)) for entry in chosen.entries], chosen.declared
 
     def unmount(self, name: str) -> None:
-        """Close one and do not open it at the next start. Raises ``NotFound`` and, nothing lost, ``StorageFault``."""
-        raise NotImplementedError
+        """Close one and do not open it at the next start. Raises ``NotFound``, and ``StorageFault`` when something
+        could not be written; it is closed all the same."""
+        with self._changing:
+            if self._register.find(name) is None:
+                raise not_mounted(name)
+            opened = self._open.pop(name)
+            try:
+                if opened is not None:
+                    self._register.counted([opened])
+                    opened.dispose()
+            finally:
+                self._register.unmounted(name)
+                self._release_leases()
 
-    def get(self, name: str) -> OpenMount:
-        """One that is open. One that failed is tried again first. Raises ``NotFound``, or why it is not open."""
-        raise NotImplementedError
+    def get(self, name: str) -> OpenedMount:
+        """One that is open, whose owner is signed in and whose project is where it was.
+
+        One that failed is tried again first. Raises ``NotFound``, or why it is not open.
+        """
+        opened = self._open.get(name) or self._retried(name)
+        opened.keys()
+        opened.check_in_place()
+        return opened
+
+    def opened(self) -> list[OpenedMount]:
+        """Those that are open, by name."""
+        return self._open.all()
 
     def all(self) -> list[MountInfo]:
         """Every mount that is to be open, by name, also those that failed."""
-        raise NotImplementedError
+        return [self._info(known) for known in self._register.mounted()]
+
+    def projects(self) -> list[KnownProject]:
+        """What is not open and was once: unmounted projects and those that failed, with the keys that they need."""
+        return self._register.projects(without=self._open.has)
+
+    def forget(self, name: str) -> bool:
+        """Do not count the project of that name any more; whether there was one."""
+        found = next((project for project in self.projects() if project.name == name), None)
+        if found is not None:
+            self._register.forget(found)
+        return found is not None
+
+    def check_room(self, name: str, *, value_bytes: int) -> None:
+        """Raises ``LimitExceeded`` when a mount has no room for one more entry, or no value may be that large."""
+        settings = self._settings
+        self.get(name).check_room(
+            value_bytes=value_bytes, entries_max=settings.entries_max, value_bytes_max=settings.value_bytes_max
+        )
 
     def reopen_known(self) -> list[MountInfo]:
-        """Open what was open at the last end. Whatever fails is in the answer with its reason; nothing is raised."""
-        raise NotImplementedError
+        """Open what is to be open. Whatever fails is in the answer with its reason; nothing is raised for it."""
+        with self._changing:
+            if not self._closed:
+                waiting = [known for known in self._register.mounted() if not self._open.has(known)]
+                if waiting:
+                    with ThreadPoolExecutor(REOPEN_THREADS_MAX, thread_name_prefix="mount") as pool:
+                        list(pool.map(self._reopen, waiting))
+                self._release_leases()
+        return self.all()
 
     def sign_out(self) -> None:
         """Sign the session out. When it returns every workspace is closed. Raises ``WrongState`` for a local one."""
-        raise NotImplementedError
+        self._session.sign_out()
+        self._close_all()
 
     def rekey(self) -> None:
         """Hand the keyring of now to every open workspace, after a rotation. Nothing is sealed again by it."""
-        raise NotImplementedError
+        with self._changing:
+            for opened in self.opened():
+                try:
+                    opened.keys()  # and with that the version is written down
+                    opened.workspace.reactivate(self._session.keyring(opened.owner_id))
+                except StrongroomError as error:
+                    why = f"{error.code} {error}"
+                    log.error("a workspace did not take the new keyring", extra={"mount": opened.name, "why": why})
 
     def close(self) -> None:
         """Close all of them, and open them again at the next start."""
-        raise NotImplementedError
+        self._end_watching()
+        with self._changing:
+            self._closed = True
+            self._close_all()
+
+    # Opening and closing; ``_changing`` is held.
+
+    def _open_all(self, chosen: Chosen) -> None:
+        project_dir = chosen.file.directory
+        before = [
+            (entry.name, self._register.opening(entry.name, project_dir, chosen.owner_id, entry.provider))
+            for entry in chosen.entries
+        ]
+        try:
+            state, lease = self._leases.take(project_dir)
+            mounts = self._opener.open(project_dir, chosen.entries, chosen.owner_id, state=state, lease=lease)
+        except BaseException:
+            for name, old in before:
+                self._register.not_opened(name, project_dir, old)
+            self._release_leases()
+            raise
+        self._open.add(mounts)
+        self._register.counted(mounts, mounted=True)
+
+    def _reopen(self, known: Known) -> None:
+        try:
+            chosen = choose(
+                known.project_dir, known.name, declare=False, check=lambda file: check_signed_in(file, self._session)
+            )
+            if known.owner_id and chosen.owner_id != known.owner_id:
+                raise Conflict(
+                    "SR-MOUNT-027",
+                    f"the workspace {known.name} belongs to another owner",
+                    why=f"{known.owner_id} mounted it, and {chosen.owner_id} is signed in",
+                    fix=f"sign in as {known.owner_id}, or unmount it",
+                )
+            project_dir = chosen.file.directory
+            state, lease = self._leases.take(project_dir)
+            (opened,) = self._opener.open(project_dir, chosen.entries, chosen.owner_id, state=state, lease=lease)
+        except StrongroomError as error:
+            self._open.fail(known.name, error)
+            log.error("a workspace was not opened", extra={"mount": known.name, "code": error.code, "why": str(error)})
+            return
+        self._open.add([opened])
+        self._register.counted([opened])
+
+    def _close_all(self) -> None:
+        with self._changing:
+            mounts = self._open.pop_all()
+            self._count(mounts)
+            with ThreadPoolExecutor(REOPEN_THREADS_MAX, thread_name_prefix="unmount") as pool:
+                list(pool.map(_dispose, mounts))
+            self._release_leases()
+
+    def _count(self, mounts: Iterable[OpenedMount]) -> None:
+        try:
+            self._register.counted(mounts)
+        except StrongroomError as error:
+            # What was noted while they were open is never less than what they hold.
+            log.error("what mounts need was not counted", extra={"code": error.code, "why": str(error)})
+
+    def _release_leases(self) -> None:
+        self._leases.keep_only({opened.project_dir for opened in self._open.all()})
+
+    def _retried(self, name: str) -> OpenedMount:
+        known = self._register.find(name)
+        if known is None:
+            raise not_mounted(name)
+        with self._changing:
+            self._check_running()
+            if self._open.may_retry(name):
+                self._reopen(known)
+                self._release_leases()
+            opened = self._open.get(name)
+        if opened is None:
+            raise self._open.failure(name) or not_mounted(name)
+        return opened
+
+    def _on_session(self, state: SessionState) -> None:
+        """What the session tells: in the thread that changed it, and before whoever signed out goes on."""
+        if state is SessionState.SIGNED_OUT:
+            self._close_all()
+        elif state is SessionState.SIGNED_IN:
+            self.rekey()
+            self.reopen_known()
+
+    # Checks and views.
+
+    def _check_running(self) -> None:
+        if self._closed:
+            raise Unavailable("SR-MOUNT-031", "this host is ending", fix="ask the next one")
+
+    def _known(self, name: str) -> Known:
+        known = self._register.find(name)
+        if known is None:
+            raise not_mounted(name)
+        return known
+
+    def _info(self, known: Known) -> MountInfo:
+        if self._open.has(known):
+            return info_of(known, "open", None)
+        if self._session.state is SessionState.SIGNED_OUT:
+            return info_of(known, "signed-out", workspace_signed_out(str(known.project_dir)))
+        return info_of(known, "failed", self._open.failure(known.name))
+
+
+def _dispose(opened: OpenedMount) -> None:
+    try:
+        opened.dispose()
+    except StrongroomError as error:
+        log.error("a mount did not close cleanly", extra={"mount": opened.name, "code": error.code, "why": str(error)})
