@@ -22,6 +22,7 @@ from bench import (
     starts,
     steps,
     waiting,
+    workspace_log,
     workspace_sealing,
     workspace_stores,
 )
@@ -46,6 +47,7 @@ PARTS: Final[Mapping[str, Callable[[Path], list[Row]]]] = {
     "attestation": attestation.measure,
     "workspaces": workspace_sealing.measure,
     "workspace-stores": workspace_stores.measure,
+    "workspace-log": workspace_log.measure,
 }
 """What can be measured, in the order of the table."""
 

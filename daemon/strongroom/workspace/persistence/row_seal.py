@@ -1,7 +1,7 @@
 """How a row of a sealed log is sealed, and what it is bound to.
 
 A row is a blob of format 1 (contracts/workspace-encryption.md 5) under a key of the workspace. Its associated data is,
-each part length-prefixed: ``strongroom workspace update log``, the layout (one byte, 1), the key version (one byte),
+each part length-prefixed: ``strongroom/workspace-update-log``, the layout (one byte, 1), the key version (one byte),
 the owner id, the guid of the document, the purpose and the id of the row (u64, big-endian). So a row opens as what it
 was written as and where it was written: under its number, for its document and its owner. A header byte that was
 changed does not open either, because what it says is in the associated data.
@@ -27,7 +27,7 @@ HEAD: Final = "head"
 HEAD_ID: Final = 0
 """The number that the head is sealed to; rows count from 1."""
 
-_LABEL: Final = "strongroom workspace update log"
+_LABEL: Final = "strongroom/workspace-update-log"
 _LAYOUT: Final = b"\x01"
 
 
