@@ -83,6 +83,15 @@ def test_plaintext_of_a_peer_after_activation_is_refused_and_surfaced(replica, c
     assert store.versions() == {0: 2}
 
 
+def test_a_peer_cannot_fill_the_log(replica, caplog):
+    store = encrypted(replica, 1, strict=True)
+    told_by(store)
+    with caplog.at_level(logging.WARNING):
+        replica.push(*((f"k{number}", "plain", START_MS) for number in range(50)))
+    assert len(caplog.messages) == 11
+    assert caplog.messages[-1] == "[encrypted-kv] 40 more entries cannot be read"
+
+
 def test_adopting_plaintext_is_explicit_counts_and_does_not_last(replica):
     replica.push(("old", {"n": 1}, 5))
     store = encrypted(replica, 1, strict=True)
@@ -221,7 +230,8 @@ def test_members_of_enums_are_stored_as_what_they_are_derived_from(replica, vers
 
     store = encrypted(replica, *versions)
     store.set("k", {"colour": Colour.RED, "sizes": (Size.SMALL, 2.0)})
-    assert repr(store.get("k")) == "{'colour': 'red', 'sizes': [1, 2]}"
+    assert store.get("k") == {"colour": "red", "sizes": [1, 2]}
+    assert {type(each) for each in (store.get("k")["colour"], *store.get("k")["sizes"])} == {str, int}
 
 
 def test_a_format_that_there_is_not_is_refused(replica):

@@ -9,7 +9,6 @@ Rule 3: whatever becomes readable is announced; what sealing again does, nobody 
 Source: contracts/workspace-encryption.md 7 and 17 rows 1 to 4 and 7 to 12.
 """
 
-import logging
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
@@ -20,15 +19,15 @@ from strongroom.keyring.workspace_keys import WorkspaceKeys
 from strongroom.workspace.entry import Change, Handler
 from strongroom.workspace.handlers import Handlers
 from strongroom.workspace.lww import LwwStore
-from strongroom.workspace.reading import Absent, Present, Reading, Unreadable
+from strongroom.workspace.reading import Absent, Present, Reading, Unreadable, warn_of
 from strongroom.workspace.sealing_again import SEALED_AGAIN, seal_again
 from strongroom.workspace.stored_value import check_json, json_bytes, json_of, shown_json
 from strongroom.workspace.value_sealing import ValueSealer
+from strongroom.workspace.watcher import PrivateOrigin
 
 __all__ = ["EncryptedStore"]
 
 _PLAINTEXT: Final = "plaintext after activation; it was not written here, or before there were keys"
-_log = logging.getLogger("strongroom.workspace")
 
 
 class EncryptedStore:
@@ -46,7 +45,7 @@ class EncryptedStore:
         self._locked = False
         self._stale: deque[str] = deque()
         self._handlers = Handlers(self._lock, {"guid": lww.document.guid, "array": lww.name})
-        lww.observe(self._on_changes)
+        lww.observe_from_above(self._on_changes)
 
     # Keys.
 
@@ -110,21 +109,18 @@ class EncryptedStore:
                     return done
 
     def adopt_plaintext(self) -> int:
-        """Seal every value that is stored unsealed, whoever wrote it; returns how many. Raises ``WrongState``
-        without keys. To be asked for by a person who has looked at them."""
+        """Seal every value that is stored unsealed, whoever wrote it; returns how many.
+
+        To be asked for by a person who has looked at them. Raises ``WrongState`` without keys.
+        """
         with self._lww.document.settled():
             keys = self._active_keys()
             found = [entry for entry in self._lww.entries() if not is_encrypted_blob(entry.val)]
             adopted = seal_again(self._lww, self._sealer, keys, found)
             if self._strict and self._handlers:
-                readings = {entry.key: (entry.ts, self.read(entry.key)) for entry in found}
-                self._announce(
-                    {
-                        key: Change("add", reading.value, ts)
-                        for key, (ts, reading) in readings.items()
-                        if isinstance(reading, Present)
-                    }
-                )
+                readings = {entry: self.read(entry.key) for entry in found}
+                present = {entry: reading.value for entry, reading in readings.items() if isinstance(reading, Present)}
+                self._announce({entry.key: Change("add", value, entry.ts) for entry, value in present.items()})
             return adopted
 
     # Reading.
@@ -280,6 +276,7 @@ class EncryptedStore:
         if origin is SEALED_AGAIN or not self._handlers:
             return
         shown: dict[str, Change] = {}
+        unreadable: dict[str, str] = {}
         for key, change in changes.items():
             if change.action == "delete":
                 shown[key] = change
@@ -287,6 +284,8 @@ class EncryptedStore:
             reading = self._reading(key, change.ts, change.new_value)
             if isinstance(reading, Present):
                 shown[key] = Change(change.action, reading.value, change.ts)
-            elif isinstance(reading, Unreadable) and self._keys is not None:
-                _log.warning('[encrypted-kv] Failed to decrypt entry "%s": %s', key, reading.reason)
-        self._handlers.tell(shown, origin)
+            elif isinstance(reading, Unreadable):
+                unreadable[key] = reading.reason
+        if self._keys is not None:
+            warn_of(unreadable)
+        self._handlers.tell(shown, None if isinstance(origin, PrivateOrigin) else origin)

@@ -12,11 +12,11 @@ Source: contracts/workspace-encryption.md 6 and 17 rows 1 and 12.
 """
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from strongroom.workspace.document import Document
-from strongroom.workspace.entry import Entry, Handler
+from strongroom.workspace.entry import Change, Entry, Handler
 from strongroom.workspace.handlers import Handlers
 from strongroom.workspace.lww_clock import LwwClock
 from strongroom.workspace.mirror import Mirror, Slot, slot_of
@@ -44,7 +44,8 @@ class LwwStore:
         self._clock = LwwClock(now_ms)
         self._pending: dict[str, Entry] = {}
         self._pending_deletes: set[str] = set()
-        self._handlers = Handlers(document.lock, {"guid": document.guid, "array": name})
+        facts = {"guid": document.guid, "array": name}
+        self._handlers, self._above = Handlers(document.lock, facts), Handlers(document.lock, facts)
         with document.settled():
             document.watch(name, self)
             slots = [slot_of(value) for value in document.contents(name)]
@@ -95,8 +96,13 @@ class LwwStore:
         """Call ``handler`` after each transaction that changed something; returns what ends that.
 
         It runs with the document's lock held; what it raises is logged, and the others are called all the same.
+        Transactions of ours, such as sealing again, have the origin ``None``.
         """
         return self._handlers.add(handler)
+
+    def observe_from_above(self, handler: Handler) -> None:
+        """``observe`` for the store that seals: it knows its own transactions by their ``PrivateOrigin``."""
+        self._above.add(handler)
 
     # Writing.
 
@@ -213,8 +219,12 @@ class LwwStore:
         changes = self._winners.resolve(removed, added)
         if self._winners.losers:
             self.document.sweep_at_end(self)
-        if changes and self._handlers:
-            self.document.tell_later(lambda: self._handlers.tell(changes, origin))
+        if changes and (self._handlers or self._above):
+            self.document.tell_later(lambda: self._tell(changes, origin))
+
+    def _tell(self, changes: Mapping[str, Change], origin: object) -> None:
+        self._above.tell(changes, origin)
+        self._handlers.tell(changes, None if isinstance(origin, PrivateOrigin) else origin)
 
     def _positions(self, slots: list[Slot]) -> list[int]:
         if len(slots) == 1:
