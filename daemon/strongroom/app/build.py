@@ -8,9 +8,10 @@ from typing import Final, Literal
 
 from strongroom.app.development_owner import KEY_NAME, DevelopmentOwner, GrantingDesk
 from strongroom.app.directories import private_directory
-from strongroom.app.keys import checked_against, key_desk, root_keyring
+from strongroom.app.keys import checked_against, key_desk, refuses_other_roots, root_keyring
 from strongroom.app.simulation import accepting_simulations
 from strongroom.app.stores import SealedStore
+from strongroom.app.workspaces import WorkspaceParts, workspace_parts
 from strongroom.engine.catalog import Catalog
 from strongroom.engine.engine import Engine
 from strongroom.engine.history import History
@@ -26,6 +27,7 @@ from strongroom.engine.retry import Retries
 from strongroom.engine.secrets import SecretReader
 from strongroom.engine.specs import Spec, Specs
 from strongroom.engine.subscriptions import TriggerDesk
+from strongroom.engine.workspaces import LateDesk
 from strongroom.errors import StrongroomError
 from strongroom.guest.cache import CompiledCache
 from strongroom.guest.limits import GuestLimits
@@ -88,6 +90,7 @@ class Parts:
     retention: Retention
     owners: Owners
     tally: Tally
+    workspaces: WorkspaceParts
     development_owner: DevelopmentOwner | None
 
 
@@ -136,7 +139,7 @@ def build(settings: Settings, *, mode: Mode, on_plugin: Callable[[PluginState], 
     # Before the schema is looked at: another host may be a newer one, in the middle of migrating.
     host_lock = lock_database(settings.database)
     try:
-        database = Database.open(settings.database, alone=True)
+        database = Database.open(settings.database, alone=True, before_migration=refuses_other_roots(root))
         try:
             keys = Keys(checked_against(root, database, source, mode=mode), source)
             return _wired(settings, mode, root, keys, database, host_lock, runtime_dir, on_plugin)
@@ -162,6 +165,7 @@ def _wired(
     run_keys = RunKeys(root, keys.life.deployment_id)
     registry = Registry(restart_wait_s=RESTART_WAIT_S)
     artifacts = _Artifacts()
+    late_desk = LateDesk()
     entries = load_manifest(settings.plugins_file)
     plugins = PluginHost(
         accepting_simulations(entries) if mode == "dev" else entries,
@@ -176,7 +180,11 @@ def _wired(
             "runtime_dir": str(settings.runtime_dir),
         },
         on_change=on_plugin,
+        workspaces=late_desk,
     )
+    workspaces = workspace_parts(settings, root, registry.mounts.all)
+    late_desk.desk = workspaces.desk
+    keys.life.on_change.append(workspaces.rotated)
     cache = CompiledCache(private_directory(settings.cache_dir, "cache_dir") / "native", CacheKey(root))
     pool = RunnerPool(runners_max=settings.limits.runners_max, cache=cache, limits=_guest_limits(settings))
     capabilities = _Capabilities(registry)
@@ -202,7 +210,7 @@ def _wired(
         mode=mode,
         root=root,
         keys=keys,
-        key_desk=key_desk(keys.life, database, record_keys),
+        key_desk=key_desk(keys.life, database, record_keys, workspaces.for_keys),
         database=database,
         host_lock=host_lock,
         registry=registry,
@@ -226,6 +234,7 @@ def _wired(
         retention=Retention(host),
         owners=owners,
         tally=tally,
+        workspaces=workspaces,
         development_owner=signer,
     )
 

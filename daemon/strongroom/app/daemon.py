@@ -21,16 +21,18 @@ from strongroom.pb.strongroom.v1 import (
     run_pb2_grpc,
     status_pb2_grpc,
     workflow_pb2_grpc,
+    workspace_pb2_grpc,
 )
 from strongroom.registry.states import Lifecycle, PluginState
 from strongroom.services.capabilities import CapabilityService
 from strongroom.services.keys import KeyService
-from strongroom.services.places import waiting
+from strongroom.services.places import streaming, waiting
 from strongroom.services.plugins import PluginService
 from strongroom.services.runs import RunService
 from strongroom.services.server import ApiServer
 from strongroom.services.status import StatusService
 from strongroom.services.workflows import WorkflowService
+from strongroom.services.workspaces import WorkspaceService
 from strongroom.settings.model import Settings
 from strongroom.telemetry import logs
 
@@ -82,6 +84,8 @@ class Daemon:
             self._parts = parts
             parts.pool.start()
             parts.plugins.start()
+            # After the plugins, which provide mounts; before runs, which may use them.
+            parts.workspaces.start()
             if parts.development_owner is not None:
                 parts.development_owner.start()
             self._server = self._api(parts)
@@ -146,6 +150,8 @@ class Daemon:
         parts.pool.close()
         self._step = "plugins are ended"
         parts.plugins.stop()
+        self._step = "workspaces are closed"
+        parts.workspaces.close()
         parts.engine.dispatcher.drain(GRACE_S)
         self._step = "the database is closed"
         if self._pulse is not None:
@@ -171,6 +177,10 @@ class Daemon:
         capabilities = CapabilityService(parts.registry, parts.owners)
         status = StatusService(describer(parts, self._started_ms, lambda: self._state))
         keys = KeyService(parts.key_desk, parts.keys.source)
+        mounted = parts.workspaces
+        workspaces = WorkspaceService(
+            mounted.mounts, mounted.desk, mounted.upkeep, mounted.session, streams=streaming()
+        )
         make_socket_parent(settings.socket)
         return ApiServer(
             settings.socket,
@@ -183,6 +193,7 @@ class Daemon:
                 ),
                 lambda server: keys_pb2_grpc.add_KeysServiceServicer_to_server(keys, server),
                 lambda server: status_pb2_grpc.add_StatusServiceServicer_to_server(status, server),
+                lambda server: workspace_pb2_grpc.add_WorkspaceServiceServicer_to_server(workspaces, server),
             ],
             message_bytes_max=settings.limits.message_bytes_max,
             reflection=settings.reflects(self._mode),

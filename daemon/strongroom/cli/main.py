@@ -35,6 +35,7 @@ NOUNS: Final[Mapping[str, str]] = {
     "secret": "Give secrets to the vault, list their names, delete them.",
     "vault": "Run a vault of its own, see who a vault is, and grant secrets to workflows.",
     "keys": "Make, add, promote and retire the root secrets of a host.",
+    "workspace": "Mount a project's encrypted workspaces, read and write them, watch them.",
     "plugin": "See what plugins run, check and change the manifest.",
     "config": "Check the settings, and show where each comes from.",
 }

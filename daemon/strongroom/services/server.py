@@ -12,7 +12,15 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from strongroom.errors import Misconfigured
-from strongroom.pb.strongroom.v1 import capability_pb2, keys_pb2, plugin_pb2, run_pb2, status_pb2, workflow_pb2
+from strongroom.pb.strongroom.v1 import (
+    capability_pb2,
+    keys_pb2,
+    plugin_pb2,
+    run_pb2,
+    status_pb2,
+    workflow_pb2,
+    workspace_pb2,
+)
 from strongroom.services.interceptor import Guard
 from strongroom.telemetry import logs
 
@@ -36,6 +44,7 @@ SERVICES: Final = tuple(
         (capability_pb2, "CapabilityService"),
         (plugin_pb2, "PluginService"),
         (status_pb2, "StatusService"),
+        (workspace_pb2, "WorkspaceService"),
         (keys_pb2, "KeysService"),
     )
 )

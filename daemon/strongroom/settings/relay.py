@@ -30,6 +30,10 @@ class RelaySettings(BaseModel):
         default=None,
         description="Who may sync: a line each, SHA-256 of the token in hex, owner, rw or ro. Without it nobody may.",
     )
+    client_tokens_file: AbsolutePath | None = Field(
+        default=None,
+        description="What mounts of this host show to relays elsewhere: a line each, address and token, mode 0600.",
+    )
     certificate_file: AbsolutePath | None = Field(
         default=None,
         description="TLS certificate with its chain, PEM; with it the relay speaks wss alone.",

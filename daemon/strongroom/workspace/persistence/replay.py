@@ -19,7 +19,7 @@ from strongroom.workspace.persistence.head import Head, HeadCount, digest_of
 from strongroom.workspace.persistence.row_seal import STATE, CannotOpen, RowSeal
 from strongroom.workspace.persistence.waiting import Waiting, ends_of, still_waiting
 
-__all__ = ["HEAD_META", "KEY_ID_META", "CarriedRow", "LoadReport", "Replayed", "key_id", "merge", "replay"]
+__all__ = ["HEAD_META", "KEY_ID_META", "CarriedRow", "LoadReport", "LogCheck", "Replayed", "key_id", "merge", "replay"]
 
 HEAD_META: Final = "head"
 KEY_ID_META: Final = "key-id"
@@ -54,6 +54,16 @@ class LoadReport:
     def is_whole(self) -> bool:
         """Whether everything that was ever flushed is in the document."""
         return not self.carried and not self.head_problem and not self.waiting
+
+
+@dataclass(frozen=True, slots=True)
+class LogCheck:
+    """What a verification found: rows in all, those that stay closed, and how the log differs from the document or from
+    its own head, if it does."""
+
+    rows: int
+    carried: tuple[CarriedRow, ...]
+    problem: str
 
 
 @dataclass(frozen=True, slots=True)

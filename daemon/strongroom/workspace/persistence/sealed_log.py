@@ -38,14 +38,15 @@ from strongroom.workspace.persistence.replay import (
     KEY_ID_META,
     CarriedRow,
     LoadReport,
+    LogCheck,
     key_id,
     replay,
 )
 from strongroom.workspace.persistence.row_seal import STATE, UPDATE, CannotOpen, RowSeal
-from strongroom.workspace.persistence.verified import Snapshot, check_copy, snapshot_of
+from strongroom.workspace.persistence.verified import Snapshot, check_copy, difference, snapshot_of
 from strongroom.workspace.persistence.waiting import Waiting, ends_of, still_waiting
 
-__all__ = ["CarriedRow", "Compaction", "LoadReport", "SealedLog"]
+__all__ = ["CarriedRow", "Compaction", "LoadReport", "LogCheck", "SealedLog"]
 
 _EMPTY_VECTOR: Final = b"\0"
 
@@ -164,6 +165,16 @@ class SealedLog:
             self._log.scrub()
             after = self._log.sizes()
         return Compaction(before.rows, after.rows, before.bytes, after.bytes)
+
+    def verify(self) -> LogCheck:
+        """Read every row again, and compare what they come to with the document. Raises as ``load`` does."""
+        with self._compacting:
+            self.flush()
+            with self.document.lock, self._file:
+                replayed = replay(self._log, self._seal, self._keys())
+                problem = difference(self.document.guid, replayed.state, snapshot_of(self.document))
+        report = replayed.report
+        return LogCheck(report.applied + len(report.carried), report.carried, report.head_problem or problem)
 
     def compact_if_due(self) -> None:
         """Compact when the log grew enough; raises as ``compact`` does."""

@@ -32,6 +32,18 @@ def snapshot_of(document: Document) -> Snapshot:
 
 def check_copy(guid: str, update: bytes, wanted: Snapshot) -> None:
     """Raise ``Internal`` unless a document that gets only ``update`` is the one of ``wanted``."""
+    why = difference(guid, update, wanted)
+    if why:
+        raise Internal(
+            "SR-WS-071",
+            f"the compaction of workspace {guid} was given up",
+            why=f"a document made of the new row is not the one that is open: {why}",
+            fix="report it; the log is as it was, and keeps growing until then",
+        )
+
+
+def difference(guid: str, update: bytes, wanted: Snapshot) -> str:
+    """How a document that gets only ``update`` differs from the one of ``wanted``; empty when it does not."""
     copy = Document(guid)
     try:
         copy.apply(update)
@@ -39,12 +51,12 @@ def check_copy(guid: str, update: bytes, wanted: Snapshot) -> None:
     finally:
         copy.close()
     if _vector(found.state_vector) != _vector(wanted.state_vector):
-        raise _differs(guid, "its state vector differs")
+        return "its state vector differs"
     if found.values.keys() != wanted.values.keys():
-        raise _differs(guid, "it has other arrays")
-    for name, values in wanted.values.items():
-        if not _same(found.values[name], values):
-            raise _differs(guid, "an array has other values")
+        return "it has other arrays"
+    if any(not _same(found.values[name], values) for name, values in wanted.values.items()):
+        return "an array has other values"
+    return ""
 
 
 def _values(document: Document) -> Values:
@@ -72,12 +84,3 @@ def _same(one: object, other: object) -> bool:
     if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(_same(value, other[key]) for key, value in one.items())
     return one != one and other != other
-
-
-def _differs(guid: str, why: str) -> Internal:
-    return Internal(
-        "SR-WS-071",
-        f"the compaction of workspace {guid} was given up",
-        why=f"a document made of the new row is not the one that is open: {why}",
-        fix="report it; the log is as it was, and keeps growing until then",
-    )
