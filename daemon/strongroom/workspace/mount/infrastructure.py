@@ -130,6 +130,11 @@ class Builder:
                     "rows of the log of a workspace cannot be opened; they are carried along",
                     extra={"mount": entry.name, "rows": len(report.carried)},
                 )
+            if report.head_problem or report.waiting:
+                log.warning(
+                    "the log of a workspace is not whole; a peer that has the rest brings it back",
+                    extra={"mount": entry.name, "problem": report.head_problem, "rows_waiting": len(report.waiting)},
+                )
             workspace = Workspace.create(
                 definition,
                 document=document,
