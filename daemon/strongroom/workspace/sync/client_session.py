@@ -13,6 +13,7 @@ from strongroom.errors import LimitExceeded, StrongroomError
 from strongroom.plugin.mounts import WebSocket
 from strongroom.workspace.document import Document
 from strongroom.workspace.sync import faults
+from strongroom.workspace.sync.careful import apply_carefully
 from strongroom.workspace.sync.cut import cut_update
 from strongroom.workspace.sync.limits import MESSAGE_BYTES_MAX, RECEIVED_BYTES_MAX
 from strongroom.workspace.sync.outbox import Answer, Change, Outbox, Outgoing
@@ -127,9 +128,8 @@ class ClientSession:
 
     def _apply(self, update: bytes) -> None:
         if self._upstream:
-            self._document.apply(from_untrusted_v2(update, _RECEIVED)[0], origin=self._origin)
-        else:
-            self._document.apply_untrusted(update, origin=self._origin, limits=_RECEIVED)
+            update = from_untrusted_v2(update, _RECEIVED)[0]
+        apply_carefully(self._document, update, origin=self._origin, limits=_RECEIVED)
 
     def _ping(self) -> None:
         """Have the relay say something: it answers STEP1 in any dialect, and ``ping`` upstream."""

@@ -27,6 +27,9 @@ from strongroom.workspace.sync.tokens import Grant
 
 __all__ = ["Connection", "Surroundings"]
 
+COSTLY_S: Final = 0.2
+COSTLY_FACTOR: Final = 3
+"""After an update that took longer than that, its sender waits for a multiple: the others have the processor first."""
 FRAME_COST_BYTES: Final = 64
 """What an empty frame costs in the queue."""
 DRAINED_BYTES: Final = 1_000_000
@@ -139,7 +142,9 @@ class Connection(ABC):
         deleted, also when all of it is known. Raises what ``Room.take`` does, and ``Forbidden``.
         """
         if self.grant.may_write:
-            await self.hall.room.take(update, self.dialect, self)
+            took_s = await self.hall.room.take(update, self.dialect, self)
+            if took_s > COSTLY_S:
+                await asyncio.sleep(took_s * COSTLY_FACTOR)
         elif live or await self.hall.room.reaches_beyond(update, self.dialect):
             raise faults.read_only()
 

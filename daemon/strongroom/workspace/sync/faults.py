@@ -23,6 +23,7 @@ __all__ = [
     "not_admitted",
     "origin_refused",
     "other_owner",
+    "out_of_order",
     "read_only",
     "refused_for_good",
     "relay_stopped",
@@ -32,6 +33,7 @@ __all__ = [
     "token_line_malformed",
     "tokens_unusable",
     "too_many",
+    "too_slow",
     "unreachable",
     "update_uncuttable",
     "url_malformed",
@@ -175,6 +177,31 @@ def text_frame_refused(why: str) -> InvalidInput:
     """A text frame that is no JSON, or of no type that there is."""
     fix = "send ping, presence_publish or the dispatch frames of the contract"
     return InvalidInput("SR-SYNC-020", "a text frame is refused", why=why, fix=fix, field="frame")
+
+
+def too_slow(seconds: int, limit: int) -> LimitExceeded:
+    """An update that the library works on far longer than its size explains."""
+    return LimitExceeded(
+        "SR-SYNC-023",
+        f"an update took {seconds} s, more than {limit}",
+        why="very many of its items claim the same place",
+        fix="look for the device that made it; it is broken, or means harm",
+        size=seconds,
+        limit=limit,
+        setting="update",
+    )
+
+
+def out_of_order(size: int, limit: int) -> LimitExceeded:
+    """Much that stands beside what nobody has."""
+    return LimitExceeded(
+        "SR-SYNC-024",
+        f"an update holds {size} structs that wait for another update, more than {limit}",
+        fix="connect again: the handshake brings both in order",
+        size=size,
+        limit=limit,
+        setting="update",
+    )
 
 
 def room_unreadable(why: str) -> StorageFault:

@@ -74,7 +74,7 @@ def _origin(url: str) -> Origin | None:
 
 def _wrong(path: Path, why: str) -> Misconfigured:
     return Misconfigured(
-        "SR-SYNC-050",
+        "SR-SYNC-051",
         f"the relay tokens at {path} cannot be used",
         why=why,
         fix="write one line for each relay: its address, a blank, its token; mode 0600",

@@ -12,25 +12,30 @@ Rule 4: after a fault of its store a room is not used again: its memory and its 
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, Protocol
 
-from strongroom.errors import Refused, StrongroomError
+from strongroom.errors import LimitExceeded, Refused, StrongroomError
 from strongroom.workspace.document import Document
 from strongroom.workspace.sync import faults
+from strongroom.workspace.sync.careful import apply_carefully
 from strongroom.workspace.sync.reach import lacking, reach
 from strongroom.workspace.sync.room_store import RoomStore
 from strongroom.workspace.sync.room_url import RoomAddress
 from strongroom.workspace.sync.subprotocols import Dialect
 from strongroom.workspace.yjs.convert import v1_to_v2, v2_to_v1
+from strongroom.workspace.yjs.limits import FRAME_LIMITS, UpdateLimits
 from strongroom.workspace.yjs.state_vector import decode_state_vector
 from strongroom.workspace.yjs.untrusted import from_untrusted_v2
 
 __all__ = ["Member", "News", "Room"]
 
+# The limit on messages has been kept already; one in V2 may be longer in V1.
+_LIMITS: Final = UpdateLimits(bytes_max=FRAME_LIMITS.v1_bytes_max)
 _NOTHING: Final = b"\x00\x00"
 _log = logging.getLogger("strongroom.relay")
 
@@ -63,10 +68,11 @@ class _Work:
 
     call: "Callable[[], bytes | None]"
     sender: Member | None
-    done: "asyncio.Future[bytes]"
+    done: "asyncio.Future[_Work]"
     answer: bytes = b""
     news: tuple[News, ...] = ()
     fault: StrongroomError | None = None
+    took_s: float = 0.0
 
 
 class Room:
@@ -91,29 +97,29 @@ class Room:
         self._gaps = store.waits
         document.on_update(lambda update, _origin: self._integrated.append(update))
 
-    async def take(self, update: bytes, dialect: Dialect, sender: Member | None) -> None:
-        """Take in an update of a peer; when this returns it is on disk, and the others are told.
+    async def take(self, update: bytes, dialect: Dialect, sender: Member | None) -> float:
+        """Take in an update of a peer; when this returns it is on disk, and the others are told. The seconds it took.
 
         Raises ``InvalidInput``, ``Forbidden`` and ``LimitExceeded`` for what is refused, ``StorageFault`` if the room
         failed.
         """
-        await self._turn(partial(self._take, update, dialect), sender)
+        return (await self._turn(partial(self._take, update, dialect), sender)).took_s
 
     async def missing(self, state_vector: bytes, dialect: Dialect) -> bytes:
         """The update that leads from a state vector to now. Raises ``InvalidInput``."""
-        return await self._turn(partial(self._missing, state_vector, dialect), None)
+        return (await self._turn(partial(self._missing, state_vector, dialect), None)).answer
 
     async def missing_or_nothing(self, state_vector: bytes, dialect: Dialect) -> bytes:
         """As ``missing``, but no bytes at all when it would say nothing."""
-        return await self._turn(partial(self._missing_or_nothing, state_vector, dialect), None)
+        return (await self._turn(partial(self._missing_or_nothing, state_vector, dialect), None)).answer
 
     async def reaches_beyond(self, update: bytes, dialect: Dialect) -> bool:
         """Whether an update of a peer holds something that the document has never seen. Raises ``InvalidInput``."""
-        return bool(await self._turn(partial(self._reaches_beyond, update, dialect), None))
+        return bool((await self._turn(partial(self._reaches_beyond, update, dialect), None)).answer)
 
     async def state_vector(self) -> bytes:
         """What the document holds, in few bytes."""
-        return await self._turn(self._state_vector, None)
+        return (await self._turn(self._state_vector, None)).answer
 
     async def close(self) -> None:
         """Do what waits, make one row of many, and let go of the file."""
@@ -121,7 +127,7 @@ class Room:
             await asyncio.wait({self._working})
         await asyncio.get_running_loop().run_in_executor(self._workers, self._close)
 
-    async def _turn(self, call: "Callable[[], bytes | None]", sender: Member | None) -> bytes:
+    async def _turn(self, call: "Callable[[], bytes | None]", sender: Member | None) -> _Work:
         if self.failed is not None:
             raise self.failed
         work = _Work(call, sender, asyncio.get_running_loop().create_future())
@@ -147,7 +153,7 @@ class Room:
 
     def _finish(self, work: _Work) -> None:
         fault = self.failed or work.fault
-        if fault is None:
+        if self.failed is None:
             for member in tuple(self.members):
                 if member is not work.sender:
                     for news in work.news:
@@ -155,7 +161,7 @@ class Room:
         if work.done.cancelled():
             return
         if fault is None:
-            work.done.set_result(work.answer)
+            work.done.set_result(work)
         else:
             work.done.set_exception(fault)
             # A caller that has gone reads it no more, and asyncio would print it with its traceback.
@@ -172,11 +178,13 @@ class Room:
             for work in batch:
                 self._integrated.clear()
                 self._news.clear()
+                began_s = time.monotonic()
                 try:
                     work.answer = work.call() or b""
-                    work.news = tuple(self._news)
                 except StrongroomError as fault:
                     work.fault = fault
+                work.news = tuple(self._news)
+                work.took_s = time.monotonic() - began_s
             if self._to_store:
                 self._store.append(self._to_store, self._document)
                 self._to_store = []
@@ -196,10 +204,13 @@ class Room:
             self._store.compact(self._document)
             if self._store.stored_bytes + waiting_bytes > self._bytes_max:
                 raise faults.room_full(self._store.stored_bytes + waiting_bytes, self._bytes_max)
-        if dialect is Dialect.EPICENTER:
-            self._document.apply(update_v1)
-        else:
-            self._document.apply_untrusted(update_v1)
+        try:
+            apply_carefully(self._document, update_v1, limits=_LIMITS)
+        except LimitExceeded:
+            # A part of it may be in the document; then it is on disk as well, and others hear of it.
+            self._to_store += [(part, {}) for part in self._integrated]
+            self._news = self._parts()
+            raise
         ends = dict(reach(update_v1))
         gaps = bool(lacking(ends, self._document.state_vector()))
         if self._integrated or gaps:
