@@ -84,6 +84,7 @@ class WorkspaceDesk:
         value = checked_json(json)
         if not key:
             raise InvalidInput("SR-WS-094", "the key is empty", fix="name the entry", field="key")
+        self._mounts.check_room(mount, value_bytes=len(json))
         open_mount = self._mounts.get(mount)
         workspace, array = open_mount.workspace, array_of(table)
         with workspace.document.transaction(HERE):
