@@ -5,16 +5,21 @@ import subprocess
 import sys
 
 import pytest
+from sqlalchemy import text
 
 from strongroom.app.directories import private_directory
-from strongroom.app.keys import checked_against, root_keyring
+from strongroom.app.keys import checked_against, refuses_other_roots, root_keyring
 from strongroom.app.lock import StateLock
 from strongroom.app.stores import KEY_BYTES_MAX, VALUE_BYTES_MAX, SealedStore
 from strongroom.errors import InvalidInput, KeyMissing, LimitExceeded, Misconfigured, Tampered, Unavailable
+from strongroom.keyring.check import verify
 from strongroom.keyring.records import RecordKeys
 from strongroom.keyring.root import parse_secrets
 from strongroom.keyring.sources import SecretSource
-from strongroom.storage import plugin_store
+from strongroom.storage import key_checks, plugin_store
+from strongroom.storage.database import Database
+from strongroom.storage.engines import parse_url, writer_engine
+from tests.storage.test_schema import migrate
 
 SECRET = "1:" + "s" * 43
 
@@ -114,8 +119,8 @@ def test_a_name_that_only_one_database_can_hold_is_refused_on_each(store, name):
 
 
 def test_a_database_opens_only_with_the_roots_that_it_was_written_with(database):
-    def check(text):
-        checked_against(parse_secrets(text), database, SecretSource("file", "/nowhere"), mode="serve")
+    def check(secrets):
+        checked_against(parse_secrets(secrets), database, SecretSource("file", "/nowhere"), mode="serve")
 
     check(SECRET)
     check(SECRET)
@@ -144,3 +149,23 @@ def test_a_directory_whose_path_is_no_text_is_refused_before_anything_is_made(tm
     assert caught.value.code == "SR-APP-008"
     assert "caf\\xe9" in caught.value.what
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_database_of_an_older_schema_and_other_roots_is_not_even_migrated(empty_url):
+    migrate(empty_url, "0004")
+    engine = writer_engine(parse_url(empty_url))
+    root, other = parse_secrets(SECRET), parse_secrets("1:" + "x" * 43)
+    (row,) = verify(root, [], now_ms=7)
+    with engine.connect() as connection, connection.begin():
+        connection.execute(
+            text("INSERT INTO key_checks (version, key_id, check_value, created_at) VALUES (1, :id, :value, 7)"),
+            {"id": row.key_id, "value": row.check_value},
+        )
+    with pytest.raises(KeyMissing, match="the keyring does not fit the database"):
+        Database.open(empty_url, before_migration=refuses_other_roots(other))
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == "0004"
+    engine.dispose()
+    opened = Database.open(empty_url, before_migration=refuses_other_roots(root))
+    assert opened.read(key_checks.all) == [row]
+    opened.close()

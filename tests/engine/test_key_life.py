@@ -1,5 +1,7 @@
 """A keyring beside its database: added, promoted and retired while the host runs, and killed between any two steps."""
 
+import threading
+
 import pytest
 
 from strongroom.errors import KeyMissing, StorageFault, WrongState
@@ -181,6 +183,46 @@ def test_a_change_that_the_disk_refuses_is_no_change(start, monkeypatch, change)
             calls[change]()
     assert (rig.state(), rig.root.versions, rig.root.writing_version) == before
     calls[change]()
+
+
+def test_what_is_written_while_versions_are_promoted_and_retired_stays_readable(start):
+    rig = start(1)
+    stop, wrong, written = threading.Event(), [], [0] * 3
+
+    def write(number):
+        while not stop.is_set():
+            try:
+                rig.store.put(f"{number} {written[number]}", b"value")
+            except Exception as error:
+                wrong.append(repr(error))
+                return
+            written[number] += 1
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(len(written))]
+    for thread in threads:
+        thread.start()
+    for version in range(2, 6):
+        rig.write(*range(version, version - 2, -1))
+        rig.life.reload()
+        rig.desk.promote(version)
+        rig.desk.rotation.start()
+        assert list(rig.desk.rotation.follow(0.01, is_wanted=lambda: True))[-1].state == "done"
+        # What was on its way under the old version a moment ago is found, and sealed again like the rest.
+        while True:
+            try:
+                rig.desk.retire(version - 1)
+                break
+            except WrongState:
+                rig.desk.rotation.start()
+                list(rig.desk.rotation.follow(0.01, is_wanted=lambda: True))
+        rig.write(version)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+    again = start(5)
+    for number, count in enumerate(written):
+        assert all(again.store.get(f"{number} {each}") == b"value" for each in range(count))
 
 
 class KilledError(BaseException):

@@ -53,12 +53,12 @@ def job(database):
 
 
 def test_everything_comes_to_the_version_that_writes_in_bounded_batches(job):
-    notes, plans = job.add("workspace notes", [1] * 1200 + [2] * 5 + [0] * 3), job.add("workspace plans", [1])
+    notes, plans = job.add("workspace notes", [1] * 6 * BATCH_MAX + [2] * 5 + [0] * 3), job.add("workspace plans", [1])
     job.rotation.start(rate=FAST)
     ended = job.ended()
     assert (ended.state, ended.done, ended.total, ended.version, ended.problems) == ("done", 1201, 1201, 2, ())
     assert notes.versions == [2] * 1205 + [0] * 3, "what is not sealed stays"
-    assert notes.batches == [BATCH_MAX, BATCH_MAX, 200, 0]
+    assert notes.batches == [BATCH_MAX] * 6 + [0]
     assert (notes.finished, plans.finished) == (1, 1)
     assert job.wish == ""
 
@@ -119,7 +119,7 @@ def test_a_host_that_stops_in_the_middle_goes_on_at_its_next_start(job):
     job.rotation.close()
     ended = job.rotation.progress()
     assert (ended.state, ended.done, notes.finished) == ("stopped", BATCH_MAX, 0)
-    assert notes.versions.count(1) == 500
+    assert notes.versions.count(1) == 1000 - BATCH_MAX
     job.again().resume()
     assert (job.ended().state, notes.versions.count(1), notes.finished) == ("done", 0, 1)
     job.again().resume()

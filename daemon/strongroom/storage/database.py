@@ -33,10 +33,17 @@ class Database:
         self._writer = Writer(self._connected_alone if is_locked else writing.connect, can_commit)
 
     @classmethod
-    def open(cls, place: str | Path, *, alone: bool = False) -> "Database":
+    def open(
+        cls,
+        place: str | Path,
+        *,
+        alone: bool = False,
+        before_migration: Callable[[Connection], object] | None = None,
+    ) -> "Database":
         """The database at ``place``, a URL or the path of a SQLite file, migrated when its schema is behind.
 
         With ``alone`` nobody else who says so writes to it: writes fail with ``Unavailable`` while somebody else may.
+        ``before_migration`` may refuse one whose schema is behind, by raising; nothing was changed then.
 
         Raises ``Misconfigured`` for a URL that is no SQLite file and no PostgreSQL, ``StorageFault`` when the schema is
         newer than this code or the file cannot be used, ``Unavailable`` when the server does not answer.
@@ -44,7 +51,7 @@ class Database:
         parsed = sqlite_url(place) if isinstance(place, Path) else parse_url(place)
         writing = writer_engine(parsed)
         try:
-            bring_up_to_date(writing)
+            bring_up_to_date(writing, before_migration)
         except BaseException as error:
             writing.dispose()
             if isinstance(error, SQLAlchemyError):

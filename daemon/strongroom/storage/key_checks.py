@@ -3,14 +3,14 @@
 from dataclasses import asdict, dataclass
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, inspect, select
 from sqlalchemy import update as update_rows
 
 from strongroom.errors import Conflict
 from strongroom.storage.schema import KEY_CHECKS
 from strongroom.storage.statements import Statement, insert_new
 
-__all__ = ["KeyCheckRow", "add", "all", "retire"]
+__all__ = ["KeyCheckRow", "add", "all", "all_of_older_schema", "retire"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +42,14 @@ def all(conn: Connection) -> list[KeyCheckRow]:  # noqa: A001 - read as key_chec
     """Every row, by version."""
     query = select(*(KEY_CHECKS.c[name] for name in _NAMES)).order_by(KEY_CHECKS.c.version)
     return [KeyCheckRow(**dict(zip(_NAMES, found, strict=True))) for found in conn.execute(query)]
+
+
+def all_of_older_schema(conn: Connection) -> list[KeyCheckRow]:
+    """Every row of a database that is not migrated yet; what it has no column for never happened there."""
+    known = {column["name"] for column in inspect(conn).get_columns(KEY_CHECKS.name)}
+    names = [name for name in _NAMES if name in known]
+    found = conn.execute(select(*(KEY_CHECKS.c[name] for name in names)).order_by(KEY_CHECKS.c.version))
+    return [KeyCheckRow(**dict(zip(names, row, strict=True))) for row in found]
 
 
 def add(conn: Connection, row: KeyCheckRow) -> None:

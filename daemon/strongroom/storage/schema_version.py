@@ -4,6 +4,7 @@ Rule 1: a database that is newer than this code is not touched.
 Rule 2: Alembic, which is slow to import, is imported only when there is something to migrate.
 """
 
+from collections.abc import Callable
 from importlib.metadata import version as release_of
 from pathlib import Path
 from typing import Final
@@ -21,8 +22,8 @@ MIGRATIONS: Final = Path(__file__).resolve().parent.parent / "migrations"
 _ADVISORY_LOCK: Final = 0x5354_524F_4E47
 
 
-def bring_up_to_date(engine: Engine) -> None:
-    """Migrate the database of ``engine`` when it is behind.
+def bring_up_to_date(engine: Engine, before_migration: Callable[[Connection], object] | None = None) -> None:
+    """Migrate the database of ``engine`` when it is behind. ``before_migration`` sees it as it was, and may raise.
 
     Raises ``StorageFault`` naming both versions when it is ahead, or when it belongs to another program.
     """
@@ -34,6 +35,8 @@ def bring_up_to_date(engine: Engine) -> None:
         found = _version(connection)
         if found != SCHEMA_VERSION:
             _refuse_foreign(connection, found)
+            if before_migration is not None and found:
+                before_migration(connection)
             _migrate(connection)
 
 
