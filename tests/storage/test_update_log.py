@@ -227,6 +227,18 @@ def cut(path):
     path.write_bytes(path.read_bytes()[:700])
 
 
+def a_byte(path):
+    path.write_bytes(b"x")
+
+
+def an_empty_database(path):
+    with sqlite3.connect(path) as database:
+        database.execute("pragma user_version=0")
+        database.execute("create table t (n)")
+        database.execute("drop table t")
+    database.close()
+
+
 def a_link(path):
     target = path.with_name("target")
     target.touch(0o600)
@@ -252,6 +264,8 @@ def in_an_open_directory(path):
         (newer, "SR-STORE-041"),
         (garbage, "SR-STORE-042"),
         (cut, "SR-STORE-042"),
+        (a_byte, "SR-STORE-040"),
+        (an_empty_database, "SR-STORE-040"),
         (a_link, "SR-STORE-043"),
         (a_directory, "SR-STORE-043"),
         (readable_by_others, "SR-STORE-043"),

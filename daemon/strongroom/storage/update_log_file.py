@@ -38,6 +38,7 @@ PRAGMAS: Final = (
     "trusted_schema=OFF",
     "journal_size_limit=0",
 )
+_INCREMENTAL: Final = 2
 _BROKEN: Final = frozenset({"SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_FORMAT"})
 
 
@@ -73,7 +74,7 @@ def open_file(path: Path) -> sqlite3.Connection:
     try:
         database = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
         try:
-            if _numbers(database) == (0, 0) and not database.execute("SELECT 1 FROM sqlite_schema").fetchall():
+            if _is_new(path, database):
                 # Before the first table: it lets the file shrink when rows are replaced.
                 database.execute("PRAGMA auto_vacuum=INCREMENTAL")
                 numbers = f"PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={SCHEMA_VERSION};"
@@ -144,6 +145,18 @@ def _make(path: Path) -> None:
             raise _unusable(path, f"others can read it (mode {mode}); chmod 600 it") from None
     except OSError as error:
         raise _unusable(path, error.strerror or "it cannot be created") from error
+
+
+def _is_new(path: Path, database: sqlite3.Connection) -> bool:
+    """Whether the file is empty, or as a crash leaves it while it is made.
+
+    Anything else stays as it is, also what is so short that SQLite takes it for a new file.
+    """
+    if _numbers(database) != (0, 0) or database.execute("SELECT 1 FROM sqlite_schema").fetchall():
+        return False
+    (pages,) = database.execute("PRAGMA page_count").fetchone()
+    (shrinks,) = database.execute("PRAGMA auto_vacuum").fetchone()
+    return path.stat().st_size == 0 or (pages == 1 and shrinks == _INCREMENTAL)
 
 
 def _numbers(database: sqlite3.Connection) -> tuple[int, int]:

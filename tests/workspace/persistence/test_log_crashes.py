@@ -72,6 +72,23 @@ def test_whichever_statement_a_kill_meets_nothing_flushed_is_lost(path, carried)
     assert 0 < compacted < killed, "before a swap, and after it"
 
 
+def test_whichever_statement_a_kill_meets_while_a_log_is_made_it_is_made_at_the_next_start(tmp_path):
+    whole = False
+    for step in range(1, STEPS_MAX):
+        path = tmp_path / f"log-{step}" / "strongroom.db"
+        done = subprocess.run(
+            [*PROGRAM, str(path), "1", str(step)], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False
+        )
+        check(path, acknowledged(done.stdout))
+        with opened(path, keys_of(1, 2)) as log:
+            assert log._log._database.execute("pragma auto_vacuum").fetchone() == (2,)
+        whole = "loaded" in done.stdout
+        if whole:
+            break
+    assert whole, "the child never got as far as its load"
+    assert step > 5
+
+
 @pytest.mark.parametrize("acknowledged_before", [1, 7, 40])
 def test_a_kill_at_any_moment_loses_nothing_flushed(path, carried, acknowledged_before):
     child = subprocess.Popen([*PROGRAM, str(path), "0", "0"], cwd=ROOT, stdout=subprocess.PIPE, text=True)
