@@ -177,9 +177,12 @@ def test_writing_over_an_entry_from_the_future_is_refused_and_deleting_it_helps(
     assert refused.value.code == "SR-WS-005"
     assert refused.value.details["limit"] == AHEAD_MS_MAX
     assert not replica.lww.has("y")
-    replica.lww.delete("x")
-    replica.lww.set("x", "now")
+    with replica.document.transaction():
+        replica.lww.delete("x")
+        replica.lww.set("x", "now")
+        assert replica.lww.get("x") == "now"
     assert replica.lww.get("x") == "now"
+    assert [value["val"] for value in replica.raw()] == ["now"]
 
 
 def test_an_entry_within_the_limit_can_be_written_over():

@@ -63,9 +63,9 @@ class LwwStore:
     def entry(self, key: str) -> Entry | None:
         """The entry of ``key``, with what waits in an open transaction."""
         with self.document.lock:
-            if key in self._pending_deletes:
-                return None
-            return self._pending.get(key) or self._winners.by_key.get(key)
+            if key in self._pending:
+                return self._pending[key]
+            return None if key in self._pending_deletes else self._winners.by_key.get(key)
 
     def get(self, key: str) -> object:
         """The value of ``key``; ``None`` where there is none, which ``has`` tells from a stored null."""
@@ -125,7 +125,6 @@ class LwwStore:
                 staged.pop(key, None)  # as it is pushed: the last one stands last
                 staged[key] = Entry(key, check_stored(value(ts) if callable(value) else value), ts)
             for key, entry in staged.items():
-                self._pending_deletes.discard(key)
                 self._pending.pop(key, None)
                 self._pending[key] = entry
             self.document.write_at_end(self)
@@ -175,10 +174,10 @@ class LwwStore:
         deletes, self._pending_deletes = self._pending_deletes, set()
         winners = self._winners.by_key
         # A peer's entry that was merged since may be later; then ours has lost before it was written.
-        entries = [entry for key, entry in pending.items() if key not in winners or winners[key].ts <= entry.ts]
-        gone = [winners[entry.key] for entry in entries if entry.key in winners]
-        for key in deletes & winners.keys():
-            gone.append(winners[key])
+        lost = {key for key in pending.keys() & winners.keys() - deletes if winners[key].ts > pending[key].ts}
+        entries = [entry for key, entry in pending.items() if key not in lost]
+        gone = [winners[key] for key in (pending.keys() | deletes) - lost if key in winners]
+        for key in deletes & winners.keys() - pending.keys():
             self._winners.remember_deleted(winners[key])
         array = self.document.array(self.name)
         remove(array, self._positions(gone))
