@@ -272,3 +272,28 @@ def test_a_log_whose_key_id_was_changed_names_versions_and_not_what_was_written_
     with pytest.raises(KeyMissing) as refused, opened(path, keys_of(2)):
         pass
     assert refused.value.details["expected"] == "1"
+
+
+def test_verifying_reads_every_row_again_while_the_document_changes(path):
+    with opened(path) as log:
+        stop = threading.Event()
+
+        def write():
+            number = 0
+            while not stop.is_set():
+                put(log, number)
+                number += 1
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        checks = [log.verify() for _ in range(10)]
+        stop.set()
+        writer.join()
+        assert [check.problem for check in checks] == [""] * 10
+        log.flush()
+        change(path, "update log_rows set data = zeroblob(60) where id = 1")
+        found = log.verify()
+        assert [row.id for row in found.carried] == [1]
+        assert found.problem
+        log.compact()
+        assert log.verify().problem == "", "what the document still had was written again"

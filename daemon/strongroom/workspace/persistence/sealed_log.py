@@ -5,7 +5,8 @@ tried again; the document itself never waits and is never wrong.
 Rule 2: a row that cannot be opened or applied is carried through every compaction byte for byte, and reported.
 Rule 3: a compaction is verified before it is swapped in, in one transaction; behind it only carried rows are under an
 older key version, and nothing of what it replaced is left in the file or its WAL.
-Rule 4: locks are taken in the order document, file. Nothing waits for the document while it holds the file.
+Rule 4: locks are taken in the order compaction, document, file; so ``compact``, ``verify`` and ``close`` are not called
+by whoever holds the document.
 
 What somebody who can write the file can do, and what is seen of it when it is opened again: a row that is changed, or
 moved to another number, document or owner, stays closed (``row_seal``). Rows that are taken out, also at the end, or
@@ -168,11 +169,10 @@ class SealedLog:
 
     def verify(self) -> LogCheck:
         """Read every row again, and compare what they come to with the document. Raises as ``load`` does."""
-        with self._compacting:
-            self.flush()
-            with self.document.lock, self._file:
-                replayed = replay(self._log, self._seal, self._keys())
-                problem = difference(self.document.guid, replayed.state, snapshot_of(self.document))
+        with self._compacting, self.document.lock:
+            self.flush()  # with the lock held: nothing may come between this and the comparison
+            replayed = replay(self._log, self._seal, self._keys())
+            problem = difference(self.document.guid, replayed.state, snapshot_of(self.document))
         report = replayed.report
         return LogCheck(report.applied + len(report.carried), report.carried, report.head_problem or problem)
 
@@ -204,7 +204,6 @@ class SealedLog:
     def close(self) -> None:
         """Write what waits, compact when that is quick or due, and let go of the file, whatever happens.
 
-        Not with the document's lock held: the thread that is ended may wait for it.
         Raises ``StorageFault`` when updates could not be written: they are lost with the document.
         """
         if self._background is not None:
