@@ -73,7 +73,12 @@ def test_a_record_that_does_not_open_stays_as_it_is_is_counted_and_stops_nothing
     rig.database.write(
         lambda c: plugin_store.put(c, "plugin", "owner", "key 0", b"srr1\0\0\0\1" + bytes(40), updated_at=1)
     ).result()
-    assert rewrapped(rig).state == "done"
+    ended = rewrapped(rig)
+    assert (ended.state, ended.done, ended.total) == ("done", 8, 12)
+    assert ended.problems == (
+        "table workflow_specs: 3 blobs keep their version, since they cannot be opened (SR-KEY-031)",
+        "table plugin_values: 1 blobs keep their version, since they cannot be opened (SR-KEY-031)",
+    )
     assert counts(rig)["workflow_specs"] == {1: 3, 2: 6}
     assert counts(rig)["plugin_values"] == {1: 1, 2: 2}
     with pytest.raises(WrongState, match="3 blobs of table workflow_specs, 1 blobs of table plugin_values"):

@@ -71,7 +71,7 @@ def rewrap(
     now = keys_pb2.RewrapProgress()
     with connect(caller) as host:
         for answer in host.stream(keys_stub(host).Rewrap, request, timeout_s=FOLLOW_S if wait else None):
-            if wait and answer.progress != now:
+            if wait and answer.progress != now and (answer.progress.total or answer.progress.state != "running"):
                 caller.note(progress_text(answer.progress))
             now = answer.progress
     caller.emit("keys-rewrap", progress_document(now), progress_text(now))

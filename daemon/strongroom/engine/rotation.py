@@ -35,6 +35,7 @@ CLOSE_S: Final = 5.0
 """A batch takes milliseconds; a disk that hangs keeps no host from stopping."""
 WISH: Final = "rewrap"
 """Its name among the facts about the database: JSON of what was asked for, empty once it is done."""
+UNREADABLE: Final = "SR-KEY-031"
 log = logs.get("keys")
 
 
@@ -210,10 +211,12 @@ class Rotation:
             if not left[thing.name]:
                 continue
             self._update(thing=thing.name)
+            done = self.progress().done
             try:
                 self._rewrapped(thing)
                 if not self._stop.is_set():
                     thing.finish()
+                    self._told(thing.name, done, left[thing.name], _left(thing.counts(), version))
             except StrongroomError as error:
                 # One that fails keeps nobody else from being done.
                 self._problem(thing.name, error)
@@ -239,11 +242,21 @@ class Rotation:
             if ahead_s > 0:
                 self._stop.wait(ahead_s)
 
+    def _told(self, name: str, done: int, before: int, after: int) -> None:
+        """What is left of a thing, rows of logs included, which go all at once."""
+        self._update(done=max(self.progress().done, done + before - after))
+        if after and self._writing_version() == self.progress().version:
+            log.warning("blobs keep their version", extra={"code": UNREADABLE, "thing": name, "blobs": after})
+            self._add_problem(f"{name}: {after} blobs keep their version, since they cannot be opened ({UNREADABLE})")
+
     def _problem(self, name: str, error: StrongroomError) -> None:
         log.warning("something was not sealed again", extra={"thing": name, "code": error.code, "why": str(error)})
+        self._add_problem(f"{name}: {error} ({error.code})")
+
+    def _add_problem(self, problem: str) -> None:
         known = self.progress().problems
-        if len(known) < PROBLEMS_MAX:
-            self._update(problems=(*known, f"{name}: {error} ({error.code})"))
+        if problem not in known and len(known) < PROBLEMS_MAX:
+            self._update(problems=(*known, problem))
 
     def _update(self, **changes: object) -> None:
         with self._changed:
