@@ -31,6 +31,7 @@ class MountKeys:
         self._lock = threading.Lock()
         self._derived: tuple[Keyring, WorkspaceKeys] | None = None
         self._closing = False
+        self._last = 0
 
     def __call__(self) -> WorkspaceKeys:
         """The keys of now, derived once for each keyring. Raises ``Unavailable`` with the text of the contract."""
@@ -46,8 +47,13 @@ class MountKeys:
                 derived = derive_workspace_keys(keyring, self._workspace_id)
                 if self._derived is None or self._derived[1].writing_version != derived.writing_version:
                     self._may_write(derived.writing_version)
-                self._derived = (keyring, derived)
+                self._derived, self._last = (keyring, derived), derived.writing_version
             return self._derived[1]
+
+    @property
+    def last_writing_version(self) -> int:
+        """The version of the last keys that were given, also when there are none any more."""
+        return self._last
 
     def begin_to_close(self) -> None:
         """Let the last keys serve until ``drop``, also when the owner is signed out."""

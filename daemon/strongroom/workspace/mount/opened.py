@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from strongroom.errors import LimitExceeded
+from strongroom.errors import LimitExceeded, StrongroomError
 from strongroom.keyring.workspace_keys import WorkspaceKeys
 from strongroom.plugin.mounts import Collaboration, Mount
 from strongroom.telemetry import logs
@@ -103,9 +103,15 @@ class OpenedMount:
         """Entries by array."""
         return {array: self.workspace.store(array).size for array in self.workspace.arrays()}
 
-    def versions(self) -> Mapping[int, int]:
-        """How many values and rows are stored under each key version; 0 is plaintext."""
-        return Counter(self._values()) + Counter(self.log.rows_by_version())
+    def needed(self) -> Mapping[int, int]:
+        """How many values and rows need each key version; 0 is plaintext.
+
+        The writing version is among them with at least one: what still waits for the disk is sealed under it.
+        """
+        counts = Counter(self._values()) + Counter(self.log.rows_by_version())
+        writing = self.built.keys.last_writing_version
+        counts[writing] = max(counts[writing], 1)
+        return dict(counts)
 
     def status(self) -> MountStatus:
         """How it stands now. Counting what is unreadable opens every value."""
@@ -142,13 +148,19 @@ class OpenedMount:
             if self._disposed:
                 return
             self._disposed = True
-        try:
-            self.mount.dispose()
-        except Exception as error:
-            # The provider's own end; what the host built for it is closed below.
-            fault = type(error).__name__
-            log.error("the provider of a mount did not end", extra={"mount": self.name, "fault": fault})
+        failed: StrongroomError | None = None
+        if self.mount is not self.built:
+            try:
+                self.mount.dispose()
+            except StrongroomError as error:
+                failed = error  # it may have closed what the host built, which could not be written
+            except Exception as error:
+                # The provider's own end; what the host built for it is closed below.
+                fault = type(error).__name__
+                log.error("the provider of a mount did not end", extra={"mount": self.name, "fault": fault})
         self.built.dispose()
+        if failed is not None:
+            raise failed
 
     def _values(self) -> Mapping[int, int]:
         total: Counter[int] = Counter()

@@ -65,7 +65,7 @@ class Register:
 
     def counted(self, mounts: Iterable[OpenedMount], *, mounted: bool | None = None) -> None:
         """Write down what ``mounts`` hold now, and, where it is said, whether they are to be opened again."""
-        seen = {(opened.name, opened.project_dir): (opened.workspace.id, dict(opened.versions())) for opened in mounts}
+        seen = {(opened.name, opened.project_dir): (opened.workspace.id, opened.needed()) for opened in mounts}
         at = now_ms()
 
         def change(known: list[Known]) -> list[Known]:
