@@ -53,7 +53,7 @@ def filled(path, *rows, keys=None, owner=OWNER, guid=GUID):
         for value in rows:
             put(log, value)
             log.flush()
-        log._growth.rows = log._growth.bytes = 0
+        log._rows.growth.rows = log._rows.growth.bytes = 0
 
 
 def apart(path, *rows, keys=None):
@@ -62,7 +62,7 @@ def apart(path, *rows, keys=None):
         with opened(path, keys) as log:
             put(log, value, array=value)
             log.flush()
-            log._growth.rows = log._growth.bytes = 0
+            log._rows.growth.rows = log._rows.growth.bytes = 0
 
 
 def rows_in(path):

@@ -190,7 +190,7 @@ def test_a_deletion_of_something_that_is_not_there_yet_survives_compactions(path
         with log.document.transaction():
             del log.document.array("kv")[1]
         log.flush()
-        log._growth.rows = 0
+        log._rows.growth.rows = 0
     blob = rows_in(path)[2][2]
     change(path, "update log_rows set data = zeroblob(50) where id = 2")
     with opened(path) as log:

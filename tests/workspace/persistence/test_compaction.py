@@ -56,7 +56,7 @@ def test_after_it_no_row_and_no_head_is_of_an_older_version_and_the_old_key_is_n
 def test_the_head_counts_as_a_row_of_its_version_where_no_row_needs_that(path):
     filled(path, "a", keys=keys_of(1))
     with opened(path, keys_of(1, 2)) as log:
-        log._log.set_meta("head", log._seal.seal_head(keys_of(1, 2), log._count.head().encoded()))
+        log._rows.log.set_meta("head", log._rows.seal.seal_head(keys_of(1, 2), log._rows._count.head().encoded()))
     with opened(path, keys_of(1, 2), attach=False) as log:
         assert log.rows_by_version() == {1: 1, 2: 1}
 
@@ -100,9 +100,9 @@ def test_a_row_that_would_make_another_document_is_not_swapped_in(path, monkeypa
     before = rows_in(path)
     empty = Document("notes").update_since()
     with opened(path) as log:
-        seal = type(log._seal).seal
+        seal = type(log._rows.seal).seal
         monkeypatch.setattr(
-            type(log._seal),
+            type(log._rows.seal),
             "seal",
             lambda self, keys, purpose, row_id, plaintext: seal(
                 self, keys, purpose, row_id, empty if purpose == "state" else plaintext
@@ -139,21 +139,29 @@ def document_with(*entries, array="kv", client_id=7):
 def test_a_copy_is_compared_in_everything_that_can_be_read(other, why):
     wanted = snapshot_of(document_with({"key": "a", "val": 1}))
     with pytest.raises(Internal) as refused:
-        check_copy("notes", other.update_since(), wanted)
+        check_copy("notes", [other.update_since()], wanted, [])
     assert refused.value.why.endswith(why)
-    check_copy("notes", wanted.update, wanted)
+    check_copy("notes", [wanted.update], wanted, [])
+
+
+def test_what_is_written_beside_the_state_is_compared_too():
+    wanted = snapshot_of(document_with({"key": "a", "val": 1}))
+    check_copy("notes", [wanted.update, b"late"], wanted, [b"late"])
+    for opened_rows in ([None, b"late"], [wanted.update], [wanted.update, None], [wanted.update, b"other"]):
+        with pytest.raises(Internal, match="a row does not open as what it was sealed from"):
+            check_copy("notes", opened_rows, wanted, [b"late"])
 
 
 def test_a_number_that_is_none_equals_itself():
     document = document_with({"key": "a", "val": float("nan")}, {"key": "b", "val": [{"deep": float("nan")}]})
-    check_copy("notes", document.update_since(), snapshot_of(document))
+    check_copy("notes", [document.update_since()], snapshot_of(document), [])
 
 
 def test_a_swap_that_fails_leaves_the_log_as_it_was_and_usable(path):
     filled(path, *range(5))
     before = rows_in(path)
     with opened(path) as log:
-        database = log._log._database
+        database = log._rows.log._database
         database.execute("create trigger bad before insert on log_rows begin select raise(abort, 'no'); end")
         with pytest.raises(StorageFault):
             log.compact()

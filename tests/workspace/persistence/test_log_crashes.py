@@ -39,7 +39,7 @@ def check(path, told):
         found = values(log)
         assert set(told) <= set(found), "a flushed update is lost"
         assert found == list(range(len(found))), "something is there twice, or out of order"
-        assert log._log.damage() == []
+        assert log._rows.log.damage() == []
         return log.report
 
 
@@ -81,7 +81,7 @@ def test_whichever_statement_a_kill_meets_while_a_log_is_made_it_is_made_at_the_
         )
         check(path, acknowledged(done.stdout))
         with opened(path, keys_of(1, 2)) as log:
-            assert log._log._database.execute("pragma auto_vacuum").fetchone() == (2,)
+            assert log._rows.log._database.execute("pragma auto_vacuum").fetchone() == (2,)
         whole = "loaded" in done.stdout
         if whole:
             break
@@ -158,16 +158,10 @@ def test_a_reader_of_the_file_never_sees_half_a_compaction(path):
         looker.start()
         while not seen:
             pass
-        log._swap(*_compaction(log))
+        keys = keys_of(1, 2)
+        first_id, rows = log._rows.sealed(keys, snapshot_of(log.document).update, [])
+        log._rows.swap(keys, log._rows.log.ids(), first_id, rows, carried=0)
         stop.set()
         looker.join()
         assert set(seen) <= {40, 1}
-        assert log._log.ids() == [41]
-
-
-def _compaction(log):
-    """What ``compact`` gives to its swap."""
-    keys = keys_of(1, 2)
-    first_id = log._log.reserve()
-    row = log._seal.seal(keys, "state", first_id, snapshot_of(log.document).update)
-    return keys, log._log.ids(), first_id, [row]
+        assert log._rows.log.ids() == [41]

@@ -73,7 +73,7 @@ def test_whichever_operation_fails_the_error_is_typed_and_nothing_flushed_is_los
 def test_a_full_file_refuses_by_name_and_goes_on_when_there_is_room(tmp_path, limit_pages):
     path = tmp_path / "log" / "notes.db"
     with opened(path, keys_of(1)) as log:
-        log._log._database.execute(f"pragma max_page_count={limit_pages}")
+        log._rows.log._database.execute(f"pragma max_page_count={limit_pages}")
         refused = None
         for number in range(100):
             put(log, f"{number:03}" + "x" * 2000)
@@ -86,7 +86,7 @@ def test_a_full_file_refuses_by_name_and_goes_on_when_there_is_room(tmp_path, li
         assert refused.code == "SR-STORE-046"
         written = len(rows_in(path))
         put(log, "after")
-        log._log._database.execute("pragma max_page_count=100000")
+        log._rows.log._database.execute("pragma max_page_count=100000")
         log.flush()
         assert len(rows_in(path)) == written + 2
         log.compact()

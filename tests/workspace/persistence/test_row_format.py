@@ -39,7 +39,7 @@ def test_rows_and_head_are_laid_out_as_the_page_says(tmp_path):
             framed(struct.pack(">q", number), b"update", struct.pack(">q", version), data)
         ).digest()
     log = SealedLog(path, Document("notes"), lambda: keys_of(1), "alice")
-    head = opened_by_hand(log._log.meta("head"), b"head", 0)
+    head = opened_by_hand(log._rows.log.meta("head"), b"head", 0)
     assert head == struct.pack(">QQ", 2, 2) + hashlib.sha256(digests).digest()
     log.load()
     assert values(log) == [entry["val"] for entry in document.array("kv").to_py()] == ["a", "b"]

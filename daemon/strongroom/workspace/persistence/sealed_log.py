@@ -26,25 +26,14 @@ from typing import Final
 
 from strongroom.errors import InvalidInput, StorageFault, StrongroomError, WrongState
 from strongroom.keyring.workspace_keys import WorkspaceKeys
-from strongroom.storage.update_log import UpdateLog
-from strongroom.storage.update_log_rows import NewRow, Row
 from strongroom.workspace.document import Document
 from strongroom.workspace.persistence.background import Background
-from strongroom.workspace.persistence.growth import Growth
-from strongroom.workspace.persistence.head import Head, HeadCount, digest_of
 from strongroom.workspace.persistence.local_updates import Elsewhere
 from strongroom.workspace.persistence.pending import Pending
-from strongroom.workspace.persistence.replay import (
-    HEAD_META,
-    KEY_ID_META,
-    CarriedRow,
-    LoadReport,
-    LogCheck,
-    key_id,
-    replay,
-)
-from strongroom.workspace.persistence.row_seal import STATE, UPDATE, CannotOpen, RowSeal
-from strongroom.workspace.persistence.verified import Snapshot, check_copy, difference, snapshot_of
+from strongroom.workspace.persistence.replay import CarriedRow, LoadReport, LogCheck
+from strongroom.workspace.persistence.row_seal import CannotOpen, RowSeal
+from strongroom.workspace.persistence.sealed_rows import SealedRows
+from strongroom.workspace.persistence.verified import check_copy, difference, snapshot_of
 from strongroom.workspace.persistence.waiting import Waiting, ends_of, still_waiting
 
 __all__ = ["CarriedRow", "Compaction", "LoadReport", "LogCheck", "SealedLog"]
@@ -72,18 +61,13 @@ class SealedLog:
         """
         self.document: Final = document
         self._keys = keys
-        self._seal = RowSeal(owner_id, document.guid)
-        self._log = UpdateLog(path)
+        self._rows = SealedRows(path, RowSeal(owner_id, document.guid))
         self._file = threading.RLock()
         self._compacting = threading.Lock()
         self._pending = Pending()
         self._origin = Elsewhere("log")  # what comes from the log is not written there again
-        self._count = HeadCount()
-        self._in_doubt = False
         self._carried: dict[int, CarriedRow] = {}
         self._waiting: dict[int, Waiting] = {}
-        self._growth = Growth()
-        self._head_version = 0
         self._unsubscribe: Callable[[], None] | None = None
         self._background: Background | None = None
 
@@ -105,12 +89,10 @@ class SealedLog:
         """
         if self._unsubscribe is not None:
             raise WrongState("SR-WS-072", f"the log of workspace {self.document.guid} is loaded already")
-        replayed = replay(self._log, self._seal, self._keys())
-        self._count = replayed.count
+        replayed = self._rows.replay(self._keys())
+        self._rows.go_on_from(replayed)
         self._carried = {row.id: row for row in replayed.report.carried}
         self._waiting = dict(replayed.waiting)
-        self._growth = replayed.growth
-        self._head_version = replayed.head_version
         with self.document.lock:
             if self.document.state_vector() != _EMPTY_VECTOR:
                 self._pending.add(self.document.update_since())
@@ -150,56 +132,48 @@ class SealedLog:
             keys = self._keys()
             self._apply_carried(keys)
             self.flush()
-            before = self._log.sizes()
+            before = self._rows.log.sizes()
             # In this order: what these rows hold is in the document, whatever it gets meanwhile.
-            ids = [each for each in self._log.ids() if each not in self._carried]
+            ids = [each for each in self._rows.log.ids() if each not in self._carried]
             snapshot = snapshot_of(self.document)
             late = still_waiting({each: row.ends for each, row in self._waiting.items()}, snapshot.state_vector)
             kept = [self._waiting[each] for each in sorted(late)]
-            first_id = self._log.reserve(1 + len(kept))
-            rows = [self._seal.seal(keys, STATE, first_id, snapshot.update)]
-            for number, row in enumerate(kept, first_id + 1):
-                rows.append(self._seal.seal(keys, UPDATE, number, row.update))
-            self._verify(keys, first_id, rows, snapshot)
-            self._swap(keys, ids, first_id, rows)
+            first_id, rows = self._rows.sealed(keys, snapshot.update, [row.update for row in kept])
+            opened = [self._rows.opened(keys, number, row) for number, row in enumerate(rows, first_id)]
+            check_copy(self.document.guid, opened, snapshot, [row.update for row in kept])
+            with self._file:
+                self._rows.swap(keys, ids, first_id, rows, carried=len(self._carried))
             self._waiting = dict(enumerate(kept, first_id + 1))
-            self._log.scrub()
-            after = self._log.sizes()
+            self._rows.log.scrub()
+            after = self._rows.log.sizes()
         return Compaction(before.rows, after.rows, before.bytes, after.bytes)
 
     def verify(self) -> LogCheck:
         """Read every row again, and compare what they come to with the document. Raises as ``load`` does."""
         with self._compacting, self.document.lock:
             self.flush()  # with the lock held: nothing may come between this and the comparison
-            replayed = replay(self._log, self._seal, self._keys())
+            replayed = self._rows.replay(self._keys())
             problem = difference(self.document.guid, replayed.state, snapshot_of(self.document))
         report = replayed.report
         return LogCheck(report.applied + len(report.carried), report.carried, report.head_problem or problem)
 
     def compact_if_due(self) -> None:
         """Compact when the log grew enough; raises as ``compact`` does."""
-        if self._growth.is_due:
+        if self._rows.growth.is_due:
             self.compact()
 
     def clear(self) -> None:
         """Delete every row, carried ones too, for a workspace that is given up here; ``close`` is what follows."""
         with self._compacting, self._file:
             self._pending.take()
-            self._in_doubt = True
-            self._log.delete(self._log.ids(), meta=self._meta(self._keys(), HeadCount().head()))
-            self._in_doubt = False
-            self._count, self._growth = HeadCount(), Growth()
+            self._rows.clear(self._keys())
             self._carried.clear()
             self._waiting.clear()
-            self._log.scrub()
 
     def rows_by_version(self) -> Counter[int]:
         """How many rows need each key version. The head counts where no row needs its version."""
         with self._file:
-            counts = self._log.key_versions()
-            if self._head_version and self._head_version not in counts:
-                counts[self._head_version] = 1
-        return counts
+            return self._rows.by_version()
 
     def close(self) -> None:
         """Write what waits, compact when that is quick or due, and let go of the file, whatever happens.
@@ -215,7 +189,7 @@ class SealedLog:
             if self._unsubscribe is not None:
                 self._unsubscribe()
             self._background = None
-            self._log.close()
+            self._rows.log.close()
 
     def _finish(self) -> None:
         try:
@@ -228,7 +202,7 @@ class SealedLog:
                 fix="another replica may have them; the log itself is sound",
                 updates=len(self._pending),
             ) from fault
-        if self._growth.is_due_at_close:
+        if self._rows.growth.is_due_at_close:
             try:
                 self.compact()
             except StrongroomError:
@@ -244,56 +218,18 @@ class SealedLog:
         if not updates and not whole:
             return
         try:
-            keys = self._keys()
-            if self._in_doubt:
-                # A commit that failed may be on disk all the same, so what is there is counted anew.
-                self._count = HeadCount(self._log.rows())
-                self._in_doubt = False
-            batch = [self.document.update_since(), *updates] if whole else updates
-            first_id = self._log.reserve(len(batch))
-            rows = [self._seal.seal(keys, UPDATE, row_id, update) for row_id, update in enumerate(batch, first_id)]
-            digests = {row_id: digest_of(row_id, row) for row_id, row in enumerate(rows, first_id)}
-            self._in_doubt = True
-            self._log.append(rows, first_id=first_id, meta=self._meta(keys, self._count.head(digests)))
+            self._rows.append(self._keys(), [self.document.update_since()] if whole else updates)
         except BaseException:
             self._pending.put_back(updates, whole=whole)
             raise
-        self._in_doubt = False
-        self._count.add(digests)
-        self._head_version = keys.writing_version
-        self._growth.add(len(rows), sum(len(row.data) for row in rows))
 
     def _apply_carried(self, keys: WorkspaceKeys) -> None:
         """Apply carried rows that can be opened by now; until a compaction they count as waiting."""
-        for row in self._log.rows(list(self._carried)):
+        for row in self._rows.log.rows(list(self._carried)):
             try:
-                update = self._seal.open(keys, row)
+                update = self._rows.seal.open(keys, row)
                 self.document.apply(update, origin=self._origin)
             except (CannotOpen, InvalidInput):
                 continue
             self._waiting[row.id] = Waiting(update, ends_of(update))
             del self._carried[row.id]
-
-    def _verify(self, keys: WorkspaceKeys, first_id: int, rows: list[NewRow], snapshot: Snapshot) -> None:
-        """Open what is to be written as if it was read, and compare. Raises ``Internal``."""
-        opened = [
-            self._seal.open(keys, Row(number, row.purpose, row.key_version, len(row.data), row.data))
-            for number, row in enumerate(rows, first_id)
-        ]
-        check_copy(self.document.guid, opened[0], snapshot)
-
-    def _swap(self, keys: WorkspaceKeys, ids: list[int], first_id: int, rows: list[NewRow]) -> None:
-        with self._file:
-            if self._in_doubt:
-                self._count = HeadCount(self._log.rows())
-            count = self._count.replaced(ids, first_id, rows)
-            self._in_doubt = True
-            self._log.replace(ids, *rows, first_id=first_id, meta=self._meta(keys, count.head()))
-            self._in_doubt = False
-            self._count = count
-            self._head_version = keys.writing_version
-            self._growth = Growth(len(count) - len(self._carried) - len(rows), 0, len(rows[0].data))
-
-    def _meta(self, keys: WorkspaceKeys, head: Head) -> dict[str, bytes]:
-        ids = key_id(keys, keys.writing_version).encode("ascii")
-        return {HEAD_META: self._seal.seal_head(keys, head.encoded()), KEY_ID_META: ids}

@@ -95,7 +95,7 @@ class UpstreamLog:
             self._new_bytes = 0
             if len(ids) <= 1 or len(state) > COMPACT_BYTES:
                 return False
-            check_copy(self.document.guid, v2_to_v1(state, LIMITS), snapshot)
+            check_copy(self.document.guid, [v2_to_v1(state, LIMITS)], snapshot, [])
             self._file.replace(ids, state)
         return True
 

@@ -4,7 +4,7 @@ Equal are the state vectors and every value of every array. The bytes of two upd
 same, so they are not what is compared.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from strongroom.errors import Internal
@@ -30,9 +30,13 @@ def snapshot_of(document: Document) -> Snapshot:
         return Snapshot(document.update_since(), document.state_vector(), _values(document))
 
 
-def check_copy(guid: str, update: bytes, wanted: Snapshot) -> None:
-    """Raise ``Internal`` unless a document that gets only ``update`` is the one of ``wanted``."""
-    why = difference(guid, update, wanted)
+def check_copy(guid: str, opened: Sequence[bytes | None], wanted: Snapshot, others: Sequence[bytes]) -> None:
+    """Raise ``Internal`` unless ``opened`` is a state that makes the document of ``wanted``, and then ``others``."""
+    state = opened[0]
+    if state is None or list(opened[1:]) != list(others):
+        why = "a row does not open as what it was sealed from"
+    else:
+        why = difference(guid, state, wanted)
     if why:
         raise Internal(
             "SR-WS-071",
