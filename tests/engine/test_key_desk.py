@@ -84,7 +84,7 @@ def test_what_cannot_be_counted_is_taken_to_need_it(rig):
     def broken():
         raise WrongState("SR-WS-001", "the workspace is locked")
 
-    mount.versions = broken
+    mount.needed = broken
     rig.workspaces.mounts.append(mount)
     assert refused(rig).why == "workspace notes cannot be counted (the workspace is locked)"
     assert [holding.problem for holding in rig.desk.holdings() if holding.kind == "workspace"] == [

@@ -84,14 +84,14 @@ def test_a_workspace_is_promoted_sealed_again_and_reads_without_the_old_secret(s
     write(mount, range(50))
     host.promote_next(2, 1)
     write(mount, range(50, 60))
-    counts = mount.versions()
+    counts = mount.needed()
     assert counts[1] >= 50
     assert counts[2] >= 10, "what is written after the promotion is under the new version, at once"
     with pytest.raises(WrongState, match=f"{counts[1]} blobs of workspace notes"):
         host.desk.retire(1)
     ended = host.rewrap("notes")
     assert (ended.state, ended.problems) == ("done", ())
-    assert set(mount.versions()) == {2}
+    assert set(mount.needed()) == {2}
     assert host.desk.retire(1)
     write(mount, range(60, 70))
     host.close()
@@ -162,7 +162,7 @@ def test_people_who_write_during_a_promotion_and_sealing_again_lose_nothing(star
     editor.join()
     assert wrong == []
     assert host.rewrap().state == "done"
-    assert set(mount.versions()) == {4}
+    assert set(mount.needed()) == {4}
     assert readable(mount) == {f"key {number}" for number in range(300)} | set(written)
     for version in (1, 2, 3):
         assert host.desk.retire(version)

@@ -43,8 +43,8 @@ class Opened(Protocol):
     def flush(self) -> None:
         """Return once everything is on disk."""
 
-    def versions(self) -> Mapping[int, int]:
-        """Its values and the rows of its log by key version; 0 is plaintext."""
+    def needed(self) -> Mapping[int, int]:
+        """How many of its values and of the rows of its log need each key version; 0 is plaintext."""
 
 
 class OpenWorkspaces(Protocol):
@@ -75,7 +75,7 @@ class MountedThing:
 
     def counts(self) -> Mapping[int, int]:
         """Values and rows of the log, by key version."""
-        return self.mount.versions()
+        return self.mount.needed()
 
     def rewrap(self, blobs_max: int) -> int:
         """Seal up to ``blobs_max`` values again."""
