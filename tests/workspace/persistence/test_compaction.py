@@ -152,6 +152,17 @@ def test_what_is_written_beside_the_state_is_compared_too():
             check_copy("notes", opened_rows, wanted, [b"late"])
 
 
+def test_an_array_that_was_only_asked_for_is_no_difference(path):
+    with opened(path) as log:
+        log.document.array("table:empty")
+        log.compact()
+        put(log, "a")
+        with log.document.transaction():
+            del log.document.array("kv")[0]
+        log.compact()
+        assert log.verify().problem == ""
+
+
 def test_a_number_that_is_none_equals_itself():
     document = document_with({"key": "a", "val": float("nan")}, {"key": "b", "val": [{"deep": float("nan")}]})
     check_copy("notes", [document.update_since()], snapshot_of(document), [])

@@ -226,9 +226,8 @@ def test_updates_that_wait_for_too_long_become_the_whole_state(path, monkeypatch
 def test_a_write_that_failed_is_tried_again_by_itself(path, monkeypatch):
     monkeypatch.setattr("strongroom.workspace.persistence.background.RETRY_S", 0.01)
     with opened(path) as log:
-        log._rows.log._database.execute(
-            "create trigger bad before insert on log_rows begin select raise(abort, 'no'); end"
-        )
+        database = log._rows.log._database
+        database.execute("create trigger bad before insert on log_rows begin select raise(abort, 'no'); end")
         put(log, "a")
         with pytest.raises(StorageFault) as refused:
             log.flush()

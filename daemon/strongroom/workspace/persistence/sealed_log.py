@@ -16,6 +16,7 @@ brings back what it lacks, and the document goes on under a fresh client id. Who
 there are, how long they are, and their key versions.
 """
 
+import logging
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -38,6 +39,7 @@ from strongroom.workspace.persistence.waiting import Waiting, ends_of, still_wai
 
 __all__ = ["CarriedRow", "Compaction", "LoadReport", "LogCheck", "SealedLog"]
 
+_log = logging.getLogger("strongroom.workspace")
 _EMPTY_VECTOR: Final = b"\0"
 
 
@@ -205,8 +207,10 @@ class SealedLog:
         if self._rows.growth.is_due_at_close:
             try:
                 self.compact()
-            except StrongroomError:
-                return  # everything is on disk; the next start compacts
+            except StrongroomError as fault:
+                # Everything is on disk; the next start compacts.
+                facts = {"guid": self.document.guid, "code": fault.code, "why": str(fault)}
+                _log.warning("the log of a workspace was closed as it is", extra=facts)
 
     def _on_update(self, update_v1: bytes, origin: object) -> None:
         if origin is not self._origin:

@@ -64,7 +64,9 @@ def difference(guid: str, update: bytes, wanted: Snapshot) -> str:
 
 
 def _values(document: Document) -> Values:
-    return {name: document.array(name).to_py() or [] for name in document.array_names()}
+    """The arrays that hold something: one that was only asked for is known here and in no update."""
+    found = {name: document.array(name).to_py() for name in document.array_names()}
+    return {name: values for name, values in found.items() if values}
 
 
 def _vector(raw: bytes) -> dict[int, int]:
