@@ -1,4 +1,4 @@
-"""Random histories of writing, flushing, compacting, rotating, crashing and peers, beside a set that is surely right."""
+"""Random histories of writing, flushing, compacting, rotating, crashing and peers, beside a set that must be right."""
 
 import random
 import shutil
