@@ -84,9 +84,10 @@ class WorkspaceDesk:
         value = checked_json(json)
         if not key:
             raise InvalidInput("SR-WS-094", "the key is empty", fix="name the entry", field="key")
-        self._mounts.check_room(mount, value_bytes=len(json))
         open_mount = self._mounts.get(mount)
         workspace, array = open_mount.workspace, array_of(table)
+        is_new = not (self._has(workspace.arrays(), array) and workspace.raw_store(array).has(key))
+        self._mounts.check_room(mount, value_bytes=len(json), is_new=is_new)
         with workspace.document.transaction(HERE):
             write(workspace, array, key, value)
             entry = workspace.raw_store(array).entry(key)

@@ -147,6 +147,7 @@ def test_a_value_and_a_workspace_have_a_size(tmp_path):
     with pytest.raises(LimitExceeded, match="has 1 entries") as caught:
         rig.mounts.check_room("notes", value_bytes=1)
     assert caught.value.details["setting"] == "workspaces.entries_max"
+    rig.mounts.check_room("notes", value_bytes=1, is_new=False)
     rig.mounts.close()
 
 

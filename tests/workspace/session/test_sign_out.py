@@ -168,6 +168,13 @@ def test_a_reconnect_signal_comes_when_a_bearer_can_be_shown_again(rig):
     assert rig.reconnects == 2
 
 
+def test_whoever_mended_something_lets_connections_try_again(rig):
+    rig.session.reconnect()
+    assert rig.reconnects == 1
+    with pytest.raises(Unavailable, match="has not confirmed the owner"):
+        rig.session.subprotocols(rig.room)
+
+
 def test_no_repr_or_log_of_a_session_shows_a_token(rig, caplog):
     rig.server.plan.append(Answer(503, {}))
     checks = Checks(rig.session, every_s=60.0)

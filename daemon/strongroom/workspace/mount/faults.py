@@ -83,7 +83,7 @@ def not_declared(name: str, path: str) -> NotFound:
     return NotFound(
         "SR-MOUNT-015",
         f"{path} declares no mount {name[:64]}".rstrip(),
-        fix="name one that it declares, or mount it without --declared-only to add it",
+        fix="name one that it declares, or mount it without `--declared` to add it",
         mount=name[:64],
     )
 

@@ -79,9 +79,9 @@ class Mounts:
         """Open one mount of a project, or all that its file declares. Returns them, and whether the file was written.
 
         ``declare`` adds an absent one to ``strongroom.toml``, which is made in ``project_dir`` where there is none.
-        What is open already stays as it is. All are opened or none. Raises ``NotFound``, ``Conflict`` (another project
-        has the name), ``Misconfigured``, ``Unavailable`` (signed out, or another daemon has the project),
-        ``LimitExceeded``, and what ``mount_open_failed`` makes of a failure.
+        What is open already stays, and connects again where it waits to. All are opened or none. Raises ``NotFound``,
+        ``Conflict`` (another project has the name), ``Misconfigured``, ``Unavailable`` (signed out, or another daemon
+        has the project), ``LimitExceeded``, and what ``mount_open_failed`` makes of a failure.
         """
         with self._changing:
             self._check_running()
@@ -91,6 +91,9 @@ class Mounts:
             check_room(len(self._open), len(missing), self._settings.mounts_max)
             if missing:
                 self._open_all(chosen.with_entries(missing))
+            if len(missing) < len(chosen.entries):
+                # Whoever mounts again has corrected a token, or wants a relay to be tried now.
+                self._session.reconnect()
             return [self._info(self._known(entry.name)) for entry in chosen.entries], chosen.declared
 
     def unmount(self, name: str) -> None:
@@ -102,7 +105,7 @@ class Mounts:
             opened = self._open.pop(name)
             try:
                 if opened is not None:
-                    self._register.counted([opened])
+                    self._count([opened])
                     opened.dispose()
             finally:
                 self._register.unmounted(name)
@@ -137,11 +140,13 @@ class Mounts:
             self._register.forget(found)
         return found is not None
 
-    def check_room(self, name: str, *, value_bytes: int) -> None:
-        """Raises ``LimitExceeded`` when a mount has no room for one more entry, or no value may be that large."""
+    def check_room(self, name: str, *, value_bytes: int, is_new: bool = True) -> None:
+        """Raises ``LimitExceeded`` when no value may be that large, or a new entry finds no room in the mount."""
         settings = self._settings
         self.get(name).check_room(
-            value_bytes=value_bytes, entries_max=settings.entries_max, value_bytes_max=settings.value_bytes_max
+            value_bytes=value_bytes,
+            value_bytes_max=settings.value_bytes_max,
+            entries_max=settings.entries_max if is_new else None,
         )
 
     def reopen_known(self) -> list[MountInfo]:
@@ -238,10 +243,9 @@ class Mounts:
         self._leases.keep_only({opened.project_dir for opened in self._open.all()})
 
     def _retried(self, name: str) -> OpenedMount:
-        known = self._register.find(name)
-        if known is None:
-            raise not_mounted(name)
+        # Under the lock: somebody may unmount it meanwhile.
         with self._changing:
+            known = self._known(name)
             self._check_running()
             if self._open.may_retry(name):
                 self._reopen(known)

@@ -75,8 +75,8 @@ class OpenedMount:
         if not self.lease.is_in_place():
             raise gone(self.name, str(self.project_dir))
 
-    def check_room(self, *, value_bytes: int, entries_max: int, value_bytes_max: int) -> None:
-        """Raises ``LimitExceeded`` for a value that is too large, and for one entry more than a workspace may have."""
+    def check_room(self, *, value_bytes: int, value_bytes_max: int, entries_max: int | None) -> None:
+        """Raises ``LimitExceeded`` for a value that is too large, and for one entry more than ``entries_max``."""
         if value_bytes > value_bytes_max:
             raise LimitExceeded(
                 "SR-MOUNT-020",
@@ -87,6 +87,8 @@ class OpenedMount:
                 limit=value_bytes_max,
                 setting="workspaces.value_bytes_max",
             )
+        if entries_max is None:
+            return
         entries = sum(self.entries().values())
         if entries >= entries_max:
             raise LimitExceeded(
@@ -127,7 +129,7 @@ class OpenedMount:
             workspace_id=workspace.id,
             provider=entry.provider,
             owner_id=self.owner_id,
-            key_version=self.keys().writing_version,
+            key_version=self.built.keys.last_writing_version,
             strict=entry.strict,
             write_format=entry.write_format,
             entries=entries,

@@ -254,7 +254,9 @@ def _not_found(start: Path, why: str) -> NotFound:
         "SR-MOUNT-001",
         f"{start} is in no project",
         why=why,
-        fix=f"make one with `strongroom workspace mount {start} --name notes`, or name another directory",
+        fix=f"make one with `strongroom workspace mount {start} --name notes`, or name another directory"
+        if start.is_dir()
+        else "name a directory that is there",
     )
 
 

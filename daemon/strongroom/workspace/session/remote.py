@@ -109,6 +109,11 @@ class RemoteSession:
         """Call back when a bearer can be shown that could not before. Returns what ends it."""
         return self._reconnects.subscribe(lambda _: callback())
 
+    def reconnect(self) -> None:
+        """Let connections that wait try again at once."""
+        self._reconnects.announce(None)
+        self._reconnects.settle(wait=False)
+
     def sign_in(self, grant: Grant) -> str:
         """Ask the server whose ``grant`` it is, keep it with the keyring, and return the owner.
 
@@ -230,8 +235,7 @@ class RemoteSession:
             # Whoever signs in waits until workspaces are open; a check in the background does not wait for anybody.
             self._notices.settle(wait=is_sign_in)
         if is_sign_in or not had_bearer:
-            self._reconnects.announce(None)
-            self._reconnects.settle(wait=False)
+            self.reconnect()
 
     def _keep(self, answer: SessionAnswer, grant: Grant | None) -> None:
         """Called with the lock held; whoever calls settles."""

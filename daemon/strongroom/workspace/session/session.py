@@ -45,6 +45,9 @@ class Session(Protocol):
     def on_reconnect_signal(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Call back when connecting again is worth trying at once. Returns what ends it."""
 
+    def reconnect(self) -> None:
+        """Signal that: whoever waits, also after a refusal, tries again at once."""
+
     def subprotocols(self, url: str) -> Sequence[str]:
         """What a web socket to ``url`` offers besides its own: the bearer, for the session's own server.
 
