@@ -126,7 +126,7 @@ def watch(caller: Caller, place: Place, prefix: Prefix = "") -> None:
                 "unreadable": change.unreadable,
                 "remote": change.remote,
             }
-            shown = change.unreadable or change.json.decode("utf-8", "replace")
+            shown = change.unreadable or (json.dumps(document["value"], ensure_ascii=False) if change.json else "")
             origin = "from elsewhere" if change.remote else "here"
             caller.emit_line("workspace-change", document, f"{change.action:<10}  {change.key}  {shown}  ({origin})")
     raise bad_data(

@@ -131,9 +131,9 @@ class _KnownThing:
 def known_thing(copy: KnownCopy) -> _KnownThing:
     """``copy`` as a sealed thing."""
     stays = (
-        "it is not mounted: mount it and rewrap, or forget it"
+        "it is not mounted: mount it and rewrap, or forget it with --forget NAME"
         if copy.kind == "project"
-        else "it is a copy that was taken away: make a new one and forget it"
+        else "it is a copy under an old key: export anew and delete it, or forget it with --forget FILE"
     )
     return _KnownThing(copy, copy.kind, stays)
 

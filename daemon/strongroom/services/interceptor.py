@@ -6,7 +6,7 @@ from typing import Any, Final, TypeAlias
 import grpc
 from google.protobuf.message import DecodeError, Message
 
-from strongroom.errors import Internal, InvalidInput, StrongroomError
+from strongroom.errors import Cancelled, Internal, InvalidInput, StrongroomError
 from strongroom.services.errors import status_of
 from strongroom.telemetry import logs
 
@@ -26,7 +26,7 @@ Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 
 class Guard(grpc.ServerInterceptor):  # type: ignore[type-arg]  # generic in the stubs only, not when it runs
-    """Wraps the behaviour of every method of ours that takes one message."""
+    """Wraps the behaviour of every method of ours."""
 
     def intercept_service(
         self,
@@ -47,6 +47,11 @@ class Guard(grpc.ServerInterceptor):  # type: ignore[type-arg]  # generic in the
         if handler.unary_stream is not None:
             return grpc.unary_stream_rpc_method_handler(
                 _guarded_stream(handler.unary_stream, read, handler_call_details.method),
+                response_serializer=handler.response_serializer,
+            )
+        if handler.stream_unary is not None:
+            return grpc.stream_unary_rpc_method_handler(
+                _guarded_parts(handler.stream_unary, read, handler_call_details.method),
                 response_serializer=handler.response_serializer,
             )
         return handler
@@ -103,7 +108,35 @@ def _guarded_stream(behaviour: Streaming, read: Reader, method: str) -> Streamin
     return call
 
 
+def _guarded_parts(behaviour: Behaviour, read: Reader, method: str) -> Callable[..., Any]:
+    def parts(untrusted: Iterator[bytes]) -> Iterator[Any]:
+        try:
+            for each in untrusted:
+                request = read(each)
+                refuse_nul(request)
+                yield request
+        except grpc.RpcError:
+            # So the library says that the caller went away; nobody hears this answer, and it is no fault of ours.
+            raise Cancelled("SR-API-024", "the caller went away before its last part", fix="send it again") from None
+
+    def call(untrusted: Iterator[bytes], context: grpc.ServicerContext) -> Any:
+        try:
+            _check_deadline(context)
+            return behaviour(parts(untrusted), context)
+        except Exception as error:
+            return context.abort_with_status(status_of(_answerable(error, method)))
+
+    return call
+
+
 def _checked(read: Reader, untrusted: bytes, context: grpc.ServicerContext) -> Any:
+    _check_deadline(context)
+    request = read(untrusted)
+    refuse_nul(request)
+    return request
+
+
+def _check_deadline(context: grpc.ServicerContext) -> None:
     if not has_deadline(context):
         raise InvalidInput(
             "SR-API-001",
@@ -112,9 +145,6 @@ def _checked(read: Reader, untrusted: bytes, context: grpc.ServicerContext) -> A
             fix="set a deadline (a timeout) on every call",
             field="deadline",
         )
-    request = read(untrusted)
-    refuse_nul(request)
-    return request
 
 
 def _answerable(error: Exception, method: str) -> StrongroomError:

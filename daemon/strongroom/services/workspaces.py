@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-import queue
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -11,10 +11,11 @@ import grpc
 
 from strongroom.engine.workspace_upkeep import WorkspaceUpkeep
 from strongroom.engine.workspaces import PAGE_MAX, WorkspaceDesk
-from strongroom.errors import InvalidInput, StrongroomError, Unavailable
+from strongroom.errors import InvalidInput, StrongroomError
 from strongroom.pb.strongroom.v1 import workspace_pb2
 from strongroom.plugin.workspace_access import WorkspaceChange
 from strongroom.services.places import Places
+from strongroom.services.workspace_backlog import Backlog
 from strongroom.services.workspace_messages import entry_message, mount_message
 from strongroom.services.workspace_session import SessionCalls
 from strongroom.workspace.mount.info import MountInfo
@@ -24,8 +25,6 @@ from strongroom.workspace.session.session import Session
 __all__ = ["WorkspaceService"]
 
 PAGE: Final = 100
-CHANGES_MAX: Final = 10_000
-"""Changes that wait for one client that watches; one that is further behind is told so."""
 LOOK_S: Final = 1.0
 """How often a watch looks whether its workspace is still open."""
 PART_BYTES: Final = 1 << 20
@@ -117,29 +116,14 @@ class WorkspaceService(SessionCalls):
     ) -> Iterator[workspace_pb2.WorkspaceServiceWatchResponse]:
         """Changes, until the client leaves or the workspace is closed."""
         with self._streams.taken():
-            waiting: queue.Queue[WorkspaceChange] = queue.Queue(CHANGES_MAX + 1)
-
-            def hear(change: WorkspaceChange) -> None:
-                if waiting.qsize() <= CHANGES_MAX:
-                    waiting.put_nowait(change)
-
-            watch = self._desk.watch(request.name, request.table, prefix=request.key_prefix, on_change=hear)
+            waiting = Backlog()
+            watch = self._desk.watch(request.name, request.table, prefix=request.key_prefix, on_change=waiting.hear)
             try:
                 yield workspace_pb2.WorkspaceServiceWatchResponse(action="ready")
                 while context.is_active() and watch.is_alive():
-                    if waiting.qsize() > CHANGES_MAX:
-                        raise Unavailable(
-                            "SR-API-021",
-                            f"this watch is {CHANGES_MAX} changes behind",
-                            why="its client reads more slowly than the workspace changes",
-                            fix="list the entries, then watch again",
-                            limit=CHANGES_MAX,
-                        )
-                    try:
-                        change = waiting.get(timeout=LOOK_S)
-                    except queue.Empty:
-                        continue
-                    yield _change_message(change)
+                    change = waiting.next(LOOK_S)
+                    if change is not None:
+                        yield _change_message(change)
             finally:
                 watch.end()
 
@@ -148,6 +132,14 @@ class WorkspaceService(SessionCalls):
     ) -> Iterator[workspace_pb2.WorkspaceServiceExportResponse]:
         """A sealed copy in parts."""
         with self._streams.taken():
+            if request.path and not Path(request.path).is_absolute():
+                raise InvalidInput(
+                    "SR-API-023",
+                    "the path of the copy is not absolute",
+                    why="the host looks there later, and has another working directory than its clients",
+                    fix="give the whole path, or none",
+                    field="path",
+                )
             copy = self._upkeep.export(request.name, request.path)
             for start in range(0, len(copy), PART_BYTES):
                 yield workspace_pb2.WorkspaceServiceExportResponse(part=copy[start : start + PART_BYTES])
@@ -208,8 +200,9 @@ class WorkspaceService(SessionCalls):
         if info.state == "open":
             try:
                 status = self._desk.status(info.name)
-            except StrongroomError:
-                status = None  # it was closed this very moment
+            except StrongroomError as error:
+                # Its project is gone, or it was closed this very moment: what is shown as open can be used.
+                info = dataclasses.replace(info, state="failed", problem=error.with_fix(), code=error.code)
         return mount_message(info, status)
 
 
