@@ -63,6 +63,14 @@ def test_no_keyring_is_made_beside_data(said, tmp_path, sqlite_url):
     assert not (tmp_path / "keyring").exists()
 
 
+def test_no_keyring_is_made_beside_projects_that_are_remembered(said, tmp_path):
+    (tmp_path / "workspaces").mkdir()
+    (tmp_path / "workspaces" / "known.json").write_text("{}")
+    code, _, err = said("init", "--state-dir", str(tmp_path))
+    assert (code, "known.json holds data already" in err) == (65, True)
+    assert not (tmp_path / "keyring").exists()
+
+
 def test_no_keyring_is_made_beside_a_database_of_postgresql_that_has_data(said, tmp_path, postgres, monkeypatch):
     monkeypatch.setenv("STRONGROOM_DATABASE_URL", postgres.create_database(template="strongroom"))
     assert said("init", "--key-file", "first")[0] == 0, "a schema without a key is no data"

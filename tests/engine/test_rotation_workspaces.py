@@ -166,3 +166,10 @@ def test_people_who_write_during_a_promotion_and_sealing_again_lose_nothing(star
     assert readable(mount) == {f"key {number}" for number in range(300)} | set(written)
     for version in (1, 2, 3):
         assert host.desk.retire(version)
+
+
+def test_workspaces_of_a_session_elsewhere_have_other_keys_and_do_not_count(start, tmp_path):
+    host = start(1)
+    write(host.mount(tmp_path / "project"), range(5))
+    assert [each.name for each in HostWorkspaces(host.mounts, host.copies).opened()] == ["notes"]
+    assert HostWorkspaces(host.mounts, host.copies, is_own=lambda: False).opened() == []

@@ -98,11 +98,12 @@ def test_rotation_under_load_and_kill_9_loses_no_value_and_needs_no_old_secret(p
     def step(*arguments):
         """A verb whose host may be killed while it works; asked again until it was done."""
         nonlocal kills
-        for _ in range(10):
+        for attempt in range(10):
             killer = None
-            if kills < KILLS:
+            # The next attempt may end, so that the following kill meets another verb.
+            if kills < KILLS and attempt % 2 == 0:
                 kills += 1
-                killer = threading.Timer(0.35 + 0.05 * (kills % 5), daemon.process.kill)
+                killer = threading.Timer(0.3 + 0.1 * (kills % 7), daemon.process.kill)
                 killer.start()
             answer = daemon("keys", *arguments)
             if killer is not None:

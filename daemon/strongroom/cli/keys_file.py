@@ -13,10 +13,13 @@ from strongroom.keyring.files import append_version, create_keyring, fresh_entry
 from strongroom.keyring.recovery import open_recovery
 from strongroom.keyring.root import parse_secrets
 from strongroom.pb.strongroom.v1 import keys_pb2
+from strongroom.settings.model import Settings
 from strongroom.storage.presence import holds_data
 
 __all__ = ["IdentityFile", "add_to", "read_small"]
 
+MOUNTS: Final = "workspaces/known.json"
+"""The projects whose workspaces a host remembers; they are sealed with its keys, wherever they are."""
 SMALL_BYTES_MAX: Final = 1_000_000
 """A recovery file has two kilobytes and an identity file some lines."""
 IdentityFile = Annotated[
@@ -61,7 +64,7 @@ def init(
         identities = read_small("--identity-file", identity_file).decode("utf-8", "replace")
         root, text = open_recovery(read_small("--from-recovery", from_recovery), identities)
     else:
-        _refuse_beside_data(settings.database)
+        _refuse_beside_data(settings)
         text = fresh_entry(1)
         root = parse_secrets(text)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -136,15 +139,20 @@ def _print_entry(caller: Caller, kind: str, version: int) -> None:
     caller.warn(f"then start the host again, and: strongroom keys promote {version}")
 
 
-def _refuse_beside_data(database: str | Path) -> None:
-    if holds_data(database):
-        where = str(database) if isinstance(database, Path) else "the database of the settings"
-        raise Conflict(
-            "SR-KEYRING-031",
-            f"{where} holds data already",
-            why="a new keyring could not read it",
-            fix="put its keyring back, from a recovery file with --from-recovery; or choose another --state-dir",
-        )
+def _refuse_beside_data(settings: Settings) -> None:
+    mounts = settings.state_dir / MOUNTS
+    if holds_data(settings.database):
+        where = str(settings.database) if isinstance(settings.database, Path) else "the database of the settings"
+    elif mounts.exists():
+        where = str(mounts)
+    else:
+        return
+    raise Conflict(
+        "SR-KEYRING-031",
+        f"{where} holds data already",
+        why="a new keyring could not read it",
+        fix="put its keyring back, from a recovery file with --from-recovery; or choose another --state-dir",
+    )
 
 
 def add_to(app: typer.Typer) -> None:
