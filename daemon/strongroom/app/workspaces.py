@@ -84,7 +84,7 @@ def workspace_parts(
             timeout_s=section.session_timeout_ms / 1000,
             ca_file=section.session_ca_file,
         )
-        session = RemoteSession(client, CellFile(directory / CELL_NAME))
+        session = RemoteSession(client, CellFile(section.session_file or directory / CELL_NAME))
         checks = Checks(session, every_s=section.session_check_every_ms / 1000)
     else:
         session = LocalSession(root, section.owner_id)

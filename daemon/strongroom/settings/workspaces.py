@@ -65,6 +65,10 @@ class WorkspaceSettings(BaseModel):
         default="strongroom",
         description="Name of this host as a client of token_url.",
     )
+    session_file: AbsolutePath | None = Field(
+        default=None,
+        description="Grant and keys of who is signed in, mode 0600; unset: in state_dir, whose copies then hold them too.",
+    )
     session_ca_file: AbsolutePath | None = Field(
         default=None,
         description="Certificates that session_url and token_url are checked against, PEM; unset: those of the system.",
