@@ -67,7 +67,7 @@ class WorkspaceSettings(BaseModel):
     )
     session_file: AbsolutePath | None = Field(
         default=None,
-        description="Grant and keys of who is signed in, mode 0600; unset: in state_dir, whose copies then hold them too.",
+        description="Grant and keys of who is signed in, mode 0600; unset: in state_dir, whose copies then hold them.",
     )
     session_ca_file: AbsolutePath | None = Field(
         default=None,
