@@ -6,6 +6,7 @@ Rule: no text here holds a token, a query or payload. Owners, workspace ids and 
 from typing import Final
 
 from strongroom.errors import Forbidden, InvalidInput, LimitExceeded, Misconfigured, NotFound, StorageFault, Unavailable
+from strongroom.workspace.sync.close_codes import CloseCode
 
 __all__ = [
     "READ_ONLY",
@@ -42,6 +43,10 @@ __all__ = [
 TOKENS_UNUSABLE: Final = "SR-SYNC-004"
 ROOM_FULL: Final = "SR-SYNC-016"
 READ_ONLY: Final = "SR-SYNC-017"
+NOT_ADMITTED_FIX: Final = (
+    "see that relay.client_tokens_file has this address with its token, or sign in again; `strongroom workspace mount "
+    "DIR` then connects at once"
+)
 
 
 def listen_malformed(why: str) -> Misconfigured:
@@ -222,7 +227,10 @@ def relay_stopped() -> Unavailable:
 
 def closed(code: int, reason: str) -> Unavailable:
     """The far side is gone. ``reason`` is its own word, cut short."""
-    return Unavailable("SR-SYNC-030", f"the relay closed the connection ({code})", why=reason[:120], close_code=code)
+    fix = NOT_ADMITTED_FIX if code == CloseCode.NOT_ADMITTED else "nothing: the mount connects again by itself"
+    return Unavailable(
+        "SR-SYNC-030", f"the relay closed the connection ({code})", why=reason[:120], fix=fix, close_code=code
+    )
 
 
 def unreachable(why: str) -> Unavailable:
@@ -237,7 +245,7 @@ def refused_for_good(why: str) -> Forbidden:
         "SR-SYNC-034",
         "the relay refuses this client",
         why=why,
-        fix="sign in again, or correct the token or the owner; then reconnect",
+        fix=NOT_ADMITTED_FIX,
     )
 
 
