@@ -25,9 +25,9 @@ VALUE: Final = {"id": "x" * 20, "text": "y" * 25}
 ENTRIES: Final = 100_000
 LATER: Final = 10_000
 BATCH: Final = 1_000
-FLUSHES: Final = 500
+FLUSHES: Final = 200
 WARM_UP: Final = 20
-ROUNDS: Final = 5
+ROUNDS: Final = 3
 OPEN_S_MAX: Final = 2.0
 KEYS: Final = WorkspaceKeys({1: Key(bytes(32))}, 1)
 
@@ -51,16 +51,18 @@ def measure(directory: Path) -> list[Row]:
         log.flush()
         opened_later = Samples([_open_copy(compacted, directory / "later" / "log.db") for _ in range(ROUNDS)], 0)
     with _opened(singles) as (log, store):
+        began = time.perf_counter()
         for number in range(ENTRIES):
             store.set(f"k{number}", VALUE)
-        append = _seconds(log.flush)
+        log.flush()
+        written_s = time.perf_counter() - began
         opened_singles = Samples([_open_copy(singles, directory / "copy" / "log.db") for _ in range(ROUNDS)], 0)
     return [
         _open_row(f"workspace log: opening {ENTRIES:,} rows, compacted", opened),
         _open_row(f"  with {LATER:,} updates behind that", opened_later),
         _open_row(f"  as {ENTRIES:,} single updates", opened_singles),
         Row(what="  one set, flushed to the disk", measured=f"{flushes.p50 * 1e3:.2f} ms", samples=flushes),
-        Row(what="  updates that wait, written in one group", measured=f"{ENTRIES / append:,.0f} updates/s at least"),
+        Row(what="  sets that nobody waits for, until all are on disk", measured=f"{ENTRIES / written_s:,.0f} sets/s"),
         Row(what=f"  compaction of {ENTRIES:,} rows, verified", measured=f"{compaction:.2f} s"),
     ]
 
