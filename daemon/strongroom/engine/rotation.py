@@ -21,8 +21,8 @@ from strongroom.telemetry import logs
 
 __all__ = ["RATE_MAX", "Progress", "Rotation", "SealedThing"]
 
-BATCH_MAX: Final = 200
-"""Blobs between two looks at the clock and at the wish to stop; a few milliseconds, for which an edit waits at most."""
+BATCH_MAX: Final = 50
+"""Blobs between two looks at the clock and at the wish to stop: one or two milliseconds, for which an edit waits."""
 RATE_DEFAULT: Final = 10_000
 """Blobs a second. A hundred thousand take ten seconds, and half of a core stays free."""
 RATE_MAX: Final = 1_000_000
