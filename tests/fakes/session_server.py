@@ -48,13 +48,17 @@ class Answer:
 
 
 class SessionServer:
-    """``plan`` holds answers in order; after them, and for what it does not name, ``usual`` answers by token."""
+    """``plan`` holds answers in order; after them, and for what it does not name, ``usual`` answers by token.
+
+    With ``hang_up`` nobody gets an answer.
+    """
 
     def __init__(self, wrap: Callable[[Any], Any] = lambda socket: socket) -> None:
         self.asked: list[Asked] = []
         self.plan: deque[Answer] = deque()
         self.owners = {"token-alice": "alice", "token-bob": "bob"}
         self.secrets = "1:a-secret-of-tests"
+        self.hang_up = False
         self.arrived = threading.Semaphore(0)
         self._lock = threading.Lock()
         outer = self
@@ -109,6 +113,9 @@ class SessionServer:
             self.asked.append(Asked(request.command, request.path, authorization, form))
             answer = self.plan.popleft() if self.plan else self._usual(request.command, authorization)
         self.arrived.release()
+        if self.hang_up:
+            request.close_connection = True
+            return
         if answer.hold is not None:
             assert answer.hold.wait(WAIT_S), "the test did not let the answer go"
         content = answer.raw if answer.raw is not None else json.dumps(answer.body).encode()
