@@ -4,12 +4,16 @@ An update lists its structs client by client, and those of one client stand besi
 part would wait for a later one. In this order it does not.
 """
 
-from collections.abc import Generator, Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from operator import itemgetter
+from typing import Final, NamedTuple
 
-from strongroom.workspace.yjs.structs import SKIP, Struct, Update
+from strongroom.workspace.yjs.structs import SKIP, Id, Struct, Update
 
 __all__ = ["Placed", "in_order", "slice_of"]
+
+_NOTHING: Final[Id] = (-1, 0)
+"""What never comes, because no client has that number: whoever is through, or stands before a gap, waits for it."""
 
 
 class Placed(NamedTuple):
@@ -29,19 +33,19 @@ def in_order(update: Update, known: Mapping[int, int] | None = None) -> Iterator
     return _Walk(update, known).steps()
 
 
-def slice_of(placed: list[Placed]) -> Update:
-    """An update of some structs, as ``in_order`` gives them."""
+def slice_of(placed: Iterable[Placed]) -> Update:
+    """An update of some structs, those of one client in the order of their clocks, as ``in_order`` gives them."""
     blocks: dict[int, tuple[int, int, list[Struct]]] = {}
-    for each in placed:
-        block = blocks.get(each.client)
+    ends: dict[int, int] = {}
+    for client, clock, struct, _ in placed:
+        block = blocks.get(client)
         if block is None:
-            blocks[each.client] = (each.client, each.clock, [each.struct])
-            continue
-        gap = each.clock - block[1] - sum(struct.length for struct in block[2]) if each.waits else 0
-        if gap > 0:
-            block[2].append(Struct(SKIP, gap, None, None, None, None, None))
-        block[2].append(each.struct)
-    return Update(structs=sorted(blocks.values(), reverse=True))
+            block = blocks[client] = (client, clock, [])
+        elif clock > ends[client]:
+            block[2].append(Struct(SKIP, clock - ends[client], None, None, None, None, None))
+        block[2].append(struct)
+        ends[client] = clock + struct.length
+    return Update(structs=sorted(blocks.values(), key=itemgetter(0), reverse=True))
 
 
 class _Walk:
@@ -60,28 +64,35 @@ class _Walk:
         if known is None:
             self._done = {client: block[0][0] for client, block in self._blocks.items() if block}
         self._at = dict.fromkeys(self._blocks, 0)
+        self._waits_for: dict[int, Id] = {}
 
     def steps(self) -> Iterator[Placed]:
+        stuck: set[int] = set()
         # The highest first, as Yjs has it: of items that claim one place, those of higher clients end up further right.
         for first in sorted(self._blocks, reverse=True):
-            path = [first]
+            path = [] if first in stuck else [first]
             while path:
                 client = path[-1]
                 wanted = yield from self._advance(client)
-                # A ring of neighbours is in no update that Yjs wrote; it waits with what cannot come.
-                if wanted is None or wanted in path or not self._has_more(wanted):
+                self._waits_for[client] = wanted or _NOTHING
+                # On the path everybody waits for the next one, so a ring of neighbours, which is in no update that Yjs
+                # wrote, ends it like a gap does: both wait with what cannot come.
+                if wanted is None or not self._can_go_on(wanted[0]):
                     path.pop()
                 else:
-                    path.append(wanted)
+                    path.append(wanted[0])
         for client, block in self._blocks.items():
             for clock, struct in block[self._at[client] :]:
                 yield Placed(client, clock, struct, True)
 
-    def _has_more(self, client: int) -> bool:
-        return self._at.get(client, 0) < len(self._blocks.get(client, ()))
+    def _can_go_on(self, client: int) -> bool:
+        """Whether there is more of a client, and what it waited for when it was left has come since."""
+        wanted = self._waits_for.get(client)
+        waits = wanted is not None and wanted[1] >= self._reached(wanted[0])
+        return not waits and self._at.get(client, 0) < len(self._blocks.get(client, ()))
 
-    def _advance(self, client: int) -> Generator[Placed, None, int | None]:
-        """Go on with a client; the client that it waits for, if it does."""
+    def _advance(self, client: int) -> Generator[Placed, None, Id | None]:
+        """Go on with a client; what it waits for, if that is of a client too."""
         block = self._blocks[client]
         while self._at[client] < len(block):
             clock, struct = block[self._at[client]]
@@ -97,10 +108,10 @@ class _Walk:
                 yield Placed(client, clock, struct, False)
         return None
 
-    def _lacks(self, struct: Struct) -> int | None:
+    def _lacks(self, struct: Struct) -> Id | None:
         for needed in (struct.left, struct.right, struct.parent):
             if isinstance(needed, tuple) and needed[1] >= self._reached(needed[0]):
-                return needed[0]
+                return needed
         return None
 
     def _reached(self, client: int) -> int:
