@@ -2,7 +2,7 @@
 
 import pytest
 
-from strongroom.engine.rotation import BATCH_MAX, RATE_MAX, WISH, Rotation
+from strongroom.engine.rotation import BATCH_MAX, BATCHES_A_SECOND, RATE_MAX, WISH, Rotation
 from strongroom.errors import LimitExceeded, NotFound, WrongState
 from strongroom.storage import meta
 from tests.fakes.sealed_things import Blobs
@@ -111,7 +111,7 @@ def test_a_second_wish_for_the_same_joins_and_another_one_is_refused(job):
 
 
 def test_a_host_that_stops_in_the_middle_goes_on_at_its_next_start(job):
-    notes = job.add("workspace notes", [1] * 1000)
+    notes = job.add("workspace notes", [1] * 2 * BATCH_MAX)
     notes.hold()
     job.rotation.start(rate=FAST)
     assert notes.entered.wait(10)
@@ -120,7 +120,7 @@ def test_a_host_that_stops_in_the_middle_goes_on_at_its_next_start(job):
     job.rotation.close()
     ended = job.rotation.progress()
     assert (ended.state, ended.done, notes.finished) == ("stopped", BATCH_MAX, 0)
-    assert notes.versions.count(1) == 1000 - BATCH_MAX
+    assert notes.versions.count(1) == BATCH_MAX
     job.again().resume()
     assert (job.ended().state, notes.versions.count(1), notes.finished) == ("done", 0, 1)
     job.again().resume()
@@ -177,7 +177,7 @@ def test_the_pace_is_kept(database, monkeypatch):
     monkeypatch.setattr(rotation._stop, "wait", wait)
     rotation.start(rate=500)
     assert list(rotation.follow(0.01, is_wanted=lambda: True))[-1].state == "done"
-    assert max(notes.batches) == 50, "a tenth of a second's worth at once"
+    assert max(notes.batches) == 500 // BATCHES_A_SECOND, "nobody waits for more at once"
     assert clock.now == pytest.approx(2.0), "a thousand blobs at five hundred a second"
 
 

@@ -21,8 +21,10 @@ from strongroom.telemetry import logs
 
 __all__ = ["RATE_MAX", "Progress", "Rotation", "SealedThing"]
 
-BATCH_MAX: Final = 50
-"""Blobs between two looks at the clock and at the wish to stop: one or two milliseconds, for which an edit waits."""
+BATCH_MAX: Final = 500
+"""Blobs between two looks at the clock and at the wish to stop; at the highest rate, some ten milliseconds."""
+BATCHES_A_SECOND: Final = 200
+"""At lower rates, so that an edit waits for a millisecond or two at most."""
 RATE_DEFAULT: Final = 10_000
 """Blobs a second. A hundred thousand take ten seconds, and half of a core stays free."""
 RATE_MAX: Final = 1_000_000
@@ -230,7 +232,7 @@ class Rotation:
 
     def _rewrapped(self, thing: SealedThing) -> None:
         rate = self.progress().rate
-        batch = max(1, min(BATCH_MAX, rate // 10))
+        batch = max(1, min(BATCH_MAX, rate // BATCHES_A_SECOND))
         began_s, done = self._monotonic_s(), 0
         while not self._stop.is_set():
             number = thing.rewrap(batch)
