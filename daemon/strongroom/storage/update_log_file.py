@@ -8,6 +8,7 @@ import fcntl
 import os
 import sqlite3
 import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -130,12 +131,10 @@ def _make(path: Path) -> None:
     """Make sure that the file is there, and its owner alone can read it. SQLite gives its other files this mode."""
     try:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
-        # SQLite syncs the names of files that it makes itself, and this one it did not make.
-        directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        # SQLite syncs the names of files that it makes itself; this one, and its directory if that is new, it did not.
+        _sync_names(path.parent)
+        with suppress(PermissionError):  # a directory that is not ours was not made by us
+            _sync_names(path.parent.parent)
     except FileExistsError:
         status = path.lstat()
         if not stat.S_ISREG(status.st_mode):
@@ -145,6 +144,14 @@ def _make(path: Path) -> None:
             raise _unusable(path, f"others can read it (mode {mode}); chmod 600 it") from None
     except OSError as error:
         raise _unusable(path, error.strerror or "it cannot be created") from error
+
+
+def _sync_names(directory: Path) -> None:
+    opened = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def _is_new(path: Path, database: sqlite3.Connection) -> bool:
