@@ -20,6 +20,9 @@ class Scale:
     disk_operations: int
     submits: int
     submit_clients: int
+    workspace_blobs: int
+    workspace_rotations: int
+    workspace_kills: int
 
 
 SCALE = (
@@ -32,6 +35,9 @@ SCALE = (
         disk_operations=120,
         submits=10_000,
         submit_clients=50,
+        workspace_blobs=100_000,
+        workspace_rotations=3,
+        workspace_kills=60,
     )
     if NIGHTLY
     else Scale(
@@ -43,5 +49,8 @@ SCALE = (
         disk_operations=40,
         submits=1000,
         submit_clients=10,
+        workspace_blobs=1000,
+        workspace_rotations=1,
+        workspace_kills=20,
     )
 )
