@@ -44,7 +44,7 @@ class UpdateLimits:
     """Top-level types of one document: tables, kv, and room for others."""
     values_only: bool = True
     """Refuse texts, XML and shared types within others, which a document of tables never holds. They would be stored
-    unsealed, and y-crdt is no match for hostile ones: an item whose parent is no type makes it panic, after which it may
+    unsealed, and y-crdt is no match for hostile ones: an item whose parent is no type makes it panic, and then it may
     end the whole process; a text cut between the halves of a sign is broken for good."""
     delete_ranges_max: int = 1_000_000
     """A range is two bytes or more; the same order as structs."""
