@@ -6,7 +6,6 @@ A writer sets values all the time. What was acknowledged must read at the end, u
 import json
 import shutil
 import threading
-import time
 
 import grpc
 import pytest
@@ -32,7 +31,8 @@ class Writer(threading.Thread):
 
     def __init__(self, daemon):
         super().__init__(daemon=True)
-        self._daemon, self.written, self._enough = daemon, [], threading.Event()
+        self._daemon, self.written = daemon, []
+        self.begun, self._enough = threading.Event(), threading.Event()
 
     def run(self):
         number = 0
@@ -47,9 +47,11 @@ class Writer(threading.Thread):
                         )
                         stub.Set(request, timeout=CALL_S)
                         self.written.append(number)
+                        if len(self.written) >= FIRST_VALUES:
+                            self.begun.set()
             except grpc.RpcError:
                 # The host is gone for a moment; whether this one was kept, nobody was told.
-                time.sleep(0.05)
+                self._enough.wait(0.05)
 
     def end(self):
         self._enough.set()
@@ -90,8 +92,7 @@ def test_rotation_under_load_and_kill_9_loses_no_value_and_needs_no_old_secret(p
     assert daemon("workspace", "mount", str(project), "--name", "notes").code == 0
     writer = Writer(daemon)
     writer.start()
-    while len(writer.written) < FIRST_VALUES:
-        time.sleep(0.01)
+    assert writer.begun.wait(120)
     key_file = str(daemon.state / "keyring")
     version, kills = 1, 0
 

@@ -17,10 +17,12 @@ from strongroom.keyring.root import RootKeyring
 from strongroom.keyring.sources import SecretSource, find_source
 from strongroom.storage import key_checks
 from strongroom.storage.database import Connection, Database
+from strongroom.telemetry import logs
 
 __all__ = ["checked_against", "key_desk", "refuses_other_roots", "root_keyring"]
 
 SQLITE_NAME: Final = "strongroom.db"
+log = logs.get("app")
 
 
 def root_keyring(
@@ -34,6 +36,8 @@ def root_keyring(
     strict = mode == "serve"
     found = find_source(path, environ, strict=strict)
     if found is not None:
+        if strict and found[0].kind == "environment":
+            log.warning("the keyring comes from the environment; a systemd credential or a file is the better place")
         return found[1], found[0]
     if mode == "dev":
         if (state_dir / SQLITE_NAME).exists():
