@@ -211,4 +211,4 @@ def test_a_bundled_plugin_keeps_the_contract_of_plugins(name, kind, tmp_path, re
         known["plugin"] = (sys.executable, "-m", known["plugin"].partition(".")[0])
     report = check_plugin(known.pop("plugin"), known.pop("config", {}), **known)
     assert report.ok, str(report)
-    assert len(report.checks) == 16
+    assert len(report.checks) == 17

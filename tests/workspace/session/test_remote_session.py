@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from strongroom.errors import Forbidden, StorageFault, Unavailable
+from strongroom.errors import Forbidden, InvalidInput, StorageFault, Unavailable
 from strongroom.workspace.session.cell import Grant
 from tests.fakes.session_rig import ALICE, BOB, CACHED, IN, OUT, REAUTH, Rig
 from tests.fakes.session_server import WAIT_S, Answer, SessionServer, keyring_of, session_body
@@ -101,6 +101,28 @@ def test_a_grant_that_is_refused_signs_nobody_in_and_leaves_who_was(rig):
         rig.session.sign_in(Grant(access_token="token-nobody"))
     assert (rig.session.state, rig.session.owner_id, rig.told) == (IN, "alice", [])
     assert rig.file.load() == CACHED
+
+
+@pytest.mark.parametrize(
+    ("grant", "field"),
+    [
+        (Grant(access_token=""), "access_token"),
+        (Grant(access_token="token\n"), "access_token"),
+        (Grant(access_token="two, tokens"), "access_token"),
+        (Grant(access_token="tökén"), "access_token"),
+        (Grant(access_token="x" * 16_385), "access_token"),
+        (Grant(access_token="token-alice", refresh_token="a b"), "refresh_token"),
+        (Grant(access_token="token-alice", access_token_expires_at_ms=-1), "access_token_expires_at_ms"),
+        (Grant(access_token="token-alice", access_token_expires_at_ms=2**53), "access_token_expires_at_ms"),
+    ],
+    ids=["empty", "line break", "two", "letters", "long", "refresh", "before 1970", "no number"],
+)
+def test_a_grant_that_fits_in_no_header_is_shown_to_nobody(rig, grant, field):
+    with pytest.raises(InvalidInput) as caught:
+        rig.session.sign_in(grant)
+    assert (caught.value.code, caught.value.details["field"]) == ("SR-SESSION-017", field)
+    assert rig.server.asked == []
+    assert not grant.access_token or grant.access_token not in str(caught.value)
 
 
 def test_signing_in_again_after_the_grant_was_refused_ends_the_pause(rig):

@@ -154,7 +154,13 @@ def test_a_refused_refresh_is_the_grants_fault(server, status):
 
 @pytest.mark.parametrize(
     "body",
-    [{}, {"access_token": ""}, {"access_token": "a", "expires_in": "soon"}, {"access_token": "a", "expires_in": -1}],
+    [
+        {},
+        {"access_token": ""},
+        {"access_token": "a\nb"},
+        {"access_token": "a", "expires_in": "soon"},
+        {"access_token": "a", "expires_in": -1},
+    ],
 )
 def test_a_refresh_without_a_token_is_none(server, body):
     server.plan.append(Answer(body=body))

@@ -7,6 +7,7 @@ Source: contracts/workspace-encryption.md 11.
 
 import json
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,7 +19,17 @@ from strongroom.crypto.keyring_entry import Keyring, KeyringEntry
 from strongroom.errors import InvalidInput, StorageFault, StrongroomError
 from strongroom.telemetry import logs
 
-__all__ = ["CELL_BYTES_MAX", "Cell", "CellFile", "Grant", "dump_cell", "parse_cell", "read_keyring", "text_member"]
+__all__ = [
+    "CELL_BYTES_MAX",
+    "Cell",
+    "CellFile",
+    "Grant",
+    "check_grant",
+    "dump_cell",
+    "parse_cell",
+    "read_keyring",
+    "text_member",
+]
 
 CELL_BYTES_MAX: Final = 262_144
 """255 keys of 60 bytes and two tokens; an access token that carries claims has some kilobytes."""
@@ -27,6 +38,8 @@ TEXT_CHARS_MAX: Final = 16_384
 KEYS_MAX: Final = 255
 TIME_MS_MAX: Final = 2**53 - 1
 """What a JavaScript number holds exactly."""
+
+_TOKEN: Final = re.compile(r"[!-+\--~]{1,16384}")
 
 log = logs.get("workspace.session")
 
@@ -48,6 +61,25 @@ class Cell:
     user_id: str
     owner_id: str
     keyring: Keyring
+
+
+def check_grant(untrusted: Grant) -> None:
+    """Raises ``InvalidInput``, which repeats nothing of it, for tokens that fit in no header, and for no time."""
+    if not _TOKEN.fullmatch(untrusted.access_token):
+        field = "access_token"
+    elif untrusted.refresh_token and not _TOKEN.fullmatch(untrusted.refresh_token):
+        field = "refresh_token"
+    elif not 0 <= untrusted.access_token_expires_at_ms <= TIME_MS_MAX:
+        field = "access_token_expires_at_ms"
+    else:
+        return
+    raise InvalidInput(
+        "SR-SESSION-017",
+        f"the {field} of a grant cannot be used",
+        why=f"a token is 1 to {TEXT_CHARS_MAX} ASCII characters without spaces and commas, and a time not negative",
+        fix="give it as the server gave it, without a line break",
+        field=field,
+    )
 
 
 def dump_cell(cell: Cell) -> bytes:

@@ -18,7 +18,7 @@ import urllib3
 
 from strongroom.crypto.keyring_entry import Keyring
 from strongroom.errors import Forbidden, InvalidInput, Unavailable
-from strongroom.workspace.session.cell import CELL_BYTES_MAX, Grant, read_keyring, text_member
+from strongroom.workspace.session.cell import CELL_BYTES_MAX, Grant, check_grant, read_keyring, text_member
 
 __all__ = ["SessionAnswer", "SessionClient", "origin_of"]
 
@@ -99,7 +99,7 @@ class SessionClient:
         if not isinstance(lifetime_s, int) or not 0 <= lifetime_s <= LIFETIME_S_MAX:
             raise _no_session("expires_in")
         try:
-            return Grant(
+            fresh = Grant(
                 access_token=text_member(members, "access_token"),
                 # A server that does not rotate refresh tokens leaves the old one in force (RFC 6749, section 6).
                 refresh_token=text_member(members, "refresh_token")
@@ -107,8 +107,10 @@ class SessionClient:
                 else grant.refresh_token,
                 access_token_expires_at_ms=now_ms + lifetime_s * 1000 if lifetime_s else 0,
             )
+            check_grant(fresh)
         except InvalidInput as error:
             raise _no_session(str(error.details.get("field", ""))) from None
+        return fresh
 
     def close(self) -> None:
         """Close connections that wait for the next request."""

@@ -19,7 +19,7 @@ from typing import Final, Protocol
 
 from strongroom.crypto.keyring_entry import Keyring
 from strongroom.errors import Forbidden
-from strongroom.workspace.session.cell import Cell, CellFile, Grant
+from strongroom.workspace.session.cell import Cell, CellFile, Grant, check_grant
 from strongroom.workspace.session.client import SessionAnswer, origin_of
 from strongroom.workspace.session.faults import not_confirmed, reauth_required
 from strongroom.workspace.session.notices import Notices
@@ -117,9 +117,10 @@ class RemoteSession:
     def sign_in(self, grant: Grant) -> str:
         """Ask the server whose ``grant`` it is, keep it with the keyring, and return the owner.
 
-        What was there before stays when the server refuses or is away. Raises ``Forbidden``, ``Unavailable`` (also
-        when somebody signed out meanwhile) and ``StorageFault``.
+        What was there before stays when the server refuses or is away. Raises ``InvalidInput``, ``Forbidden``,
+        ``Unavailable`` (also when somebody signed out meanwhile) and ``StorageFault``.
         """
+        check_grant(grant)
         number = self._sign_in_number
         answer = self._server.fetch(grant.access_token)
         self._take(answer, grant, number)
