@@ -39,13 +39,20 @@ def export(caller: Caller, name: Name, file: _File) -> None:
 
 
 def import_copy(caller: Caller, name: Name, file: _File) -> None:
-    """Merge a sealed copy into a mounted workspace: of two values of one key the newer one stays."""
+    """Merge a sealed copy into a mounted workspace: of two values of one key the newer one stays.
+
+    What was deleted after the copy was made stays deleted. To go back to a copy, import it into a project that has
+    nothing yet, under a mount with the same workspace.
+    """
     copy = read_file("FILE", file, bytes_max=COPY_BYTES_MAX)
     with connect(caller) as host:
         answer = host.call(workspace_stub(host).Import, _parts(name, copy))
     document = {"name": name, "entries_changed": answer.entries_changed, "unreadable": answer.unreadable}
     caller.emit("workspace-imported", document, "")
-    caller.note(f"{answer.entries_changed} entries are new or changed")
+    if answer.entries_changed:
+        caller.note(f"{answer.entries_changed} entries are new or changed")
+    else:
+        caller.note("nothing in it is newer than what is here; what was deleted since it was made stays deleted")
     if answer.unreadable:
         caller.warn(f"{answer.unreadable} entries of the copy cannot be read with the keys of this host")
 

@@ -90,6 +90,9 @@ def write(workspace: Workspace, array: str, key: str, value: object) -> None:
         raise _no_row("a row is a JSON object")
     if value.get("id", key) != key:
         raise _no_row("its id is another one than the key under which it is stored")
+    version = value.get(VERSION_MEMBER, FIRST_VERSION)
+    if type(version) is not int or version < FIRST_VERSION:
+        raise _no_row(f"{VERSION_MEMBER} is the number of a schema, from {FIRST_VERSION}")
     table = workspace.table_of(array)
     if table is not None:
         table.set({**value, "id": key})

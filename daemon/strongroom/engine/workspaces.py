@@ -11,6 +11,7 @@ from strongroom.engine.workspace_rows import array_of, checked_json, item_of, wr
 from strongroom.errors import InvalidInput, LimitExceeded, NotFound, StorageFault, StrongroomError
 from strongroom.plugin.workspace_access import WorkspaceChange, WorkspaceItem, WorkspacePage, WorkspaceWatch
 from strongroom.workspace.entry import Change
+from strongroom.workspace.json_value import ENTRY_KEY_BYTES_MAX
 from strongroom.workspace.mount.info import MountStatus
 from strongroom.workspace.mount.mounts import Mounts, OpenMount
 from strongroom.workspace.reading import Unreadable
@@ -72,9 +73,14 @@ class WorkspaceDesk:
         return WorkspacePage(items=tuple(items), more=len(found) > limit)
 
     def tables(self, mount: str) -> list[str]:
-        """The names of the tables that a workspace has, defined or not."""
-        arrays = self._mounts.get(mount).workspace.arrays()
-        return [name.removeprefix(TABLE_PREFIX) for name in arrays if name.startswith(TABLE_PREFIX)]
+        """The names of the tables that have rows, defined or not."""
+        workspace = self._mounts.get(mount).workspace
+        return [
+            name.removeprefix(TABLE_PREFIX)
+            for name in workspace.arrays()
+            # Whoever watches a table makes its array; it is no table before it has a row.
+            if name.startswith(TABLE_PREFIX) and workspace.raw_store(name).size
+        ]
 
     def put(self, mount: str, table: str, key: str, json: bytes) -> WorkspaceItem:
         """Write a value; it is sealed and on disk when this returns.
@@ -82,8 +88,14 @@ class WorkspaceDesk:
         Raises ``InvalidInput``, ``LimitExceeded``, ``Unavailable`` (signed out), ``StorageFault`` (not on disk).
         """
         value = checked_json(json)
-        if not key:
-            raise InvalidInput("SR-WS-094", "the key is empty", fix="name the entry", field="key")
+        if not 0 < len(key.encode()) <= ENTRY_KEY_BYTES_MAX:
+            raise InvalidInput(
+                "SR-WS-094",
+                f"the key is {'too long' if key else 'empty'}",
+                why=f"keys are text of 1 to {ENTRY_KEY_BYTES_MAX} bytes",
+                fix="give it another one",
+                field="key",
+            )
         open_mount = self._mounts.get(mount)
         workspace, array = open_mount.workspace, array_of(table)
         is_new = not (self._has(workspace.arrays(), array) and workspace.raw_store(array).has(key))

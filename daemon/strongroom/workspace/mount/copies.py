@@ -62,7 +62,7 @@ class Copies:
             return [_copy(each) for each in members["copies"]]
         except FileNotFoundError:
             return []
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise StorageFault(
                 "SR-MOUNT-060",
                 f"the list of copies at {self._path} cannot be read",

@@ -1,7 +1,8 @@
 """A sealed copy of a workspace: one file that its keys open, and nobody else.
 
     line 1   ``strongroom workspace copy 1``
-    line 2   JSON: ``owner``, ``workspace``, ``key_versions`` (all that the copy needs, the sealing one first)
+    line 2   JSON: ``owner``, ``workspace``, ``key_versions`` (all that the copy needs, the sealing one first),
+             ``key``: the fingerprint of the sealing one
     rest     a blob of format 1 whose plaintext is the whole state of the document (encoding V1)
 
 The associated data of the blob is, each part length-prefixed, the first line and the second: a changed header does not
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from strongroom.crypto.framing import length_prefixed
-from strongroom.errors import InvalidInput
+from strongroom.errors import InvalidInput, KeyMissing
 from strongroom.keyring.workspace_keys import WorkspaceKeys
 
 __all__ = ["COPY_BYTES_MAX", "CopyHeader", "open_copy", "read_header", "seal_copy"]
@@ -33,12 +34,18 @@ class CopyHeader:
     owner: str
     workspace: str
     key_versions: tuple[int, ...]
+    key: str
 
 
 def seal_copy(keys: WorkspaceKeys, owner: str, workspace: str, value_versions: Iterable[int], state: bytes) -> bytes:
     """The copy of a document whose values are sealed under ``value_versions``."""
     others = sorted(set(value_versions) - {0, keys.writing_version}, reverse=True)
-    members = {"owner": owner, "workspace": workspace, "key_versions": [keys.writing_version, *others]}
+    members = {
+        "owner": owner,
+        "workspace": workspace,
+        "key_versions": [keys.writing_version, *others],
+        "key": keys.key(keys.writing_version).fingerprint(),
+    }
     header = json.dumps(members, separators=(",", ":")).encode()
     return MAGIC + b"\n" + header + b"\n" + keys.seal(state, length_prefixed(MAGIC, header))
 
@@ -69,16 +76,25 @@ def open_copy(keys: WorkspaceKeys, owner: str, workspace: str, untrusted: bytes)
             fix="import it where a workspace of its name and owner is mounted",
             field="part",
         )
+    version = header.key_versions[0]
+    if keys.key(version).fingerprint() != header.key:
+        raise KeyMissing(
+            "SR-WS-103",
+            f"this copy was sealed under another key {version} than this host has",
+            why="a copy opens where it was made, or where the same keyring is",
+            fix="import it there, or start a host with the keyring it was made with; nothing was changed",
+            key_version=version,
+        )
     return keys.open(blob, length_prefixed(MAGIC, raw))
 
 
 def _header(members: Any) -> CopyHeader:  # Any: JSON
     owner, workspace, versions = members["owner"], members["workspace"], members["key_versions"]
-    texts = all(isinstance(text, str) and len(text) <= TEXT_CHARS_MAX for text in (owner, workspace))
+    texts = all(isinstance(text, str) and len(text) <= TEXT_CHARS_MAX for text in (owner, workspace, members["key"]))
     numbers = isinstance(versions, list) and all(type(each) is int and 1 <= each <= 255 for each in versions)
     if not texts or not numbers or not versions:
         raise ValueError("members")
-    return CopyHeader(owner=owner, workspace=workspace, key_versions=tuple(versions))
+    return CopyHeader(owner=owner, workspace=workspace, key_versions=tuple(versions), key=members["key"])
 
 
 def _none(why: str) -> InvalidInput:
