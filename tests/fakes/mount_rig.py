@@ -130,6 +130,7 @@ class Watched:
     order: list[str]
     inner: Mount | None = None
     fails: bool = False
+    at_end: Callable[[], object] = lambda: None
     collaboration: None = None
 
     @property
@@ -138,6 +139,7 @@ class Watched:
 
     def dispose(self) -> None:
         self.order.append(self.context.mount)
+        self.at_end()
         if self.fails:
             raise RuntimeError("of the provider")
 
@@ -153,6 +155,7 @@ class Watching:
     fail_for: dict[str, BaseException] = field(default_factory=dict)
     fails_at_end: bool = False
     before: Callable[[MountContext], object] = lambda context: None
+    at_end: Callable[[], object] = lambda: None
 
     def provider(self) -> MountProvider:
         return MountProvider(name=self.name, open=self.open, description="watches")
@@ -165,4 +168,4 @@ class Watching:
         inner = context.open_workspace(None)
         if context.mount in self.fail_for:
             raise self.fail_for[context.mount]
-        return Watched(context, self.order, inner, self.fails_at_end)
+        return Watched(context, self.order, inner, self.fails_at_end, self.at_end)

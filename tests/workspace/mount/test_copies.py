@@ -1,7 +1,6 @@
 """The list of copies: what lies where it was put counts, what is gone does not, and a damaged list is no empty one."""
 
 import json
-import os
 import stat
 
 import pytest
@@ -45,7 +44,7 @@ def test_the_list_is_private_and_read_by_the_next_host(copies, tmp_path):
     path = tmp_path / "state" / "copies.json"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert Copies(path).by_version() == {1: 1}
-    assert os.listdir(path.parent) == ["copies.json"]
+    assert [each.name for each in path.parent.iterdir()] == ["copies.json"]
 
 
 def test_the_oldest_is_forgotten_when_there_are_too_many(copies, tmp_path, monkeypatch):

@@ -8,10 +8,11 @@ Rule 4: whoever changes what is open holds ``_changing``; whoever only looks wai
 Source: contracts/workspace-encryption.md 13.
 """
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -29,13 +30,15 @@ from strongroom.workspace.mount.open_set import OpenSet
 from strongroom.workspace.mount.opened import OpenedMount
 from strongroom.workspace.mount.opening import Opener, check_signed_in
 from strongroom.workspace.mount.register import Register
+from strongroom.workspace.mount.side_by_side import side_by_side
 from strongroom.workspace.session.session import Session
 from strongroom.workspace.session.states import SessionState
 
 __all__ = ["KNOWN_NAME", "Mounts", "OpenMount"]
 
 KNOWN_NAME: Final = "known.json"
-REOPEN_THREADS_MAX: Final = 8
+CLOSE_S_MAX: Final = 60.0
+"""For all of them: what waits for the disk is written, and a log that is due is compacted."""
 OpenMount = OpenedMount
 log = logs.get("workspace.mount")
 
@@ -155,8 +158,9 @@ class Mounts:
             if not self._closed:
                 waiting = [known for known in self._register.mounted() if not self._open.has(known)]
                 if waiting:
-                    with ThreadPoolExecutor(REOPEN_THREADS_MAX, thread_name_prefix="mount") as pool:
-                        list(pool.map(self._reopen, waiting))
+                    works = [partial(self._reopen, known) for known in waiting]
+                    # Each has its own limit.
+                    side_by_side(works, timeout_s=math.inf, name="mounts", late=lambda _: None)
                 self._release_leases()
         return self.all()
 
@@ -228,8 +232,8 @@ class Mounts:
         with self._changing:
             mounts = self._open.pop_all()
             self._count(mounts)
-            with ThreadPoolExecutor(REOPEN_THREADS_MAX, thread_name_prefix="unmount") as pool:
-                list(pool.map(_dispose, mounts))
+            works = [partial(_dispose, opened) for opened in mounts]
+            side_by_side(works, timeout_s=CLOSE_S_MAX, name="unmounts", late=lambda _: None)
             self._release_leases()
 
     def _count(self, mounts: Iterable[OpenedMount]) -> None:

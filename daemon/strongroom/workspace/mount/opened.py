@@ -16,12 +16,15 @@ from strongroom.workspace.mount.info import UNREADABLE_SHOWN_MAX, MountStatus
 from strongroom.workspace.mount.infrastructure import Built
 from strongroom.workspace.mount.lease import Lease
 from strongroom.workspace.mount.project_file import MountEntry
+from strongroom.workspace.mount.side_by_side import side_by_side
 from strongroom.workspace.persistence.sealed_log import SealedLog
 from strongroom.workspace.workspace import Workspace
 
 __all__ = ["OpenedMount"]
 
 _WAL: Final = "-wal"
+END_S_MAX: Final = 10.0
+"""For a provider's own end; the log is closed by the host after it."""
 log = logs.get("workspace.mount")
 
 
@@ -152,13 +155,12 @@ class OpenedMount:
             self._disposed = True
         failed: StrongroomError | None = None
         if self.mount is not self.built:
-            try:
-                self.mount.dispose()
-            except StrongroomError as error:
-                failed = error  # it may have closed what the host built, which could not be written
-            except Exception as error:
+            (ended,) = side_by_side([self.mount.dispose], timeout_s=END_S_MAX, name="unmount", late=lambda _: None)
+            if isinstance(ended, StrongroomError):
+                failed = ended  # it may have closed what the host built, which could not be written
+            elif isinstance(ended, BaseException):
                 # The provider's own end; what the host built for it is closed below.
-                fault = type(error).__name__
+                fault = type(ended).__name__
                 log.error("the provider of a mount did not end", extra={"mount": self.name, "fault": fault})
         self.built.dispose()
         if failed is not None:

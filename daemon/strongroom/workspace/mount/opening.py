@@ -9,14 +9,13 @@ Source: contracts/workspace-encryption.md 13.
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 from strongroom.crypto.keyring_entry import Keyring
-from strongroom.errors import PluginFault, StrongroomError, Unavailable
+from strongroom.errors import PluginFault, StrongroomError, TimedOut, Unavailable
 from strongroom.plugin.mounts import Mount, MountContext, MountProvider, WebSocket
 from strongroom.telemetry import logs
 from strongroom.workspace.mount.faults import mount_open_failed, workspace_signed_out
@@ -25,14 +24,15 @@ from strongroom.workspace.mount.lease import Lease
 from strongroom.workspace.mount.opened import OpenedMount
 from strongroom.workspace.mount.project_file import MountEntry, ProjectFile, check_names
 from strongroom.workspace.mount.project_state import ProjectState
+from strongroom.workspace.mount.side_by_side import TookTooLong, side_by_side
 from strongroom.workspace.persistence.names import device_id, y_doc_client_id
 from strongroom.workspace.session.session import Session, signed_out
 from strongroom.workspace.session.states import SessionState
 
 __all__ = ["OWN_PROVIDER", "Opener", "check_signed_in"]
 
-THREADS_MAX: Final = 16
-"""Opening waits for the disk; more threads than that on one disk wait for each other."""
+OPEN_S_MAX: Final = 120.0
+"""A workspace of a hundred thousand entries opens in two seconds; sixteen open at once, also on a slow disk."""
 OWN_PROVIDER: Final = MountProvider(
     name="workspace",
     description="a workspace without a schema",
@@ -63,6 +63,7 @@ class Opener:
     open_web_socket: Callable[[str, Sequence[str]], WebSocket]
     connect: Connector | None
     may_write: Callable[[str, Path, int], None]
+    open_s_max: float = OPEN_S_MAX
 
     def open(
         self,
@@ -81,16 +82,27 @@ class Opener:
         def one(entry: MountEntry) -> OpenedMount:
             return self._one(project_dir, entry, owner_id, state=state, lease=lease)
 
-        with ThreadPoolExecutor(min(THREADS_MAX, max(1, len(entries))), thread_name_prefix="mount") as pool:
-            futures = [pool.submit(one, entry) for entry in entries]
-            failures = [future.exception() for future in futures]
-        failed = next(((e, f) for e, f in zip(entries, failures, strict=True) if f is not None), None)
-        if failed is None:
-            return [future.result() for future in futures]
-        for future, failure in reversed(list(zip(futures, failures, strict=True))):
-            if failure is None:
-                _dispose(future.result())
-        raise mount_open_failed(failed[0].name, failed[1])
+        works = [partial(one, entry) for entry in entries]
+        outcomes = side_by_side(works, timeout_s=self.open_s_max, name="mount", late=_dispose)
+        mounts = [outcome for outcome in outcomes if isinstance(outcome, OpenedMount)]
+        if len(mounts) == len(entries):
+            return mounts
+        for opened in reversed(mounts):
+            _dispose(opened)
+        name, cause = next(
+            (entry.name, outcome)
+            for entry, outcome in zip(entries, outcomes, strict=True)
+            if isinstance(outcome, BaseException)
+        )
+        raise mount_open_failed(name, self._too_late() if isinstance(cause, TookTooLong) else cause)
+
+    def _too_late(self) -> TimedOut:
+        return TimedOut(
+            "SR-MOUNT-032",
+            f"opening took more than {self.open_s_max:g} s",
+            why="its provider hangs, or the disk does",
+            fix="see the log of the daemon; what opens after all is closed again",
+        )
 
     def _one(
         self,
