@@ -45,7 +45,7 @@ def apply_carefully(
     """Merge ``update_v1``. Raises what ``check_untrusted`` does, and ``LimitExceeded`` for one that takes too long."""
     touched = check_untrusted(update_v1, limits)
     if touched.structs <= AT_ONCE:
-        document.apply(update_v1, origin=origin)
+        document.apply_untrusted(update_v1, origin=origin, limits=limits)
         return
     whole = decode_v1(update_v1)
     placed = list(in_order(whole, decode_state_vector(document.state_vector())))
@@ -57,9 +57,9 @@ def apply_carefully(
     with document.transaction(origin):
         _in_slices(document, ready, allowed_s, now_s)
         if waiting:
-            document.apply(encode_v1(slice_of(waiting)))
-        if whole.deletes:
-            document.apply(encode_v1(Update(deletes=whole.deletes)))
+            document.apply_untrusted(encode_v1(slice_of(waiting)), limits=limits)
+        # Also when nothing is deleted: what waited for the slices goes in now.
+        document.apply_untrusted(encode_v1(Update(deletes=whole.deletes)), limits=limits)
 
 
 def _in_slices(document: Document, placed: list[Placed], allowed_s: float, now_s: Callable[[], float]) -> None:

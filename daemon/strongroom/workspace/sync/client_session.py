@@ -17,6 +17,8 @@ from strongroom.workspace.sync.careful import apply_carefully
 from strongroom.workspace.sync.cut import cut_update
 from strongroom.workspace.sync.limits import MESSAGE_BYTES_MAX, RECEIVED_BYTES_MAX
 from strongroom.workspace.sync.outbox import Answer, Change, Outbox, Outgoing
+from strongroom.workspace.sync.pace import Pace
+from strongroom.workspace.sync.reach import lacking, reach
 from strongroom.workspace.sync.subprotocols import Dialect
 from strongroom.workspace.yjs import frames
 from strongroom.workspace.yjs.convert import v1_to_v2
@@ -32,7 +34,9 @@ LEAVE_S_MAX: Final = 2
 UPDATE_BYTES_MAX: Final = MESSAGE_BYTES_MAX // 2
 """Parts into which a large change is cut: the other encoding may take more bytes."""
 _RECEIVED: Final = UpdateLimits(bytes_max=RECEIVED_BYTES_MAX, v1_bytes_max=2 * RECEIVED_BYTES_MAX)
-# Codes with which a socket says that it is closed, when its own exception says nothing.
+ASKS_PER_SECOND: Final = 1
+"""How often the relay is asked for what an update waits for."""
+# The code for a socket that is closed and does not say why (RFC 6455, 7.4.1).
 ABNORMAL: Final = 1006
 _log = logging.getLogger("strongroom.sync")
 
@@ -58,13 +62,14 @@ class ClientSession:
         self._now_s = now_s
         self._on_heard = on_heard
         self._outbox = Outbox()
+        self._asking = Pace(ASKS_PER_SECOND, now_s)
         self._sender = threading.Thread(target=self._send_all, name=f"sync-send-{document.guid}", daemon=True)
 
     def run(self) -> StrongroomError:
         """Talk until the connection ends; why it did."""
         end_updates = self._document.on_update(self._changed)
         self._sender.start()
-        self._outbox.put((frames.step1 if self._upstream else frames.y_step1)(self._document.state_vector()))
+        self._ask()
         try:
             return self._receive_all()
         finally:
@@ -130,10 +135,20 @@ class ClientSession:
         if self._upstream:
             update = from_untrusted_v2(update, _RECEIVED)[0]
         apply_carefully(self._document, update, origin=self._origin, limits=_RECEIVED)
+        # A relay that lacks it too would be asked for ever.
+        if lacking(reach(update), self._document.state_vector()) and not self._asking.wait_s():
+            self._ask()
+
+    def _ask(self) -> None:
+        """Have the relay send what is lacking here."""
+        self._outbox.put((frames.step1 if self._upstream else frames.y_step1)(self._document.state_vector()))
 
     def _ping(self) -> None:
         """Have the relay say something: it answers STEP1 in any dialect, and ``ping`` upstream."""
-        self._outbox.put("ping" if self._upstream else frames.y_step1(self._document.state_vector()))
+        if self._upstream:
+            self._outbox.put("ping")
+        else:
+            self._ask()
 
     def _send_all(self) -> None:
         try:

@@ -30,6 +30,8 @@ __all__ = ["Connection", "Surroundings"]
 COSTLY_S: Final = 0.2
 COSTLY_FACTOR: Final = 3
 """After an update that took longer than that, its sender waits for a multiple: the others have the processor first."""
+ASKS_PER_SECOND: Final = 1
+"""How often a peer is asked for what its update waits for."""
 FRAME_COST_BYTES: Final = 64
 """What an empty frame costs in the queue."""
 DRAINED_BYTES: Final = 1_000_000
@@ -66,6 +68,7 @@ class Connection(ABC):
         self._ended = asyncio.Event()
         self._why: tuple[int, str] = (CloseCode.GOING_AWAY, "")
         self._pace = Pace(around.settings.frames_per_second_max, asyncio.get_running_loop().time)
+        self._asking = Pace(ASKS_PER_SECOND, asyncio.get_running_loop().time)
         self._malformed = 0
 
     async def run(self) -> None:
@@ -106,7 +109,7 @@ class Connection(ABC):
 
     @abstractmethod
     async def _greet(self) -> None:
-        """What the relay says first."""
+        """What the relay says first: what it has, so that the peer sends the rest."""
 
     @abstractmethod
     async def _take(self, message: bytes | str) -> None:
@@ -142,7 +145,10 @@ class Connection(ABC):
         deleted, also when all of it is known. Raises what ``Room.take`` does, and ``Forbidden``.
         """
         if self.grant.may_write:
-            took_s = await self.hall.room.take(update, self.dialect, self)
+            took_s, gaps = await self.hall.room.take(update, self.dialect, self)
+            # A peer that lacks it too would be asked for ever.
+            if gaps and not self._asking.wait_s():
+                await self._greet()
             if took_s > COSTLY_S:
                 await asyncio.sleep(took_s * COSTLY_FACTOR)
         elif live or await self.hall.room.reaches_beyond(update, self.dialect):

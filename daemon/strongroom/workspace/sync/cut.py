@@ -1,7 +1,7 @@
 """Cutting an update that is larger than a message into several, which together say the same.
 
 An item is cut as Yjs itself splits one: the right part stands behind the left one and keeps its right neighbour.
-Applied in any order they give the same document; a part whose neighbours have not come yet waits for them.
+In the order in which they are given none waits for another; applied in any other they give the same document.
 """
 
 from collections.abc import Iterator
@@ -9,8 +9,9 @@ from itertools import pairwise
 from typing import Final, cast
 
 from strongroom.workspace.sync import faults
+from strongroom.workspace.sync.order import Placed, in_order, slice_of
 from strongroom.workspace.yjs.lib0 import utf16_length
-from strongroom.workspace.yjs.structs import HAS_LEFT, SKIP, AnyValues, Content, Struct, Update
+from strongroom.workspace.yjs.structs import HAS_LEFT, AnyValues, Content, Struct, Update
 from strongroom.workspace.yjs.update_v1 import V1Writer, decode_v1, encode_v1
 from strongroom.workspace.yjs.values import skip_values
 
@@ -36,27 +37,22 @@ def cut_update(update_v1: bytes, bytes_max: int) -> list[bytes]:
 
 
 def _structs(whole: Update, bytes_max: int) -> Iterator[Update]:
-    part, size = Update(), HEAD_BYTES
-    for client, first_clock, structs in whole.structs:
-        clock = first_clock
-        block: tuple[int, int, list[Struct]] | None = None
-        for struct in structs:
-            for piece in _pieces(client, clock, struct, bytes_max - 2 * HEAD_BYTES):
-                bytes_more = _size(piece)
-                if part.structs and size + bytes_more > bytes_max:
-                    yield part
-                    part, size, block = Update(), HEAD_BYTES, None
-                # A block does not begin with a gap; its clock says as much.
-                if block is None and piece.info != SKIP:
-                    block = (client, clock, [])
-                    part.structs.append(block)
-                    size += HEAD_BYTES
-                if block is not None:
-                    block[2].append(piece)
-                    size += bytes_more
-                clock += piece.length
-    if part.structs:
-        yield part
+    part: list[Placed] = []
+    clients: set[int] = set()
+    size = HEAD_BYTES
+    for client, clock, struct, waits in in_order(whole):
+        for piece in _pieces(client, clock, struct, bytes_max - 2 * HEAD_BYTES):
+            more = _size(piece) + (0 if client in clients else HEAD_BYTES)
+            if part and size + more > bytes_max:
+                yield slice_of(part)
+                part, clients, size = [], set(), HEAD_BYTES
+                more = _size(piece) + HEAD_BYTES
+            part.append(Placed(client, clock, piece, waits))
+            clients.add(client)
+            size += more
+            clock += piece.length
+    if part:
+        yield slice_of(part)
 
 
 def _deletes(whole: Update, bytes_max: int) -> Iterator[Update]:

@@ -109,11 +109,11 @@ class Halls:
         store = RoomStore(room_file(self._directory, address), self._settings.rooms_per_owner_max)
         document = Document(address.guid)
         try:
-            store.load(document)
+            held = store.load(document)
         except StrongroomError:
             store.close()
             raise
         except BaseException as fault:  # a panic of the library is no Exception
             store.close()
             raise faults.room_unreadable(type(fault).__name__) from None
-        return Room(address, document, store, self._workers, self._settings.room_bytes_max)
+        return Room(address, document, store, self._workers, self._settings.room_bytes_max, held)

@@ -1,12 +1,13 @@
 """How far an update reaches: what a document must hold before the update is wholly in it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from strongroom.workspace.document import Document
 from strongroom.workspace.yjs.state_vector import decode_state_vector
 from strongroom.workspace.yjs.structs import SKIP, Struct
 from strongroom.workspace.yjs.update_v1 import read_v1
 
-__all__ = ["lacking", "reach"]
+__all__ = ["lacking", "reach", "still_lacking"]
 
 
 def reach(update_v1: bytes) -> Mapping[int, int]:
@@ -20,6 +21,20 @@ def lacking(wanted: Mapping[int, int], state_vector: bytes) -> dict[int, int]:
     """Of ``wanted``, as ``reach`` gives it, what is beyond the state vector."""
     clocks = decode_state_vector(state_vector)
     return {client: end for client, end in wanted.items() if end > clocks.get(client, 0)}
+
+
+def still_lacking(document: Document, updates: Sequence[bytes]) -> list[bytes]:
+    """Those of ``updates`` that the document does not have all of, after trying them again for as long as it helps.
+
+    The library holds back what waits for another update, and does not always look at it again when that has come.
+    """
+    left, before = list(updates), b""
+    while left and document.state_vector() != before:
+        before = document.state_vector()
+        for update in left:
+            document.apply(update)
+        left = [update for update in left if lacking(reach(update), document.state_vector())]
+    return left
 
 
 class _Reach:

@@ -23,7 +23,7 @@ from strongroom.errors import LimitExceeded, Refused, StrongroomError
 from strongroom.workspace.document import Document
 from strongroom.workspace.sync import faults
 from strongroom.workspace.sync.careful import apply_carefully
-from strongroom.workspace.sync.reach import lacking, reach
+from strongroom.workspace.sync.reach import lacking, reach, still_lacking
 from strongroom.workspace.sync.room_store import RoomStore
 from strongroom.workspace.sync.room_url import RoomAddress
 from strongroom.workspace.sync.subprotocols import Dialect
@@ -36,6 +36,10 @@ __all__ = ["Member", "News", "Room"]
 
 # The limit on messages has been kept already; one in V2 may be longer in V1.
 _LIMITS: Final = UpdateLimits(bytes_max=FRAME_LIMITS.v1_bytes_max)
+GAPS: Final = b"gaps"
+HELD_MAX: Final = 64
+"""Updates that wait for others. The library forgets such now and then, so they are tried again; past this many the next
+handshake of their sender brings them."""
 _NOTHING: Final = b"\x00\x00"
 _log = logging.getLogger("strongroom.relay")
 
@@ -79,8 +83,15 @@ class Room:
     """One room in memory. Its methods are called on the relay's loop."""
 
     def __init__(
-        self, address: RoomAddress, document: Document, store: RoomStore, workers: Executor, room_bytes_max: int
+        self,
+        address: RoomAddress,
+        document: Document,
+        store: RoomStore,
+        workers: Executor,
+        room_bytes_max: int,
+        held: list[bytes],
     ) -> None:
+        """``held`` is what ``store.load`` gave."""
         self.address = address
         self.members: set[Member] = set()
         self.failed: StrongroomError | None = None
@@ -93,17 +104,21 @@ class Room:
         self._integrated: list[bytes] = []
         self._news: list[News] = []
         self._wants_v2 = False
+        self._held = held
         self._to_store: list[tuple[bytes, dict[int, int]]] = []
         self._gaps = store.waits
         document.on_update(lambda update, _origin: self._integrated.append(update))
 
-    async def take(self, update: bytes, dialect: Dialect, sender: Member | None) -> float:
-        """Take in an update of a peer; when this returns it is on disk, and the others are told. The seconds it took.
+    async def take(self, update: bytes, dialect: Dialect, sender: Member | None) -> tuple[float, bool]:
+        """Take in an update of a peer; when this returns it is on disk, and the others are told.
+
+        Returns the seconds it took, and whether it waits for others, so that the peer is to be asked for those.
 
         Raises ``InvalidInput``, ``Forbidden`` and ``LimitExceeded`` for what is refused, ``StorageFault`` if the room
         failed.
         """
-        return (await self._turn(partial(self._take, update, dialect), sender)).took_s
+        work = await self._turn(partial(self._take, update, dialect), sender)
+        return work.took_s, work.answer == GAPS
 
     async def missing(self, state_vector: bytes, dialect: Dialect) -> bytes:
         """The update that leads from a state vector to now. Raises ``InvalidInput``."""
@@ -197,7 +212,7 @@ class Room:
             _log.error("SR-SYNC-021 a room of the relay failed: %s", type(fault).__name__)
             self.failed = faults.room_unreadable("its document failed")
 
-    def _take(self, update: bytes, dialect: Dialect) -> None:
+    def _take(self, update: bytes, dialect: Dialect) -> bytes:
         update_v1 = from_untrusted_v2(update)[0] if dialect is Dialect.EPICENTER else update
         waiting_bytes = sum(len(each) for each, _ in self._to_store) + len(update_v1)
         if self._store.stored_bytes + waiting_bytes > self._bytes_max:
@@ -213,11 +228,16 @@ class Room:
             raise
         ends = dict(reach(update_v1))
         gaps = bool(lacking(ends, self._document.state_vector()))
-        if self._integrated or gaps:
-            self._to_store.append((update_v1, ends))
-            update_v2 = update if dialect is Dialect.EPICENTER else None
-            self._news = self._whole(update_v1, update_v2) if not gaps and not self._gaps else self._parts()
+        if not self._integrated and not gaps:
+            return b""
+        self._to_store.append((update_v1, ends))
+        if gaps or self._gaps:
+            self._held = still_lacking(self._document, [*self._held[-HELD_MAX + 1 :], update_v1])
+            self._news = self._parts()
             self._gaps |= gaps
+        else:
+            self._news = self._whole(update_v1, update if dialect is Dialect.EPICENTER else None)
+        return GAPS if gaps else b""
 
     def _whole(self, update_v1: bytes, update_v2: bytes | None) -> list[News]:
         """An update as it came: the library would lose the order of members."""

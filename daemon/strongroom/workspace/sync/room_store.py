@@ -19,7 +19,7 @@ from strongroom.storage.update_log import UpdateLog
 from strongroom.storage.update_log_rows import NewRow
 from strongroom.workspace.document import Document
 from strongroom.workspace.sync import faults
-from strongroom.workspace.sync.reach import lacking, reach
+from strongroom.workspace.sync.reach import lacking, reach, still_lacking
 from strongroom.workspace.sync.room_url import RoomAddress
 from strongroom.workspace.yjs.state_vector import decode_state_vector
 
@@ -50,10 +50,12 @@ class RoomStore:
         self._compacted_bytes = 0
         self.stored_bytes = 0
 
-    def load(self, document: Document) -> None:
-        """Put what is stored into ``document``. Raises ``StorageFault`` for a file that is damaged."""
+    def load(self, document: Document) -> list[bytes]:
+        """Put what is stored into ``document``; the updates of it that wait for others. Raises ``StorageFault`` for a
+        file that is damaged."""
+        held: list[bytes] = []
         if not self._path.exists():
-            return
+            return held
         log = self._log = UpdateLog(self._path)
         for row in log.rows():
             if row.data is None:
@@ -64,10 +66,11 @@ class RoomStore:
                 raise faults.room_unreadable("a row is no update") from None
             self.stored_bytes += row.size
         if log.meta(WAITING):
-            ends: dict[int, int] = {}
-            for row in log.rows():
-                _farthest(ends, reach(row.data or b""))
-            self._lacking = lacking(ends, document.state_vector())
+            held = still_lacking(document, [row.data or b"" for row in log.rows()])
+            for update in held:
+                _farthest(self._lacking, reach(update))
+            self._lacking = lacking(self._lacking, document.state_vector())
+        return held
 
     def append(self, updates: Sequence[tuple[bytes, Mapping[int, int]]], document: Document) -> None:
         """Keep updates, each with its reach; on disk when this returns. ``document`` has taken them in.
