@@ -103,10 +103,11 @@ class SyncClient:
 
     def dispose(self) -> None:
         """Send what is waiting, leave, and try no more. Twice is fine."""
-        self._end_signals()
         with self._lock:
+            end_signals, self._end_signals = self._end_signals, lambda: None
             self._stopped = True
             session = self._session
+        end_signals()
         self._wake.set()
         if session is not None:
             session.leave()
