@@ -49,14 +49,16 @@ def measure(directory: Path) -> list[Row]:
         for number in range(LATER):
             store.set(f"k{number * 7}", VALUE)
         log.flush()
-        opened_later = Samples([_open_copy(compacted, directory / "later" / "log.db") for _ in range(ROUNDS)], 0)
+        later = _copied(compacted, directory / "later")
+    opened_later = Samples([_open(later) for _ in range(ROUNDS)], 0)
     with _opened(singles) as (log, store):
         began = time.perf_counter()
         for number in range(ENTRIES):
             store.set(f"k{number}", VALUE)
         log.flush()
         written_s = time.perf_counter() - began
-        opened_singles = Samples([_open_copy(singles, directory / "copy" / "log.db") for _ in range(ROUNDS)], 0)
+        copy = _copied(singles, directory / "copy")
+    opened_singles = Samples([_open(copy) for _ in range(ROUNDS)], 0)
     return [
         _open_row(f"workspace log: opening {ENTRIES:,} rows, compacted", opened),
         _open_row(f"  with {LATER:,} updates behind that", opened_later),
@@ -85,14 +87,14 @@ def _open(path: Path) -> float:
         return time.perf_counter() - began
 
 
-def _open_copy(path: Path, copy: Path) -> float:
-    """The same for a log that is open: as a kill at this moment would leave it."""
-    copy.parent.mkdir(mode=0o700, exist_ok=True)
+def _copied(path: Path, directory: Path) -> Path:
+    """A copy of a log that is open: as a kill at this moment would leave it."""
+    directory.mkdir(mode=0o700)
     for suffix in ("", "-wal"):
-        source, target = Path(f"{path}{suffix}"), Path(f"{copy}{suffix}")
+        target = directory / f"log.db{suffix}"
         target.touch(mode=0o600)
-        target.write_bytes(source.read_bytes())
-    return _open(copy)
+        target.write_bytes(Path(f"{path}{suffix}").read_bytes())
+    return directory / "log.db"
 
 
 def _set_and_flush(log: SealedLog, store: EncryptedStore, number: int) -> float:

@@ -171,6 +171,20 @@ def test_an_update_that_waits_for_a_row_that_is_carried_survives_compactions(pat
     assert (found, report.carried, report.waiting) == (["a", "b", "c"], (), ())
 
 
+@pytest.mark.parametrize("compactions", [0, 1])
+def test_what_waits_is_known_also_after_more_was_written_and_the_head_fits_again(path, compactions):
+    filled(path, "a", "b", "c")
+    change(path, "delete from log_rows where id = 2")
+    with opened(path) as log:
+        put(log, "d", array="other")
+        log.flush()
+        for _ in range(compactions):
+            log.compact()
+        log._rows.growth.rows = log._rows.growth.bytes = 0
+    report, found = report_of(path)
+    assert (found, report.head_problem, len(report.waiting)) == (["a", "d"], "", 1)
+
+
 def test_an_update_that_waited_and_whose_other_half_came_from_a_peer_waits_no_longer(path):
     filled(path, "a", "b", "c")
     with opened(path, attach=False) as peer:

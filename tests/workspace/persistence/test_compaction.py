@@ -214,6 +214,20 @@ def test_a_log_that_grew_is_compacted_when_it_is_quiet(path, monkeypatch):
         wait_for(lambda: len(rows_in(path)) == 1)
 
 
+def test_a_log_that_is_written_without_a_pause_is_compacted_all_the_same(path, monkeypatch):
+    monkeypatch.setattr(growth, "ROWS_MAX", 20)
+    compacted = threading.Event()
+    with opened(path) as log:
+        monkeypatch.setattr(log, "compact", lambda: compacted.set())
+        for number in range(100_000):
+            put(log, number)
+            log.flush()
+            if compacted.is_set():
+                break
+        assert compacted.is_set()
+        monkeypatch.undo()
+
+
 def test_a_small_log_is_compacted_when_it_is_closed_and_a_single_row_is_left_alone(path):
     with opened(path) as log:
         put(log, "a", "b")

@@ -40,7 +40,7 @@ def test_rows_and_head_are_laid_out_as_the_page_says(tmp_path):
         ).digest()
     log = SealedLog(path, Document("notes"), lambda: keys_of(1), "alice")
     head = opened_by_hand(log._rows.log.meta("head"), b"head", 0)
-    assert head == struct.pack(">QQ", 2, 2) + hashlib.sha256(digests).digest()
+    assert head == struct.pack(">QQ", 2, 2) + hashlib.sha256(digests).digest() + b"\1"
     log.load()
     assert values(log) == [entry["val"] for entry in document.array("kv").to_py()] == ["a", "b"]
     log.close()

@@ -32,7 +32,10 @@ class Work(Protocol):
         """Write what waits."""
 
     def compact_if_due(self) -> None:
-        """Compact, if that is worth it."""
+        """Compact, if that is worth it while nothing comes."""
+
+    def compact_if_overdue(self) -> None:
+        """Compact, if that cannot wait until nothing comes."""
 
 
 class Background:
@@ -61,7 +64,11 @@ class Background:
                 failing = self._code_of("write to", self._work.flush, told=failing)
                 if failing:
                     self._stopping.wait(RETRY_S)
-            elif time.monotonic() >= compact_after_s and self._code_of("compact", self._work.compact_if_due):
+                    continue
+                compact = self._work.compact_if_overdue
+            else:
+                compact = self._work.compact_if_due
+            if time.monotonic() >= compact_after_s and self._code_of("compact", compact):
                 compact_after_s = time.monotonic() + COMPACTION_RETRY_S
 
     def _code_of(self, what: str, work: Callable[[], None], *, told: str = "") -> str:

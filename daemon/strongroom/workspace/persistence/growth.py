@@ -17,6 +17,8 @@ BYTES_DUE: Final = 2 * 2**20
 """As in the daemon log of Epicenter."""
 STATE_SHARE: Final = 4
 """A log may grow by this fraction of the state before it is written anew."""
+OVERDUE: Final = 2
+"""So many times the usual are too much to wait for a quiet second, which may never come."""
 CLOSE_BYTES_MAX: Final = 2 * 2**20
 """What is smaller is compacted whenever it is closed: that takes milliseconds, and the next start is faster."""
 QUIET_S: Final = 1.0
@@ -51,6 +53,11 @@ class Growth:
             return True
         grown = self.bytes >= self.state_bytes // STATE_SHARE
         return grown and (self.rows >= ROWS_DUE or self.bytes >= BYTES_DUE)
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether the log is compacted also while it is written without a pause."""
+        return self.rows >= OVERDUE * ROWS_MAX or self.bytes >= max(OVERDUE * BYTES_DUE, OVERDUE * self.state_bytes)
 
     @property
     def is_due_at_close(self) -> bool:

@@ -15,31 +15,37 @@ from strongroom.storage.update_log_rows import NewRow, Row
 
 __all__ = ["Head", "HeadCount", "digest_of"]
 
-_BYTES: Final = 8 + 8 + 32
+_BYTES: Final = 8 + 8 + 32 + 1
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What a log holds when it is whole."""
+    """What a log holds when it is whole.
+
+    ``complete`` says that when it was written no row was carried and none waited for another: each builds on rows
+    before it, and nobody has to look for one that waits.
+    """
 
     rows: int
     last_id: int
     digest: bytes
+    complete: bool = False
 
     def encoded(self) -> bytes:
-        """48 bytes: rows u64, last id u64, digest."""
-        return self.rows.to_bytes(8, "big") + self.last_id.to_bytes(8, "big") + self.digest
+        """49 bytes: rows u64, last id u64, digest, complete."""
+        numbers = self.rows.to_bytes(8, "big") + self.last_id.to_bytes(8, "big")
+        return numbers + self.digest + bytes((self.complete,))
 
     @classmethod
     def decoded(cls, raw: bytes) -> Self | None:
         """The head that ``encoded`` wrote, ``None`` for anything else."""
-        if len(raw) != _BYTES:
+        if len(raw) != _BYTES or raw[-1] > 1:
             return None
-        return cls(int.from_bytes(raw[:8], "big"), int.from_bytes(raw[8:16], "big"), raw[16:])
+        return cls(int.from_bytes(raw[:8], "big"), int.from_bytes(raw[8:16], "big"), raw[16:-1], raw[-1] == 1)
 
     def problem(self, found: "Head") -> str:
         """What is wrong with a log that holds ``found`` where this is its head; empty when nothing is."""
-        if found == self:
+        if (found.rows, found.last_id, found.digest) == (self.rows, self.last_id, self.digest):
             return ""
         if found.rows != self.rows:
             return f"it holds {found.rows} rows and should hold {self.rows}: somebody took rows out, or put some in"
@@ -60,12 +66,12 @@ class HeadCount:
         """How many rows there are."""
         return len(self._digests)
 
-    def head(self, more: Mapping[int, bytes] = MappingProxyType({})) -> Head:
+    def head(self, more: Mapping[int, bytes] = MappingProxyType({}), *, complete: bool = False) -> Head:
         """The head of what was added so far, and of the digests of ``more`` rows behind it."""
         running = self._running.copy()
         for digest in more.values():
             running.update(digest)
-        return Head(len(self._digests) + len(more), max(self._last_id, *more, 0), running.digest())
+        return Head(len(self._digests) + len(more), max(self._last_id, *more, 0), running.digest(), complete)
 
     def add(self, more: Mapping[int, bytes]) -> None:
         """Add rows behind all others, by their ``digests_of``."""

@@ -5,7 +5,7 @@ Rule 2: where nothing opens at all, not even the head, the keys are the wrong on
 written: to go on would put an empty document in the place of one that is there.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -83,29 +83,38 @@ def replay(log: UpdateLog, seal: RowSeal, keys: WorkspaceKeys) -> Replayed:
     # One small document takes the updates one after the other: a single transaction over all of them, or merging them
     # first, takes a time that grows with their square. The real one gets the outcome, in one transaction.
     scratch: pycrdt.Doc[Any] = pycrdt.Doc()
-    carried: list[CarriedRow] = []
+    carried: dict[int, CarriedRow] = {}
     count = HeadCount()
     growth = Growth()
-    ends: dict[int, Mapping[int, int]] = {}
     for row in log.rows():
         count.add({row.id: digest_of(row.id, row)})
         try:
-            update = seal.open(keys, row)
-            merge(scratch, update)
+            merge(scratch, seal.open(keys, row))
         except CannotOpen as closed:
-            carried.append(CarriedRow(row.id, closed.key_version, row.size, closed.reason))
+            carried[row.id] = CarriedRow(row.id, closed.key_version, row.size, closed.reason)
         else:
             growth.add_row(row.purpose == STATE, row.size)
-            # A whole state never waits: the library puts only what it has integrated into one.
-            ends[row.id] = ends_of(update) if row.purpose != STATE else {}
     head, problem = _head(log, seal, keys, count.head())
     if carried and len(carried) == len(count) and head is None:
-        raise _wrong_keys(log, seal, keys, carried)
-    late = still_waiting(ends, scratch.get_state())
-    waiting = {row.id: Waiting(seal.open(keys, row), ends[row.id]) for row in log.rows(sorted(late))}
-    report = LoadReport(len(ends), tuple(carried), problem, tuple(waiting))
+        raise _wrong_keys(log, seal, keys, carried.values())
+    is_complete = head is not None and head.complete and not carried and not problem
+    waiting = {} if is_complete else _waiting(log, seal, keys, carried, scratch.get_state())
+    report = LoadReport(len(count) - len(carried), tuple(carried.values()), problem, tuple(waiting))
     head_version = int.from_bytes((log.meta(HEAD_META) or b"")[1:2], "big")
     return Replayed(scratch.get_update(), report, waiting, count, growth, head_version)
+
+
+def _waiting(
+    log: UpdateLog, seal: RowSeal, keys: WorkspaceKeys, carried: Container[int], state_vector: bytes
+) -> dict[int, Waiting]:
+    """The rows that opened and are not wholly in the document that all rows come to."""
+    ends: dict[int, Mapping[int, int]] = {}
+    for row in log.rows():
+        # A whole state never waits: the library puts only what it has integrated into one.
+        if row.id not in carried and row.purpose != STATE:
+            ends[row.id] = ends_of(seal.open(keys, row))
+    late = sorted(still_waiting(ends, state_vector))
+    return {row.id: Waiting(seal.open(keys, row), ends[row.id]) for row in log.rows(late)}
 
 
 def merge(document: "pycrdt.Doc[Any]", update_v1: bytes) -> None:

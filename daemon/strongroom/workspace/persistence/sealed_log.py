@@ -164,6 +164,11 @@ class SealedLog:
         if self._rows.growth.is_due:
             self.compact()
 
+    def compact_if_overdue(self) -> None:
+        """Compact when the log grew so much that it cannot wait; raises as ``compact`` does."""
+        if self._rows.growth.is_overdue:
+            self.compact()
+
     def clear(self) -> None:
         """Delete every row, carried ones too, for a workspace that is given up here; ``close`` is what follows."""
         with self._compacting, self._file:

@@ -30,6 +30,7 @@ class SealedRows:
         self.growth = Growth()
         self._count = HeadCount()
         self._in_doubt = False
+        self._complete = True
         self._head_version = 0
 
     def replay(self, keys: WorkspaceKeys) -> Replayed:
@@ -40,6 +41,7 @@ class SealedRows:
         """Count from what a replay found."""
         self._count = replayed.count
         self.growth = replayed.growth
+        self._complete = replayed.report.is_whole
         self._head_version = replayed.head_version
 
     def append(self, keys: WorkspaceKeys, updates: Sequence[bytes]) -> None:
@@ -49,7 +51,9 @@ class SealedRows:
         rows = [self.seal.seal(keys, UPDATE, number, update) for number, update in enumerate(updates, first_id)]
         digests = {number: digest_of(number, row) for number, row in enumerate(rows, first_id)}
         self._in_doubt = True
-        self.log.append(rows, first_id=first_id, meta=self._meta(keys, self._count.head(digests)))
+        self.log.append(
+            rows, first_id=first_id, meta=self._meta(keys, self._count.head(digests, complete=self._complete))
+        )
         self._in_doubt = False
         self._count.add(digests)
         self._head_version = keys.writing_version
@@ -75,19 +79,21 @@ class SealedRows:
         """Put ``rows``, of which the first is the state, in the place of the rows ``ids``. ``carried`` others stay."""
         self._count_anew_if_in_doubt()
         count = self._count.replaced(ids, first_id, rows)
+        # What is in the state builds on nothing, and what is written from now on builds on that.
+        complete = len(rows) == 1 and not carried
         self._in_doubt = True
-        self.log.replace(ids, *rows, first_id=first_id, meta=self._meta(keys, count.head()))
+        self.log.replace(ids, *rows, first_id=first_id, meta=self._meta(keys, count.head(complete=complete)))
         self._in_doubt = False
-        self._count = count
+        self._count, self._complete = count, complete
         self._head_version = keys.writing_version
         self.growth = Growth(len(count) - carried - len(rows), 0, len(rows[0].data))
 
     def clear(self, keys: WorkspaceKeys) -> None:
         """Delete every row, and what it leaves in the file."""
         self._in_doubt = True
-        self.log.delete(self.log.ids(), meta=self._meta(keys, HeadCount().head()))
+        self.log.delete(self.log.ids(), meta=self._meta(keys, HeadCount().head(complete=True)))
         self._in_doubt = False
-        self._count, self.growth = HeadCount(), Growth()
+        self._count, self.growth, self._complete = HeadCount(), Growth(), True
         self._head_version = keys.writing_version
         self.log.scrub()
 
