@@ -25,19 +25,17 @@ import pycrdt
 from strongroom.errors import Internal, InvalidInput, WrongState
 from strongroom.workspace.contents import values_by_array
 from strongroom.workspace.watcher import ArrayWatcher, Delta, PrivateOrigin
+from strongroom.workspace.yjs.held_back import HeldBack
 from strongroom.workspace.yjs.limits import FRAME_LIMITS, UpdateLimits
 from strongroom.workspace.yjs.untrusted import check_untrusted
 
 __all__ = ["Document", "UpdateCallback"]
 
 UpdateCallback = Callable[[bytes, object], None]
-
 _log = logging.getLogger("strongroom.workspace")
 _NOTHING: Final = b"\x00\x00"
 COPY_VALUES_MIN: Final = 64
 """Below this many values, asking for each of them is quicker than copying the document."""
-
-
 _SWEEP: Final = PrivateOrigin("losers are removed")
 
 
@@ -61,6 +59,7 @@ class Document:
         self._to_tell: deque[Callable[[], None]] = deque()
         self._telling = False
         self._listeners: list[UpdateCallback] = []
+        self._held_back = HeldBack()
         self._doc.observe(self._on_commit)
 
     @property
@@ -139,13 +138,14 @@ class Document:
                 ) from fault
 
     def apply_untrusted(self, update_v1: bytes, *, origin: object = None, limits: UpdateLimits = FRAME_LIMITS) -> None:
-        """Merge an update of a peer, after our own parser has read it whole.
+        """Merge an update of a peer, after our own parser has read it whole, or keep it until what it needs is there.
 
-        Raises ``InvalidInput``, ``LimitExceeded`` or ``Forbidden`` by name, such as SR-WS-032 for the encoding V2,
-        SR-WS-039 for child documents, and SR-WS-046 for texts where stores are; then nothing was merged.
+        Raises by name, such as SR-WS-032 for encoding V2, SR-WS-046 for texts where stores are; then nothing is merged.
         """
         check_untrusted(update_v1, replace(limits, values_only=limits.values_only or bool(self._watched)))
-        self.apply(update_v1, origin=origin)
+        with self.transaction(origin):
+            for update in self._held_back.in_turn(update_v1, self.state_vector):
+                self.apply(update)
 
     def state_vector(self) -> bytes:
         """What this document has seen, in the encoding of Yjs."""

@@ -18,6 +18,7 @@ __all__ = [
     "presence_malformed",
     "too_large",
     "too_many",
+    "too_much_waits",
     "trailing",
     "truncated",
     "unknown_kind",
@@ -100,6 +101,18 @@ def child_document() -> Forbidden:
         "the update holds a child document",
         why="what is written into it would be stored and sent unsealed",
         fix="keep the text in a table as a value, or in a workspace of its own",
+    )
+
+
+def too_much_waits(what: str, size: int, limit: int) -> LimitExceeded:
+    """More updates, or bytes of them, that came before what they build upon."""
+    return LimitExceeded(
+        "SR-WS-047",
+        f"{size} {what} wait for updates that are not there, more than {limit}",
+        fix="sync anew: the answer to a state vector holds all of it in order",
+        size=size,
+        limit=limit,
+        setting=what,
     )
 
 
