@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from strongroom.workspace.document import Document
+from strongroom.workspace.yjs.held_back import HeldBack
 from strongroom.workspace.yjs.state_vector import decode_state_vector
 from strongroom.workspace.yjs.structs import SKIP, Struct
 from strongroom.workspace.yjs.update_v1 import read_v1
@@ -24,17 +25,13 @@ def lacking(wanted: Mapping[int, int], state_vector: bytes) -> dict[int, int]:
 
 
 def still_lacking(document: Document, updates: Sequence[bytes]) -> list[bytes]:
-    """Those of ``updates`` that the document does not have all of, after trying them again for as long as it helps.
-
-    The library holds back what waits for another update, and does not always look at it again when that has come.
-    """
-    left, before = list(updates), b""
-    while left and document.state_vector() != before:
-        before = document.state_vector()
-        for update in left:
-            document.apply(update)
-        left = [update for update in left if lacking(reach(update), document.state_vector())]
-    return left
+    """Those of ``updates`` that the document does not have all of, after those went in for which all is there."""
+    left = [update for update in updates if lacking(reach(update), document.state_vector())]
+    waiting = HeldBack(len(left), sum(map(len, left)))
+    for update in left:
+        for ready in waiting.in_turn(update, document.state_vector):
+            document.apply(ready)
+    return [update for update in left if lacking(reach(update), document.state_vector())]
 
 
 class _Reach:

@@ -21,6 +21,7 @@ from strongroom.workspace.document import Document
 from strongroom.workspace.sync import faults
 from strongroom.workspace.sync.reach import lacking, reach, still_lacking
 from strongroom.workspace.sync.room_url import RoomAddress
+from strongroom.workspace.yjs.held_back import HeldBack
 from strongroom.workspace.yjs.state_vector import decode_state_vector
 
 __all__ = ["RoomStore", "room_file"]
@@ -29,6 +30,7 @@ COMPACT_BYTES: Final = 2 * 2**20
 """New bytes after which rows are made into one; as many again as that one has, so that the work stays in proportion."""
 PURPOSE: Final = "update-v1"
 WAITING: Final = "waiting"
+_NO_LIMIT: Final = 2**62  # what is stored was held against the limits when it came
 DIGEST_CHARS: Final = 32
 
 
@@ -57,11 +59,13 @@ class RoomStore:
         if not self._path.exists():
             return held
         log = self._log = UpdateLog(self._path)
+        waiting = HeldBack(_NO_LIMIT, _NO_LIMIT)
         for row in log.rows():
             if row.data is None:
                 raise faults.room_unreadable("a row is longer than rows get")
             try:
-                document.apply(row.data)
+                for update in waiting.in_turn(row.data, document.state_vector):
+                    document.apply(update)
             except InvalidInput:
                 raise faults.room_unreadable("a row is no update") from None
             self.stored_bytes += row.size

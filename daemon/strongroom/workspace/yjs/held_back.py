@@ -30,7 +30,9 @@ class _Held:
 class HeldBack:
     """What waits for one document. Nothing of it is in the document, in its snapshots or in its log."""
 
-    def __init__(self) -> None:
+    def __init__(self, updates_max: int = HELD_UPDATES_MAX, bytes_max: int = HELD_BYTES_MAX) -> None:
+        self._updates_max = updates_max
+        self._bytes_max = bytes_max
         self._held: list[_Held] = []
         self._bytes = 0
 
@@ -61,10 +63,10 @@ class HeldBack:
     def _keep(self, arrived: _Held) -> None:
         if arrived in self._held:
             return
-        if len(self._held) >= HELD_UPDATES_MAX:
-            raise faults.too_much_waits("updates", len(self._held) + 1, HELD_UPDATES_MAX)
-        if self._bytes + len(arrived.update) > HELD_BYTES_MAX:
-            raise faults.too_much_waits("bytes", self._bytes + len(arrived.update), HELD_BYTES_MAX)
+        if len(self._held) >= self._updates_max:
+            raise faults.too_much_waits("updates", len(self._held) + 1, self._updates_max)
+        if self._bytes + len(arrived.update) > self._bytes_max:
+            raise faults.too_much_waits("bytes", self._bytes + len(arrived.update), self._bytes_max)
         self._held.append(arrived)
         self._bytes += len(arrived.update)
 
