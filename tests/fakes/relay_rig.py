@@ -16,6 +16,7 @@ from strongroom.workspace.sync.limits import RelayTimes
 from strongroom.workspace.sync.relay import Relay
 from strongroom.workspace.sync.room_url import RoomAddress, percent_encoded, room_url
 from strongroom.workspace.sync.subprotocols import Dialect
+from strongroom.workspace.yjs.state_vector import decode_state_vector
 
 TOKENS = {
     "alice-writes": ("alice", "rw"),
@@ -185,7 +186,11 @@ def values(document, array="kv"):
 
 def in_step(*documents):
     """Wait until all hold the same."""
-    until(lambda: len({document.state_vector() for document in documents}) == 1, "convergence")
+
+    def clocks(document):
+        return sorted(decode_state_vector(document.state_vector()).items())  # the library writes them in any order
+
+    until(lambda: all(clocks(document) == clocks(documents[0]) for document in documents), "convergence")
     states = [{name: values(document, name) for name in document.array_names()} for document in documents]
     until(lambda: all(state == states[0] for state in states), "one state")
 

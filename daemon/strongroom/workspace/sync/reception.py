@@ -57,30 +57,29 @@ class Reception:
 
     async def serve(self, channel: Channel, asked: Asked, grant: Grant, *, checked: bool = True) -> None:
         """Be connected until either side ends it. ``checked`` connections are held against the file of tokens."""
-        address = asked.address
-        self._of_owner[address.owner_id] += 1
+        owner_id = asked.address.owner_id
+        self._of_owner[owner_id] += 1
         try:
             # Others may have come while the handshake went on.
-            self._check_place(address.owner_id, here=1)
-            hall = await self._halls.enter(address)
+            self._check_place(owner_id, here=1)
+            await self._be_in_room(channel, asked, grant, checked=checked)
         except StrongroomError as fault:
             self.around.refused[fault.code] += 1
-            self._of_owner[address.owner_id] -= 1
             await channel.close(CloseCode.TRY_LATER, f"{fault.code} {fault.what}"[:100])
-            return
+        finally:
+            self._of_owner[owner_id] -= 1
+
+    async def _be_in_room(self, channel: Channel, asked: Asked, grant: Grant, *, checked: bool) -> None:
+        hall = await self._halls.enter(asked.address)
         kind = EpicenterConnection if asked.dialect is Dialect.EPICENTER else StrongroomConnection
         connection = kind(channel, hall, asked.device_id, grant, self.around)
         if checked:
             self._connections.add(connection)
         try:
             await connection.run()
-        except StrongroomError as fault:
-            self.around.refused[fault.code] += 1
-            await channel.close(CloseCode.TRY_LATER, f"{fault.code} {fault.what}"[:100])
         finally:
             self._connections.discard(connection)
-            self._of_owner[address.owner_id] -= 1
-            self._halls.leave(address)
+            self._halls.leave(asked.address)
 
     async def full_state(self, target: str, headers: RequestHeaders) -> bytes:
         """The answer to GET: all of the document, in V2. Raises what ``ask`` and ``admitted`` do."""

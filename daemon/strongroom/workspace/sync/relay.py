@@ -16,6 +16,7 @@ from typing import Final
 from strongroom.settings.relay import RelaySettings
 from strongroom.workspace.sync import faults
 from strongroom.workspace.sync.admission import Asked
+from strongroom.workspace.sync.close_codes import CloseCode
 from strongroom.workspace.sync.connection import Surroundings
 from strongroom.workspace.sync.halls import Halls
 from strongroom.workspace.sync.limits import RelayTimes
@@ -150,4 +151,6 @@ class _Running:
         task = asyncio.create_task(self.reception.serve(channel, asked, asked.grant, checked=False))
         self.local.add(task)
         task.add_done_callback(self.local.discard)
+        # Also for a task that was cancelled before it began.
+        task.add_done_callback(lambda _: channel.socket.closed_by_peer(CloseCode.GOING_AWAY, ""))
         return channel.socket
