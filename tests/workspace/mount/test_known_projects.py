@@ -9,12 +9,13 @@ import pytest
 from strongroom.errors import LimitExceeded, Misconfigured, StorageFault
 from strongroom.keyring.root import parse_secrets
 from strongroom.workspace.mount.known import KNOWN_MAX, Known, KnownFile
-from tests.fakes.mount_rig import MountRig
+from tests.fakes.mount_rig import MountRig, remote
 
 KNOWN = Known(
     name="notes",
     project_dir=Path("/srv/pro\udcffject"),
     mounted=True,
+    own=False,
     owner_id="alice",
     workspace_id="team-notes",
     provider="workspace",
@@ -63,6 +64,7 @@ MOUNT = {
     "name": "a",
     "project_dir": "/a",
     "mounted": True,
+    "own": True,
     "owner_id": "",
     "workspace_id": "",
     "provider": "",
@@ -81,6 +83,7 @@ MOUNT = {
         {**GOOD, "mounts": {}, "extra": 1} | {"mounts": [7]},
         {**GOOD, "mounts": [{**MOUNT, "name": 7}]},
         {**GOOD, "mounts": [{**MOUNT, "mounted": 1}]},
+        {**GOOD, "mounts": [{**MOUNT, "own": "yes"}]},
         {**GOOD, "mounts": [{**MOUNT, "counts": {"x": 1}}]},
         {**GOOD, "mounts": [{**MOUNT, "counts": {"256": 1}}]},
         {**GOOD, "mounts": [{**MOUNT, "counts": {"1": "many"}}]},
@@ -122,6 +125,16 @@ def test_an_unmounted_project_keeps_the_counts_of_its_key_versions(rig):
     assert project.seen_at > 0
     rig.restart()
     assert rig.mounts.projects() == [project]
+
+
+def test_a_project_whose_keys_came_from_a_server_needs_none_of_this_host(tmp_path):
+    rig = MountRig(tmp_path, session=remote(tmp_path))
+    rig.open()
+    put(rig)
+    rig.mounts.unmount("notes")
+    assert noted(rig)["notes"].keys() == {1}
+    assert rig.mounts.projects() == []
+    rig.mounts.close()
 
 
 def test_an_open_mount_is_no_project_on_a_shelf(rig):

@@ -32,12 +32,14 @@ def now_ms() -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """One mount. ``mounted`` ones are opened at every start. ``counts`` are blobs by key version when it was last
-    counted, at ``seen_at``; versions that wrote since are among them with at least one."""
+    """One mount. ``mounted`` ones are opened at every start; ``own`` ones are sealed with keys of this host's own
+    keyring, and not with those of a session's server, whose versions are others. ``counts`` are blobs by key version
+    when it was last counted, at ``seen_at``; versions that wrote since are among them with at least one."""
 
     name: str
     project_dir: Path
     mounted: bool
+    own: bool = True
     owner_id: str = ""
     workspace_id: str = ""
     provider: str = ""
@@ -112,6 +114,7 @@ def _members(known: Known) -> dict[str, object]:
         "name": known.name,
         "project_dir": str(known.project_dir),
         "mounted": known.mounted,
+        "own": known.own,
         "owner_id": known.owner_id,
         "workspace_id": known.workspace_id,
         "provider": known.provider,
@@ -122,7 +125,10 @@ def _members(known: Known) -> dict[str, object]:
 
 def _known(members: Any) -> Known:  # Any: JSON
     texts = {key: members[key] for key in ("name", "project_dir", "owner_id", "workspace_id", "provider")}
-    if not all(isinstance(text, str) for text in texts.values()) or not isinstance(members["mounted"], bool):
+    flags = {key: members[key] for key in ("mounted", "own")}
+    if not all(isinstance(text, str) for text in texts.values()) or not all(
+        type(flag) is bool for flag in flags.values()
+    ):
         raise TypeError("a member")
     counts = {int(version): count for version, count in members["counts"].items()}
     if not all(0 <= version <= KEY_VERSION_MAX and type(count) is int for version, count in counts.items()):
@@ -132,7 +138,8 @@ def _known(members: Any) -> Known:  # Any: JSON
     return Known(
         name=texts["name"],
         project_dir=Path(texts["project_dir"]),
-        mounted=members["mounted"],
+        mounted=flags["mounted"],
+        own=flags["own"],
         owner_id=texts["owner_id"],
         workspace_id=texts["workspace_id"],
         provider=texts["provider"],

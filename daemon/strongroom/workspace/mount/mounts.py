@@ -31,6 +31,7 @@ from strongroom.workspace.mount.opened import OpenedMount
 from strongroom.workspace.mount.opening import Opener, check_signed_in
 from strongroom.workspace.mount.register import Register
 from strongroom.workspace.mount.side_by_side import side_by_side
+from strongroom.workspace.session.local import SOURCE
 from strongroom.workspace.session.session import Session
 from strongroom.workspace.session.states import SessionState
 
@@ -133,7 +134,8 @@ class Mounts:
         return [self._info(known) for known in self._register.mounted()]
 
     def projects(self) -> list[KnownProject]:
-        """What is not open and was once: unmounted projects and those that failed, with the keys that they need."""
+        """What is not open and was once: unmounted projects and those that failed, with the key versions of this host
+        that they need. Those whose keys came from a session's server need none of them."""
         return self._register.projects(without=self._open.has)
 
     def forget(self, name: str) -> bool:
@@ -190,9 +192,9 @@ class Mounts:
     # Opening and closing; ``_changing`` is held.
 
     def _open_all(self, chosen: Chosen) -> None:
-        project_dir = chosen.file.directory
+        project_dir, own = chosen.file.directory, self._session.source == SOURCE
         before = [
-            (entry.name, self._register.opening(entry.name, project_dir, chosen.owner_id, entry.provider))
+            (entry.name, self._register.opening(entry.name, project_dir, chosen.owner_id, entry.provider, own=own))
             for entry in chosen.entries
         ]
         try:

@@ -34,13 +34,14 @@ class Register:
         with self._lock:
             return next((known for known in self._known if known.mounted and known.name == name), None)
 
-    def opening(self, name: str, project_dir: Path, owner_id: str, provider: str) -> Known | None:
+    def opening(self, name: str, project_dir: Path, owner_id: str, provider: str, *, own: bool) -> Known | None:
         """Note that a mount is about to be opened. Returns what was known of it."""
         with self._lock:
             old = next((each for each in self._known if _is(each, name, project_dir)), None)
         new = replace(
             old or Known(name=name, project_dir=project_dir, mounted=True),
             mounted=True,
+            own=own,
             owner_id=owner_id,
             provider=provider,
         )
@@ -103,9 +104,10 @@ class Register:
         self._change(change)
 
     def projects(self, *, without: Callable[[Known], bool]) -> list[KnownProject]:
-        """What is not open: unmounted projects, and those that could not be opened. ``without`` says what is open."""
+        """What is not open and sealed with keys of this host: unmounted projects, and those that could not be opened.
+        ``without`` says what is open."""
         with self._lock:
-            known = [each for each in self._known if not without(each) and each.counts]
+            known = [each for each in self._known if each.own and not without(each) and each.counts]
         names = [each.name for each in known]
         return [
             KnownProject(
