@@ -1,6 +1,7 @@
 """A device of the older system: V2 updates without an outer message type, and JSON in text frames."""
 
 import json
+from collections import deque
 
 from strongroom.workspace.document import Document
 from strongroom.workspace.yjs import frames
@@ -15,11 +16,21 @@ class UpstreamPeer:
         self.socket = socket
         self.document = Document(guid)
         self.texts = []
+        self._early = deque()
+
+    def joined(self):
+        """Wait until the relay has let it into the room; what came meanwhile is still to be read."""
+        while not self._early or isinstance(self._early[-1], str):
+            self._early.append(self.socket.recv(WAIT_S))
+        return self
+
+    def _recv(self):
+        return self._early.popleft() if self._early else self.socket.recv(WAIT_S)
 
     def text(self, kind=None):
         """The next text frame, of a kind if one is named; binary frames on the way are taken in."""
         while True:
-            message = self.socket.recv(WAIT_S)
+            message = self._recv()
             if isinstance(message, bytes):
                 self.take(message)
             elif message == "pong":
@@ -35,7 +46,7 @@ class UpstreamPeer:
     def binary(self):
         """The next binary frame; text on the way is kept."""
         while True:
-            message = self.socket.recv(WAIT_S)
+            message = self._recv()
             if isinstance(message, bytes):
                 return message
             self.texts.append(message if message == "pong" else json.loads(message))

@@ -72,7 +72,7 @@ class RelaySettings(BaseModel):
     )
     frames_per_second_max: Count = Field(
         default=200,
-        description="Frames of one connection in a second, lastingly; beyond it the relay reads more slowly.",
+        description="Frames of 16 KiB of one connection in a second, lastingly; beyond it the relay reads more slowly.",
     )
     queue_bytes_max: Bytes = Field(
         default=16_000_000,

@@ -30,7 +30,7 @@ def peer(rig):
         def opened(device, guid="notes", token="alice-writes"):  # noqa: S107 - of these tests alone
             url = f"ws://{rig.address}/api/owners/alice/rooms/{guid}?deviceId={device}"
             socket = stack.enter_context(rig.raw_url(url, ["epicenter", f"bearer.{token}"]))
-            return UpstreamPeer(socket, guid)
+            return UpstreamPeer(socket, guid).joined()
 
         yield opened
 
@@ -127,7 +127,7 @@ def test_hand_over_within_the_grace_period_is_no_news(tmp_path):
 
         def opened(device):
             url = f"ws://{rig.address}/api/owners/alice/rooms/notes?deviceId={device}"
-            return UpstreamPeer(stack.enter_context(rig.raw_url(url, ["epicenter", "bearer.alice-writes"])))
+            return UpstreamPeer(stack.enter_context(rig.raw_url(url, ["epicenter", "bearer.alice-writes"]))).joined()
 
         one, two = opened("a"), opened("b")
         one.others(["b"])

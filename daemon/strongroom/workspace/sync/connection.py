@@ -170,7 +170,7 @@ class Connection(ABC):
                     await self._take(message)
                 except StrongroomError as fault:
                     self._refuse(fault)
-                wait_s = self._pace.wait_s()
+                wait_s = self._pace.wait_s(len(message))
                 if wait_s:
                     await asyncio.sleep(wait_s)
 

@@ -5,6 +5,8 @@ from typing import Final
 
 __all__ = ["Pace"]
 
+FRAME_BYTES: Final = 16_384
+"""A larger frame counts for as many: what is sent on costs by the byte."""
 BURST_S: Final = 5
 """Seconds of the rate that may come at once: a client that was offline sends what it has."""
 
@@ -19,9 +21,10 @@ class Pace:
         self._left = self._most
         self._at_s = now_s()
 
-    def wait_s(self) -> float:
-        """Count one frame; the seconds to wait before the next one is read."""
+    def wait_s(self, size: int = 0) -> float:
+        """Count a frame of ``size`` bytes; the seconds to wait before the next one is read."""
         now_s = self._now_s()
-        self._left = min(self._most, self._left + (now_s - self._at_s) * self._per_second) - 1
+        self._left = min(self._most, self._left + (now_s - self._at_s) * self._per_second)
+        self._left -= 1 + size // FRAME_BYTES
         self._at_s = now_s
         return max(0.0, -self._left / self._per_second)
