@@ -159,6 +159,7 @@ def _declared(bench: Bench) -> set[tuple[str, str]]:
         registry=bench.host.registry,
         artifacts=MemoryArtifacts(),
         log=logging.getLogger(f"strongroom.plugins.{bench.entry.name}"),
+        workspaces=bench.host.workspaces,
     )
     hooks.start(host)
     try:
