@@ -2,9 +2,13 @@
 
 import queue
 import threading
+from contextlib import contextmanager
 
+from strongroom.workspace.document import Document
 from strongroom.workspace.sync import faults
-from tests.fakes.relay_rig import WAIT_S
+from strongroom.workspace.sync.client import SyncClient
+from strongroom.workspace.sync.subprotocols import Dialect
+from tests.fakes.relay_rig import WAIT_S, until
 
 SILENCE = object()
 
@@ -120,3 +124,37 @@ class Signals:
     def fire(self):
         for callback in tuple(self.callbacks):
             callback()
+
+
+class Scene:
+    """A document, its client, and a relay that the test plays."""
+
+    def __init__(self, dialect=Dialect.STRONGROOM, chance=1.0):
+        self.document = Document("notes")
+        self.relay = ScriptedRelay()
+        self.clock = HandMovedClock(chance)
+        self.signals = Signals()
+        self.client = SyncClient(
+            self.document,
+            "ws://relay/room",
+            open_web_socket=self.relay.open,
+            on_reconnect_signal=self.signals,
+            dialect=dialect,
+            clock=self.clock,
+        )
+
+    def state(self, state):
+        """Wait until the client is in this state."""
+        until(lambda: self.client.state == state, state)
+
+
+@contextmanager
+def scene(*arguments, failures=(), **more):
+    """A scene whose client has started."""
+    made = Scene(*arguments, **more)
+    made.relay.failures = list(failures)
+    made.client.start()
+    try:
+        yield made
+    finally:
+        made.client.dispose()

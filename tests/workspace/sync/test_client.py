@@ -1,54 +1,17 @@
 """The client of a relay: when it counts as connected, when it tries again, and what it sends."""
 
-from contextlib import contextmanager
-
 import pytest
 
 from strongroom.errors import Unavailable
 from strongroom.workspace.document import Document
 from strongroom.workspace.sync import faults
-from strongroom.workspace.sync.client import SyncClient
 from strongroom.workspace.sync.subprotocols import Dialect
 from strongroom.workspace.yjs import frames
 from strongroom.workspace.yjs.convert import v1_to_v2, v2_to_v1
 from tests.fakes.relay_rig import append, new_documents, until, values
-from tests.fakes.scripted_socket import HandMovedClock, ScriptedRelay, Signals
+from tests.fakes.scripted_socket import scene
 
 NOTHING = b"\x00\x00"
-
-
-class Scene:
-    """A document, its client, and a relay that the test plays."""
-
-    def __init__(self, dialect=Dialect.STRONGROOM, chance=1.0):
-        self.document = Document("notes")
-        self.relay = ScriptedRelay()
-        self.clock = HandMovedClock(chance)
-        self.signals = Signals()
-        self.client = SyncClient(
-            self.document,
-            "ws://relay/room",
-            open_web_socket=self.relay.open,
-            on_reconnect_signal=self.signals,
-            dialect=dialect,
-            clock=self.clock,
-        )
-
-    def state(self, state):
-        """Wait until the client is in this state."""
-        until(lambda: self.client.state == state, state)
-
-
-@contextmanager
-def scene(*arguments, failures=(), **more):
-    """A scene whose client has started."""
-    made = Scene(*arguments, **more)
-    made.relay.failures = list(failures)
-    made.client.start()
-    try:
-        yield made
-    finally:
-        made.client.dispose()
 
 
 def update_of(*added):

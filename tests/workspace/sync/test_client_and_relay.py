@@ -1,4 +1,4 @@
-"""A client and a relay: what two devices wrote apart, refusals, owners of any name; and the table of a client's states."""
+"""A client and a relay: what two devices wrote apart, refusals, owners of any name; and the table of its states."""
 
 import pytest
 
