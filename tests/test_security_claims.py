@@ -57,6 +57,7 @@ SECTIONS = {
     "Sealed": "What is sealed, and how",
     "Not noticed": "What a host cannot notice",
     "Keys": "Keys",
+    "Workspaces": "Workspaces",
     "Secrets": "Secrets",
     "Guests": "Guests and the runner",
     "Plugins": "Plugins",
