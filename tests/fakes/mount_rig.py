@@ -12,6 +12,7 @@ from strongroom.settings.workspaces import WorkspaceSettings
 from strongroom.workspace.document import Document
 from strongroom.workspace.mount.mounts import Mounts
 from strongroom.workspace.mount.opened import OpenedMount
+from strongroom.workspace.mount.passwords import Passwords
 from strongroom.workspace.session.cell import CellFile, Grant
 from strongroom.workspace.session.client import SessionAnswer
 from strongroom.workspace.session.local import LocalSession
@@ -79,6 +80,7 @@ class MountRig:
         self.dialed: list[tuple[str, Sequence[str]]] = []
         self.now_s = 100.0
         self._connects = connects
+        self.passwords = Passwords()
         self.mounts = self._new()
 
     def restart(self) -> Mounts:
@@ -106,6 +108,7 @@ class MountRig:
             open_web_socket=self.dial,
             connect=self._connect if self._connects else None,
             settings=self.settings,
+            passwords=self.passwords,
             monotonic_s=lambda: self.now_s,
         )
 

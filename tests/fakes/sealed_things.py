@@ -65,5 +65,7 @@ class Mount:
     def flush(self):
         self.flushed += 1
 
+    has_password = False
+
     def needed(self):
         return Counter(version for versions in self.arrays_of.values() for version in versions) + Counter(self.rows)

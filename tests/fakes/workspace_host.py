@@ -11,6 +11,7 @@ from strongroom.services.places import streaming
 from strongroom.services.server import ApiServer
 from strongroom.services.workspaces import WorkspaceService
 from strongroom.workspace.mount.copies import Copies
+from strongroom.workspace.mount.password_desk import PasswordDesk
 from tests.fakes.mount_rig import MountRig
 from tests.fakes.workspace_rig import push_raw
 
@@ -40,7 +41,14 @@ class WorkspaceHost(MountRig):
     @contextmanager
     def serving(self, socket):
         """Serve the workspaces at ``socket``."""
-        service = WorkspaceService(self.mounts, self.desk, self.upkeep, self.session, streams=streaming())
+        service = WorkspaceService(
+            self.mounts,
+            self.desk,
+            self.upkeep,
+            self.session,
+            PasswordDesk(self.mounts, self.passwords),
+            streams=streaming(),
+        )
         add = [lambda server: workspace_pb2_grpc.add_WorkspaceServiceServicer_to_server(service, server)]
         server = ApiServer(socket, add, message_bytes_max=8_000_000, reflection=False)
         server.start()

@@ -179,7 +179,7 @@ class Daemon:
         keys = KeyService(parts.key_desk, parts.keys.source)
         mounted = parts.workspaces
         workspaces = WorkspaceService(
-            mounted.mounts, mounted.desk, mounted.upkeep, mounted.session, streams=streaming()
+            mounted.mounts, mounted.desk, mounted.upkeep, mounted.session, mounted.passwords, streams=streaming()
         )
         make_socket_parent(settings.socket)
         return ApiServer(

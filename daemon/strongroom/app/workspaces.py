@@ -16,6 +16,8 @@ from strongroom.settings.model import Settings
 from strongroom.workspace.document import Document
 from strongroom.workspace.mount.copies import Copies
 from strongroom.workspace.mount.mounts import Mounts
+from strongroom.workspace.mount.password_desk import PasswordDesk
+from strongroom.workspace.mount.passwords import Passwords
 from strongroom.workspace.mount.project_file import LOCAL_RELAY
 from strongroom.workspace.session.cell import CellFile
 from strongroom.workspace.session.checking import Checks
@@ -43,6 +45,7 @@ class WorkspaceParts:
     checks: Checks | None
     relay: Relay
     mounts: Mounts
+    passwords: PasswordDesk
     desk: WorkspaceDesk
     upkeep: WorkspaceUpkeep
     for_keys: HostWorkspaces
@@ -90,6 +93,7 @@ def workspace_parts(
         session = LocalSession(root, section.owner_id)
     relay = Relay(settings.relay, settings.state_dir)
     tokens = RelayTokens(settings.relay.client_tokens_file)
+    passwords = Passwords()
     mounts = Mounts(
         settings.state_dir,
         session=session,
@@ -97,6 +101,7 @@ def workspace_parts(
         open_web_socket=_Dialer(tokens, section.session_ca_file),
         connect=_Connector(relay),
         settings=section,
+        passwords=passwords,
     )
     copies = Copies(directory / COPIES_NAME)
     return WorkspaceParts(
@@ -104,6 +109,7 @@ def workspace_parts(
         checks=checks,
         relay=relay,
         mounts=mounts,
+        passwords=PasswordDesk(mounts, passwords),
         desk=WorkspaceDesk(mounts),
         upkeep=WorkspaceUpkeep(mounts, copies, now_ms=now_ms),
         for_keys=HostWorkspaces(mounts, copies, is_own=lambda: isinstance(session, LocalSession)),

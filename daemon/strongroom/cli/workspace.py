@@ -5,9 +5,18 @@ from typing import Annotated, Any
 
 import typer
 
-from strongroom.cli import workspace_copies, workspace_entries, workspace_session, workspace_state, workspace_token
+from strongroom.cli import (
+    workspace_copies,
+    workspace_entries,
+    workspace_password,
+    workspace_session,
+    workspace_state,
+    workspace_token,
+)
 from strongroom.cli.caller import Caller
 from strongroom.cli.channel import connect
+from strongroom.cli.exits import Exit
+from strongroom.cli.failure import bad_data
 from strongroom.cli.verbs import a_path, group, verb
 from strongroom.cli.workspace_calls import Name, mount_document, workspace_stub
 from strongroom.pb.strongroom.v1 import workspace_pb2
@@ -20,21 +29,36 @@ _Project = Annotated[Path, typer.Argument(help="Directory of the project.", meta
 _MountName = Annotated[
     str, typer.Option("--name", help="Mount to open, added to strongroom.toml if it is not there.", metavar="N")
 ]
+_Password = Annotated[
+    bool, typer.Option("--password", help="It has a password of its own, which is typed or read from stdin.")
+]
 _Declared = Annotated[bool, typer.Option("--declared", help="Open only what strongroom.toml declares already.")]
 
 
 @verb(app, "mount", example="strongroom workspace mount ./project --name notes")
-def mount(caller: Caller, project: _Project, name: _MountName = "", declared: _Declared = False) -> None:
+def mount(
+    caller: Caller,
+    project: _Project,
+    name: _MountName = "",
+    declared: _Declared = False,
+    password: _Password = False,
+) -> None:
     """Open a workspace of a project, and again at every start of the host.
 
     Without --name every mount that DIR/strongroom.toml declares is opened, or none of them when one fails. The data
-    stays in DIR/.strongroom, sealed with keys of the host.
+    stays in DIR/.strongroom, sealed with keys of the host, or of its own with --password: those are in memory until the
+    host stops, and `strongroom workspace unlock N` brings them back. A forgotten password means that the data is gone.
     """
     request = workspace_pb2.WorkspaceServiceMountRequest(
         project_dir=str(project.absolute()), name=name, declared_only=declared
     )
-    with connect(caller) as host:
-        answer = host.call(workspace_stub(host).Mount, request)
+    if password:
+        if not name:
+            raise bad_data("SR-CLI-175", "--password is for one mount", fix="add --name N", exit_code=Exit.USAGE)
+        answer = workspace_password.mount_with_password(caller, request)
+    else:
+        with connect(caller) as host:
+            answer = host.call(workspace_stub(host).Mount, request)
     documents = [mount_document(item) for item in answer.mounts]
     caller.emit_table(
         "workspace-mounted",
@@ -94,5 +118,6 @@ def _row(document: dict[str, Any]) -> list[object]:  # Any: JSON
 workspace_entries.add_to(app)
 workspace_state.add_to(app)
 workspace_copies.add_to(app)
+workspace_password.add_to(app)
 workspace_session.add_to(app)
 workspace_token.add_to(app)

@@ -56,6 +56,7 @@ def mount_document(item: workspace_pb2.WorkspaceMount) -> dict[str, Any]:  # Any
         "sync": item.sync,
         "sync_problem": item.sync_problem,
         "views": list(item.views),
+        "keys": item.keys,
     }
 
 

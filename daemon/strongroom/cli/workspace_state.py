@@ -1,15 +1,32 @@
 """``strongroom workspace verify``, ``compact`` and ``migrate``: the state of what is stored."""
 
+from pathlib import Path
+from typing import Annotated, Final
+
 import typer
 
-from strongroom.cli.caller import Caller, facts
+from strongroom.cli.caller import Caller, facts, read_file
 from strongroom.cli.channel import connect
 from strongroom.cli.exits import Exit
-from strongroom.cli.verbs import DryRun, verb
+from strongroom.cli.failure import bad_data
+from strongroom.cli.verbs import DryRun, a_path, verb
 from strongroom.cli.workspace_calls import Name, entry_document, workspace_stub
 from strongroom.pb.strongroom.v1 import workspace_pb2
 
 __all__ = ["add_to"]
+
+SECRET_BYTES_MAX: Final = 4_096
+
+_SecretFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--archived-secret-file", help="Secret of the deployment that wrote values.", metavar="F", parser=a_path
+    ),
+]
+_ArchivedPassword = Annotated[
+    str, typer.Option("--archived-password", help="Password of archived values: @file, or - for stdin.", metavar="@F")
+]
+_UserId = Annotated[str, typer.Option("--user-id", help="User whose password it is.", metavar="ID")]
 
 
 def verify(caller: Caller, name: Name) -> int | None:
@@ -73,13 +90,29 @@ def compact(caller: Caller, name: Name) -> None:
     caller.emit("workspace-compacted", document, shown)
 
 
-def migrate(caller: Caller, name: Name, dry_run: DryRun = False) -> None:
+def migrate(
+    caller: Caller,
+    name: Name,
+    archived_secret_file: _SecretFile = None,
+    archived_password: _ArchivedPassword = "",
+    user_id: _UserId = "",
+    dry_run: DryRun = False,
+) -> None:
     """Seal what is plaintext, or in the archived format, under the writing key. Times of entries stay as they are.
 
-    Plaintext that came from elsewhere counts as unreadable until this is done: look at it with --dry-run first.
+    Plaintext that came from elsewhere counts as unreadable until this is done: look at it with --dry-run first. Values
+    in the archived format need the secret of the deployment that wrote them, or the password and id of their user.
     """
+    if archived_password and archived_password[0] != "@" and archived_password != "-":  # noqa: S105 - stdin, no password
+        raise bad_data("SR-CLI-176", "a password is not taken from the command line", fix="give @FILE, or - for stdin")
+    request = workspace_pb2.WorkspaceServiceMigrateRequest(name=name, dry_run=dry_run, archived_user_id=user_id)
+    if archived_secret_file is not None:
+        raw = read_file("--archived-secret-file", archived_secret_file, bytes_max=SECRET_BYTES_MAX)
+        request.archived_secret = _without_line_end(raw)
+    if archived_password:
+        raw = caller.read("--archived-password", archived_password, bytes_max=SECRET_BYTES_MAX)
+        request.archived_password = _without_line_end(raw).decode("utf-8", "replace")
     with connect(caller) as host:
-        request = workspace_pb2.WorkspaceServiceMigrateRequest(name=name, dry_run=dry_run)
         answer = host.call(workspace_stub(host).Migrate, request)
     document = {
         "name": name,
@@ -97,6 +130,11 @@ def migrate(caller: Caller, name: Name, dry_run: DryRun = False) -> None:
     )
     caller.emit("workspace-migrated", document, shown)
     caller.note("nothing was changed" if dry_run else "done")
+
+
+def _without_line_end(raw: bytes) -> bytes:
+    """One line end at the end is of the editor, not of the secret."""
+    return raw.removesuffix(b"\n").removesuffix(b"\r")
 
 
 def add_to(app: typer.Typer) -> None:

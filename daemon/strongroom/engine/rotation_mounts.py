@@ -33,6 +33,10 @@ class Opened(Protocol):
         """Its name on this host."""
 
     @property
+    def has_password(self) -> bool:
+        """Whether its keys are its own."""
+
+    @property
     def workspace(self) -> Any:
         """A ``SealedWorkspace``. Any: a mount says less about it."""
 
@@ -66,7 +70,13 @@ class MountedThing:
 
     mount: Opened
     kind: Literal["workspace"] = "workspace"
-    stays: str = ""
+
+    @property
+    def stays(self) -> str:
+        """One with a password is left alone: no version of the host opens it."""
+        if not self.mount.has_password:
+            return ""
+        return f"it has keys of its own: strongroom workspace change-password {self.mount.name}"
 
     @property
     def name(self) -> str:

@@ -2,12 +2,14 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from strongroom.crypto.keys import Key
+from strongroom.crypto.password_key import archived_salt, key_of_password
 from strongroom.engine.workspace_rows import item_of
-from strongroom.errors import LimitExceeded
+from strongroom.errors import InvalidInput, LimitExceeded
 from strongroom.plugin.workspace_access import WorkspaceItem
 from strongroom.workspace.migration import migrate
 from strongroom.workspace.mount.copies import Copies
@@ -17,7 +19,7 @@ from strongroom.workspace.persistence.sealed_log import Compaction
 from strongroom.workspace.workspace import KV_ARRAY, TABLE_PREFIX, Workspace
 from strongroom.workspace.yjs.limits import UpdateLimits
 
-__all__ = ["Merged", "Migrated", "Verified", "WorkspaceUpkeep"]
+__all__ = ["Archived", "Merged", "Migrated", "Verified", "WorkspaceUpkeep"]
 
 IMPORT_LIMITS: Final = UpdateLimits(
     bytes_max=COPY_BYTES_MAX,
@@ -41,6 +43,30 @@ class Verified:
     rows_carried: tuple[str, ...]
     log_agrees: bool
     entries_by_key_version: Mapping[int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Archived:
+    """What opens values of March 2026: the secret of a deployment, a password with its user, both, or nothing."""
+
+    secret: bytes = field(default=b"", repr=False)
+    password: str = field(default="", repr=False)
+    user_id: str = ""
+
+    def keys(self, workspace_id: str) -> list[Key]:
+        """The keys to try. Raises ``InvalidInput``, ``LimitExceeded``."""
+        if bool(self.password) != bool(self.user_id):
+            raise InvalidInput(
+                "SR-WS-097",
+                "an archived password and its user id are given together",
+                why="the salt of that time was made from the ids of user and workspace",
+                fix="give both, or neither",
+                field="archived_user_id",
+            )
+        keys = [Key.from_secret(self.secret)] if self.secret else []
+        if self.password:
+            keys.append(key_of_password(self.password, archived_salt(self.user_id, workspace_id)))
+        return keys
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,10 +135,13 @@ class WorkspaceUpkeep:
         """Replace the rows of the log by one."""
         return self._mounts.get(name).log.compact()
 
-    def migrate(self, name: str, *, dry_run: bool) -> Migrated:
-        """Seal plaintext and archived values under the writing key; on disk when this returns."""
+    def migrate(self, name: str, archived: Archived | None = None, *, dry_run: bool) -> Migrated:
+        """Seal plaintext and archived values under the writing key; on disk when this returns.
+
+        Raises ``InvalidInput`` for a password without the user that it is of.
+        """
         opened = self._mounts.get(name)
-        done = migrate(opened.workspace, dry_run=dry_run)
+        done = migrate(opened.workspace, (archived or Archived()).keys(opened.workspace.id), dry_run=dry_run)
         opened.flush()
         return Migrated(plaintext=done.plaintext, archived=done.archived, unreadable=len(done.unreadable))
 
@@ -124,7 +153,7 @@ class WorkspaceUpkeep:
             state = workspace.document.update_since()
             values = [version for counts in workspace.versions().values() for version in counts]
         keys = opened.keys()
-        if path:
+        if path and not opened.has_password:
             # Before the copy exists: one that nobody knows of could lose its key.
             self._copies.add(Path(path), name, {keys.writing_version, *values} - {0}, self._now_ms())
         return seal_copy(keys, opened.owner_id, workspace.id, values, state)

@@ -33,8 +33,10 @@ def mount_message(info: MountInfo, status: MountStatus | None) -> workspace_pb2.
         workspace_id=info.workspace_id,
         owner_id=info.owner_id,
         provider=info.provider,
+        keys="password" if info.state == "locked" else "",
     )
     if status is not None:
+        mount.keys = status.keys
         mount.entries = sum(status.entries.values())
         mount.unreadable = status.unreadable_count
         mount.key_version = status.key_version

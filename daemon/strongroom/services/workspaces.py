@@ -2,24 +2,23 @@
 
 import base64
 import binascii
-import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import grpc
 
-from strongroom.engine.workspace_upkeep import WorkspaceUpkeep
+from strongroom.engine.workspace_upkeep import Archived, WorkspaceUpkeep
 from strongroom.engine.workspaces import PAGE_MAX, WorkspaceDesk
-from strongroom.errors import InvalidInput, StrongroomError
+from strongroom.errors import InvalidInput
 from strongroom.pb.strongroom.v1 import workspace_pb2
 from strongroom.plugin.workspace_access import WorkspaceChange
 from strongroom.services.places import Places
 from strongroom.services.workspace_backlog import Backlog
-from strongroom.services.workspace_messages import entry_message, mount_message
-from strongroom.services.workspace_session import SessionCalls
-from strongroom.workspace.mount.info import MountInfo
+from strongroom.services.workspace_messages import entry_message
+from strongroom.services.workspace_passwords import PasswordCalls
 from strongroom.workspace.mount.mounts import Mounts
+from strongroom.workspace.mount.password_desk import PasswordDesk
 from strongroom.workspace.session.session import Session
 
 __all__ = ["WorkspaceService"]
@@ -30,14 +29,20 @@ LOOK_S: Final = 1.0
 PART_BYTES: Final = 1 << 20
 
 
-class WorkspaceService(SessionCalls):
+class WorkspaceService(PasswordCalls):
     """Mounted workspaces of this host."""
 
     def __init__(
-        self, mounts: Mounts, desk: WorkspaceDesk, upkeep: WorkspaceUpkeep, session: Session, *, streams: Places
+        self,
+        mounts: Mounts,
+        desk: WorkspaceDesk,
+        upkeep: WorkspaceUpkeep,
+        session: Session,
+        passwords: PasswordDesk,
+        *,
+        streams: Places,
     ) -> None:
-        super().__init__(mounts, session)
-        self._desk = desk
+        super().__init__(mounts, desk, session, passwords)
         self._upkeep = upkeep
         self._streams = streams
 
@@ -54,7 +59,13 @@ class WorkspaceService(SessionCalls):
                 fix="give the whole path",
                 field="project_dir",
             )
-        opened, declared = self._mounts.mount(path, request.name, declare=not request.declared_only)
+        declare = not request.declared_only
+        if request.password:
+            opened, declared = self._passwords.mount(
+                path, request.name, request.password, is_new=request.new_password, declare=declare
+            )
+        else:
+            opened, declared = self._mounts.mount(path, request.name, declare=declare)
         return workspace_pb2.WorkspaceServiceMountResponse(
             mounts=[self._message(info) for info in opened], declared=declared
         )
@@ -190,20 +201,13 @@ class WorkspaceService(SessionCalls):
         self, request: workspace_pb2.WorkspaceServiceMigrateRequest, context: grpc.ServicerContext
     ) -> workspace_pb2.WorkspaceServiceMigrateResponse:
         """Seal what is not, or in an older format."""
-        done = self._upkeep.migrate(request.name, dry_run=request.dry_run)
+        archived = Archived(
+            secret=request.archived_secret, password=request.archived_password, user_id=request.archived_user_id
+        )
+        done = self._upkeep.migrate(request.name, archived, dry_run=request.dry_run)
         return workspace_pb2.WorkspaceServiceMigrateResponse(
             plaintext=done.plaintext, archived=done.archived, unreadable=done.unreadable
         )
-
-    def _message(self, info: MountInfo) -> workspace_pb2.WorkspaceMount:
-        status = None
-        if info.state == "open":
-            try:
-                status = self._desk.status(info.name)
-            except StrongroomError as error:
-                # Its project is gone, or it was closed this very moment: what is shown as open can be used.
-                info = dataclasses.replace(info, state="failed", problem=error.with_fix(), code=error.code)
-        return mount_message(info, status)
 
 
 def _chained(

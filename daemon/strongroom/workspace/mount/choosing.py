@@ -36,11 +36,14 @@ class Chosen:
         return replace(self, entries=tuple(entries))
 
 
-def choose(project_dir: Path, name: str, *, declare: bool, check: Callable[[ProjectFile], str]) -> Chosen:
+def choose(
+    project_dir: Path, name: str, *, declare: bool, check: Callable[[ProjectFile], str], has_password: bool = False
+) -> Chosen:
     """The mount ``name`` of the project at or above ``project_dir``, or all of them for the empty name.
 
     ``check`` returns the owner, or refuses. With ``declare`` an absent mount is added to the file in ``project_dir``
-    itself. Raises ``NotFound``, ``InvalidInput``, ``Misconfigured``, ``StorageFault``, and what ``check`` raises.
+    itself, as one with a password where ``has_password`` says so. Raises ``NotFound``,
+    ``InvalidInput``, ``Misconfigured``, ``StorageFault``, and what ``check`` raises.
     """
     _check_path(project_dir)
     try:
@@ -61,7 +64,7 @@ def choose(project_dir: Path, name: str, *, declare: bool, check: Callable[[Proj
         raise not_declared(name, str(file.path))
     # The name becomes the id of the workspace.
     check_workspace_id(name)
-    file = add_mount(project_dir.resolve(), name)
+    file = add_mount(project_dir.resolve(), name, has_password=has_password)
     return Chosen(file=file, entries=file.mounts[-1:], owner_id=owner_id, declared=True)
 
 

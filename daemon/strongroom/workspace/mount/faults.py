@@ -17,6 +17,7 @@ from strongroom.errors import (
     Unavailable,
     WrongState,
 )
+from strongroom.workspace.mount.passwords import LOCKED
 
 __all__ = ["gone", "mount_open_failed", "not_declared", "not_mounted", "workspace_signed_out"]
 
@@ -41,6 +42,8 @@ def mount_open_failed(mount: str, cause: BaseException) -> StrongroomError:
     A cause that nobody meant is the provider's fault, and its words, which may say anything, are not repeated.
     """
     if isinstance(cause, StrongroomError):
+        if cause.code == LOCKED:
+            return cause  # nothing failed: somebody has to type
         kind = next((kind for kind in _KINDS if isinstance(cause, kind)), Unavailable)
         kind = StorageFault if isinstance(cause, Tampered) else kind
         why, fix, code = str(cause), cause.fix, cause.code

@@ -7,11 +7,13 @@ from typing import Final, Literal
 
 from strongroom.errors import StrongroomError
 from strongroom.workspace.mount.known import Known
+from strongroom.workspace.mount.passwords import LOCKED
+from strongroom.workspace.mount.project_file import SESSION_KEYS
 from strongroom.workspace.workspace import UnreadableEntry
 
 __all__ = ["UNREADABLE_SHOWN_MAX", "KnownProject", "MountInfo", "MountState", "MountStatus", "info_of"]
 
-MountState = Literal["open", "failed", "signed-out"]
+MountState = Literal["open", "failed", "locked", "signed-out"]
 UNREADABLE_SHOWN_MAX: Final = 1000
 """Of one status; the count says how many there are."""
 
@@ -40,6 +42,7 @@ class MountStatus:
     ``entries`` counts by array, ``values_by_version`` and ``rows_by_version`` by key version (0 is plaintext).
     ``unreadable`` has at most ``UNREADABLE_SHOWN_MAX`` of the ``unreadable_count`` entries. ``sync`` is ``off``,
     ``connecting``, ``connected``, ``offline`` or ``refused``. ``views`` are the plaintext views that are kept.
+    ``keys`` is ``session`` or ``password``.
     """
 
     name: str
@@ -59,6 +62,7 @@ class MountStatus:
     sync: str = "off"
     sync_problem: str = ""
     views: tuple[str, ...] = ()
+    keys: str = SESSION_KEYS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +84,7 @@ def info_of(known: Known, state: MountState, error: StrongroomError | None) -> M
     return MountInfo(
         name=known.name,
         project_dir=known.project_dir,
-        state=state,
+        state="locked" if error is not None and error.code == LOCKED else state,
         workspace_id=known.workspace_id,
         provider=known.provider,
         owner_id=known.owner_id,

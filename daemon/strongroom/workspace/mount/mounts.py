@@ -20,15 +20,17 @@ from strongroom.errors import Conflict, StrongroomError, Unavailable
 from strongroom.plugin.mounts import MountProvider, WebSocket
 from strongroom.settings.workspaces import WorkspaceSettings
 from strongroom.telemetry import logs
-from strongroom.workspace.mount.choosing import Chosen, check_room, check_unique, choose
-from strongroom.workspace.mount.faults import not_mounted, workspace_signed_out
-from strongroom.workspace.mount.info import KnownProject, MountInfo, info_of
+from strongroom.workspace.mount.choosing import Chosen, check_room, check_unique
+from strongroom.workspace.mount.faults import not_mounted
+from strongroom.workspace.mount.info import MountInfo
 from strongroom.workspace.mount.infrastructure import Connector
 from strongroom.workspace.mount.known import Known, KnownFile
+from strongroom.workspace.mount.known_mounts import KnownMounts
 from strongroom.workspace.mount.leases import Leases
 from strongroom.workspace.mount.open_set import OpenSet
 from strongroom.workspace.mount.opened import OpenedMount
-from strongroom.workspace.mount.opening import Opener, check_signed_in
+from strongroom.workspace.mount.opening import Opener
+from strongroom.workspace.mount.passwords import LOCKED, Passwords
 from strongroom.workspace.mount.register import Register
 from strongroom.workspace.mount.side_by_side import side_by_side
 from strongroom.workspace.session.local import SOURCE
@@ -44,7 +46,7 @@ OpenMount = OpenedMount
 log = logs.get("workspace.mount")
 
 
-class Mounts:
+class Mounts(KnownMounts):
     """The mounts of one host. Safe for any thread."""
 
     def __init__(
@@ -56,6 +58,7 @@ class Mounts:
         open_web_socket: Callable[[str, Sequence[str]], WebSocket],
         connect: Connector | None = None,
         settings: WorkspaceSettings | None = None,
+        passwords: Passwords | None = None,
         monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
         """Read what is remembered below ``state_dir/workspaces``; nothing is opened yet.
@@ -63,19 +66,20 @@ class Mounts:
         ``providers()`` is asked at every opening: plugins come and go. ``connect`` joins a relay; without it a mount
         that names one fails. Raises ``StorageFault`` when the list of mounts is damaged.
         """
-        self._session = session
+        register = Register(KnownFile(state_dir / "workspaces" / KNOWN_NAME))
+        super().__init__(session, register, OpenSet(monotonic_s))
         self._settings = settings or WorkspaceSettings()
-        self._register = Register(KnownFile(state_dir / "workspaces" / KNOWN_NAME))
+        self._passwords = passwords or Passwords()
         self._leases = Leases()
         self._opener = Opener(
             session=session,
             providers=providers,
             open_web_socket=open_web_socket,
             connect=connect,
-            may_write=self._register.may_write,
+            may_write=register.may_write,
+            passwords=self._passwords,
         )
         self._changing = threading.RLock()
-        self._open = OpenSet(monotonic_s)
         self._closed = False
         self._end_watching = session.subscribe(self._on_session)
 
@@ -89,7 +93,7 @@ class Mounts:
         """
         with self._changing:
             self._check_running()
-            chosen = choose(project_dir, name, declare=declare, check=lambda file: check_signed_in(file, self._session))
+            chosen = self.chosen(project_dir, name, declare=declare)
             check_unique(chosen, self._register.find)
             missing = [entry for entry in chosen.entries if self._open.get(entry.name) is None]
             check_room(len(self._open), len(missing), self._settings.mounts_max)
@@ -99,6 +103,31 @@ class Mounts:
                 # Whoever mounts again has corrected a token, or wants a relay to be tried now.
                 self._session.reconnect()
             return [self._info(self._known(entry.name)) for entry in chosen.entries], chosen.declared
+
+    def open_again(self, name: str) -> MountInfo:
+        """Open one that is to be open and is not. Raises why it cannot be."""
+        with self._changing:
+            self._check_running()
+            known = self._known(name)
+            if not self._open.has(known):
+                self._reopen(known)
+                self._release_leases()
+            failure = self._open.failure(name)
+            if failure is not None:
+                raise failure
+            return self._info(known)
+
+    def shut(self, name: str, why: StrongroomError) -> None:
+        """Close one that is to be open, and say ``why`` to whoever asks for it. Raises ``StorageFault``."""
+        with self._changing:
+            self._known(name)
+            opened = self._open.pop(name)
+            self._open.fail(name, why)
+            try:
+                if opened is not None:
+                    opened.dispose()
+            finally:
+                self._release_leases()
 
     def unmount(self, name: str) -> None:
         """Close one and do not open it at the next start. Raises ``NotFound``, and ``StorageFault`` when something
@@ -124,26 +153,6 @@ class Mounts:
         opened.keys()
         opened.check_in_place()
         return opened
-
-    def opened(self) -> list[OpenedMount]:
-        """Those that are open, by name."""
-        return self._open.all()
-
-    def all(self) -> list[MountInfo]:
-        """Every mount that is to be open, by name, also those that failed."""
-        return [self._info(known) for known in self._register.mounted()]
-
-    def projects(self) -> list[KnownProject]:
-        """What is not open and was once: unmounted projects and those that failed, with the key versions of this host
-        that they need. Those whose keys came from a session's server need none of them."""
-        return self._register.projects(without=self._open.has)
-
-    def forget(self, name: str) -> bool:
-        """Do not count the project of that name any more; whether there was one."""
-        found = next((project for project in self.projects() if project.name == name), None)
-        if found is not None:
-            self._register.forget(found)
-        return found is not None
 
     def check_room(self, name: str, *, value_bytes: int, is_new: bool = True) -> None:
         """Raises ``LimitExceeded`` when no value may be that large, or a new entry finds no room in the mount."""
@@ -175,6 +184,8 @@ class Mounts:
         """Hand the keyring of now to every open workspace, after a rotation. Nothing is sealed again by it."""
         with self._changing:
             for opened in self.opened():
+                if opened.has_password:
+                    continue
                 try:
                     opened.keys()  # and with that the version is written down
                     opened.workspace.reactivate(self._session.keyring(opened.owner_id))
@@ -210,9 +221,7 @@ class Mounts:
 
     def _reopen(self, known: Known) -> None:
         try:
-            chosen = choose(
-                known.project_dir, known.name, declare=False, check=lambda file: check_signed_in(file, self._session)
-            )
+            chosen = self.chosen(known.project_dir, known.name, declare=False)
             if known.owner_id and chosen.owner_id != known.owner_id:
                 raise Conflict(
                     "SR-MOUNT-027",
@@ -225,13 +234,17 @@ class Mounts:
             (opened,) = self._opener.open(project_dir, chosen.entries, chosen.owner_id, state=state, lease=lease)
         except StrongroomError as error:
             self._open.fail(known.name, error)
-            log.error("a workspace was not opened", extra={"mount": known.name, "code": error.code, "why": str(error)})
+            if error.code != LOCKED:
+                log.error(
+                    "a workspace was not opened", extra={"mount": known.name, "code": error.code, "why": str(error)}
+                )
             return
         self._open.add([opened])
         self._register.counted([opened])
 
     def _close_all(self) -> None:
         with self._changing:
+            self._passwords.clear()
             mounts = self._open.pop_all()
             self._count(mounts)
             works = [partial(_dispose, opened) for opened in mounts]
@@ -269,24 +282,11 @@ class Mounts:
             self.rekey()
             self.reopen_known()
 
-    # Checks and views.
+    # Checks.
 
     def _check_running(self) -> None:
         if self._closed:
             raise Unavailable("SR-MOUNT-031", "this host is ending", fix="ask the next one")
-
-    def _known(self, name: str) -> Known:
-        known = self._register.find(name)
-        if known is None:
-            raise not_mounted(name)
-        return known
-
-    def _info(self, known: Known) -> MountInfo:
-        if self._open.has(known):
-            return info_of(known, "open", None)
-        if self._session.state is SessionState.SIGNED_OUT:
-            return info_of(known, "signed-out", workspace_signed_out(str(known.project_dir)))
-        return info_of(known, "failed", self._open.failure(known.name))
 
 
 def _dispose(opened: OpenedMount) -> None:

@@ -47,6 +47,11 @@ class OpenedMount:
         return self.entry.name
 
     @property
+    def has_password(self) -> bool:
+        """Whether its keys come from a password, and not from the session."""
+        return self.entry.has_password
+
+    @property
     def workspace(self) -> Workspace:
         """The workspace."""
         return self.built.workspace
@@ -109,10 +114,12 @@ class OpenedMount:
         return {array: self.workspace.store(array).size for array in self.workspace.arrays()}
 
     def needed(self) -> Mapping[int, int]:
-        """How many values and rows need each key version; 0 is plaintext.
+        """How many values and rows need each key version of the session; 0 is plaintext. Of one with a password: none.
 
         The writing version is among them with at least one: what still waits for the disk is sealed under it.
         """
+        if self.has_password:
+            return {}
         counts = Counter(self._values()) + Counter(self.log.rows_by_version())
         writing = self.built.keys.last_writing_version
         counts[writing] = max(counts[writing], 1)
@@ -144,6 +151,7 @@ class OpenedMount:
             sync=collaboration.state if collaboration is not None else "off",
             sync_problem=collaboration.problem if collaboration is not None else "",
             views=entry.materialize,
+            keys=entry.keys,
         )
 
     def dispose(self) -> None:

@@ -22,6 +22,7 @@ from strongroom.workspace.mount.faults import mount_open_failed, workspace_signe
 from strongroom.workspace.mount.infrastructure import Builder, Connector
 from strongroom.workspace.mount.lease import Lease
 from strongroom.workspace.mount.opened import OpenedMount
+from strongroom.workspace.mount.passwords import Passwords
 from strongroom.workspace.mount.project_file import MountEntry, ProjectFile, check_names
 from strongroom.workspace.mount.project_state import ProjectState
 from strongroom.workspace.mount.side_by_side import TookTooLong, side_by_side
@@ -63,6 +64,7 @@ class Opener:
     open_web_socket: Callable[[str, Sequence[str]], WebSocket]
     connect: Connector | None
     may_write: Callable[[str, Path, int], None]
+    passwords: Passwords
     open_s_max: float = OPEN_S_MAX
 
     def open(
@@ -114,7 +116,9 @@ class Opener:
         lease: Lease,
     ) -> OpenedMount:
         provider = self._provider(entry)
-        builder = Builder(entry, state, self.connect, partial(self.may_write, entry.name, project_dir))
+        # A password's versions are no versions of this host.
+        may_write = _anything if entry.has_password else partial(self.may_write, entry.name, project_dir)
+        builder = Builder(entry, state, self.connect, may_write)
         builder.context = self._context(project_dir, entry, owner_id, builder)
         with contextlib.ExitStack() as undo:
             undo.callback(_dispose_built, entry.name, builder)
@@ -156,9 +160,10 @@ class Opener:
 
         def keyring() -> Keyring:
             try:
-                return self.session.keyring(owner_id)
+                of_session = self.session.keyring(owner_id)
             except Unavailable as error:
                 raise signed_out(device) from error
+            return self.passwords.keyring(project_dir, entry.name) if entry.has_password else of_session
 
         def open_web_socket(url: str, subprotocols: Sequence[str]) -> WebSocket:
             return self.open_web_socket(url, [*subprotocols, *self.session.subprotocols(url)])
@@ -174,6 +179,10 @@ class Opener:
             on_reconnect_signal=self.session.on_reconnect_signal,
             open_workspace=builder.open_workspace,
         )
+
+
+def _anything(_version: int) -> None:
+    """Nothing has to be written down."""
 
 
 def _is_mount(mount: Mount) -> bool:

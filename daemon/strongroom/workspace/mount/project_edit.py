@@ -13,6 +13,7 @@ from typing import Final
 from strongroom.errors import Conflict, Misconfigured, NotFound, StorageFault
 from strongroom.workspace.mount.project_file import (
     FILE_NAME,
+    PASSWORD_KEYS,
     MountEntry,
     ProjectFile,
     check_names,
@@ -25,7 +26,7 @@ __all__ = ["add_mount"]
 HEADER: Final = "# Workspaces of this project, which strongroom mounts. docs/workspaces.md says what may stand here.\n"
 
 
-def add_mount(directory: Path, name: str) -> ProjectFile:
+def add_mount(directory: Path, name: str, *, has_password: bool = False) -> ProjectFile:
     """Declare the mount ``name`` in the project in ``directory``, whose file is made where there is none.
 
     Raises ``Misconfigured`` for a name that is none and for a file to which nothing can be added (a list that is
@@ -41,7 +42,8 @@ def add_mount(directory: Path, name: str) -> ProjectFile:
         raise _unwritable(path, error) from error
     check_names((*known, MountEntry(name=name)), path)
     # A JSON text without control characters is a TOML text.
-    after = f"{before}{'' if before.endswith(chr(10)) else chr(10)}\n[[mounts]]\nname = {json.dumps(name)}\n"
+    keys = f"keys = {json.dumps(PASSWORD_KEYS)}\n" if has_password else ""
+    after = f"{before}{'' if before.endswith(chr(10)) else chr(10)}\n[[mounts]]\nname = {json.dumps(name)}\n{keys}"
     try:
         mounts = parse_project(after, path)
     except Misconfigured as error:

@@ -8,6 +8,7 @@
     write_format = 2                  # 1 for JavaScript peers
     relay = "local"                   # or a URL; absent: it does not sync
     materialize = ["sqlite", "markdown"]
+    keys = "password"                 # its own, from a password that people type; absent: those of the session
 
 It belongs to the project and travels with it, so it is read as data: what it may not say is refused with its place.
 Names are checked by ``check_names``, after the session: who is signed out is told that first.
@@ -38,10 +39,12 @@ MOUNTS_MAX: Final = 64
 """Each is opened with a thread and a document; a project with more was written by a loop."""
 ANCESTORS_MAX: Final = 256
 """Longer paths than that no system gives."""
-KEYS: Final = ("name", "workspace", "provider", "strict", "write_format", "relay", "materialize")
+KEYS: Final = ("name", "workspace", "provider", "strict", "write_format", "relay", "materialize", "keys")
 VIEWS: Final = ("sqlite", "markdown")
 DEFAULT_PROVIDER: Final = "workspace"
 LOCAL_RELAY: Final = "local"
+SESSION_KEYS: Final = "session"
+PASSWORD_KEYS: Final = "password"  # noqa: S105 - the word of the file, no password
 _LOOPBACK: Final = re.compile(r"localhost|127(\.[0-9]{1,3}){3}|::1")
 
 
@@ -56,7 +59,13 @@ class MountEntry:
     write_format: int = 2
     relay: str = ""
     materialize: tuple[str, ...] = ()
+    keys: str = SESSION_KEYS
     where: str = ""
+
+    @property
+    def has_password(self) -> bool:
+        """Whether its keys come from a password of its own."""
+        return self.keys == PASSWORD_KEYS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +181,7 @@ def _entry(section: object, where: str) -> MountEntry:
         write_format=write_format,
         relay=_relay(section, where),
         materialize=_views(section, where),
+        keys=_keys(section, where),
         where=where,
     )
 
@@ -214,6 +224,16 @@ def _relay(section: Mapping[str, Any], where: str) -> str:  # Any: as above
     if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
         raise wrong_value(f"{where}.relay", "it holds a user, a query or a fragment", fix=fix)
     return relay
+
+
+def _keys(section: Mapping[str, Any], where: str) -> str:  # Any: as above
+    keys = _text(section, "keys", where) or SESSION_KEYS
+    if keys not in {SESSION_KEYS, PASSWORD_KEYS}:
+        raise wrong_value(f"{where}.keys", "it is neither session nor password", fix="leave it out")
+    if keys == PASSWORD_KEYS and "workspace" not in section and _provider(section, where) != DEFAULT_PROVIDER:
+        # The record of a password stands beside the log and has its name, before a provider is asked.
+        raise wrong_value(f"{where}.workspace", "it is missing", fix='with keys = "password" write the workspace id')
+    return keys
 
 
 def _views(section: Mapping[str, Any], where: str) -> tuple[str, ...]:  # Any: as above

@@ -1,6 +1,6 @@
 """``DIR/.strongroom``: what the host keeps in a project. For its user alone, and out of version control.
 
-    log/       one sealed log for each workspace
+    log/       one sealed log for each workspace, and the salt of its password if it has one
     sqlite/    plaintext views that the project asked for
     md/        the same as folders of markdown
     lease.sqlite, lease.pid
@@ -38,6 +38,10 @@ class ProjectState:
     def log_path(self, workspace_id: str) -> Path:
         """Where the log of a workspace stands. Ids are names of files on every system."""
         return self.directory / "log" / f"{workspace_id}.db"
+
+    def password_path(self, workspace_id: str) -> Path:
+        """Where the record of its password stands: beside the log, with which it is copied and restored."""
+        return self.directory / "log" / f"{workspace_id}.password"
 
 
 def provision(project_dir: Path) -> ProjectState:

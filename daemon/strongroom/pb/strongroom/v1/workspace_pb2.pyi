@@ -40,12 +40,13 @@ class WorkspaceMount(_message.Message):
     SYNC_PROBLEM_FIELD_NUMBER: _builtins.int
     VIEWS_FIELD_NUMBER: _builtins.int
     PROVIDER_FIELD_NUMBER: _builtins.int
+    KEYS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Required. Name, unique on this host."""
     project_dir: _builtins.str
     """Required. Directory of the project."""
     state: _builtins.str
-    """Required. "open", "failed" or "signed-out"."""
+    """Required. "open", "failed", "locked" or "signed-out"."""
     problem: _builtins.str
     """Optional. Why it is not open, with its code and what to do."""
     workspace_id: _builtins.str
@@ -66,6 +67,8 @@ class WorkspaceMount(_message.Message):
     """Optional. Why it does not sync."""
     provider: _builtins.str
     """Optional. Name of the provider."""
+    keys: _builtins.str
+    """Optional. Where its keys come from: "session" or "password"."""
     @_builtins.property
     def compacted_time(self) -> _timestamp_pb2.Timestamp:
         """Optional. When the log was last compacted."""
@@ -92,10 +95,11 @@ class WorkspaceMount(_message.Message):
         sync_problem: _builtins.str = ...,
         views: _abc.Iterable[_builtins.str] | None = ...,
         provider: _builtins.str = ...,
+        keys: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["compacted_time", b"compacted_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["compacted_time", b"compacted_time", "entries", b"entries", "key_version", b"key_version", "log_bytes", b"log_bytes", "name", b"name", "owner_id", b"owner_id", "problem", b"problem", "project_dir", b"project_dir", "provider", b"provider", "state", b"state", "sync", b"sync", "sync_problem", b"sync_problem", "unreadable", b"unreadable", "views", b"views", "workspace_id", b"workspace_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["compacted_time", b"compacted_time", "entries", b"entries", "key_version", b"key_version", "keys", b"keys", "log_bytes", b"log_bytes", "name", b"name", "owner_id", b"owner_id", "problem", b"problem", "project_dir", b"project_dir", "provider", b"provider", "state", b"state", "sync", b"sync", "sync_problem", b"sync_problem", "unreadable", b"unreadable", "views", b"views", "workspace_id", b"workspace_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -110,22 +114,30 @@ class WorkspaceServiceMountRequest(_message.Message):
     PROJECT_DIR_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     DECLARED_ONLY_FIELD_NUMBER: _builtins.int
+    PASSWORD_FIELD_NUMBER: _builtins.int
+    NEW_PASSWORD_FIELD_NUMBER: _builtins.int
     project_dir: _builtins.str
     """Required. Absolute path of the project."""
     name: _builtins.str
     """Optional. Mount to open; it is added to strongroom.toml when absent. Empty: every mount that the file declares."""
     declared_only: _builtins.bool
     """Optional. True opens only what the file declares already."""
+    password: _builtins.str
+    """Optional. Password of the mount; an absent mount is then added as one with a password. It is never logged."""
+    new_password: _builtins.bool
+    """Optional. True makes it the password of a workspace that has none and holds nothing yet."""
     def __init__(
         self,
         *,
         project_dir: _builtins.str = ...,
         name: _builtins.str = ...,
         declared_only: _builtins.bool = ...,
+        password: _builtins.str = ...,
+        new_password: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["declared_only", b"declared_only", "name", b"name", "project_dir", b"project_dir"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["declared_only", b"declared_only", "name", b"name", "new_password", b"new_password", "password", b"password", "project_dir", b"project_dir"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -842,6 +854,151 @@ class WorkspaceServiceCompactResponse(_message.Message):
 Global___WorkspaceServiceCompactResponse: _TypeAlias = WorkspaceServiceCompactResponse  # noqa: Y015
 
 @_typing.final
+class WorkspaceServiceUnlockRequest(_message.Message):
+    """Which workspace, and its password."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    PASSWORD_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Required. Name of the mount."""
+    password: _builtins.str
+    """Required. Password. It is never logged."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        password: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "password", b"password"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WorkspaceServiceUnlockRequest: _TypeAlias = WorkspaceServiceUnlockRequest  # noqa: Y015
+
+@_typing.final
+class WorkspaceServiceUnlockResponse(_message.Message):
+    """It is open."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MOUNT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def mount(self) -> Global___WorkspaceMount:
+        """Required. The mount."""
+
+    def __init__(
+        self,
+        *,
+        mount: Global___WorkspaceMount | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["mount", b"mount"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["mount", b"mount"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WorkspaceServiceUnlockResponse: _TypeAlias = WorkspaceServiceUnlockResponse  # noqa: Y015
+
+@_typing.final
+class WorkspaceServiceLockRequest(_message.Message):
+    """Which workspace."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Required. Name of the mount."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WorkspaceServiceLockRequest: _TypeAlias = WorkspaceServiceLockRequest  # noqa: Y015
+
+@_typing.final
+class WorkspaceServiceLockResponse(_message.Message):
+    """Its keys are forgotten."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WorkspaceServiceLockResponse: _TypeAlias = WorkspaceServiceLockResponse  # noqa: Y015
+
+@_typing.final
+class WorkspaceServiceChangePasswordRequest(_message.Message):
+    """Which workspace, and its passwords."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    OLD_PASSWORD_FIELD_NUMBER: _builtins.int
+    NEW_PASSWORD_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Required. Name of the mount."""
+    old_password: _builtins.str
+    """Required. Password of now. It is never logged."""
+    new_password: _builtins.str
+    """Required. Another one. It is never logged."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        old_password: _builtins.str = ...,
+        new_password: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "new_password", b"new_password", "old_password", b"old_password"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WorkspaceServiceChangePasswordRequest: _TypeAlias = WorkspaceServiceChangePasswordRequest  # noqa: Y015
+
+@_typing.final
+class WorkspaceServiceChangePasswordResponse(_message.Message):
+    """What was done."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEALED_AGAIN_FIELD_NUMBER: _builtins.int
+    UNREADABLE_FIELD_NUMBER: _builtins.int
+    sealed_again: _builtins.int
+    """Required. Entries that were sealed again, in entries."""
+    unreadable: _builtins.int
+    """Required. Entries that neither password opens, which stay as they are, in entries."""
+    def __init__(
+        self,
+        *,
+        sealed_again: _builtins.int = ...,
+        unreadable: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["sealed_again", b"sealed_again", "unreadable", b"unreadable"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WorkspaceServiceChangePasswordResponse: _TypeAlias = WorkspaceServiceChangePasswordResponse  # noqa: Y015
+
+@_typing.final
 class WorkspaceServiceMigrateRequest(_message.Message):
     """What to bring under the keys of today."""
 
@@ -849,19 +1006,31 @@ class WorkspaceServiceMigrateRequest(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     DRY_RUN_FIELD_NUMBER: _builtins.int
+    ARCHIVED_SECRET_FIELD_NUMBER: _builtins.int
+    ARCHIVED_PASSWORD_FIELD_NUMBER: _builtins.int
+    ARCHIVED_USER_ID_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Required. Name of the mount."""
     dry_run: _builtins.bool
     """Optional. True counts and changes nothing."""
+    archived_secret: _builtins.bytes
+    """Optional. Secret of the deployment that wrote archived values. It is never logged."""
+    archived_password: _builtins.str
+    """Optional. Password that archived values were written with. It is never logged."""
+    archived_user_id: _builtins.str
+    """Required with archived_password. User id that its salt was made from."""
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         dry_run: _builtins.bool = ...,
+        archived_secret: _builtins.bytes = ...,
+        archived_password: _builtins.str = ...,
+        archived_user_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dry_run", b"dry_run", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["archived_password", b"archived_password", "archived_secret", b"archived_secret", "archived_user_id", b"archived_user_id", "dry_run", b"dry_run", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

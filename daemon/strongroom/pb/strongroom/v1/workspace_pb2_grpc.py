@@ -95,6 +95,21 @@ class WorkspaceServiceStub:
                 request_serializer=strongroom_dot_v1_dot_workspace__pb2.WorkspaceServiceCompactRequest.SerializeToString,
                 response_deserializer=strongroom_dot_v1_dot_workspace__pb2.WorkspaceServiceCompactResponse.FromString,
                 _registered_method=True)
+        self.Unlock = channel.unary_unary(
+                '/strongroom.v1.WorkspaceService/Unlock',
+                request_serializer=strongroom_dot_v1_dot_workspace__pb2.WorkspaceServiceUnlockRequest.SerializeToString,
+                response_deserializer=strongroom_dot_v1_dot_workspace__pb2.WorkspaceServiceUnlockResponse.FromString,
+                _registered_method=True)
+        self.Lock = channel.unary_unary(
+                '/strongroom.v1.WorkspaceService/Lock',
+                request_serializer=strongroom_dot_v1_dot_workspace__pb2.WorkspaceServiceLockRequest.SerializeToString,
+                response_deserializer=strongroom_dot_v1_dot_workspace__pb2.WorkspaceServiceLockResponse.FromString,
+                _registered_method=True)
+        self.ChangePassword = channel.unary_unary(
+                '/strongroom.v1.WorkspaceService/ChangePassword',
+                request_serializer=strongroom_dot_v1_dot_workspace__pb2.WorkspaceServiceChangePasswordRequest.SerializeToString,
+                response_deserializer=strongroom_dot_v1_dot_workspace__pb2.WorkspaceServiceChangePasswordResponse.FromString,
+                _registered_method=True)
         self.Migrate = channel.unary_unary(
                 '/strongroom.v1.WorkspaceService/Migrate',
                 request_serializer=strongroom_dot_v1_dot_workspace__pb2.WorkspaceServiceMigrateRequest.SerializeToString,
@@ -206,6 +221,27 @@ class WorkspaceServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Unlock(self, request, context):
+        """1. Read the password's record. 2. Keep the keys of a right password in memory. 3. Open the workspace.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Lock(self, request, context):
+        """1. Close the workspace. 2. Forget the keys of its password.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ChangePassword(self, request, context):
+        """1. Seal every value under a new password, keeping times. 2. Write the log anew. 3. Forget the old password.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Migrate(self, request, context):
         """1. Seal plaintext entries and entries in older formats under the writing key, keeping their times.
         """
@@ -296,6 +332,21 @@ def add_WorkspaceServiceServicer_to_server(servicer, server):
                     servicer.Compact,
                     request_deserializer=strongroom_dot_v1_dot_workspace__pb2.WorkspaceServiceCompactRequest.FromString,
                     response_serializer=strongroom_dot_v1_dot_workspace__pb2.WorkspaceServiceCompactResponse.SerializeToString,
+            ),
+            'Unlock': grpc.unary_unary_rpc_method_handler(
+                    servicer.Unlock,
+                    request_deserializer=strongroom_dot_v1_dot_workspace__pb2.WorkspaceServiceUnlockRequest.FromString,
+                    response_serializer=strongroom_dot_v1_dot_workspace__pb2.WorkspaceServiceUnlockResponse.SerializeToString,
+            ),
+            'Lock': grpc.unary_unary_rpc_method_handler(
+                    servicer.Lock,
+                    request_deserializer=strongroom_dot_v1_dot_workspace__pb2.WorkspaceServiceLockRequest.FromString,
+                    response_serializer=strongroom_dot_v1_dot_workspace__pb2.WorkspaceServiceLockResponse.SerializeToString,
+            ),
+            'ChangePassword': grpc.unary_unary_rpc_method_handler(
+                    servicer.ChangePassword,
+                    request_deserializer=strongroom_dot_v1_dot_workspace__pb2.WorkspaceServiceChangePasswordRequest.FromString,
+                    response_serializer=strongroom_dot_v1_dot_workspace__pb2.WorkspaceServiceChangePasswordResponse.SerializeToString,
             ),
             'Migrate': grpc.unary_unary_rpc_method_handler(
                     servicer.Migrate,
@@ -643,6 +694,87 @@ class WorkspaceService:
             '/strongroom.v1.WorkspaceService/Compact',
             strongroom_dot_v1_dot_workspace__pb2.WorkspaceServiceCompactRequest.SerializeToString,
             strongroom_dot_v1_dot_workspace__pb2.WorkspaceServiceCompactResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Unlock(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.v1.WorkspaceService/Unlock',
+            strongroom_dot_v1_dot_workspace__pb2.WorkspaceServiceUnlockRequest.SerializeToString,
+            strongroom_dot_v1_dot_workspace__pb2.WorkspaceServiceUnlockResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Lock(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.v1.WorkspaceService/Lock',
+            strongroom_dot_v1_dot_workspace__pb2.WorkspaceServiceLockRequest.SerializeToString,
+            strongroom_dot_v1_dot_workspace__pb2.WorkspaceServiceLockResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ChangePassword(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.v1.WorkspaceService/ChangePassword',
+            strongroom_dot_v1_dot_workspace__pb2.WorkspaceServiceChangePasswordRequest.SerializeToString,
+            strongroom_dot_v1_dot_workspace__pb2.WorkspaceServiceChangePasswordResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -59,6 +59,12 @@ class WorkspaceServiceStub:
     """1. Open every value and every row of the log. 2. Compare the log with what is in memory."""
     Compact: _grpc.UnaryUnaryMultiCallable[_workspace_pb2.WorkspaceServiceCompactRequest, _workspace_pb2.WorkspaceServiceCompactResponse]
     """1. Replace the rows of the log by one that holds the same, after comparing them."""
+    Unlock: _grpc.UnaryUnaryMultiCallable[_workspace_pb2.WorkspaceServiceUnlockRequest, _workspace_pb2.WorkspaceServiceUnlockResponse]
+    """1. Read the password's record. 2. Keep the keys of a right password in memory. 3. Open the workspace."""
+    Lock: _grpc.UnaryUnaryMultiCallable[_workspace_pb2.WorkspaceServiceLockRequest, _workspace_pb2.WorkspaceServiceLockResponse]
+    """1. Close the workspace. 2. Forget the keys of its password."""
+    ChangePassword: _grpc.UnaryUnaryMultiCallable[_workspace_pb2.WorkspaceServiceChangePasswordRequest, _workspace_pb2.WorkspaceServiceChangePasswordResponse]
+    """1. Seal every value under a new password, keeping times. 2. Write the log anew. 3. Forget the old password."""
     Migrate: _grpc.UnaryUnaryMultiCallable[_workspace_pb2.WorkspaceServiceMigrateRequest, _workspace_pb2.WorkspaceServiceMigrateResponse]
     """1. Seal plaintext entries and entries in older formats under the writing key, keeping their times."""
     GetSession: _grpc.UnaryUnaryMultiCallable[_workspace_pb2.WorkspaceServiceGetSessionRequest, _workspace_pb2.WorkspaceServiceGetSessionResponse]
@@ -99,6 +105,12 @@ class WorkspaceServiceAsyncStub(WorkspaceServiceStub):
     """1. Open every value and every row of the log. 2. Compare the log with what is in memory."""
     Compact: _aio.UnaryUnaryMultiCallable[_workspace_pb2.WorkspaceServiceCompactRequest, _workspace_pb2.WorkspaceServiceCompactResponse]  # type: ignore[assignment]
     """1. Replace the rows of the log by one that holds the same, after comparing them."""
+    Unlock: _aio.UnaryUnaryMultiCallable[_workspace_pb2.WorkspaceServiceUnlockRequest, _workspace_pb2.WorkspaceServiceUnlockResponse]  # type: ignore[assignment]
+    """1. Read the password's record. 2. Keep the keys of a right password in memory. 3. Open the workspace."""
+    Lock: _aio.UnaryUnaryMultiCallable[_workspace_pb2.WorkspaceServiceLockRequest, _workspace_pb2.WorkspaceServiceLockResponse]  # type: ignore[assignment]
+    """1. Close the workspace. 2. Forget the keys of its password."""
+    ChangePassword: _aio.UnaryUnaryMultiCallable[_workspace_pb2.WorkspaceServiceChangePasswordRequest, _workspace_pb2.WorkspaceServiceChangePasswordResponse]  # type: ignore[assignment]
+    """1. Seal every value under a new password, keeping times. 2. Write the log anew. 3. Forget the old password."""
     Migrate: _aio.UnaryUnaryMultiCallable[_workspace_pb2.WorkspaceServiceMigrateRequest, _workspace_pb2.WorkspaceServiceMigrateResponse]  # type: ignore[assignment]
     """1. Seal plaintext entries and entries in older formats under the writing key, keeping their times."""
     GetSession: _aio.UnaryUnaryMultiCallable[_workspace_pb2.WorkspaceServiceGetSessionRequest, _workspace_pb2.WorkspaceServiceGetSessionResponse]  # type: ignore[assignment]
@@ -208,6 +220,30 @@ class WorkspaceServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_workspace_pb2.WorkspaceServiceCompactResponse, _abc.Awaitable[_workspace_pb2.WorkspaceServiceCompactResponse]]:
         """1. Replace the rows of the log by one that holds the same, after comparing them."""
+
+    @_abc_1.abstractmethod
+    def Unlock(
+        self,
+        request: _workspace_pb2.WorkspaceServiceUnlockRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_workspace_pb2.WorkspaceServiceUnlockResponse, _abc.Awaitable[_workspace_pb2.WorkspaceServiceUnlockResponse]]:
+        """1. Read the password's record. 2. Keep the keys of a right password in memory. 3. Open the workspace."""
+
+    @_abc_1.abstractmethod
+    def Lock(
+        self,
+        request: _workspace_pb2.WorkspaceServiceLockRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_workspace_pb2.WorkspaceServiceLockResponse, _abc.Awaitable[_workspace_pb2.WorkspaceServiceLockResponse]]:
+        """1. Close the workspace. 2. Forget the keys of its password."""
+
+    @_abc_1.abstractmethod
+    def ChangePassword(
+        self,
+        request: _workspace_pb2.WorkspaceServiceChangePasswordRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_workspace_pb2.WorkspaceServiceChangePasswordResponse, _abc.Awaitable[_workspace_pb2.WorkspaceServiceChangePasswordResponse]]:
+        """1. Seal every value under a new password, keeping times. 2. Write the log anew. 3. Forget the old password."""
 
     @_abc_1.abstractmethod
     def Migrate(

@@ -1,0 +1,95 @@
+"""Passwords of mounts where no daemon has to run: what fails on the way leaves nothing behind."""
+
+import pytest
+
+from strongroom.errors import Forbidden, Misconfigured, NotFound, StorageFault, WrongState
+from strongroom.workspace.mount.password_desk import PasswordDesk
+from strongroom.workspace.mount.project_file import parse_project
+from tests.fakes.mount_rig import MountRig
+
+SECRET, OTHER = "correct horse", "another one"
+
+
+@pytest.fixture
+def rig(tmp_path):
+    made = MountRig(tmp_path)
+    yield made
+    made.mounts.close()
+
+
+@pytest.fixture
+def desk(rig):
+    return PasswordDesk(rig.mounts, rig.passwords)
+
+
+def first(desk, rig):
+    return desk.mount(rig.project, "notes", SECRET, is_new=True, declare=True)
+
+
+def test_no_password_is_set_unless_it_is_said_to_be_new(rig, desk):
+    with pytest.raises(NotFound, match="no password here"):
+        desk.mount(rig.project, "notes", SECRET, is_new=False, declare=True)
+    assert not list(rig.project.rglob("*.password"))
+    assert first(desk, rig)[1] is False, "the first attempt declared it"
+    assert rig.mounts.get("notes").needed() == {}, "no key of the host is needed"
+
+
+def test_mounting_it_again_with_another_password_is_refused_and_sets_none(rig, desk):
+    first(desk, rig)
+    with pytest.raises(Forbidden):
+        desk.mount(rig.project, "notes", OTHER, is_new=True, declare=True)
+    desk.lock("notes")
+    with pytest.raises(Forbidden):
+        desk.unlock("notes", OTHER)
+    with pytest.raises(WrongState, match="is locked"):
+        rig.mounts.get("notes")
+    assert desk.unlock("notes", SECRET).state == "open"
+
+
+def test_a_project_that_cannot_be_opened_stays_locked(rig, desk):
+    first(desk, rig)
+    desk.lock("notes")
+    rig.declare('[[mounts]]\nname = "notes"\nkeys = "password"\nprovider = "away"\nworkspace = "notes"\n')
+    with pytest.raises(Exception, match="was not opened"):
+        desk.unlock("notes", SECRET)
+    with pytest.raises(WrongState):
+        rig.passwords.keyring(rig.project, "notes")
+
+
+def test_a_rotation_of_the_host_leaves_its_keys_alone(rig, desk):
+    first(desk, rig)
+    before = rig.mounts.get("notes").keys()
+    rig.mounts.rekey()
+    assert rig.mounts.get("notes").keys() is before
+
+
+def test_a_change_that_fails_in_the_middle_is_finished_with_the_same_two_passwords(rig, desk, monkeypatch):
+    first(desk, rig)
+    opened = rig.mounts.get("notes")
+    opened.workspace.store("kv").set("a", 1)
+    opened.flush()
+
+    def full():
+        raise StorageFault("SR-TEST-001", "the disk is full")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(type(opened.log), "compact", lambda _self: full())
+        with pytest.raises(StorageFault):
+            desk.change("notes", SECRET, OTHER)
+    assert opened.workspace.store("kv").get("a") == 1
+    assert desk.change("notes", SECRET, OTHER).unreadable == 0
+    desk.lock("notes")
+    with pytest.raises(Forbidden):
+        desk.unlock("notes", SECRET)
+    desk.unlock("notes", OTHER)
+    assert rig.mounts.get("notes").workspace.store("kv").get("a") == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [('keys = "yes"', "keys"), ("keys = 1", "keys"), ('keys = "password"\nprovider = "p"', "workspace")],
+)
+def test_keys_of_a_mount_are_of_the_session_or_a_password_and_nothing_else(tmp_path, text, place):
+    with pytest.raises(Misconfigured) as refused:
+        parse_project(f'[[mounts]]\nname = "notes"\n{text}\n', tmp_path / "strongroom.toml")
+    assert place in str(refused.value)
