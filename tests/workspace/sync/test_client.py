@@ -198,7 +198,9 @@ def test_the_older_dialect_speaks_v2_without_an_outer_number():
 
 
 @pytest.mark.parametrize(
-    "bad", [b"", b"\x00\x02\xff", frames.y_update(b"\xff"), frames.y_update(v1_to_v2(update_of(1)))]
+    "bad",
+    [b"", b"\x00\x02\xff", frames.y_update(b"\xff"), frames.y_update(v1_to_v2(update_of(1)))],
+    ids=["nothing", "cut short", "no update", "V2"],
 )
 def test_what_makes_no_sense_is_shown_and_does_no_harm(bad):
     with scene() as here:

@@ -11,9 +11,9 @@ from strongroom.workspace.sync.cut import cut_update
 from strongroom.workspace.sync.order import in_order, slice_of
 from strongroom.workspace.sync.reach import lacking, reach, still_lacking
 from strongroom.workspace.yjs import frames
-from strongroom.workspace.yjs.lib0 import write_text, write_uint
 from strongroom.workspace.yjs.structs import AnyValues, Struct, Update
 from strongroom.workspace.yjs.update_v1 import decode_v1, encode_v1
+from tests.fakes.hostile_updates import claims_of_one_place
 from tests.fakes.relay_rig import RelayRig, append, new_documents, until, values
 
 
@@ -182,16 +182,3 @@ def test_items_that_claim_one_place_go_in_by_slices_that_stay_short():
     assert sizes[0] < 20, "one struct first"
     assert len(sizes) > 10
     assert len(values(document)) == 5_999
-
-
-def claims_of_one_place(first, last):
-    """Many clients that each put one item at the begin of an array."""
-    out = bytearray()
-    write_uint(out, last - first)
-    for client in range(first, last):
-        for number in (1, client, 0, 8, 1):
-            write_uint(out, number)
-        write_text(out, "kv")
-        out += b"\x01\x7e"
-    out.append(0)
-    return bytes(out)

@@ -16,6 +16,7 @@ from strongroom.workspace.sync.room_url import RoomAddress
 from strongroom.workspace.yjs import frames
 from strongroom.workspace.yjs.awareness import AwarenessState, encode_awareness
 from strongroom.workspace.yjs.convert import v1_to_v2
+from tests.fakes.hostile_updates import claims_of_one_place
 from tests.fakes.relay_rig import (
     IMPATIENT,
     RelayRig,
@@ -234,3 +235,16 @@ def _denied(rig, peer):
     peer.send(frames.y_update(large_update(1)))
     time.sleep(IMPATIENT.tokens_s)
     return rig.refused.get("SR-SYNC-017")
+
+
+def test_items_that_claim_one_place_stall_nobody_else(rig):
+    with rig.raw("crowded") as peer:
+        peer.send(frames.y_update(claims_of_one_place(1, 9_000)))
+        peer.send(frames.y_update(claims_of_one_place(9_000, 18_000)))
+        peer.send(frames.y_step1(b"\x00"))
+        assert goes_on(rig)
+        answered = []
+        with suppress(TimeoutError):
+            while True:
+                answered.append(frames.decode_y(peer.recv(0)))
+        assert not any(isinstance(each, frames.Step2) for each in answered), "it is still being worked on"

@@ -13,7 +13,6 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
-from websockets.protocol import State
 from websockets.typing import Subprotocol
 
 from strongroom.errors import StrongroomError
@@ -40,8 +39,9 @@ BACKLOG = 1_024
 class WebSocketChannel:
     """A ``Channel`` over a WebSocket."""
 
-    def __init__(self, connection: ServerConnection) -> None:
+    def __init__(self, connection: ServerConnection, close_s: float) -> None:
         self._connection = connection
+        self._close_s = close_s
 
     async def receive(self) -> bytes | str:
         """See ``Channel``."""
@@ -58,10 +58,12 @@ class WebSocketChannel:
             raise ChannelClosed from None
 
     async def close(self, code: int, reason: str) -> None:
-        """See ``Channel``. A peer that reads nothing would not see the frame either: it is cut off."""
-        if self._connection.state is State.OPEN and self._connection.transport.get_write_buffer_size():
+        """See ``Channel``. A peer that does not read in time does not learn why."""
+        try:
+            async with asyncio.timeout(self._close_s):
+                await self._connection.close(code, reason)
+        except TimeoutError:
             self._connection.transport.abort()
-        await self._connection.close(code, reason)
 
 
 async def serve_relay(listening: Listening, reception: Reception) -> Server:
@@ -182,7 +184,8 @@ async def _handle(connection: ServerConnection) -> None:
         connection.reception.around.refused[fault.code] += 1
         await connection.close(CloseCode.NOT_ADMITTED, f"{fault.code} {fault.what}")
         return
-    await connection.reception.serve(WebSocketChannel(connection), asked, admitted(asked))
+    channel = WebSocketChannel(connection, connection.reception.around.times.close_s)
+    await connection.reception.serve(channel, asked, admitted(asked))
 
 
 def _response(status: int, body: bytes, content_type: str) -> Response:
