@@ -8,6 +8,8 @@ import subprocess
 
 import pytest
 
+from strongroom.pb.strongroom.v1 import workspace_pb2
+from strongroom.pb.strongroom.v1.workspace_pb2_grpc import WorkspaceServiceStub
 from tests.fakes.canary import Canary
 from tests.fakes.live_daemon import PROGRAM, environment, strongroom
 from tests.faults.workspace_storm import quiet_daemon
@@ -93,6 +95,16 @@ def test_a_watch_in_another_process_prints_each_change_and_ends_with_ctrl_c(note
     finally:
         watching.kill()
         watching.communicate()
+
+
+def test_a_host_that_ends_waits_for_nobody_who_only_watches(notes):
+    with notes.channel() as api:
+        stub = WorkspaceServiceStub(api.channel)
+        changes = stub.Watch(workspace_pb2.WorkspaceServiceWatchRequest(name="notes"), timeout=60)
+        assert next(changes).action == "ready"
+        notes.process.send_signal(signal.SIGTERM)
+        assert list(changes) == [], "it ends as it does when the workspace is closed, and is not cut"
+        assert notes.process.wait(30) == 0
 
 
 def test_one_host_at_a_time_has_a_project_and_another_ones_keys_open_nothing(notes, project):

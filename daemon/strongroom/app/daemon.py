@@ -179,7 +179,13 @@ class Daemon:
         keys = KeyService(parts.key_desk, parts.keys.source)
         mounted = parts.workspaces
         workspaces = WorkspaceService(
-            mounted.mounts, mounted.desk, mounted.upkeep, mounted.session, mounted.passwords, streams=streaming()
+            mounted.mounts,
+            mounted.desk,
+            mounted.upkeep,
+            mounted.session,
+            mounted.passwords,
+            streams=streaming(),
+            is_ending=lambda: self._state == "draining",
         )
         make_socket_parent(settings.socket)
         return ApiServer(

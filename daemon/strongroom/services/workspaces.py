@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -24,8 +24,8 @@ from strongroom.workspace.session.session import Session
 __all__ = ["WorkspaceService"]
 
 PAGE: Final = 100
-LOOK_S: Final = 1.0
-"""How often a watch looks whether its workspace is still open."""
+LOOK_S: Final = 0.25
+"""How often a watch looks whether its workspace is still open, and the host does not end."""
 PART_BYTES: Final = 1 << 20
 
 
@@ -41,8 +41,11 @@ class WorkspaceService(PasswordCalls):
         passwords: PasswordDesk,
         *,
         streams: Places,
+        is_ending: Callable[[], bool] = lambda: False,
     ) -> None:
+        """``is_ending`` says that the host takes nothing more: nobody waits for those who only watch."""
         super().__init__(mounts, desk, session, passwords)
+        self._is_ending = is_ending
         self._upkeep = upkeep
         self._streams = streams
 
@@ -131,7 +134,7 @@ class WorkspaceService(PasswordCalls):
             watch = self._desk.watch(request.name, request.table, prefix=request.key_prefix, on_change=waiting.hear)
             try:
                 yield workspace_pb2.WorkspaceServiceWatchResponse(action="ready")
-                while context.is_active() and watch.is_alive():
+                while context.is_active() and watch.is_alive() and not self._is_ending():
                     change = waiting.next(LOOK_S)
                     if change is not None:
                         yield _change_message(change)
