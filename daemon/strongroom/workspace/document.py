@@ -70,9 +70,7 @@ class Document:
     @contextmanager
     def transaction(self, origin: object = None) -> Iterator[None]:
         """Writes in it become one update; it may be entered again from within, and the outermost ``origin`` counts.
-
-        As in Yjs nothing is undone when its body raises. Raises ``WrongState`` when the document is closed.
-        """
+        As in Yjs nothing is undone when its body raises. Raises ``WrongState`` when the document is closed."""
         with self.lock:
             self._open()
             if self._depth == 0:
@@ -143,9 +141,11 @@ class Document:
         Raises by name, such as SR-WS-032 for encoding V2, SR-WS-046 for texts where stores are; then nothing is merged.
         """
         check_untrusted(update_v1, replace(limits, values_only=limits.values_only or bool(self._watched)))
-        with self.transaction(origin):
-            for update in self._held_back.in_turn(update_v1, self.state_vector):
-                self.apply(update)
+        self._apply_in_turn(update_v1, origin, is_counted=True)
+
+    def apply_in_turn(self, update_v1: bytes, *, origin: object = None) -> None:
+        """Merge an update of our own log as ``apply`` does, once what it needs is there; how many wait has no limit."""
+        self._apply_in_turn(update_v1, origin, is_counted=False)
 
     def state_vector(self) -> bytes:
         """What this document has seen, in the encoding of Yjs."""
@@ -170,9 +170,7 @@ class Document:
 
     def on_update(self, callback: UpdateCallback) -> Callable[[], None]:
         """Call ``callback(update_v1, origin)`` after each commit that changed something; returns what ends that.
-
-        Clean-up of ours has the origin ``None``. It runs with the lock held; what it raises is logged.
-        """
+        Clean-up of ours has the origin ``None``. It runs with the lock held; what it raises is logged."""
         with self.lock:
             self._open()
             self._listeners.append(callback)
@@ -236,6 +234,11 @@ class Document:
             raise WrongState("SR-WS-003", f"the document {self.guid} is closed", fix="mount its workspace again")
         return self._doc
 
+    def _apply_in_turn(self, update_v1: bytes, origin: object, *, is_counted: bool) -> None:
+        with self.transaction(origin):
+            for update in self._held_back.in_turn(update_v1, self.state_vector, is_counted=is_counted):
+                self.apply(update)
+
     def _on_commit(self, event: pycrdt.TransactionEvent) -> None:
         self._contents.clear()
         if self._listeners:
@@ -252,13 +255,11 @@ class Document:
         self._commit()
         while self._writing or self._sweeping:
             if self._sweeping:  # first, so that a store that writes knows one entry for each key
-                waiting, self._sweeping = self._sweeping, {}
+                work, self._sweeping = [watcher.sweep for watcher in self._sweeping], {}
                 self._begin(_SWEEP)
-                work = [watcher.sweep for watcher in waiting]
             else:
-                waiting, self._writing = self._writing, {}
+                work, self._writing = [watcher.write for watcher in self._writing], {}
                 self._begin(origin)
-                work = [watcher.write for watcher in waiting]
             try:
                 for call in work:
                     call()
@@ -273,9 +274,8 @@ class Document:
         transaction.__exit__(None, None, None)
         origin = self._origin
         updates, self._updates = self._updates, []
-        for update in updates:
-            if update != _NOTHING:
-                self.tell_later(partial(self._tell_update, update, origin))
+        for update in (each for each in updates if each != _NOTHING):
+            self.tell_later(partial(self._tell_update, update, origin))
         deltas, self._deltas = self._deltas, []
         for watcher, delta in deltas:
             watcher.absorb(delta, origin)

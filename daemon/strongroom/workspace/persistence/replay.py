@@ -1,15 +1,14 @@
 """Reading a sealed log: which rows open, which do not and why, and the state that comes of those that do.
 
 Rule 1: a row that cannot be opened, or that opens and is no update, is carried: it stays where it is, and is reported.
-Rule 2: where nothing opens at all, not even the head, the keys are the wrong ones. That is an error, and nothing was
+Rule 2: an update whose turn has not come is handed on as it is, and is in no state (``waiting``).
+Rule 3: where nothing opens at all, not even the head, the keys are the wrong ones. That is an error, and nothing was
 written: to go on would put an empty document in the place of one that is there.
 """
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
-
-import pycrdt
+from typing import Final
 
 from strongroom.errors import KeyMissing
 from strongroom.keyring.workspace_keys import WorkspaceKeys
@@ -17,9 +16,9 @@ from strongroom.storage.update_log import UpdateLog
 from strongroom.workspace.persistence.growth import Growth
 from strongroom.workspace.persistence.head import Head, HeadCount, digest_of
 from strongroom.workspace.persistence.row_seal import STATE, CannotOpen, RowSeal
-from strongroom.workspace.persistence.waiting import Waiting, ends_of, still_waiting
+from strongroom.workspace.persistence.waiting import Merging
 
-__all__ = ["HEAD_META", "KEY_ID_META", "CarriedRow", "LoadReport", "LogCheck", "Replayed", "key_id", "merge", "replay"]
+__all__ = ["HEAD_META", "KEY_ID_META", "CarriedRow", "LoadReport", "LogCheck", "Replayed", "key_id", "replay"]
 
 HEAD_META: Final = "head"
 KEY_ID_META: Final = "key-id"
@@ -72,7 +71,7 @@ class Replayed:
 
     state: bytes
     report: LoadReport
-    waiting: Mapping[int, Waiting]
+    waiting: Mapping[int, bytes]
     count: HeadCount
     growth: Growth
     head_version: int
@@ -80,49 +79,35 @@ class Replayed:
 
 def replay(log: UpdateLog, seal: RowSeal, keys: WorkspaceKeys) -> Replayed:
     """Open and merge all rows of ``log``. Raises ``KeyMissing`` when the keys are those of something else."""
-    # One small document takes the updates one after the other: a single transaction over all of them, or merging them
-    # first, takes a time that grows with their square. The real one gets the outcome, in one transaction.
-    scratch: pycrdt.Doc[Any] = pycrdt.Doc()
-    carried: dict[int, CarriedRow] = {}
     count = HeadCount()
-    growth = Growth()
     for row in log.rows():
         count.add({row.id: digest_of(row.id, row)})
+    head, problem = _head(log, seal, keys, count.head())
+    # Of a complete log each row builds on rows before it, so nobody has to see in whose turn it is.
+    is_complete = head is not None and head.complete and not problem
+    merging = Merging()
+    carried: dict[int, CarriedRow] = {}
+    growth = Growth()
+    for row in log.rows():
         try:
-            merge(scratch, seal.open(keys, row))
+            update = seal.open(keys, row)
         except CannotOpen as closed:
             carried[row.id] = CarriedRow(row.id, closed.key_version, row.size, closed.reason)
-        else:
+            is_complete = False
+            continue
+        # A whole state never waits: the library puts only what it has integrated into one.
+        (merging.add_whole if is_complete or row.purpose == STATE else merging.add)(row.id, update)
+        if row.id not in merging.refused:
             growth.add_row(row.purpose == STATE, row.size)
-    head, problem = _head(log, seal, keys, count.head())
+    for row in log.rows(list(merging.refused)):
+        carried[row.id] = CarriedRow(row.id, 0, row.size, merging.refused[row.id])
     if carried and len(carried) == len(count) and head is None:
         raise _wrong_keys(log, seal, keys, carried.values())
-    is_complete = head is not None and head.complete and not carried and not problem
-    waiting = {} if is_complete else _waiting(log, seal, keys, carried, scratch.get_state())
-    report = LoadReport(len(count) - len(carried), tuple(carried.values()), problem, tuple(waiting))
+    waiting = merging.waiting()
+    in_order = tuple(carried[number] for number in sorted(carried))
+    report = LoadReport(len(count) - len(carried), in_order, problem, tuple(waiting))
     head_version = int.from_bytes((log.meta(HEAD_META) or b"")[1:2], "big")
-    return Replayed(scratch.get_update(), report, waiting, count, growth, head_version)
-
-
-def _waiting(
-    log: UpdateLog, seal: RowSeal, keys: WorkspaceKeys, carried: Container[int], state_vector: bytes
-) -> dict[int, Waiting]:
-    """The rows that opened and are not wholly in the document that all rows come to."""
-    ends: dict[int, Mapping[int, int]] = {}
-    for row in log.rows():
-        # A whole state never waits: the library puts only what it has integrated into one.
-        if row.id not in carried and row.purpose != STATE:
-            ends[row.id] = ends_of(seal.open(keys, row))
-    late = sorted(still_waiting(ends, state_vector))
-    return {row.id: Waiting(seal.open(keys, row), ends[row.id]) for row in log.rows(late)}
-
-
-def merge(document: "pycrdt.Doc[Any]", update_v1: bytes) -> None:
-    """Apply what a row holds. Raises ``CannotOpen`` when it is no update."""
-    try:
-        document.apply_update(update_v1)
-    except ValueError:
-        raise CannotOpen("it opens and holds no update that this release can read", 0) from None
+    return Replayed(merging.state(), report, waiting, count, growth, head_version)
 
 
 def key_id(keys: WorkspaceKeys, version: int) -> str:

@@ -35,12 +35,14 @@ from strongroom.workspace.persistence.replay import CarriedRow, LoadReport, LogC
 from strongroom.workspace.persistence.row_seal import CannotOpen, RowSeal
 from strongroom.workspace.persistence.sealed_rows import SealedRows
 from strongroom.workspace.persistence.verified import check_copy, difference, snapshot_of
-from strongroom.workspace.persistence.waiting import Waiting, ends_of, still_waiting
+from strongroom.workspace.persistence.waiting import still_waiting
 
 __all__ = ["CarriedRow", "Compaction", "LoadReport", "LogCheck", "SealedLog"]
 
 _log = logging.getLogger("strongroom.workspace")
 _EMPTY_VECTOR: Final = b"\0"
+_LATE: Final = Elsewhere("row whose turn has come")
+"""Not the origin of the log: with such a row may go in what a peer sent and no log has yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ class SealedLog:
         self._pending = Pending()
         self._origin = Elsewhere("log")  # what comes from the log is not written there again
         self._carried: dict[int, CarriedRow] = {}
-        self._waiting: dict[int, Waiting] = {}
+        self._waiting: dict[int, bytes] = {}
         self._unsubscribe: Callable[[], None] | None = None
         self._background: Background | None = None
 
@@ -100,8 +102,9 @@ class SealedLog:
                 self._pending.add(self.document.update_since())
             self._unsubscribe = self.document.on_update(self._on_update)
             with self.document.transaction(self._origin):
-                for update in (replayed.state, *(row.update for row in self._waiting.values())):
-                    self.document.apply(update, origin=self._origin)
+                self.document.apply(replayed.state)
+                for update in self._waiting.values():
+                    self.document.apply_in_turn(update)
         return replayed.report
 
     def attach(self) -> None:
@@ -137,12 +140,14 @@ class SealedLog:
             before = self._rows.log.sizes()
             # In this order: what these rows hold is in the document, whatever it gets meanwhile.
             ids = [each for each in self._rows.log.ids() if each not in self._carried]
-            snapshot = snapshot_of(self.document)
-            late = still_waiting({each: row.ends for each, row in self._waiting.items()}, snapshot.state_vector)
-            kept = [self._waiting[each] for each in sorted(late)]
-            first_id, rows = self._rows.sealed(keys, snapshot.update, [row.update for row in kept])
+            with self.document.lock:
+                for update in self._waiting.values():
+                    self.document.apply_in_turn(update, origin=_LATE)
+                snapshot = snapshot_of(self.document)
+            kept = [self._waiting[each] for each in still_waiting(self._waiting, snapshot.state_vector)]
+            first_id, rows = self._rows.sealed(keys, snapshot.update, kept)
             opened = [self._rows.opened(keys, number, row) for number, row in enumerate(rows, first_id)]
-            check_copy(self.document.guid, opened, snapshot, [row.update for row in kept])
+            check_copy(self.document.guid, opened, snapshot, kept)
             with self._file:
                 self._rows.swap(keys, ids, first_id, rows, carried=len(self._carried))
             self._waiting = dict(enumerate(kept, first_id + 1))
@@ -237,8 +242,8 @@ class SealedLog:
         for row in self._rows.log.rows(list(self._carried)):
             try:
                 update = self._rows.seal.open(keys, row)
-                self.document.apply(update, origin=self._origin)
+                self.document.apply_in_turn(update, origin=_LATE)
             except (CannotOpen, InvalidInput):
                 continue
-            self._waiting[row.id] = Waiting(update, ends_of(update))
+            self._waiting[row.id] = update
             del self._carried[row.id]

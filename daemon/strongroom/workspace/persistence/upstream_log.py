@@ -9,9 +9,7 @@ import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
-
-import pycrdt
+from typing import Final
 
 from strongroom.crypto.framing import encoded
 from strongroom.errors import Refused, StrongroomError
@@ -20,10 +18,8 @@ from strongroom.storage.upstream_log import UPSTREAM_ROW_BYTES_MAX, UpstreamFile
 from strongroom.workspace.document import Document
 from strongroom.workspace.persistence.local_updates import Elsewhere
 from strongroom.workspace.persistence.pending import Pending
-from strongroom.workspace.persistence.replay import merge
-from strongroom.workspace.persistence.row_seal import CannotOpen
 from strongroom.workspace.persistence.verified import check_copy, snapshot_of
-from strongroom.workspace.persistence.waiting import ends_of, still_waiting
+from strongroom.workspace.persistence.waiting import Merging
 from strongroom.workspace.yjs.convert import v1_to_v2, v2_to_v1
 from strongroom.workspace.yjs.limits import UpdateLimits
 
@@ -149,22 +145,19 @@ def _apply_rows(
 ) -> tuple[list[UnreadableRow], set[int]]:
     """Apply all that can be read, in one transaction; what cannot, and the rows that wait for another one."""
     unreadable: list[UnreadableRow] = []
-    updates: dict[int, bytes] = {}
-    # Many updates within one transaction take a time that grows with their square; this one takes them singly.
-    scratch: pycrdt.Doc[Any] = pycrdt.Doc()
+    merging = Merging()
     for number, data in rows:
         if data is None:
             unreadable.append((number, "it is too long, or holds no bytes"))
             continue
         try:
-            update = v2_to_v1(data, LIMITS)
-            merge(scratch, update)
-        except (Refused, CannotOpen) as fault:
+            merging.add(number, v2_to_v1(data, LIMITS))
+        except Refused as fault:
             unreadable.append((number, str(fault)))
-        else:
-            updates[number] = update
-    late = still_waiting({number: ends_of(update) for number, update in updates.items()}, scratch.get_state())
+    unreadable += merging.refused.items()
+    waiting = merging.waiting()
     with document.transaction(origin):
-        for update in (scratch.get_update(), *(updates[number] for number in sorted(late))):
-            document.apply(update, origin=origin)
-    return unreadable, late
+        document.apply(merging.state())
+        for update in waiting.values():
+            document.apply_in_turn(update)
+    return sorted(unreadable), set(waiting)

@@ -1,41 +1,77 @@
-"""Updates that wait for another one, which is not there: the library keeps them apart and tells nobody of them.
+"""Rows merged into one document, each in its turn: one that builds on what is not there waits outside of the library.
 
-They are in no snapshot that it makes. So a row is given up at a compaction only when everything in it, and everything
-that it deletes, is in the document; until then it is written again as it is.
+The library would keep it apart, put it into no snapshot and tell nobody; and where a row that waits and another one
+tell the same clocks differently, which hostile peers can arrange, it can end the whole process (``yjs/held_back``). So
+a row that waits is given up at a compaction only once all that it needs is in the document, and it was applied.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import pycrdt
 
 from strongroom.errors import Refused
-from strongroom.workspace.sync.reach import reach
+from strongroom.workspace.yjs.held_back import HeldBack, needed_by
 from strongroom.workspace.yjs.state_vector import decode_state_vector
 
-__all__ = ["Waiting", "ends_of", "still_waiting"]
+__all__ = ["Merging", "still_waiting"]
 
-_BEYOND_ALL: Final = MappingProxyType({-1: 1})
-"""What no state vector has: an update that cannot be taken apart is kept."""
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """An update, in encoding V1, and for each client the clock that it reaches."""
-
-    update: bytes = field(repr=False)
-    ends: Mapping[int, int]
+_NO_LIMIT: Final = 2**62
+"""What is stored was held against the limits when it came."""
+_NO_UPDATE: Final = "it opens and holds no update that this release can read"
 
 
-def ends_of(update_v1: bytes) -> Mapping[int, int]:
-    """For each client that the update writes or deletes of, the clock behind the last one."""
-    try:
-        return reach(update_v1)
-    except Refused:
-        return _BEYOND_ALL
+class Merging:
+    """A small document that takes rows one after the other: a single transaction over all of them, or merging them
+    first, takes a time that grows with their square."""
+
+    def __init__(self) -> None:
+        self._doc: pycrdt.Doc[Any] = pycrdt.Doc()
+        self._held = HeldBack(_NO_LIMIT, _NO_LIMIT)
+        self._late: dict[int, bytes] = {}
+        self.refused: dict[int, str] = {}
+        """Rows that turned out to be no updates, with the reason."""
+
+    def add(self, row_id: int, update_v1: bytes) -> None:
+        """Take the update of a row, now or when its turn comes."""
+        self._late[row_id] = update_v1
+        try:
+            self._apply(self._held.in_turn(update_v1, self._doc.get_state))
+        except Refused:
+            self.refused[row_id] = _NO_UPDATE
+        if update_v1 not in self._held:
+            del self._late[row_id]
+
+    def add_whole(self, row_id: int, update_v1: bytes) -> None:
+        """Take what is known to build on nothing that is not there: a whole state, or a row of a complete log."""
+        try:
+            self._doc.apply_update(update_v1)
+        except ValueError:
+            self.refused[row_id] = _NO_UPDATE
+        self._apply(self._held.due(self._doc.get_state))
+
+    def waiting(self) -> dict[int, bytes]:
+        """The rows whose turn has not come, by number."""
+        return {number: update for number, update in self._late.items() if update in self._held}
+
+    def state(self) -> bytes:
+        """What the other rows come to."""
+        return self._doc.get_update()
+
+    def _apply(self, updates: Iterable[bytes]) -> None:
+        for update in updates:
+            try:
+                self._doc.apply_update(update)
+            except ValueError:
+                numbers = [number for number, late in self._late.items() if late == update]
+                self.refused.update(dict.fromkeys(numbers, _NO_UPDATE))
 
 
-def still_waiting(ends: Mapping[int, Mapping[int, int]], state_vector: bytes) -> set[int]:
-    """Of rows, by their ``ends_of``, those that are not wholly in a document with that state vector."""
+def still_waiting(updates: Mapping[int, bytes], state_vector: bytes) -> list[int]:
+    """Of rows, those that need more than a document with that state vector has, in order."""
     clocks = decode_state_vector(state_vector)
-    return {row_id for row_id, row in ends.items() if any(end > clocks.get(client, 0) for client, end in row.items())}
+    return sorted(
+        number
+        for number, update in updates.items()
+        if any(clocks.get(client, 0) < clock for client, clock in needed_by(update).items())
+    )

@@ -5,8 +5,10 @@ and another one tell the same clocks differently, which hostile peers can arrang
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Final
+from heapq import heappop, heappush
+from itertools import count
+from operator import itemgetter
+from typing import Final, NamedTuple
 
 from strongroom.workspace.yjs import faults
 from strongroom.workspace.yjs.state_vector import decode_state_vector
@@ -21,61 +23,95 @@ HELD_BYTES_MAX: Final = 16 * 1024 * 1024
 """Bytes of one document that wait: three of the largest frames."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Held:
-    update: bytes = field(repr=False)
+class _Held(NamedTuple):
+    """An update that waits for ``client`` to reach ``clock``; ``number`` is its place in the order of arrival."""
+
+    clock: int
+    number: int
+    update: bytes
     needs: Mapping[int, int]
 
 
 class HeldBack:
-    """What waits for one document. Nothing of it is in the document, in its snapshots or in its log."""
+    """What waits for one document. Nothing of it is in the document or in its snapshots."""
 
     def __init__(self, updates_max: int = HELD_UPDATES_MAX, bytes_max: int = HELD_BYTES_MAX) -> None:
         self._updates_max = updates_max
         self._bytes_max = bytes_max
-        self._held: list[_Held] = []
-        self._bytes = 0
+        self._blocked: dict[int, list[_Held]] = {}  # by the one client that each waits for first, nearest clock first
+        self._held: dict[bytes, bool] = {}
+        self._arrived = count()
+        self._bytes = self._updates = 0
 
-    def in_turn(self, update_v1: bytes, state_vector: Callable[[], bytes]) -> Iterator[bytes]:
+    def __contains__(self, update_v1: bytes) -> bool:
+        """Whether exactly that update waits."""
+        return update_v1 in self._held
+
+    def in_turn(
+        self, update_v1: bytes, state_vector: Callable[[], bytes], *, is_counted: bool = True
+    ) -> Iterator[bytes]:
         """What is to be applied now, one by one: a checked update, and then all that waited for it; or nothing.
 
         ``state_vector`` tells what the document has and is asked between two of them. Raises ``LimitExceeded`` when
-        too much waits; then the update is not kept.
+        too much waits; then the update is not kept. One that is not counted may wait beside as many others.
         """
-        arrived = _Held(update_v1, needed_by(update_v1))
-        if not _are_met(arrived.needs, state_vector()):
-            self._keep(arrived)
-            return
+        needs = needed_by(update_v1)
+        if needs:
+            unmet = _first_unmet(needs, decode_state_vector(state_vector()))
+            if unmet is not None:
+                if update_v1 not in self._held:
+                    self._keep(update_v1, is_counted=is_counted)
+                    self._block(unmet, update_v1, needs)
+                return
         yield update_v1
-        while self._held:
-            vector = state_vector()
-            ready: list[_Held] = []
-            waiting: list[_Held] = []
-            for each in self._held:
-                (ready if _are_met(each.needs, vector) else waiting).append(each)
+        yield from self.due(state_vector)
+
+    def due(self, state_vector: Callable[[], bytes]) -> Iterator[bytes]:
+        """What waited and is to be applied now, one by one, after the document came forward."""
+        while self._blocked:
+            ready = self._released(decode_state_vector(state_vector()))
             if not ready:
                 return
-            self._held = waiting
-            self._bytes -= sum(len(each.update) for each in ready)
-            for each in ready:
-                yield each.update
+            yield from ready
 
-    def _keep(self, arrived: _Held) -> None:
-        if arrived in self._held:
-            return
-        if len(self._held) >= self._updates_max:
-            raise faults.too_much_waits("updates", len(self._held) + 1, self._updates_max)
-        if self._bytes + len(arrived.update) > self._bytes_max:
-            raise faults.too_much_waits("bytes", self._bytes + len(arrived.update), self._bytes_max)
-        self._held.append(arrived)
-        self._bytes += len(arrived.update)
+    def _released(self, clocks: Mapping[int, int]) -> list[bytes]:
+        reached: list[_Held] = []
+        for client in [each for each, waiting in self._blocked.items() if waiting[0].clock <= clocks.get(each, 0)]:
+            waiting = self._blocked[client]
+            while waiting and waiting[0].clock <= clocks.get(client, 0):
+                reached.append(heappop(waiting))
+            if not waiting:
+                del self._blocked[client]
+        ready: list[bytes] = []
+        for each in sorted(reached, key=itemgetter(1)):
+            unmet = _first_unmet(each.needs, clocks)
+            if unmet is not None:
+                self._block(unmet, each.update, each.needs)
+                continue
+            if self._held.pop(each.update):
+                self._updates -= 1
+                self._bytes -= len(each.update)
+            ready.append(each.update)
+        return ready
+
+    def _keep(self, update: bytes, *, is_counted: bool) -> None:
+        if is_counted:
+            if self._updates >= self._updates_max:
+                raise faults.too_much_waits("updates", self._updates + 1, self._updates_max)
+            if self._bytes + len(update) > self._bytes_max:
+                raise faults.too_much_waits("bytes", self._bytes + len(update), self._bytes_max)
+            self._updates += 1
+            self._bytes += len(update)
+        self._held[update] = is_counted
+
+    def _block(self, unmet: tuple[int, int], update: bytes, needs: Mapping[int, int]) -> None:
+        client, clock = unmet
+        heappush(self._blocked.setdefault(client, []), _Held(clock, next(self._arrived), update, needs))
 
 
-def _are_met(needs: Mapping[int, int], state_vector: bytes) -> bool:
-    if not needs:
-        return True
-    clocks = decode_state_vector(state_vector)
-    return all(clocks.get(client, 0) >= clock for client, clock in needs.items())
+def _first_unmet(needs: Mapping[int, int], clocks: Mapping[int, int]) -> tuple[int, int] | None:
+    """A client, and the clock that it has not reached, ``None`` when all is there."""
+    return next(((client, clock) for client, clock in needs.items() if clocks.get(client, 0) < clock), None)
 
 
 def needed_by(update_v1: bytes) -> Mapping[int, int]:
