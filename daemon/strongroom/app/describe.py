@@ -6,6 +6,7 @@ from importlib import metadata
 
 from strongroom.app.build import Parts
 from strongroom.app.reach import Reach
+from strongroom.app.workspaces import WorkspaceParts
 from strongroom.engine.lifecycle import RunState
 from strongroom.pb.strongroom.v1 import status_pb2
 
@@ -60,7 +61,20 @@ def describer(
             answer.confidential_backend, answer.insecure = backend.label, backend.insecure
             answer.confidential_protections.extend(backend.protections)
             answer.confidential_missing.extend(backend.missing)
-        answer.health = DEGRADED if answer.insecure or answer.plugin_problems else OK
+        _add_workspaces(answer, parts.workspaces)
+        troubled = answer.insecure or answer.plugin_problems or answer.workspace_problems
+        answer.health = DEGRADED if troubled else OK
         return answer
 
     return describe
+
+
+def _add_workspaces(answer: status_pb2.StatusServiceGetResponse, workspaces: WorkspaceParts) -> None:
+    mounts = workspaces.mounts.all()
+    answer.workspaces = sum(mount.state == "open" for mount in mounts)
+    answer.workspace_problems.extend(
+        f"{mount.name} is not open: {mount.problem} ({mount.code})" for mount in mounts if mount.state == "failed"
+    )
+    relay = workspaces.relay.status()
+    answer.relay, answer.relay_connections = relay.address, relay.connections
+    answer.relay_refusals.update(relay.refused)

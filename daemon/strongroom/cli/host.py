@@ -33,6 +33,7 @@ def status(caller: Caller) -> None:
         answer = host.call(host.stub(StatusServiceStub).Get, StatusServiceGetRequest())
     started = optional_time(answer, "start_time")
     refusals = {code: answer.attestation_refusals[code] for code in sorted(answer.attestation_refusals)}
+    relay_refusals = {code: answer.relay_refusals[code] for code in sorted(answer.relay_refusals)}
     document = {
         "version": answer.version,
         "state": answer.state,
@@ -58,6 +59,11 @@ def status(caller: Caller) -> None:
         "runs_purged": answer.runs_purged,
         "insecure_releases": answer.insecure_releases,
         "attestation_refusals": refusals,
+        "workspaces": answer.workspaces,
+        "workspace_problems": list(answer.workspace_problems),
+        "relay": answer.relay,
+        "relay_connections": answer.relay_connections,
+        "relay_refusals": relay_refusals,
         "oldest_run_time": optional_time(answer, "oldest_run_time"),
     }
     none = "none: confidential workflows fail"
@@ -84,6 +90,10 @@ def status(caller: Caller) -> None:
             ("MISSING", "; ".join(answer.runner_missing)),
             ("insecure", f"{answer.insecure_releases} executions" if answer.insecure_releases else ""),
             ("refused", ", ".join(f"{count} {code}" for code, count in refusals.items())),
+            ("workspaces", f"{answer.workspaces} open" if answer.workspaces else ""),
+            ("NOT OPEN", "; ".join(answer.workspace_problems)),
+            ("relay", f"{answer.relay}, {answer.relay_connections} connections" if answer.relay else ""),
+            ("it refused", ", ".join(f"{count} {code}" for code, count in relay_refusals.items())),
             ("plugins", "; ".join(answer.plugin_problems) or "all ready"),
         ]
     )

@@ -82,6 +82,26 @@ class StatusServiceGetResponse(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class RelayRefusalsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     VERSION_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     MODE_FIELD_NUMBER: _builtins.int
@@ -106,6 +126,11 @@ class StatusServiceGetResponse(_message.Message):
     ATTESTATION_REFUSALS_FIELD_NUMBER: _builtins.int
     CONFIDENTIAL_PROTECTIONS_FIELD_NUMBER: _builtins.int
     CONFIDENTIAL_MISSING_FIELD_NUMBER: _builtins.int
+    WORKSPACES_FIELD_NUMBER: _builtins.int
+    WORKSPACE_PROBLEMS_FIELD_NUMBER: _builtins.int
+    RELAY_FIELD_NUMBER: _builtins.int
+    RELAY_CONNECTIONS_FIELD_NUMBER: _builtins.int
+    RELAY_REFUSALS_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """Required. Version of the host."""
     state: _builtins.str
@@ -133,11 +158,19 @@ class StatusServiceGetResponse(_message.Message):
     runs_purged: _builtins.int
     """Required. Runs that were removed since this host started, because they were older than they are kept."""
     health: _builtins.str
-    """Required. "ok", or "degraded" when confidential workflows have no hardware protection or a plugin has a problem."""
+    """Required. "ok", or "degraded" when confidential workflows have no hardware protection, or a plugin or a mounted
+    workspace has a problem.
+    """
     insecure_releases: _builtins.int
     """Required. Metric strongroom_insecure_release_total: confidential executions since this host started that gave their
     secrets no hardware protection.
     """
+    workspaces: _builtins.int
+    """Required. Workspaces that are open."""
+    relay: _builtins.str
+    """Optional. HOST:PORT of the relay; empty when it listens nowhere."""
+    relay_connections: _builtins.int
+    """Required. Connections to the relay, those of this host's own mounts included."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """Required. When the process started."""
@@ -176,6 +209,14 @@ class StatusServiceGetResponse(_message.Message):
     def confidential_missing(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Optional. What it says is missing there, each with its reason."""
 
+    @_builtins.property
+    def workspace_problems(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Optional. Mounted workspaces that could not be opened, each in one line with its reason."""
+
+    @_builtins.property
+    def relay_refusals(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """Optional. Metric strongroom_relay_refusals_total: what the relay refused since this host started, by code."""
+
     def __init__(
         self,
         *,
@@ -203,10 +244,15 @@ class StatusServiceGetResponse(_message.Message):
         attestation_refusals: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
         confidential_protections: _abc.Iterable[_builtins.str] | None = ...,
         confidential_missing: _abc.Iterable[_builtins.str] | None = ...,
+        workspaces: _builtins.int = ...,
+        workspace_problems: _abc.Iterable[_builtins.str] | None = ...,
+        relay: _builtins.str = ...,
+        relay_connections: _builtins.int = ...,
+        relay_refusals: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["oldest_run_time", b"oldest_run_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attestation_refusals", b"attestation_refusals", "confidential_backend", b"confidential_backend", "confidential_missing", b"confidential_missing", "confidential_protections", b"confidential_protections", "health", b"health", "insecure", b"insecure", "insecure_releases", b"insecure_releases", "mode", b"mode", "oldest_run_time", b"oldest_run_time", "owner", b"owner", "pid", b"pid", "plugin_problems", b"plugin_problems", "runner_missing", b"runner_missing", "runner_protections", b"runner_protections", "runners", b"runners", "runs", b"runs", "runs_purged", b"runs_purged", "start_time", b"start_time", "state", b"state", "storage", b"storage", "version", b"version", "wasmtime_version", b"wasmtime_version", "workflows", b"workflows", "writing_key_id", b"writing_key_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attestation_refusals", b"attestation_refusals", "confidential_backend", b"confidential_backend", "confidential_missing", b"confidential_missing", "confidential_protections", b"confidential_protections", "health", b"health", "insecure", b"insecure", "insecure_releases", b"insecure_releases", "mode", b"mode", "oldest_run_time", b"oldest_run_time", "owner", b"owner", "pid", b"pid", "plugin_problems", b"plugin_problems", "relay", b"relay", "relay_connections", b"relay_connections", "relay_refusals", b"relay_refusals", "runner_missing", b"runner_missing", "runner_protections", b"runner_protections", "runners", b"runners", "runs", b"runs", "runs_purged", b"runs_purged", "start_time", b"start_time", "state", b"state", "storage", b"storage", "version", b"version", "wasmtime_version", b"wasmtime_version", "workflows", b"workflows", "workspace_problems", b"workspace_problems", "workspaces", b"workspaces", "writing_key_id", b"writing_key_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
