@@ -1,6 +1,8 @@
 """Verifying, migrating, copying and merging mounted workspaces: nothing is lost by it, and nothing is hidden."""
 
 import json
+import shutil
+import sqlite3
 
 import pytest
 
@@ -42,6 +44,27 @@ def test_a_whole_workspace_verifies(start):
     assert (found.readable, found.unreadable, found.rows_carried, found.log_agrees) == (3, (), (), True)
     assert dict(found.entries_by_key_version) == {1: 3}
     assert found.rows >= 1
+
+
+def test_a_row_that_somebody_changed_is_named_and_what_builds_on_it_is_counted(start):
+    written, host = start("written"), start("host")
+    for number in range(4):
+        put(written, **{f"k{number}": number})
+    host.mounts.close()
+    shutil.rmtree(host.project)
+    # As a host leaves it that is killed.
+    shutil.copytree(written.project, host.project)
+    path = host.project / ".strongroom" / "log" / "notes.db"
+    with sqlite3.connect(path) as log:
+        (second,) = log.execute("SELECT id FROM log_rows ORDER BY id LIMIT 1 OFFSET 1").fetchone()
+        log.execute("UPDATE log_rows SET data = substr(data, 1, length(data) - 1) || x'00' WHERE id = ?", (second,))
+    log.close()
+    host.restart().reopen_known()
+    for _ in range(2):
+        found = host.upkeep.verify("notes")
+        assert [row.startswith(f"row {second}: ") for row in found.rows_carried] == [True]
+        assert (found.readable, found.rows_waiting) == (1, 2), "k0 is there, k2 and k3 wait"
+        host.upkeep.compact("notes")
 
 
 def test_what_cannot_be_read_is_named_with_its_table_and_reason(start):

@@ -38,7 +38,7 @@ def verify(caller: Caller, name: Name) -> int | None:
         request = workspace_pb2.WorkspaceServiceVerifyRequest(name=name)
         answer = host.call(workspace_stub(host).Verify, request)
     unreadable = [entry_document(entry) for entry in answer.unreadable]
-    holds = answer.log_agrees and not unreadable and not answer.rows_carried
+    holds = answer.log_agrees and not unreadable and not answer.rows_carried and not answer.rows_waiting
     versions = dict(sorted(answer.entries_by_key_version.items()))
     document = {
         "name": name,
@@ -47,6 +47,7 @@ def verify(caller: Caller, name: Name) -> int | None:
         "unreadable": [{"key": entry["key"], "reason": entry["unreadable"]} for entry in unreadable],
         "rows": answer.rows,
         "rows_carried": list(answer.rows_carried),
+        "rows_waiting": answer.rows_waiting,
         "log_agrees": answer.log_agrees,
         "entries_by_key_version": {str(version): count for version, count in versions.items()},
     }
@@ -58,6 +59,7 @@ def verify(caller: Caller, name: Name) -> int | None:
             ("unreadable", f"{len(unreadable)} entries" if unreadable else "none"),
             ("log", f"{answer.rows} rows, {'as in memory' if answer.log_agrees else 'NOT as in memory'}"),
             ("carried", f"{len(answer.rows_carried)} rows that cannot be applied" if answer.rows_carried else ""),
+            ("waiting", f"{answer.rows_waiting} rows that build on missing ones" if answer.rows_waiting else ""),
         ]
     )
     caller.emit("workspace-verified", document, shown)

@@ -41,6 +41,7 @@ class Verified:
     unreadable: tuple[WorkspaceItem, ...]
     rows: int
     rows_carried: tuple[str, ...]
+    rows_waiting: int
     log_agrees: bool
     entries_by_key_version: Mapping[int, int]
 
@@ -127,6 +128,7 @@ class WorkspaceUpkeep:
             unreadable=tuple(unreadable),
             rows=log.rows,
             rows_carried=tuple(f"row {row.id}: {row.reason}" for row in log.carried),
+            rows_waiting=len(log.waiting),
             log_agrees=not log.problem,
             entries_by_key_version=versions,
         )

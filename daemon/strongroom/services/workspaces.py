@@ -184,6 +184,7 @@ class WorkspaceService(PasswordCalls):
             unreadable=[entry_message(item) for item in found.unreadable],
             rows=found.rows,
             rows_carried=list(found.rows_carried),
+            rows_waiting=found.rows_waiting,
             log_agrees=found.log_agrees,
             entries_by_key_version=dict(found.entries_by_key_version),
         )

@@ -57,12 +57,13 @@ class LoadReport:
 
 @dataclass(frozen=True, slots=True)
 class LogCheck:
-    """What a verification found: rows in all, those that stay closed, and how the log differs from the document or from
-    its own head, if it does."""
+    """What a verification found: rows in all, those that stay closed, how the log differs from the document or from
+    its own head, if it does, and the rows that wait for others."""
 
     rows: int
     carried: tuple[CarriedRow, ...]
     problem: str
+    waiting: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

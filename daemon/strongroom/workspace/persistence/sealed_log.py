@@ -162,7 +162,8 @@ class SealedLog:
             replayed = self._rows.replay(self._keys())
             problem = difference(self.document.guid, replayed.state, snapshot_of(self.document))
         report = replayed.report
-        return LogCheck(report.applied + len(report.carried), report.carried, report.head_problem or problem)
+        rows = report.applied + len(report.carried)
+        return LogCheck(rows, report.carried, report.head_problem or problem, report.waiting)
 
     def compact_if_due(self) -> None:
         """Compact when the log grew enough; raises as ``compact`` does."""

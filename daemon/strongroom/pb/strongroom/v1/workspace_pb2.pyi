@@ -761,12 +761,15 @@ class WorkspaceServiceVerifyResponse(_message.Message):
     ROWS_CARRIED_FIELD_NUMBER: _builtins.int
     LOG_AGREES_FIELD_NUMBER: _builtins.int
     ENTRIES_BY_KEY_VERSION_FIELD_NUMBER: _builtins.int
+    ROWS_WAITING_FIELD_NUMBER: _builtins.int
     readable: _builtins.int
     """Required. Entries that open, in entries."""
     rows: _builtins.int
     """Required. Rows of the log, in rows."""
     log_agrees: _builtins.bool
     """Required. Whether the log gives what is in memory."""
+    rows_waiting: _builtins.int
+    """Optional. Rows that open and show nothing yet, since they build on rows that are missing, in rows."""
     @_builtins.property
     def unreadable(self) -> _containers.RepeatedCompositeFieldContainer[Global___WorkspaceEntry]:
         """Optional. Entries that do not, with the table in front of the key ("TABLE/KEY") and the reason."""
@@ -788,10 +791,11 @@ class WorkspaceServiceVerifyResponse(_message.Message):
         rows_carried: _abc.Iterable[_builtins.str] | None = ...,
         log_agrees: _builtins.bool = ...,
         entries_by_key_version: _abc.Mapping[_builtins.int, _builtins.int] | None = ...,
+        rows_waiting: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries_by_key_version", b"entries_by_key_version", "log_agrees", b"log_agrees", "readable", b"readable", "rows", b"rows", "rows_carried", b"rows_carried", "unreadable", b"unreadable"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries_by_key_version", b"entries_by_key_version", "log_agrees", b"log_agrees", "readable", b"readable", "rows", b"rows", "rows_carried", b"rows_carried", "rows_waiting", b"rows_waiting", "unreadable", b"unreadable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
