@@ -59,6 +59,7 @@ GUESTS: Final = _guests(
     Guest(name="hello", source="examples/hello/hello.c"),
     Guest(name="prices", source="examples/prices/prices.c"),
     Guest(name="webhook", source="examples/webhook/webhook.c"),
+    Guest(name="count", source="examples/notes/count.c"),
     Guest(name="echo", source="tests/guests/c/echo.c", libc=True),
     _standard("config"),
     _standard("errors"),
@@ -129,6 +130,7 @@ COMMITTED: Final[Mapping[str, str]] = {
     f"{SAMPLES}/greet.wasm": "greet",
     f"{SAMPLES}/hello.wasm": "hello",
     "examples/hello/hello.wasm": "hello",
+    "examples/notes/count.wasm": "count",
     "examples/prices/prices.wasm": "prices",
     "examples/webhook/webhook.wasm": "webhook",
 }
@@ -144,6 +146,7 @@ def sources_digest(root: Path = ROOT) -> str:
     folders = [
         root / HEADERS,
         root / "examples" / "hello",
+        root / "examples" / "notes",
         root / "examples" / "prices",
         root / "examples" / "webhook",
         root / "tests" / "guests" / "go",

@@ -98,8 +98,19 @@ def write(workspace: Workspace, array: str, key: str, value: object) -> None:
         table.set({**value, "id": key})
     else:
         row = {"id": key, **value}
-        row.setdefault(VERSION_MEMBER, FIRST_VERSION)
+        row.setdefault(VERSION_MEMBER, _stored_version(workspace, array, key))
         workspace.store(array).set(key, row)
+
+
+def _stored_version(workspace: Workspace, array: str, key: str) -> int:
+    """The number of the schema that a row has already: readers are not shown it, so they cannot hand it back."""
+    reading = workspace.store(array).read(key)
+    stored = (
+        reading.value.get(VERSION_MEMBER)
+        if isinstance(reading, Present) and isinstance(reading.value, Mapping)
+        else None
+    )
+    return stored if type(stored) is int and stored >= FIRST_VERSION else FIRST_VERSION
 
 
 def checked_json(untrusted: bytes) -> object:
