@@ -64,3 +64,6 @@ def test_a_project_that_names_a_provider_that_no_plugin_has_says_so(host):
     said = host("workspace", "mount", str(host.project))
     assert "no plugin provides mount:nots" in said.err
     assert "notes" in said.err, "those that there are"
+    (plugin, _) = host("plugin", "list", "--json").json["plugins"]
+    assert (plugin["name"], plugin["mounts"]) == ("notes", ["notes"])
+    assert "mount:notes" in host("plugin", "list").out

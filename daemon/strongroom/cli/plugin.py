@@ -44,6 +44,7 @@ def list_plugins(caller: Caller) -> None:
             "kind": item.kind,
             "state": item.state,
             "capabilities": list(item.capabilities),
+            "mounts": list(item.mounts),
             "restarts": item.restarts,
             "last_error": item.last_error,
             "required": item.required,
@@ -52,16 +53,28 @@ def list_plugins(caller: Caller) -> None:
         for item in found
     ]
     rows = [
-        [d["name"], d["kind"], d["state"], d["restarts"], ", ".join(item.capabilities), d["last_error"]]
+        [
+            d["name"],
+            d["kind"],
+            d["state"],
+            d["restarts"],
+            ", ".join([*item.capabilities, *_mounts(item)]),
+            d["last_error"],
+        ]
         for d, item in zip(documents, found, strict=True)
     ]
     caller.emit_table(
         "plugins",
         {"plugins": documents},
-        ["PLUGIN", "KIND", "STATE", "RESTARTS", "CAPABILITIES", "LAST ERROR"],
+        ["PLUGIN", "KIND", "STATE", "RESTARTS", "OFFERS", "LAST ERROR"],
         rows,
         nothing="no plugins: the manifest of this host names none",
     )
+
+
+def _mounts(plugin: plugin_pb2.Plugin) -> list[str]:
+    """Providers of mounts, as `provides` in the manifest has them."""
+    return [f"mount:{name}" for name in plugin.mounts]
 
 
 @verb(app, "check", example="strongroom plugin check plugins.yaml", online=False)

@@ -27,6 +27,7 @@ class PluginService(plugin_pb2_grpc.PluginServiceServicer):
                     kind=state.kind,
                     state=state.state,
                     capabilities=state.capabilities,
+                    mounts=state.mounts,
                     restarts=state.restarts,
                     last_error=state.last_error,
                     required=state.required,

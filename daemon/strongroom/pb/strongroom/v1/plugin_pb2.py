@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1astrongroom/v1/plugin.proto\x12\rstrongroom.v1\"\x8e\x01\n\x06Plugin\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\r\n\x05state\x18\x03 \x01(\t\x12\x14\n\x0c\x63\x61pabilities\x18\x04 \x03(\t\x12\x10\n\x08restarts\x18\x05 \x01(\r\x12\x12\n\nlast_error\x18\x06 \x01(\t\x12\x10\n\x08required\x18\x07 \x01(\x08\x12\x0b\n\x03pid\x18\x08 \x01(\r\"\x1a\n\x18PluginServiceListRequest\"C\n\x19PluginServiceListResponse\x12&\n\x07plugins\x18\x01 \x03(\x0b\x32\x15.strongroom.v1.Plugin2j\n\rPluginService\x12Y\n\x04List\x12\'.strongroom.v1.PluginServiceListRequest\x1a(.strongroom.v1.PluginServiceListResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1astrongroom/v1/plugin.proto\x12\rstrongroom.v1\"\x9e\x01\n\x06Plugin\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\r\n\x05state\x18\x03 \x01(\t\x12\x14\n\x0c\x63\x61pabilities\x18\x04 \x03(\t\x12\x10\n\x08restarts\x18\x05 \x01(\r\x12\x12\n\nlast_error\x18\x06 \x01(\t\x12\x10\n\x08required\x18\x07 \x01(\x08\x12\x0b\n\x03pid\x18\x08 \x01(\r\x12\x0e\n\x06mounts\x18\t \x03(\t\"\x1a\n\x18PluginServiceListRequest\"C\n\x19PluginServiceListResponse\x12&\n\x07plugins\x18\x01 \x03(\x0b\x32\x15.strongroom.v1.Plugin2j\n\rPluginService\x12Y\n\x04List\x12\'.strongroom.v1.PluginServiceListRequest\x1a(.strongroom.v1.PluginServiceListResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,11 +32,11 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'strongroom.v1.plugin_pb2', 
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_PLUGIN']._serialized_start=46
-  _globals['_PLUGIN']._serialized_end=188
-  _globals['_PLUGINSERVICELISTREQUEST']._serialized_start=190
-  _globals['_PLUGINSERVICELISTREQUEST']._serialized_end=216
-  _globals['_PLUGINSERVICELISTRESPONSE']._serialized_start=218
-  _globals['_PLUGINSERVICELISTRESPONSE']._serialized_end=285
-  _globals['_PLUGINSERVICE']._serialized_start=287
-  _globals['_PLUGINSERVICE']._serialized_end=393
+  _globals['_PLUGIN']._serialized_end=204
+  _globals['_PLUGINSERVICELISTREQUEST']._serialized_start=206
+  _globals['_PLUGINSERVICELISTREQUEST']._serialized_end=232
+  _globals['_PLUGINSERVICELISTRESPONSE']._serialized_start=234
+  _globals['_PLUGINSERVICELISTRESPONSE']._serialized_end=301
+  _globals['_PLUGINSERVICE']._serialized_start=303
+  _globals['_PLUGINSERVICE']._serialized_end=409
 # @@protoc_insertion_point(module_scope)

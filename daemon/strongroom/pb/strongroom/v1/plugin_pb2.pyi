@@ -32,6 +32,7 @@ class Plugin(_message.Message):
     LAST_ERROR_FIELD_NUMBER: _builtins.int
     REQUIRED_FIELD_NUMBER: _builtins.int
     PID_FIELD_NUMBER: _builtins.int
+    MOUNTS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Required. Name in plugins.yaml."""
     kind: _builtins.str
@@ -50,6 +51,10 @@ class Plugin(_message.Message):
     def capabilities(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Optional. Ids of the capabilities that it offers."""
 
+    @_builtins.property
+    def mounts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Optional. Names of the providers of mounts that it offers; strongroom.toml names them as provider."""
+
     def __init__(
         self,
         *,
@@ -61,10 +66,11 @@ class Plugin(_message.Message):
         last_error: _builtins.str = ...,
         required: _builtins.bool = ...,
         pid: _builtins.int = ...,
+        mounts: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities", "kind", b"kind", "last_error", b"last_error", "name", b"name", "pid", b"pid", "required", b"required", "restarts", b"restarts", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities", "kind", b"kind", "last_error", b"last_error", "mounts", b"mounts", "name", b"name", "pid", b"pid", "required", b"required", "restarts", b"restarts", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
