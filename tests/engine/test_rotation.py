@@ -83,11 +83,18 @@ def test_one_workspace_alone(job):
 
 
 def test_a_workspace_that_is_not_open_is_refused(job):
-    job.add("workspace gone", [1], stays="it is not mounted")
+    job.add("workspace gone", [1], stays="it is not mounted", kind="project")
     for name in ("gone", "never"):
         with pytest.raises(NotFound, match=f"no workspace '{name}' is open") as caught:
             job.rotation.start(name)
         assert caught.value.code == "SR-KEY-028"
+
+
+def test_a_workspace_with_keys_of_its_own_is_refused_with_what_changes_them(job):
+    job.add("workspace diary", [], stays="it has keys of its own")
+    with pytest.raises(WrongState, match="it has keys of its own") as caught:
+        job.rotation.start("diary")
+    assert caught.value.code == "SR-KEY-032"
 
 
 @pytest.mark.parametrize("rate", [-1, RATE_MAX + 1])

@@ -102,6 +102,8 @@ def test_keys_of_the_host_leave_it_out_and_say_so(host):
         {},
         "it has keys of its own: strongroom workspace change-password notes",
     )
+    refused = host("keys", "rewrap", "--workspace", "notes")
+    assert "SR-KEY-032" in refused.err, refused
     host.workspace("export", "notes", str(host.project / "copy"))
     host.workspace("lock", "notes")
     names = [each["name"] for each in host("keys", "status", "--json").json["things"]]

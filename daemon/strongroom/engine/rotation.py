@@ -103,7 +103,8 @@ class Rotation:
     def start(self, workspace: str = "", rate: int = 0) -> None:
         """Begin, or join the job that runs. ``rate`` is blobs a second, 0 for the usual one.
 
-        Raises ``NotFound`` for a workspace that is not open, ``WrongState`` while another job runs, ``InvalidInput``.
+        Raises ``NotFound`` for a workspace that is not open, ``WrongState`` for one with keys of its own and while
+        another job runs, ``LimitExceeded``.
         """
         if not 0 <= rate <= RATE_MAX:
             raise LimitExceeded(
@@ -114,12 +115,21 @@ class Rotation:
                 limit=RATE_MAX,
                 setting="rate",
             )
-        if workspace and not any(thing.name == _named(workspace) and not thing.stays for thing in self._things()):
+        only = next((thing for thing in self._things() if workspace and thing.name == _named(workspace)), None)
+        if workspace and (only is None or only.kind != "workspace"):
             raise NotFound(
                 "SR-KEY-028",
                 f"no workspace {workspace[:80]!r} is open",
                 fix="strongroom workspace list shows them; mount it first",
                 workspace=workspace[:80],
+            )
+        if only is not None and only.stays:
+            raise WrongState(
+                "SR-KEY-032",
+                f"workspace {workspace} is not sealed again by this",
+                why=only.stays,
+                fix="leave it out",
+                workspace=workspace,
             )
         with self._changed:
             if self._progress.state == "running":

@@ -56,6 +56,23 @@ def test_a_project_that_cannot_be_opened_stays_locked(rig, desk):
         rig.passwords.keyring(rig.project, "notes")
 
 
+@pytest.mark.parametrize("close", ["lock", "unmount", "end of the host"])
+def test_what_waits_for_the_disk_gets_there_before_the_keys_go(rig, desk, close):
+    first(desk, rig)
+    rig.mounts.get("notes").workspace.store("kv").set("a", "not flushed")
+    if close == "lock":
+        desk.lock("notes")
+    elif close == "unmount":
+        rig.mounts.unmount("notes")
+    else:
+        rig.mounts.close()
+    with pytest.raises(WrongState, match="is locked"):
+        rig.passwords.keyring(rig.project, "notes")
+    again = PasswordDesk(rig.restart(), rig.passwords)
+    again.mount(rig.project, "notes", SECRET, is_new=False, declare=True)
+    assert rig.mounts.get("notes").workspace.store("kv").get("a") == "not flushed"
+
+
 def test_a_rotation_of_the_host_leaves_its_keys_alone(rig, desk):
     first(desk, rig)
     before = rig.mounts.get("notes").keys()

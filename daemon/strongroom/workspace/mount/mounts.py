@@ -133,14 +133,14 @@ class Mounts(KnownMounts):
         """Close one and do not open it at the next start. Raises ``NotFound``, and ``StorageFault`` when something
         could not be written; it is closed all the same."""
         with self._changing:
-            if self._register.find(name) is None:
-                raise not_mounted(name)
+            known = self._known(name)
             opened = self._open.pop(name)
             try:
                 if opened is not None:
                     self._count([opened])
                     opened.dispose()
             finally:
+                self._passwords.drop(known.project_dir, name)
                 self._register.unmounted(name)
                 self._release_leases()
 
@@ -244,11 +244,12 @@ class Mounts(KnownMounts):
 
     def _close_all(self) -> None:
         with self._changing:
-            self._passwords.clear()
             mounts = self._open.pop_all()
             self._count(mounts)
             works = [partial(_dispose, opened) for opened in mounts]
             side_by_side(works, timeout_s=CLOSE_S_MAX, name="unmounts", late=lambda _: None)
+            # Not before: what waited for the disk was sealed with them.
+            self._passwords.clear()
             self._release_leases()
 
     def _count(self, mounts: Iterable[OpenedMount]) -> None:
