@@ -2,7 +2,8 @@
 
 import pytest
 
-from strongroom.errors import Forbidden, Misconfigured, NotFound, StorageFault, WrongState
+from strongroom.errors import Forbidden, KeyMissing, Misconfigured, NotFound, StorageFault, WrongState
+from strongroom.workspace import password
 from strongroom.workspace.mount.password_desk import PasswordDesk
 from strongroom.workspace.mount.project_file import parse_project
 from tests.fakes.mount_rig import MountRig
@@ -110,3 +111,33 @@ def test_keys_of_a_mount_are_of_the_session_or_a_password_and_nothing_else(tmp_p
     with pytest.raises(Misconfigured) as refused:
         parse_project(f'[[mounts]]\nname = "notes"\n{text}\n', tmp_path / "strongroom.toml")
     assert place in str(refused.value)
+
+
+def test_a_host_that_ends_before_the_old_password_is_forgotten_opens_with_the_new_one_and_finishes(
+    rig, desk, monkeypatch
+):
+    first(desk, rig)
+    opened = rig.mounts.get("notes")
+    opened.workspace.store("kv").set("a", 1)
+    opened.flush()
+    saved = password.save_record
+
+    def once(path, record):
+        if len(record.checks) == 1:
+            raise StorageFault("SR-TEST-002", "the host ended here")
+        saved(path, record)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(password, "save_record", once)
+        with pytest.raises(StorageFault):
+            desk.change("notes", SECRET, OTHER)
+    again = PasswordDesk(rig.restart(), rig.passwords)
+    rig.mounts.reopen_known()
+    with pytest.raises(KeyMissing):
+        again.unlock("notes", SECRET)
+    again.unlock("notes", OTHER)
+    assert rig.mounts.get("notes").workspace.store("kv").get("a") == 1
+    again.change("notes", SECRET, OTHER)
+    again.lock("notes")
+    with pytest.raises(Forbidden):
+        again.unlock("notes", SECRET)
