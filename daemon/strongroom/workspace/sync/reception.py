@@ -11,7 +11,7 @@ from strongroom.errors import StrongroomError
 from strongroom.workspace.sync import faults
 from strongroom.workspace.sync.admission import Asked, RequestHeaders, admitted, ask
 from strongroom.workspace.sync.channel import Channel
-from strongroom.workspace.sync.close_codes import CloseCode
+from strongroom.workspace.sync.close_codes import CloseCode, life_over
 from strongroom.workspace.sync.connection import Connection, Surroundings
 from strongroom.workspace.sync.dialect_epicenter import EpicenterConnection
 from strongroom.workspace.sync.dialect_strongroom import StrongroomConnection
@@ -115,8 +115,11 @@ class Reception:
                 now = self.tokens.find(connection.grant.digest)
                 if now is None or now.owner_id != connection.grant.owner_id:
                     connection.end(CloseCode.NOT_ADMITTED, faults.not_admitted().what)
-                else:
-                    connection.grant = now
+                    continue
+                if now.may_write and not connection.grant.may_write:
+                    # What was refused so far comes with the next handshake, and not otherwise.
+                    connection.end(life_over(connection.dialect), "its token may write now: come again")
+                connection.grant = now
 
     def _check_place(self, owner_id: str, here: int = 0) -> None:
         settings = self.around.settings
