@@ -15,18 +15,20 @@ from strongroom.errors import InvalidInput, KeyMissing
 __all__ = ["WorkspaceKeys", "derive_workspace_keys", "keys_by_version"]
 
 _LABEL: Final = b"workspace:"
+_PURPOSE: Final = b"strongroom/"
 
 
 class WorkspaceKeys:
     """At least one key, by version. It shows versions only."""
 
-    __slots__ = ("_keys", "versions", "writing_version")
+    __slots__ = ("_apart", "_keys", "versions", "writing_version")
 
     def __init__(self, keys: Mapping[int, Key], writing_version: int) -> None:
         """Take ``keys``; the one of ``writing_version`` seals. Raises ``InvalidInput`` when it is not among them."""
         if not keys:
             raise InvalidInput("SR-KEYRING-014", "Keyring must contain at least one key", field="keyring")
         self._keys = dict(keys)
+        self._apart: dict[str, WorkspaceKeys] = {}
         self.versions: tuple[int, ...] = tuple(sorted(self._keys, reverse=True))
         self.writing_version: int = writing_version
         self.key(writing_version)
@@ -57,6 +59,19 @@ class WorkspaceKeys:
         Raises ``KeyMissing``, ``InvalidInput`` for another format, ``Tampered`` for all else.
         """
         return open_value(self.key(get_key_version(blob)), blob, associated_data)
+
+    def apart(self, purpose: str) -> "WorkspaceKeys":
+        """The same versions with a key of its own each, for something that is no value.
+
+        A value of format 1 is bound to nothing but its entry key, which a peer may choose. Under one key a row of a log
+        could be planted as the value of an entry that is called as its associated data.
+        """
+        known = self._apart.get(purpose)
+        if known is None:
+            info = _PURPOSE + encoded(purpose)
+            keys = {version: key.derive(salt=b"", info=info) for version, key in self._keys.items()}
+            known = self._apart[purpose] = WorkspaceKeys(keys, self.writing_version)
+        return known
 
     def __repr__(self) -> str:
         """The versions."""

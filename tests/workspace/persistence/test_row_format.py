@@ -1,15 +1,28 @@
 """The bytes of a row are those that docs/workspace-format.md lists, made here from the page and from nothing else."""
 
 import hashlib
+import hmac
 import struct
 
 import nacl.bindings
+import pytest
 
+from strongroom.crypto.workspace_blob import open_value
+from strongroom.errors import Tampered
 from strongroom.workspace.document import Document
 from strongroom.workspace.persistence.sealed_log import SealedLog
 from tests.fakes.sealed_logs import filled, keys_of, rows_in, values
 
-KEY = bytes([1]) * 32
+WORKSPACE_KEY = bytes([1]) * 32
+
+
+def hkdf(key, info):
+    """HKDF-SHA256 with an empty salt and one block, written out."""
+    extracted = hmac.digest(bytes(32), key, "sha256")
+    return hmac.digest(extracted, info + b"\1", "sha256")
+
+
+KEY = hkdf(WORKSPACE_KEY, b"strongroom/workspace-update-log")
 
 
 def framed(*parts):
@@ -44,3 +57,12 @@ def test_rows_and_head_are_laid_out_as_the_page_says(tmp_path):
     log.load()
     assert values(log) == [entry["val"] for entry in document.array("kv").to_py()] == ["a", "b"]
     log.close()
+
+
+def test_a_row_that_is_planted_as_a_value_of_its_associated_data_does_not_open(tmp_path):
+    path = tmp_path / "log" / "notes.db"
+    filled(path, "a")
+    (purpose, _, data) = rows_in(path)[1]
+    with pytest.raises(Tampered):
+        open_value(keys_of(1).key(1), data, associated(purpose.encode(), 1))
+    assert opened_by_hand(data, purpose.encode(), 1), "its own key opens it there"

@@ -3,7 +3,7 @@
     line 1   ``strongroom workspace copy 1``
     line 2   JSON: ``owner``, ``workspace``, ``key_versions`` (all that the copy needs, the sealing one first),
              ``key``: the fingerprint of the sealing one
-    rest     a blob of format 1 whose plaintext is the whole state of the document (encoding V1)
+    rest     a blob of format 1 under the workspace's key for copies, whose plaintext is the whole state of the document (encoding V1)
 
 The associated data of the blob is, each part length-prefixed, the first line and the second: a changed header does not
 open. Values inside are sealed once more, each in its own place.
@@ -21,6 +21,8 @@ from strongroom.keyring.workspace_keys import WorkspaceKeys
 __all__ = ["COPY_BYTES_MAX", "CopyHeader", "open_copy", "read_header", "seal_copy"]
 
 MAGIC: Final = b"strongroom workspace copy 1"
+PURPOSE: Final = "workspace-copy"
+"""What copies have keys of their own for."""
 HEADER_BYTES_MAX: Final = 4096
 COPY_BYTES_MAX: Final = 1_000_000_000
 """A document of that size does not fit in memory twice, which merging it takes."""
@@ -47,7 +49,7 @@ def seal_copy(keys: WorkspaceKeys, owner: str, workspace: str, value_versions: I
         "key": keys.key(keys.writing_version).fingerprint(),
     }
     header = json.dumps(members, separators=(",", ":")).encode()
-    return MAGIC + b"\n" + header + b"\n" + keys.seal(state, length_prefixed(MAGIC, header))
+    return MAGIC + b"\n" + header + b"\n" + keys.apart(PURPOSE).seal(state, length_prefixed(MAGIC, header))
 
 
 def read_header(untrusted: bytes) -> tuple[CopyHeader, bytes, bytes]:
@@ -85,7 +87,7 @@ def open_copy(keys: WorkspaceKeys, owner: str, workspace: str, untrusted: bytes)
             fix="import it there, or start a host with the keyring it was made with; nothing was changed",
             key_version=version,
         )
-    return keys.open(blob, length_prefixed(MAGIC, raw))
+    return keys.apart(PURPOSE).open(blob, length_prefixed(MAGIC, raw))
 
 
 def _header(members: Any) -> CopyHeader:  # Any: JSON

@@ -1,10 +1,10 @@
 """How a row of a sealed log is sealed, and what it is bound to.
 
-A row is a blob of format 1 (contracts/workspace-encryption.md 5) under a key of the workspace. Its associated data is,
-each part length-prefixed: ``strongroom/workspace-update-log``, the layout (one byte, 1), the key version (one byte),
-the owner id, the guid of the document, the purpose and the id of the row (u64, big-endian). So a row opens as what it
-was written as and where it was written: under its number, for its document and its owner. A header byte that was
-changed does not open either, because what it says is in the associated data.
+A row is a blob of format 1 (contracts/workspace-encryption.md 5) under the workspace's key for logs. Its associated
+data is, each part length-prefixed: ``strongroom/workspace-update-log``, the layout (one byte, 1), the key version (one
+byte), the owner id, the guid of the document, the purpose and the id of the row (u64, big-endian). So a row opens as
+what it was written as and where it was written: under its number, for its document and its owner. A header byte that
+was changed does not open either, because what it says is in the associated data.
 
 Purposes: ``update`` is one update of encoding V1, ``state`` the whole state at a compaction, ``head`` what the log
 holds.
@@ -27,17 +27,20 @@ HEAD: Final = "head"
 HEAD_ID: Final = 0
 """The number that the head is sealed to; rows count from 1."""
 
+_PURPOSE: Final = "workspace-update-log"
+"""What rows have keys of their own for."""
 _LABEL: Final = "strongroom/workspace-update-log"
 _LAYOUT: Final = b"\x01"
 
 
 class CannotOpen(Exception):
-    """Why a row stays closed: ``reason``, and the key version that it names."""
+    """Why a row stays closed: ``reason``, the key version that it names, and whether that one would open it."""
 
-    def __init__(self, reason: str, key_version: int) -> None:
+    def __init__(self, reason: str, key_version: int, *, lacks_key: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
         self.key_version = key_version
+        self.lacks_key = lacks_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,8 @@ class RowSeal:
     def seal(self, keys: WorkspaceKeys, purpose: str, row_id: int, plaintext: bytes) -> NewRow:
         """``plaintext`` as the row ``row_id``, under the writing version of ``keys``."""
         version = keys.writing_version
-        return NewRow(purpose, version, keys.seal(plaintext, self._associated_data(version, purpose, row_id)))
+        associated_data = self._associated_data(version, purpose, row_id)
+        return NewRow(purpose, version, keys.apart(_PURPOSE).seal(plaintext, associated_data))
 
     def open(self, keys: WorkspaceKeys, row: Row) -> bytes:
         """What the row holds. Raises ``CannotOpen``."""
@@ -77,10 +81,11 @@ class RowSeal:
     def _open(self, keys: WorkspaceKeys, purpose: str, row_id: int, blob: bytes) -> bytes:
         version = self._version(blob)
         try:
-            return keys.open(blob, self._associated_data(version, purpose, row_id))
+            return keys.apart(_PURPOSE).open(blob, self._associated_data(version, purpose, row_id))
         except KeyMissing:
             held = ", ".join(map(str, keys.versions))
-            raise CannotOpen(f"it needs key version {version}, the keyring holds {held}", version) from None
+            reason = f"it needs key version {version}, the keyring holds {held}"
+            raise CannotOpen(reason, version, lacks_key=True) from None
         except (Tampered, InvalidInput):
             reason = "it failed authentication: it was changed, moved, or belongs to another workspace, owner or key"
             raise CannotOpen(reason, version) from None
