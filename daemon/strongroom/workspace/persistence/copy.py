@@ -3,7 +3,8 @@
     line 1   ``strongroom workspace copy 1``
     line 2   JSON: ``owner``, ``workspace``, ``key_versions`` (all that the copy needs, the sealing one first),
              ``key``: the fingerprint of the sealing one
-    rest     a blob of format 1 under the workspace's key for copies, whose plaintext is the whole state of the document (encoding V1)
+    rest     a blob of format 1 under the workspace's key for copies; its plaintext is the whole state of the document
+             (encoding V1)
 
 The associated data of the blob is, each part length-prefixed, the first line and the second: a changed header does not
 open. Values inside are sealed once more, each in its own place.
