@@ -172,3 +172,18 @@ def test_what_went_wrong_with_one_thing_is_said_and_counts(served, said):
     code, out, err = said("rewrap", "--wait", "--json")
     assert (code, out["state"]) == (1, "done")
     assert "workspace notes: the disk is full (SR-STORE-001)" in err
+
+
+def test_a_dry_run_of_rewrap_opens_everything_and_changes_nothing(served, said):
+    served.add_workflow(1)
+    served.write(2, 1)
+    served.life.reload()
+    code, out, err = said("rewrap", "--dry-run")
+    assert (code, "is under version 1" in err + out) == (0, True)
+    assert said("promote", "2")[0] == 0
+    code, out, err = said("rewrap", "--dry-run", "--json")
+    assert (code, out["schema"], out["version"]) == (0, "strongroom.keys-rewrap-check/v1", 2)
+    assert out["things"] == [{"name": "table workflow_specs", "opens": 3, "closed": 0, "problems": []}]
+    assert "nothing was changed" in err
+    assert said("rewrap", "--dry-run", "--json")[1] == out
+    assert said("rewrap", "--dry-run", "--workspace", "nowhere")[0] == 65

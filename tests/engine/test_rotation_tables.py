@@ -90,8 +90,8 @@ def test_what_somebody_changes_meanwhile_is_not_overwritten(rig):
     batch = values.batch
     page = batch._page
 
-    def changed_behind_it(version, limit):
-        found = page(version, limit)
+    def changed_behind_it(*where):
+        found = page(*where)
         if found:
             rig.store.put("key 1", b"newer", owner="owner")
         return found
@@ -101,6 +101,26 @@ def test_what_somebody_changes_meanwhile_is_not_overwritten(rig):
         pass
     assert rig.store.get("key 1", owner="owner") == b"newer"
     assert counts(rig)["plugin_values"] == {2: 3}
+
+
+def test_a_workflow_that_is_paused_or_removed_meanwhile_stays_so(rig):
+    (records, *_) = tables(rig.database, rig.keys)
+    page, seen = records.batch._page, []
+
+    def changed_behind_it(*where):
+        found = page(*where)
+        if not seen:
+            seen.extend(row.workflow_id for row in found)
+            rig.specs.set_status(rig.specs.get(seen[0]), "paused")
+            rig.specs.remove(seen[1], validate_only=False)
+        return found
+
+    records.batch._page = changed_behind_it
+    while records.rewrap(500):
+        pass
+    assert rig.specs.get(seen[0]).row.status == "paused"
+    assert rig.specs.get(seen[1]) is None
+    assert counts(rig)["workflow_specs"] == {2: 6}
 
 
 def test_a_batch_is_no_larger_than_asked_for(rig):
@@ -130,3 +150,33 @@ def test_more_unreadable_records_than_a_batch_are_passed(rig):
 def test_a_value_of_no_version_counts_as_none(rig):
     rig.database.write(lambda c: plugin_store.put(c, "p", "o", "k", b"", updated_at=1)).result()
     assert counts(rig)["plugin_values"] == {1: 3}
+
+
+def test_looking_opens_what_would_be_sealed_again_and_changes_nothing(rig):
+    before = counts(rig)
+    assert {each.name: (each.opens, each.closed) for each in rig.desk.check_rewrap()} == {
+        "table workflow_specs": (9, 0),
+        "table plugin_values": (3, 0),
+    }
+    assert counts(rig) == before
+    rewrapped(rig)
+    assert rig.desk.check_rewrap() == []
+
+
+def test_looking_names_what_cannot_be_opened(rig):
+    def job(connection):
+        connection.execute(
+            text(
+                "UPDATE workflow_specs SET attributes = :b WHERE workflow_id IN"
+                " (SELECT min(workflow_id) FROM workflow_specs)"
+            ),
+            {"b": b"changed"},
+        )
+        connection.execute(text("UPDATE plugin_values SET key = 'moved' WHERE key = 'key 1'"))
+
+    rig.database.write(job).result()
+    specs, values = rig.desk.check_rewrap()
+    assert (specs.opens, specs.closed, len(specs.problems)) == (6, 3, 1)
+    assert (values.opens, values.closed) == (2, 1)
+    assert values.problems[0].startswith("a value of plugin plugin: ")
+    assert "value 1" not in repr(values)

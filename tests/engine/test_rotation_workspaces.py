@@ -5,14 +5,18 @@ import threading
 import pytest
 
 from strongroom.app.keys import key_desk
+from strongroom.crypto.keys import Key
+from strongroom.crypto.workspace_blob import seal_value
 from strongroom.engine.rotation_mounts import HostWorkspaces
-from strongroom.errors import WrongState
+from strongroom.engine.workspace_discard import discard, discardable
+from strongroom.errors import NotFound, WrongState
 from strongroom.storage.database import Database
 from strongroom.workspace.mount.copies import Copies
 from strongroom.workspace.mount.mounts import Mounts
 from strongroom.workspace.reading import Present
 from strongroom.workspace.session.local import LocalSession
 from tests.fakes.key_rig import KeyRig
+from tests.fakes.workspace_rig import push_raw
 
 PLAIN = "MARKER"
 
@@ -173,3 +177,39 @@ def test_workspaces_of_a_session_elsewhere_have_other_keys_and_do_not_count(star
     write(host.mount(tmp_path / "project"), range(5))
     assert [each.name for each in HostWorkspaces(host.mounts, host.copies).opened()] == ["notes"]
     assert HostWorkspaces(host.mounts, host.copies, is_own=lambda: False).opened() == []
+
+
+def test_looking_counts_values_and_rows_of_a_workspace_and_changes_nothing(start, tmp_path):
+    host = start(1)
+    mount = host.mount(tmp_path / "project")
+    write(mount, range(5))
+    push_raw(mount.workspace, "kv", [("bad", seal_value(Key(bytes(32)), 1, b"1", b""), 1_764_000_000_000)])
+    mount.flush()
+    host.promote_next(2, 1)
+    before = mount.needed()
+    rows = mount.log.rows_by_version()[1]
+    (checked,) = [each for each in host.desk.check_rewrap() if each.name == "workspace notes"]
+    assert (checked.opens, checked.closed) == (5 + rows, 1)
+    assert checked.problems[0].startswith("bad: ")
+    assert mount.needed() == before
+    assert [each.name for each in host.desk.check_rewrap("notes")] == ["workspace notes"]
+    with pytest.raises(NotFound) as refused:
+        host.desk.check_rewrap("other")
+    assert refused.value.code == "SR-KEY-028"
+
+
+def test_a_version_that_only_a_forged_value_needs_goes_after_it_was_discarded(start, tmp_path):
+    host = start(1)
+    mount = host.mount(tmp_path / "project")
+    write(mount, range(5))
+    push_raw(mount.workspace, "kv", [("bad", seal_value(Key(bytes(32)), 1, b"1", b""), 1_764_000_000_000)])
+    mount.flush()
+    host.promote_next(2, 1)
+    host.rewrap()
+    with pytest.raises(WrongState) as refused:
+        host.desk.retire(1)
+    assert "strongroom workspace discard N --dry-run" in refused.value.fix
+    found = discardable(mount, rows=True, entries=True)
+    discard(mount, rows=True, entries=True, even_unheld=False, listing=found.listing)
+    assert host.desk.retire(1)
+    assert len(readable(mount)) == 5

@@ -8,6 +8,7 @@ import pytest
 
 from strongroom.engine import workspace_upkeep as module
 from strongroom.errors import InvalidInput, LimitExceeded, NotFound
+from strongroom.workspace.mount.project_state import ProjectState
 from tests.fakes.workspace_host import WorkspaceHost
 
 
@@ -54,7 +55,7 @@ def test_a_row_that_somebody_changed_is_named_and_what_builds_on_it_is_counted(s
     shutil.rmtree(host.project)
     # As a host leaves it that is killed.
     shutil.copytree(written.project, host.project)
-    path = host.project / ".strongroom" / "log" / "notes.db"
+    path = ProjectState(host.project / ".strongroom").log_path("local", "shared", "notes")
     with sqlite3.connect(path) as log:
         (second,) = log.execute("SELECT id FROM log_rows ORDER BY id LIMIT 1 OFFSET 1").fetchone()
         log.execute("UPDATE log_rows SET data = substr(data, 1, length(data) - 1) || x'00' WHERE id = ?", (second,))

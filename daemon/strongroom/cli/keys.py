@@ -9,7 +9,7 @@ from strongroom.cli.caller import Caller
 from strongroom.cli.channel import connect
 from strongroom.cli.exits import Exit
 from strongroom.cli.keys_host import KeyFile, Version, keys_stub, reload_host
-from strongroom.cli.keys_view import progress_document, progress_text, status_document, status_text
+from strongroom.cli.keys_view import check_rewrap, progress_document, progress_text, status_document, status_text
 from strongroom.cli.verbs import DryRun, Yes, group, verb
 from strongroom.keyring.files import remove_version
 from strongroom.pb.strongroom.v1 import keys_pb2
@@ -62,11 +62,14 @@ def rewrap(
     workspace: Annotated[str, typer.Option("--workspace", help="Only this mounted workspace.", metavar="N")] = "",
     rate: Annotated[int, typer.Option("--rate", help="Blobs a second; 10000 if not given.", metavar="R", min=0)] = 0,
     wait: Annotated[bool, typer.Option("--wait", help="Stay until it has ended, and show how it stands.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Open all of it, change nothing.")] = False,
 ) -> int:
     """Seal everything again under the version that writes, in the background.
 
     Started again it goes on where it was, also after the host was killed. Runs keep the version that they began with.
     """
+    if dry_run:
+        return check_rewrap(caller, workspace)
     request = keys_pb2.KeysServiceRewrapRequest(workspace=workspace, rate=rate, once=not wait)
     now = keys_pb2.RewrapProgress()
     with connect(caller) as host:

@@ -1,12 +1,15 @@
-"""How the keys of a host are shown: their versions, what is sealed under which, and how sealing again stands."""
+"""How the keys of a host are shown: their versions, what is sealed under which, and how sealing again stands or would
+come out."""
 
 from typing import Any
 
-from strongroom.cli.caller import facts, table
+from strongroom.cli.caller import Caller, facts, table
+from strongroom.cli.channel import connect
+from strongroom.cli.exits import Exit
 from strongroom.cli.values import rfc3339
-from strongroom.pb.strongroom.v1 import keys_pb2
+from strongroom.pb.strongroom.v1 import keys_pb2, keys_pb2_grpc
 
-__all__ = ["progress_document", "progress_text", "status_document", "status_text"]
+__all__ = ["check_rewrap", "progress_document", "progress_text", "status_document", "status_text"]
 
 
 def status_document(answer: keys_pb2.KeysServiceStatusResponse) -> dict[str, Any]:  # Any: JSON
@@ -87,6 +90,29 @@ def progress_text(progress: keys_pb2.RewrapProgress) -> str:
     where = f", at {progress.thing}" if progress.thing else ""
     problems = f", {len(progress.problems)} problems" if progress.problems else ""
     return f"{progress.state}, {progress.done} of {progress.total} blobs to version {progress.version}{where}{problems}"
+
+
+def check_rewrap(caller: Caller, workspace: str) -> int:
+    """Show what sealing again would come to; the exit code says whether all of it opens."""
+    with connect(caller) as host:
+        request = keys_pb2.KeysServiceCheckRewrapRequest(workspace=workspace)
+        answer = host.call(host.stub(keys_pb2_grpc.KeysServiceStub).CheckRewrap, request)
+    things = [
+        {"name": each.name, "opens": each.opens, "closed": each.closed, "problems": list(each.problems)}
+        for each in answer.things
+    ]
+    caller.emit_table(
+        "keys-rewrap-check",
+        {"version": answer.version, "things": things},
+        ["SEALED", "WOULD BE SEALED AGAIN", "CANNOT BE OPENED"],
+        [[each.name, each.opens, each.closed] for each in answer.things],
+        nothing=f"everything that can be sealed again is under version {answer.version}",
+    )
+    for each in answer.things:
+        for problem in each.problems:
+            caller.warn(f"{each.name}: {problem}")
+    caller.note("nothing was changed")
+    return Exit.RUN_FAILED if any(each.closed for each in answer.things) else Exit.OK
 
 
 def _held(version: keys_pb2.KeyVersion) -> str:

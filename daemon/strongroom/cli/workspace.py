@@ -9,6 +9,7 @@ from strongroom.cli import (
     workspace_copies,
     workspace_entries,
     workspace_password,
+    workspace_removals,
     workspace_session,
     workspace_state,
     workspace_token,
@@ -117,6 +118,7 @@ def _row(document: dict[str, Any]) -> list[object]:  # Any: JSON
 
 workspace_entries.add_to(app)
 workspace_state.add_to(app)
+workspace_removals.add_to(app)
 workspace_copies.add_to(app)
 workspace_password.add_to(app)
 workspace_session.add_to(app)

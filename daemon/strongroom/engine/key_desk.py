@@ -11,6 +11,7 @@ from typing import Final
 
 from strongroom.engine.key_life import KeyLife, VersionInfo
 from strongroom.engine.rotation import Progress, Rotation, SealedThing
+from strongroom.engine.rotation_check import Checked, check_all
 from strongroom.engine.rotation_mounts import OpenWorkspaces
 from strongroom.errors import NotFound, StrongroomError, WrongState
 from strongroom.telemetry import logs
@@ -95,6 +96,17 @@ class KeyDesk:
         """Whether the keyring that was read last has ``version``, retired or not."""
         return self._life.is_offered(version)
 
+    def check_rewrap(self, workspace: str = "") -> list[Checked]:
+        """Open everything that sealing again would seal again; of one workspace, or of all. Nothing is changed.
+
+        Raises ``NotFound`` for a workspace that is not open.
+        """
+        things = self._things()
+        if workspace:
+            self.rotation.check_open(workspace)
+            things = [thing for thing in things if thing.name == f"workspace {workspace}"]
+        return check_all(things)
+
     def blobs_to_rewrap(self) -> int:
         """Blobs that are not under the version that writes, and that sealing again would bring there."""
         return sum(
@@ -153,6 +165,8 @@ class KeyDesk:
             named.append(f"and {len(needing) - NAMED_MAX} more")
         stays = sorted({holding.stays for holding in needing if holding.stays})
         first = "" if all(holding.stays for holding in needing) else "seal them again: strongroom keys rewrap --wait"
+        if any(holding.kind == "workspace" for holding in needing):
+            stays.insert(0, "what of a workspace cannot be opened: strongroom workspace discard N --dry-run")
         raise WrongState(
             "SR-KEY-024",
             f"key version {version} is still needed",

@@ -103,8 +103,7 @@ class Rotation:
     def start(self, workspace: str = "", rate: int = 0) -> None:
         """Begin, or join the job that runs. ``rate`` is blobs a second, 0 for the usual one.
 
-        Raises ``NotFound`` for a workspace that is not open, ``WrongState`` for one with keys of its own and while
-        another job runs, ``LimitExceeded``.
+        Raises ``NotFound`` for a workspace that is not open, ``WrongState`` while another job runs, ``InvalidInput``.
         """
         if not 0 <= rate <= RATE_MAX:
             raise LimitExceeded(
@@ -115,6 +114,25 @@ class Rotation:
                 limit=RATE_MAX,
                 setting="rate",
             )
+        self.check_open(workspace)
+        with self._changed:
+            if self._progress.state == "running":
+                if self._progress.workspace == workspace:
+                    return
+                raise WrongState(
+                    "SR-KEY-026",
+                    f"{_named(self._progress.workspace) if self._progress.workspace else 'everything'} is being sealed"
+                    " again",
+                    why="one job at a time, so that the pace holds",
+                    fix="wait for it: strongroom keys rewrap --wait",
+                )
+            wish = json.dumps({"workspace": workspace, "rate": rate})
+            self._database.write(lambda connection: meta.set(connection, WISH, wish)).result()
+            self._begin(workspace, rate)
+
+    def check_open(self, workspace: str) -> None:
+        """Raises ``NotFound`` for a workspace that is not open, ``WrongState`` for one with keys of its own. The empty
+        name is everything."""
         only = next((thing for thing in self._things() if workspace and thing.name == _named(workspace)), None)
         if workspace and (only is None or only.kind != "workspace"):
             raise NotFound(
@@ -131,20 +149,6 @@ class Rotation:
                 fix="leave it out",
                 workspace=workspace,
             )
-        with self._changed:
-            if self._progress.state == "running":
-                if self._progress.workspace == workspace:
-                    return
-                raise WrongState(
-                    "SR-KEY-026",
-                    f"{_named(self._progress.workspace) if self._progress.workspace else 'everything'} is being sealed"
-                    " again",
-                    why="one job at a time, so that the pace holds",
-                    fix="wait for it: strongroom keys rewrap --wait",
-                )
-            wish = json.dumps({"workspace": workspace, "rate": rate})
-            self._database.write(lambda connection: meta.set(connection, WISH, wish)).result()
-            self._begin(workspace, rate)
 
     def resume(self) -> None:
         """Go on with what a host that ended was asked for. A workspace that is not open any more is left out."""

@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from strongroom.engine.rotation_check import Looked
+from strongroom.engine.workspace_rows import place_text
+
 __all__ = ["HostWorkspaces", "KnownCopy", "MountedThing", "OpenWorkspaces", "known_thing"]
 
 
@@ -43,6 +46,9 @@ class Opened(Protocol):
     @property
     def log(self) -> Any:
         """Its log, with ``compact()``. Any: as above."""
+
+    def keys(self) -> Any:
+        """Its keys of now, with ``writing_version``. Any: as above."""
 
     def flush(self) -> None:
         """Return once everything is on disk."""
@@ -96,6 +102,21 @@ class MountedThing:
             if number:
                 return number
         return 0
+
+    def look(self) -> Looked:
+        """Open the values and the rows of the log that would be sealed again."""
+        looked = Looked()
+        for name in self.mount.workspace.arrays():
+            opens, closed = self.mount.workspace.store(name).look_at_stale()
+            looked.opens += opens
+            for key, reading in closed:
+                if reading.key_version is not None:  # plaintext stays until somebody adopts it
+                    looked.cannot(f"{place_text(name, key)}: {reading.reason}")
+        opens, rows = self.mount.log.look_at_rows(but_version=self.mount.keys().writing_version)
+        looked.opens += opens
+        for row in rows:
+            looked.cannot(f"row {row.id}: {row.reason}")
+        return looked
 
     def finish(self) -> None:
         """Write the log anew: its rows hold the old values, and are sealed under old versions themselves."""

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Final, Literal
 
 from strongroom.engine import specs
+from strongroom.engine.rotation_check import Looked
 from strongroom.errors import KeyMissing, StrongroomError, Tampered
 from strongroom.keyring.records import RecordKeys
 from strongroom.keyring.root import PLUGIN_STORES, WORKFLOWS
@@ -22,8 +23,12 @@ from strongroom.telemetry import logs
 
 __all__ = ["Table", "tables"]
 
+VALUES_MAX: Final = 500
+"""Values that are read at once to be looked at."""
 SPECS_MAX: Final = 50
 """Records that one transaction seals again; a config may have a megabyte."""
+SEALED: Final = ("config", "subscriptions")
+"""What of a record is sealed; the rest is authenticated."""
 BLOBS_OF_SPEC: Final = 3
 """The MAC of a record, its config and its subscriptions."""
 RUNS_STAY: Final = "runs keep the key version that they began with; they go when they are no longer kept"
@@ -38,6 +43,7 @@ class Table:
     database: Database
     stays: str = ""
     batch: Callable[[int], int] = field(default=lambda _blobs_max: 0)
+    look: Callable[[], Looked] = field(default=Looked)
     kind: Literal["table"] = "table"
 
     @property
@@ -59,9 +65,10 @@ class Table:
 
 def tables(database: Database, keys: RecordKeys) -> list[Table]:
     """Every table with something sealed in it."""
+    specs_sealed, values = _Specs(database, keys), _Values(database, keys)
     return [
-        Table("workflow_specs", database, batch=_Specs(database, keys)),
-        Table("plugin_values", database, batch=_Values(database, keys)),
+        Table("workflow_specs", database, batch=specs_sealed, look=specs_sealed.look),
+        Table("plugin_values", database, batch=values, look=values.look),
         Table("runs", database, stays=RUNS_STAY),
         Table("run_events", database, stays=RUNS_STAY),
     ]
@@ -78,31 +85,51 @@ class _Specs:
     def __call__(self, blobs_max: int) -> int:
         version, limit = self._keys.writing_version, min(blobs_max, SPECS_MAX)
         # Past whole batches of what cannot be opened.
-        while found := self._page(version, limit):
-            self._after = found[-1].workflow_id
+        while found := self._page(version, limit, self._after):
+            before, self._after = self._after, found[-1].workflow_id
             changed = [(row.mac, sealed) for row in found if (sealed := self._sealed_again(row)) is not None]
-            if changed and (number := self._database.write(partial(_replace_specs, changed)).result()):
+            number = self._database.write(partial(_replace_specs, changed)).result() if changed else 0
+            if number < len(changed):
+                # Who pauses a workflow leaves its version as it is, so what was changed meanwhile is looked at again.
+                self._after = before
+            if number:
                 return number * BLOBS_OF_SPEC
         # From the beginning the next time: what was skipped may be readable then.
         self._after = ""
         return 0
 
-    def _page(self, version: int, limit: int) -> list[SpecRow]:
-        after = self._after
+    def look(self) -> Looked:
+        """Open every record that is not under the version that writes."""
+        looked = Looked()
+        version, after = self._keys.writing_version, ""
+        while found := self._page(version, SPECS_MAX, after):
+            after = found[-1].workflow_id
+            for row in found:
+                try:
+                    self._opened(row)
+                    looked.opens += BLOBS_OF_SPEC
+                except (Tampered, KeyMissing) as error:
+                    looked.cannot(f"{row.workflow_id}: {error} ({error.code})", BLOBS_OF_SPEC)
+        return looked
+
+    def _page(self, version: int, limit: int, after: str) -> list[SpecRow]:
         return self._database.read(lambda c: key_counts.specs_of_other_versions(c, version, after=after, limit=limit))
+
+    def _opened(self, row: SpecRow) -> dict[str, bytes]:
+        self._keys.check(specs.TABLE, row.columns(), key_version=row.key_version, mac=row.mac)
+        return {name: self._keys.open(WORKFLOWS, (row.workflow_id, name), getattr(row, name)) for name in SEALED}
 
     def _sealed_again(self, row: SpecRow) -> SpecRow | None:
         try:
-            self._keys.check(specs.TABLE, row.columns(), key_version=row.key_version, mac=row.mac)
-            places = {"config": (row.workflow_id, "config"), "subscriptions": (row.workflow_id, "subscriptions")}
-            opened = {name: self._keys.open(WORKFLOWS, place, getattr(row, name)) for name, place in places.items()}
+            opened = self._opened(row)
         except (Tampered, KeyMissing) as error:
             _skipped(row.workflow_id, error)
             return None
+        again = {name: self._keys.seal(WORKFLOWS, (row.workflow_id, name), opened[name]) for name in SEALED}
         sealed = replace(
             row,
-            config=self._keys.seal(WORKFLOWS, places["config"], opened["config"]),
-            subscriptions=self._keys.seal(WORKFLOWS, places["subscriptions"], opened["subscriptions"]),
+            config=again["config"],
+            subscriptions=again["subscriptions"],
             key_version=self._keys.writing_version,
         )
         mac = self._keys.mac(specs.TABLE, sealed.columns(), key_version=sealed.key_version)
@@ -119,7 +146,7 @@ class _Values:
 
     def __call__(self, blobs_max: int) -> int:
         version = self._keys.writing_version
-        while found := self._page(version, blobs_max):
+        while found := self._page(version, blobs_max, self._after):
             self._after = found[-1][:3]
             changed = [(row, sealed) for row in found if (sealed := self._sealed_again(row)) is not None]
             if changed and (number := self._database.write(partial(_replace_values, changed)).result()):
@@ -127,8 +154,21 @@ class _Values:
         self._after = None
         return 0
 
-    def _page(self, version: int, limit: int) -> Sequence[key_counts.ValueRow]:
-        after = self._after
+    def look(self) -> Looked:
+        """Open every value that is not under the version that writes."""
+        looked = Looked()
+        version, after = self._keys.writing_version, None
+        while found := self._page(version, VALUES_MAX, after):
+            after = found[-1][:3]
+            for row in found:
+                try:
+                    self._keys.open(PLUGIN_STORES, row[:3], row[3])
+                    looked.opens += 1
+                except (Tampered, KeyMissing) as error:
+                    looked.cannot(f"a value of plugin {row[0]}: {error} ({error.code})")
+        return looked
+
+    def _page(self, version: int, limit: int, after: tuple[str, str, str] | None) -> Sequence[key_counts.ValueRow]:
         return self._database.read(lambda c: key_counts.values_of_other_versions(c, version, after=after, limit=limit))
 
     def _sealed_again(self, row: key_counts.ValueRow) -> bytes | None:
@@ -141,7 +181,7 @@ class _Values:
 
 
 def _replace_specs(changed: list[tuple[bytes, SpecRow]], connection: Connection) -> int:
-    """Put back what is still there as it was read; somebody who changed it meanwhile sealed it anew anyway."""
+    """Put back what is still there as it was read; how many."""
     number = 0
     for mac_before, row in changed:
         if spec_rows.get_mac(connection, row.workflow_id) == mac_before:

@@ -17,7 +17,7 @@ from strongroom.workspace.reading import Present, Reading
 from strongroom.workspace.table_errors import RowError, UnreadableRow, ValidationFailed
 from strongroom.workspace.workspace import KV_ARRAY, TABLE_PREFIX, Workspace
 
-__all__ = ["array_of", "checked_json", "item_of", "write"]
+__all__ = ["array_of", "checked_json", "item_of", "place_text", "write"]
 
 VERSION_MEMBER: Final = "_v"
 FIRST_VERSION: Final = 1
@@ -31,6 +31,11 @@ class _Model(Protocol):
 def array_of(table: str) -> str:
     """The array that holds ``table``; the key-values for the empty name."""
     return TABLE_PREFIX + table if table else KV_ARRAY
+
+
+def place_text(array: str, key: str) -> str:
+    """Where an entry is, for people: its table in front of its key."""
+    return key if array == KV_ARRAY else f"{array.removeprefix(TABLE_PREFIX)}/{key}"
 
 
 def item_of(workspace: Workspace, array: str, entry: Entry) -> WorkspaceItem:

@@ -8,7 +8,8 @@ from typing import Final
 
 from strongroom.crypto.keys import Key
 from strongroom.crypto.password_key import archived_salt, key_of_password
-from strongroom.engine.workspace_rows import item_of
+from strongroom.engine.workspace_discard import Discardable, discard, discardable
+from strongroom.engine.workspace_rows import item_of, place_text
 from strongroom.errors import InvalidInput, LimitExceeded
 from strongroom.plugin.workspace_access import WorkspaceItem
 from strongroom.workspace.migration import migrate
@@ -16,7 +17,7 @@ from strongroom.workspace.mount.copies import Copies
 from strongroom.workspace.mount.mounts import Mounts
 from strongroom.workspace.persistence.copy import COPY_BYTES_MAX, open_copy, seal_copy
 from strongroom.workspace.persistence.sealed_log import Compaction
-from strongroom.workspace.workspace import KV_ARRAY, TABLE_PREFIX, Workspace
+from strongroom.workspace.workspace import Workspace
 from strongroom.workspace.yjs.limits import UpdateLimits
 
 __all__ = ["Archived", "Merged", "Migrated", "Verified", "WorkspaceUpkeep"]
@@ -111,7 +112,7 @@ class WorkspaceUpkeep:
                     item = item_of(workspace, array, entry)
                     versions[item.key_version] += 1
                     if item.json is None:
-                        shown = f"{_table(array)}{item.key}"
+                        shown = place_text(array, item.key)
                         unreadable.append(
                             WorkspaceItem(
                                 key=shown,
@@ -132,6 +133,15 @@ class WorkspaceUpkeep:
             log_agrees=not log.problem,
             entries_by_key_version=versions,
         )
+
+    def discardable(self, name: str, *, rows: bool, entries: bool) -> Discardable:
+        """What cannot be opened: rows of the log, entries, or both."""
+        return discardable(self._mounts.get(name), rows=rows, entries=entries)
+
+    def discard(self, name: str, *, rows: bool, entries: bool, even_unheld: bool, listing: str) -> Discardable:
+        """Give up what ``discardable`` listed, for ever."""
+        opened = self._mounts.get(name)
+        return discard(opened, rows=rows, entries=entries, even_unheld=even_unheld, listing=listing)
 
     def compact(self, name: str) -> Compaction:
         """Replace the rows of the log by one."""
@@ -199,7 +209,3 @@ def _times(workspace: Workspace) -> dict[tuple[str, str], tuple[int, object]]:
         for array in workspace.arrays()
         for entry in workspace.raw_store(array).entries()
     }
-
-
-def _table(array: str) -> str:
-    return "" if array == KV_ARRAY else array.removeprefix(TABLE_PREFIX) + "/"

@@ -92,6 +92,17 @@ class KeyService(keys_pb2_grpc.KeysServiceServicer):
             for progress in rotation.follow(INTERVAL_S, is_wanted=context.is_active):
                 yield keys_pb2.KeysServiceRewrapResponse(progress=_progress(progress))
 
+    def CheckRewrap(
+        self, request: keys_pb2.KeysServiceCheckRewrapRequest, context: grpc.ServicerContext
+    ) -> keys_pb2.KeysServiceCheckRewrapResponse:
+        """Open what would be sealed again."""
+        with self._places.taken():
+            checked = self._desk.check_rewrap(request.workspace)
+        answer = keys_pb2.KeysServiceCheckRewrapResponse(version=self._desk.writing_version)
+        for each in checked:
+            answer.things.add(name=each.name, opens=each.opens, closed=each.closed, problems=each.problems)
+        return answer
+
     def Retire(
         self, request: keys_pb2.KeysServiceRetireRequest, context: grpc.ServicerContext
     ) -> keys_pb2.KeysServiceRetireResponse:

@@ -16,7 +16,7 @@ from strongroom.plugin.workspace_access import WorkspaceChange
 from strongroom.services.places import Places
 from strongroom.services.workspace_backlog import Backlog
 from strongroom.services.workspace_messages import entry_message
-from strongroom.services.workspace_passwords import PasswordCalls
+from strongroom.services.workspace_removals import RemovalCalls
 from strongroom.workspace.mount.mounts import Mounts
 from strongroom.workspace.mount.password_desk import PasswordDesk
 from strongroom.workspace.session.session import Session
@@ -29,7 +29,7 @@ LOOK_S: Final = 0.25
 PART_BYTES: Final = 1 << 20
 
 
-class WorkspaceService(PasswordCalls):
+class WorkspaceService(RemovalCalls):
     """Mounted workspaces of this host."""
 
     def __init__(

@@ -108,6 +108,15 @@ class EncryptedStore:
                 if done or is_first_look:
                     return done
 
+    def look_at_stale(self) -> tuple[int, list[tuple[str, Unreadable]]]:
+        """Open what ``upgrade`` would seal again: how many can be, and the others. Nothing is changed."""
+        with self._lww.document.settled():
+            keys = self._active_keys()
+            due = [entry for entry in self._lww.entries() if self._is_stale(keys, entry.val)]
+            readings = [(entry.key, self._reading(entry.key, entry.ts, entry.val)) for entry in due]
+            closed = [(key, reading) for key, reading in readings if isinstance(reading, Unreadable)]
+            return len(due) - len(closed), closed
+
     def adopt_plaintext(self) -> int:
         """Seal every value that is stored unsealed, whoever wrote it; returns how many.
 

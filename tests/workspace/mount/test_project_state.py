@@ -23,7 +23,25 @@ def test_the_state_is_provisioned_with_mode_0700_and_an_ignore_file(tmp_path):
     assert sorted(path.name for path in state.directory.iterdir()) == [".gitignore", "log", "md", "sqlite"]
     assert modes(state.directory) == {0o700}
     assert (state.directory / ".gitignore").read_text().splitlines()[-1] == "*"
-    assert state.log_path("team-notes") == tmp_path / STATE_NAME / "log" / "team-notes.db"
+    path = state.make_log_path("https://a.example", "al/ice", "team-notes")
+    owner = tmp_path / STATE_NAME / "log" / "epicenter" / "https%3A%2F%2Fa.example" / "owners" / "al%2Fice"
+    assert path == owner / "team-notes.db"
+    assert {stat.S_IMODE(each.stat().st_mode) for each in (owner, *owner.parents[:3])} == {0o700}
+    assert state.password_path("https://a.example", "al/ice", "team-notes") == owner / "team-notes.password"
+
+
+@pytest.mark.parametrize("place", ["epicenter", "epicenter/local", "epicenter/local/owners/shared"])
+def test_a_link_on_the_way_to_a_log_is_refused(tmp_path, place):
+    state = provision(tmp_path)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    link = state.log_root / place
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(elsewhere)
+    with pytest.raises(Misconfigured) as refused:
+        state.make_log_path("local", "shared", "notes")
+    assert refused.value.code == "SR-MOUNT-007"
+    assert list(elsewhere.iterdir()) == []
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o077])

@@ -21,7 +21,7 @@ from strongroom.workspace.materialize.owned_folder import OwnedFolder
 from strongroom.workspace.materialize.sqlite_view import SqliteView
 from strongroom.workspace.workspace import Workspace
 
-__all__ = ["ViewKind", "ViewStatus", "Views", "remove_views"]
+__all__ = ["ViewKind", "ViewStatus", "Views", "remove_views", "view_paths"]
 
 
 class ViewKind(StrEnum):
@@ -97,6 +97,11 @@ class Views:
         """Show what was written before, then stop; what is shown stays. Not with the document's lock held."""
         for feed in self._feeds.values():
             feed.close()
+
+
+def view_paths(state_dir: Path, name: str) -> list[Path]:
+    """Where something stands in the place of a view of the mount ``name``."""
+    return [path for kind in ViewKind if (path := _place(state_dir, kind, name)).exists()]
 
 
 def remove_views(state_dir: Path, name: str, *, kinds: Iterable[ViewKind] = tuple(ViewKind)) -> None:

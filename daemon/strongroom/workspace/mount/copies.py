@@ -4,6 +4,7 @@ A copy that was deleted or moved away no longer counts: a host cannot know where
 versions, nothing that is secret; losing it loses a warning and no data, but it is written like data all the same.
 """
 
+import errno
 import json
 import threading
 from collections import Counter
@@ -20,6 +21,7 @@ __all__ = ["COPIES_MAX", "Copies", "Copy"]
 COPIES_MAX: Final = 10_000
 """Beyond it the oldest is forgotten: whoever makes that many copies keeps a list of them elsewhere."""
 FILE_BYTES_MAX: Final = 64_000_000
+_NOT_THERE: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,13 +45,13 @@ class Copies:
         """Remember a copy; it is on disk when this returns. Raises ``StorageFault``."""
         copy = Copy(path=path, mount=mount, key_versions=tuple(sorted(key_versions, reverse=True)), made_ms=made_ms)
         with self._lock:
-            kept = [each for each in self._read() if each.path != path and each.path.exists()]
+            kept = [each for each in self._read() if each.path != path and _is_there(each.path)]
             self._write([*kept, copy][-COPIES_MAX:])
 
     def present(self) -> list[Copy]:
         """The copies that are still where they were put."""
         with self._lock:
-            return [copy for copy in self._read() if copy.path.exists()]
+            return [copy for copy in self._read() if _is_there(copy.path)]
 
     def by_version(self) -> Counter[int]:
         """How many copies that are still there need each key version."""
@@ -93,6 +95,17 @@ class Copies:
                 why=error.strerror or type(error).__name__,
                 fix="make room, or see who may write to the state directory; no copy was made",
             ) from error
+
+
+def _is_there(path: Path) -> bool:
+    """Whether a copy lies at ``path``. One in a directory that this host may not look into counts: it may be there."""
+    try:
+        path.stat()
+    except OSError as error:
+        return error.errno not in _NOT_THERE
+    except ValueError:
+        return False  # no name of a file
+    return True
 
 
 def _copy(members: Any) -> Copy:  # Any: JSON

@@ -69,10 +69,12 @@ class MountStatus:
 class KnownProject:
     """A workspace that is not open now, as it was when it was last seen: which key versions it needs.
 
-    ``name`` is its mount's, with the directory where several have it. ``seen_at`` is Unix milliseconds.
+    ``name`` is its mount's, with the directory, and the owner, where several have it. ``seen_at`` is Unix milliseconds.
     """
 
     name: str
+    mount: str
+    owner_id: str
     project_dir: Path
     counts: Mapping[int, int]
     seen_at: int

@@ -76,10 +76,17 @@ class Builder:
     """Builds the infrastructure of one mount, once."""
 
     def __init__(
-        self, entry: MountEntry, state: ProjectState, connect: Connector | None, may_write: Callable[[int], None]
+        self,
+        entry: MountEntry,
+        state: ProjectState,
+        connect: Connector | None,
+        may_write: Callable[[int], None],
+        *,
+        server: str,
     ) -> None:
-        """Nothing is opened yet. ``context`` is set before a provider can ask."""
+        """Nothing is opened yet. ``context`` is set before a provider can ask; ``server`` knows its owner."""
         self._entry = entry
+        self._server = server
         self._state = state
         self._connect = connect
         self._may_write = may_write
@@ -116,7 +123,7 @@ class Builder:
         return dataclasses.replace(definition, id=workspace) if workspace else definition
 
     def _build(self, definition: WorkspaceDefinition, context: MountContext) -> Built:
-        entry, path = self._entry, self._state.log_path(definition.id)
+        entry, path = self._entry, self._state.make_log_path(self._server, context.owner_id, definition.id)
         with contextlib.ExitStack() as undo:
             keys = MountKeys(context.keyring, definition.id, context.device_id, may_write=self._may_write)
             keys()

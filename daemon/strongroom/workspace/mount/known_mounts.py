@@ -8,7 +8,7 @@ from strongroom.workspace.mount.info import KnownProject, MountInfo, info_of
 from strongroom.workspace.mount.known import Known
 from strongroom.workspace.mount.open_set import OpenSet
 from strongroom.workspace.mount.opened import OpenedMount
-from strongroom.workspace.mount.opening import check_signed_in
+from strongroom.workspace.mount.opening import check_signed_in, server_of
 from strongroom.workspace.mount.project_file import MountEntry
 from strongroom.workspace.mount.register import Register
 from strongroom.workspace.session.session import Session
@@ -24,6 +24,16 @@ class KnownMounts:
         self._session = session
         self._register = register
         self._open = open_set
+
+    @property
+    def server(self) -> str:
+        """Where owners are known: the address of the session's server, or ``local`` for keys of this host."""
+        return server_of(self._session)
+
+    @property
+    def owner_id(self) -> str:
+        """Whose workspaces are mounted now; empty while nobody is signed in."""
+        return self._session.owner_id or ""
 
     def opened(self) -> list[OpenedMount]:
         """Those that are open, by name."""

@@ -29,10 +29,11 @@ from strongroom.workspace.mount.known_mounts import KnownMounts
 from strongroom.workspace.mount.leases import Leases
 from strongroom.workspace.mount.open_set import OpenSet
 from strongroom.workspace.mount.opened import OpenedMount
-from strongroom.workspace.mount.opening import Opener
+from strongroom.workspace.mount.opening import Opener, dispose_quietly
 from strongroom.workspace.mount.passwords import LOCKED, Passwords
 from strongroom.workspace.mount.register import Register
 from strongroom.workspace.mount.side_by_side import side_by_side
+from strongroom.workspace.mount.wiping import Wiped, wipe_project
 from strongroom.workspace.session.local import SOURCE
 from strongroom.workspace.session.session import Session
 from strongroom.workspace.session.states import SessionState
@@ -151,6 +152,9 @@ class Mounts(KnownMounts):
         """
         opened = self._open.get(name) or self._retried(name)
         opened.keys()
+        if opened.is_behind:
+            with self._changing:
+                opened.take_keyring(self._session.keyring)
         opened.check_in_place()
         return opened
 
@@ -162,6 +166,17 @@ class Mounts(KnownMounts):
             value_bytes_max=settings.value_bytes_max,
             entries_max=settings.entries_max if is_new else None,
         )
+
+    def wipe(self, project_dir: Path, server: str, owner_id: str, *, dry_run: bool) -> Wiped:
+        """Delete what an owner has in a project that is not mounted. Raises as ``wipe_project`` does."""
+        with self._changing:
+            self._check_running()
+            try:
+                return wipe_project(
+                    project_dir, server, owner_id, self.opened(), self._leases, self._register, dry_run=dry_run
+                )
+            finally:
+                self._release_leases()
 
     def reopen_known(self) -> list[MountInfo]:
         """Open what is to be open. Whatever fails is in the answer with its reason; nothing is raised for it."""
@@ -187,8 +202,7 @@ class Mounts(KnownMounts):
                 if opened.has_password:
                     continue
                 try:
-                    opened.keys()  # and with that the version is written down
-                    opened.workspace.reactivate(self._session.keyring(opened.owner_id))
+                    opened.take_keyring(self._session.keyring)
                 except StrongroomError as error:
                     why = f"{error.code} {error}"
                     log.error("a workspace did not take the new keyring", extra={"mount": opened.name, "why": why})
@@ -246,7 +260,7 @@ class Mounts(KnownMounts):
         with self._changing:
             mounts = self._open.pop_all()
             self._count(mounts)
-            works = [partial(_dispose, opened) for opened in mounts]
+            works = [partial(dispose_quietly, opened) for opened in mounts]
             side_by_side(works, timeout_s=CLOSE_S_MAX, name="unmounts", late=lambda _: None)
             # Not before: what waited for the disk was sealed with them.
             self._passwords.clear()
@@ -283,15 +297,6 @@ class Mounts(KnownMounts):
             self.rekey()
             self.reopen_known()
 
-    # Checks.
-
     def _check_running(self) -> None:
         if self._closed:
             raise Unavailable("SR-MOUNT-031", "this host is ending", fix="ask the next one")
-
-
-def _dispose(opened: OpenedMount) -> None:
-    try:
-        opened.dispose()
-    except StrongroomError as error:
-        log.error("a mount did not close cleanly", extra={"mount": opened.name, "code": error.code, "why": str(error)})

@@ -40,9 +40,13 @@ class OpenSet:
             return [self._open[name] for name in sorted(self._open)]
 
     def has(self, known: Known) -> bool:
-        """Whether exactly that mount is open, and not one of its name from elsewhere."""
+        """Whether exactly that mount is open, and not one of its name from elsewhere, or of another owner."""
         opened = self.get(known.name)
-        return opened is not None and opened.project_dir == known.project_dir
+        return (
+            opened is not None
+            and known.mounted
+            and (opened.project_dir, opened.owner_id) == (known.project_dir, known.owner_id)
+        )
 
     def add(self, mounts: Iterable[OpenedMount]) -> None:
         """They are open now."""

@@ -2,11 +2,12 @@
 
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from strongroom.crypto.keyring_entry import Keyring
 from strongroom.errors import LimitExceeded, StrongroomError
 from strongroom.keyring.workspace_keys import WorkspaceKeys
 from strongroom.plugin.mounts import Collaboration, Mount
@@ -40,6 +41,8 @@ class OpenedMount:
     lease: Lease = field(repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _disposed: bool = False
+    is_behind: bool = False
+    """Whether it could not take the keyring of now: its workspace still writes under the version before."""
 
     @property
     def name(self) -> str:
@@ -69,6 +72,13 @@ class OpenedMount:
     def keys(self) -> WorkspaceKeys:
         """The keys of now. Raises ``Unavailable`` (``[<mount>-daemon] auth signed-out.``)."""
         return self.built.keys()
+
+    def take_keyring(self, of_owner: Callable[[str], Keyring]) -> None:
+        """Have the workspace use the keyring of now. Raises ``Unavailable``, ``StorageFault``; it is behind then."""
+        self.is_behind = True
+        self.built.keys()  # and with that the version is written down
+        self.workspace.reactivate(of_owner(self.owner_id))
+        self.is_behind = False
 
     def flush(self) -> None:
         """Return once all that was written before is on disk.

@@ -27,10 +27,11 @@ from strongroom.workspace.mount.project_file import MountEntry, ProjectFile, che
 from strongroom.workspace.mount.project_state import ProjectState
 from strongroom.workspace.mount.side_by_side import TookTooLong, side_by_side
 from strongroom.workspace.persistence.names import device_id, y_doc_client_id
+from strongroom.workspace.session.local import SOURCE
 from strongroom.workspace.session.session import Session, signed_out
 from strongroom.workspace.session.states import SessionState
 
-__all__ = ["OWN_PROVIDER", "Opener", "check_signed_in"]
+__all__ = ["LOCAL", "OWN_PROVIDER", "Opener", "check_signed_in", "server_of"]
 
 OPEN_S_MAX: Final = 120.0
 """A workspace of a hundred thousand entries opens in two seconds; sixteen open at once, also on a slow disk."""
@@ -40,7 +41,14 @@ OWN_PROVIDER: Final = MountProvider(
     open=lambda context: context.open_workspace(None),
 )
 """What ``provider`` means where a project's file says nothing."""
+LOCAL: Final = "local"
+"""The server of owners whose keys are this host's own."""
 log = logs.get("workspace.mount")
+
+
+def server_of(session: Session) -> str:
+    """Where the owner of a session is known."""
+    return LOCAL if session.source == SOURCE else session.source
 
 
 def check_signed_in(project: ProjectFile, session: Session) -> str:
@@ -85,12 +93,12 @@ class Opener:
             return self._one(project_dir, entry, owner_id, state=state, lease=lease)
 
         works = [partial(one, entry) for entry in entries]
-        outcomes = side_by_side(works, timeout_s=self.open_s_max, name="mount", late=_dispose)
+        outcomes = side_by_side(works, timeout_s=self.open_s_max, name="mount", late=dispose_quietly)
         mounts = [outcome for outcome in outcomes if isinstance(outcome, OpenedMount)]
         if len(mounts) == len(entries):
             return mounts
         for opened in reversed(mounts):
-            _dispose(opened)
+            dispose_quietly(opened)
         name, cause = next(
             (entry.name, outcome)
             for entry, outcome in zip(entries, outcomes, strict=True)
@@ -118,7 +126,7 @@ class Opener:
         provider = self._provider(entry)
         # A password's versions are no versions of this host.
         may_write = _anything if entry.has_password else partial(self.may_write, entry.name, project_dir)
-        builder = Builder(entry, state, self.connect, may_write)
+        builder = Builder(entry, state, self.connect, may_write, server=server_of(self.session))
         builder.context = self._context(project_dir, entry, owner_id, builder)
         with contextlib.ExitStack() as undo:
             undo.callback(_dispose_built, entry.name, builder)
@@ -191,11 +199,13 @@ def _is_mount(mount: Mount) -> bool:
     )
 
 
-def _dispose(opened: OpenedMount) -> None:
+def dispose_quietly(opened: OpenedMount) -> None:
+    """Close a mount; why it did not close cleanly is logged."""
     try:
         opened.dispose()
     except StrongroomError as error:
-        log.error("a mount did not close cleanly", extra={"mount": opened.name, "code": error.code})
+        why = {"mount": opened.name, "code": error.code, "why": str(error)}
+        log.error("a mount did not close cleanly", extra=why)
 
 
 def _dispose_built(name: str, builder: Builder) -> None:

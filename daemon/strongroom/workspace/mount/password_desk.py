@@ -49,9 +49,9 @@ class PasswordDesk:
             directory = chosen.file.directory
             _check_password(entry)
             state = provision(directory)
-            path = _record_path(state, entry)
+            path = self._record_path(state, entry)
             if is_new and not path.exists():
-                log = state.log_path(entry.workspace or entry.name)
+                log = state.make_log_path(self._mounts.server, chosen.owner_id, entry.workspace or entry.name)
                 if log.exists():
                     raise Conflict(
                         "SR-MOUNT-034",
@@ -117,7 +117,10 @@ class PasswordDesk:
     def _place(self, name: str) -> tuple[Path, Path]:
         directory, entry = self._mounts.declared(name)
         _check_password(entry)
-        return directory, _record_path(ProjectState(directory / STATE_NAME), entry)
+        return directory, self._record_path(ProjectState(directory / STATE_NAME), entry)
+
+    def _record_path(self, state: ProjectState, entry: MountEntry) -> Path:
+        return state.password_path(self._mounts.server, self._mounts.owner_id, entry.workspace or entry.name)
 
 
 def _check_password(entry: MountEntry) -> None:
@@ -129,7 +132,3 @@ def _check_password(entry: MountEntry) -> None:
             fix='only mounts with keys = "password" in strongroom.toml have one',
             mount=entry.name,
         )
-
-
-def _record_path(state: ProjectState, entry: MountEntry) -> Path:
-    return state.password_path(entry.workspace or entry.name)

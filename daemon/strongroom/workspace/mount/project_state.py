@@ -1,6 +1,6 @@
 """``DIR/.strongroom``: what the host keeps in a project. For its user alone, and out of version control.
 
-    log/       one sealed log for each workspace, and the salt of its password if it has one
+    log/       one sealed log for each workspace of each owner, and the salt of its password if it has one
     sqlite/    plaintext views that the project asked for
     md/        the same as folders of markdown
     lease.sqlite, lease.pid
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from strongroom.errors import Misconfigured, StorageFault
+from strongroom.workspace.persistence.names import RECORD_SUFFIX, database_file
 
 __all__ = ["STATE_NAME", "ProjectState", "provision"]
 
@@ -35,13 +36,33 @@ class ProjectState:
 
     directory: Path
 
-    def log_path(self, workspace_id: str) -> Path:
-        """Where the log of a workspace stands. Ids are names of files on every system."""
-        return self.directory / "log" / f"{workspace_id}.db"
+    @property
+    def log_root(self) -> Path:
+        """Where the logs are, by server and owner."""
+        return self.directory / "log"
 
-    def password_path(self, workspace_id: str) -> Path:
+    def log_path(self, server: str, owner_id: str, workspace_id: str) -> Path:
+        """Where the log of a workspace of an owner stands. Raises ``InvalidInput`` for an id that names no file."""
+        return database_file(self.log_root, server, owner_id, workspace_id)
+
+    def password_path(self, server: str, owner_id: str, workspace_id: str) -> Path:
         """Where the record of its password stands: beside the log, with which it is copied and restored."""
-        return self.directory / "log" / f"{workspace_id}.password"
+        return self.log_path(server, owner_id, workspace_id).with_suffix(RECORD_SUFFIX)
+
+    def make_log_path(self, server: str, owner_id: str, workspace_id: str) -> Path:
+        """``log_path``, with its directories. Raises as ``provision`` does."""
+        path = self.log_path(server, owner_id, workspace_id)
+        place = self.log_root
+        parent = os.open(place, _FOLDER)
+        try:
+            for name in path.parent.relative_to(place).parts:
+                place /= name
+                below = _private(parent, name, place)
+                os.close(parent)
+                parent = below
+        finally:
+            os.close(parent)
+        return path
 
 
 def provision(project_dir: Path) -> ProjectState:

@@ -15,6 +15,7 @@ from strongroom.errors import InvalidInput
 
 __all__ = [
     "DATABASE_SUFFIX",
+    "RECORD_SUFFIX",
     "broadcast_channel",
     "database_file",
     "device_id",
@@ -26,6 +27,8 @@ __all__ = [
 ]
 
 DATABASE_SUFFIX: Final = ".db"
+RECORD_SUFFIX: Final = ".password"
+"""Of the record of a workspace's password, beside its database."""
 FILE_NAME_BYTES_MAX: Final = 240
 """255 on every file system of Linux, less what SQLite and the lock put behind the name."""
 CLIENT_ID_MASK: Final = 2**53 - 1

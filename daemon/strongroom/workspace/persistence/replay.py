@@ -13,12 +13,23 @@ from typing import Final
 from strongroom.errors import KeyMissing
 from strongroom.keyring.workspace_keys import WorkspaceKeys
 from strongroom.storage.update_log import UpdateLog
+from strongroom.storage.update_log_rows import Row
 from strongroom.workspace.persistence.growth import Growth
 from strongroom.workspace.persistence.head import Head, HeadCount, digest_of
 from strongroom.workspace.persistence.row_seal import STATE, CannotOpen, RowSeal
 from strongroom.workspace.persistence.waiting import Merging
 
-__all__ = ["HEAD_META", "KEY_ID_META", "CarriedRow", "LoadReport", "LogCheck", "Replayed", "key_id", "replay"]
+__all__ = [
+    "HEAD_META",
+    "KEY_ID_META",
+    "CarriedRow",
+    "LoadReport",
+    "LogCheck",
+    "Replayed",
+    "carried_row",
+    "key_id",
+    "replay",
+]
 
 HEAD_META: Final = "head"
 KEY_ID_META: Final = "key-id"
@@ -27,12 +38,16 @@ WHY_CHARACTERS_MAX: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class CarriedRow:
-    """A row that is kept as it is because nothing can be made of it now."""
+    """A row that is kept as it is because nothing can be made of it now.
+
+    ``lacks_key`` says that all it may need is a key version which is not held; the others are damaged for good.
+    """
 
     id: int
     key_version: int
     size: int
     reason: str
+    lacks_key: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +108,7 @@ def replay(log: UpdateLog, seal: RowSeal, keys: WorkspaceKeys) -> Replayed:
         try:
             update = seal.open(keys, row)
         except CannotOpen as closed:
-            carried[row.id] = CarriedRow(row.id, closed.key_version, row.size, closed.reason)
+            carried[row.id] = carried_row(row, closed)
             is_complete = False
             continue
         # A whole state never waits: the library puts only what it has integrated into one.
@@ -101,7 +116,7 @@ def replay(log: UpdateLog, seal: RowSeal, keys: WorkspaceKeys) -> Replayed:
         if row.id not in merging.refused:
             growth.add_row(row.purpose == STATE, row.size)
     for row in log.rows(list(merging.refused)):
-        carried[row.id] = CarriedRow(row.id, 0, row.size, merging.refused[row.id])
+        carried[row.id] = CarriedRow(row.id, row.key_version, row.size, merging.refused[row.id])
     if carried and len(carried) == len(count) and head is None:
         raise _wrong_keys(log, seal, keys, carried.values())
     waiting = merging.waiting()
@@ -109,6 +124,11 @@ def replay(log: UpdateLog, seal: RowSeal, keys: WorkspaceKeys) -> Replayed:
     report = LoadReport(len(count) - len(carried), in_order, problem, tuple(waiting))
     head_version = int.from_bytes((log.meta(HEAD_META) or b"")[1:2], "big")
     return Replayed(merging.state(), report, waiting, count, growth, head_version)
+
+
+def carried_row(row: Row, closed: CannotOpen) -> CarriedRow:
+    """``row`` with the reason why it stays closed."""
+    return CarriedRow(row.id, closed.key_version, row.size, closed.reason, closed.lacks_key)
 
 
 def key_id(keys: WorkspaceKeys, version: int) -> str:

@@ -19,7 +19,7 @@ there are, how long they are, and their key versions.
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,7 +72,7 @@ class SealedLog:
         self._origin = Elsewhere("log")  # what comes from the log is not written there again
         self._carried: dict[int, CarriedRow] = {}
         self._waiting: dict[int, bytes] = {}
-        self._unsubscribe: Callable[[], None] | None = None
+        self._loaded = False
         self._background: Background | None = None
 
     @property
@@ -91,7 +91,7 @@ class SealedLog:
         What the document held before, and whatever changes from now on, is kept for ``attach``. Writes nothing.
         Raises ``KeyMissing`` when the keys are those of something else, what ``keys`` raises, and ``StorageFault``.
         """
-        if self._unsubscribe is not None:
+        if self._loaded:
             raise WrongState("SR-WS-072", f"the log of workspace {self.document.guid} is loaded already")
         replayed = self._rows.replay(self._keys())
         self._rows.go_on_from(replayed)
@@ -100,7 +100,8 @@ class SealedLog:
         with self.document.lock:
             if self.document.state_vector() != _EMPTY_VECTOR:
                 self._pending.add(self.document.update_since())
-            self._unsubscribe = self.document.on_update(self._on_update)
+            self.document.on_update(self._on_update)
+            self._loaded = True
             with self.document.transaction(self._origin):
                 self.document.apply(replayed.state)
                 for update in self._waiting.values():
@@ -109,7 +110,7 @@ class SealedLog:
 
     def attach(self) -> None:
         """Write from now on, also what changed since ``load``. Raises ``WrongState`` before that."""
-        if self._unsubscribe is None or self._background is not None:
+        if not self._loaded or self._background is not None:
             raise WrongState("SR-WS-073", f"the log of workspace {self.document.guid} is to be loaded first, once")
         self._background = Background(self.document.guid, self._pending, self)
 
@@ -175,6 +176,35 @@ class SealedLog:
         if self._rows.growth.is_overdue:
             self.compact()
 
+    def closed_rows(self) -> tuple[CarriedRow, ...]:
+        """The carried rows of which nothing can be made with the keys of now either."""
+        carried = dict(self._carried)
+        _, closed = self._rows.looked_at(self._keys(), list(carried))
+        found = {row.id: row for row in closed}
+        # What opened before and was no update stays one that is none.
+        return tuple(found.get(each, row) for each, row in carried.items() if each in found or not row.lacks_key)
+
+    def look_at_rows(self, *, but_version: int) -> tuple[int, tuple[CarriedRow, ...]]:
+        """Open every row that is not under that version: how many open, and those that do not. Changes nothing."""
+        ids = [row.id for row in self._rows.log.rows() if row.key_version != but_version]
+        opened, closed = self._rows.looked_at(self._keys(), ids)
+        return opened, tuple(closed)
+
+    def discard(self, ids: Collection[int]) -> int:
+        """Delete those of the rows ``ids`` that are carried, for ever; how many. The rest is compacted.
+
+        Raises as ``compact`` does.
+        """
+        with self._compacting:
+            self.flush()
+            chosen = [each for each in self._carried if each in ids]
+            with self._file:
+                self._rows.drop(self._keys(), chosen)
+            for each in chosen:
+                del self._carried[each]
+        self.compact()
+        return len(chosen)
+
     def clear(self) -> None:
         """Delete every row, carried ones too, for a workspace that is given up here; ``close`` is what follows."""
         with self._compacting, self._file:
@@ -191,7 +221,8 @@ class SealedLog:
     def close(self) -> None:
         """Write what waits, compact when that is quick or due, and let go of the file, whatever happens.
 
-        Raises ``StorageFault`` when updates could not be written: they are lost with the document.
+        It goes on listening: what is written between the last flush and the end of the document is not on disk, and
+        ``flush`` says so. Raises ``StorageFault`` when updates could not be written: they are lost with the document.
         """
         if self._background is not None:
             self._background.stop()
@@ -199,12 +230,21 @@ class SealedLog:
             if self._background is not None:
                 self._finish()
         finally:
-            if self._unsubscribe is not None:
-                self._unsubscribe()
             self._background = None
             self._rows.log.close()
 
     def _finish(self) -> None:
+        self._flush_at_last()
+        if self._rows.growth.is_due_at_close:
+            try:
+                self.compact()
+            except StrongroomError as fault:
+                # Everything is on disk; the next start compacts.
+                facts = {"guid": self.document.guid, "code": fault.code, "why": str(fault)}
+                _log.warning("the log of a workspace was closed as it is", extra=facts)
+            self._flush_at_last()  # what came meanwhile
+
+    def _flush_at_last(self) -> None:
         try:
             self.flush()
         except StrongroomError as fault:
@@ -215,13 +255,6 @@ class SealedLog:
                 fix="another replica may have them; the log itself is sound",
                 updates=len(self._pending),
             ) from fault
-        if self._rows.growth.is_due_at_close:
-            try:
-                self.compact()
-            except StrongroomError as fault:
-                # Everything is on disk; the next start compacts.
-                facts = {"guid": self.document.guid, "code": fault.code, "why": str(fault)}
-                _log.warning("the log of a workspace was closed as it is", extra=facts)
 
     def _on_update(self, update_v1: bytes, origin: object) -> None:
         if origin is not self._origin:

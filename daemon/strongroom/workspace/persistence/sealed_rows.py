@@ -14,7 +14,15 @@ from strongroom.storage.update_log import UpdateLog
 from strongroom.storage.update_log_rows import NewRow, Row
 from strongroom.workspace.persistence.growth import Growth
 from strongroom.workspace.persistence.head import Head, HeadCount, digest_of
-from strongroom.workspace.persistence.replay import HEAD_META, KEY_ID_META, Replayed, key_id, replay
+from strongroom.workspace.persistence.replay import (
+    HEAD_META,
+    KEY_ID_META,
+    CarriedRow,
+    Replayed,
+    carried_row,
+    key_id,
+    replay,
+)
 from strongroom.workspace.persistence.row_seal import STATE, UPDATE, CannotOpen, RowSeal
 
 __all__ = ["SealedRows"]
@@ -88,6 +96,17 @@ class SealedRows:
         self._head_version = keys.writing_version
         self.growth = Growth(len(count) - carried - len(rows), 0, len(rows[0].data))
 
+    def drop(self, keys: WorkspaceKeys, ids: Collection[int]) -> None:
+        """Delete the rows ``ids``, and what they leave in the file. Nothing may build on them."""
+        self._count_anew_if_in_doubt()
+        count = self._count.replaced(ids, 1, ())
+        self._in_doubt = True
+        self.log.delete(ids, meta=self._meta(keys, count.head(complete=False)))
+        self._in_doubt = False
+        self._count = count
+        self._head_version = keys.writing_version
+        self.log.scrub()
+
     def clear(self, keys: WorkspaceKeys) -> None:
         """Delete every row, and what it leaves in the file."""
         self._in_doubt = True
@@ -96,6 +115,17 @@ class SealedRows:
         self._count, self.growth, self._complete = HeadCount(), Growth(), True
         self._head_version = keys.writing_version
         self.log.scrub()
+
+    def looked_at(self, keys: WorkspaceKeys, ids: Collection[int]) -> tuple[int, list[CarriedRow]]:
+        """Of the rows ``ids``: how many open, and the others."""
+        opened, closed = 0, []
+        for row in self.log.rows(ids):
+            try:
+                self.seal.open(keys, row)
+                opened += 1
+            except CannotOpen as why:
+                closed.append(carried_row(row, why))
+        return opened, closed
 
     def by_version(self) -> Counter[int]:
         """How many rows need each key version. The head counts where no row needs its version."""

@@ -402,6 +402,92 @@ class KeysServiceRewrapResponse(_message.Message):
 Global___KeysServiceRewrapResponse: _TypeAlias = KeysServiceRewrapResponse  # noqa: Y015
 
 @_typing.final
+class KeysServiceCheckRewrapRequest(_message.Message):
+    """What to look at."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORKSPACE_FIELD_NUMBER: _builtins.int
+    workspace: _builtins.str
+    """Optional. Only this mounted workspace; empty for everything."""
+    def __init__(
+        self,
+        *,
+        workspace: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["workspace", b"workspace"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___KeysServiceCheckRewrapRequest: _TypeAlias = KeysServiceCheckRewrapRequest  # noqa: Y015
+
+@_typing.final
+class RewrapCheck(_message.Message):
+    """What sealing one thing again would come to."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    OPENS_FIELD_NUMBER: _builtins.int
+    CLOSED_FIELD_NUMBER: _builtins.int
+    PROBLEMS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Required. What people call it."""
+    opens: _builtins.int
+    """Required. Blobs that open and would be sealed again, in blobs."""
+    closed: _builtins.int
+    """Required. Blobs that cannot be opened and would stay as they are, in blobs."""
+    @_builtins.property
+    def problems(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Optional. What cannot be opened, with the reason; at most 100."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        opens: _builtins.int = ...,
+        closed: _builtins.int = ...,
+        problems: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["closed", b"closed", "name", b"name", "opens", b"opens", "problems", b"problems"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RewrapCheck: _TypeAlias = RewrapCheck  # noqa: Y015
+
+@_typing.final
+class KeysServiceCheckRewrapResponse(_message.Message):
+    """What it would come to."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    THINGS_FIELD_NUMBER: _builtins.int
+    version: _builtins.int
+    """Required. The version that everything would be sealed under."""
+    @_builtins.property
+    def things(self) -> _containers.RepeatedCompositeFieldContainer[Global___RewrapCheck]:
+        """Optional. Everything that has something to seal again."""
+
+    def __init__(
+        self,
+        *,
+        version: _builtins.int = ...,
+        things: _abc.Iterable[Global___RewrapCheck] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["things", b"things", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___KeysServiceCheckRewrapResponse: _TypeAlias = KeysServiceCheckRewrapResponse  # noqa: Y015
+
+@_typing.final
 class KeysServiceRetireRequest(_message.Message):
     """Which one."""
 

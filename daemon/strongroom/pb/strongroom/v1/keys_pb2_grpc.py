@@ -55,6 +55,11 @@ class KeysServiceStub:
                 request_serializer=strongroom_dot_v1_dot_keys__pb2.KeysServiceRewrapRequest.SerializeToString,
                 response_deserializer=strongroom_dot_v1_dot_keys__pb2.KeysServiceRewrapResponse.FromString,
                 _registered_method=True)
+        self.CheckRewrap = channel.unary_unary(
+                '/strongroom.v1.KeysService/CheckRewrap',
+                request_serializer=strongroom_dot_v1_dot_keys__pb2.KeysServiceCheckRewrapRequest.SerializeToString,
+                response_deserializer=strongroom_dot_v1_dot_keys__pb2.KeysServiceCheckRewrapResponse.FromString,
+                _registered_method=True)
         self.Retire = channel.unary_unary(
                 '/strongroom.v1.KeysService/Retire',
                 request_serializer=strongroom_dot_v1_dot_keys__pb2.KeysServiceRetireRequest.SerializeToString,
@@ -96,6 +101,13 @@ class KeysServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CheckRewrap(self, request, context):
+        """1. Open everything that Rewrap would seal again. 2. Count it, and name what cannot be opened. Nothing is changed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Retire(self, request, context):
         """1. Refuse while one blob needs the version. 2. Drop it from memory and look again. 3. Write down that it is retired.
         """
@@ -125,6 +137,11 @@ def add_KeysServiceServicer_to_server(servicer, server):
                     servicer.Rewrap,
                     request_deserializer=strongroom_dot_v1_dot_keys__pb2.KeysServiceRewrapRequest.FromString,
                     response_serializer=strongroom_dot_v1_dot_keys__pb2.KeysServiceRewrapResponse.SerializeToString,
+            ),
+            'CheckRewrap': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckRewrap,
+                    request_deserializer=strongroom_dot_v1_dot_keys__pb2.KeysServiceCheckRewrapRequest.FromString,
+                    response_serializer=strongroom_dot_v1_dot_keys__pb2.KeysServiceCheckRewrapResponse.SerializeToString,
             ),
             'Retire': grpc.unary_unary_rpc_method_handler(
                     servicer.Retire,
@@ -241,6 +258,33 @@ class KeysService:
             '/strongroom.v1.KeysService/Rewrap',
             strongroom_dot_v1_dot_keys__pb2.KeysServiceRewrapRequest.SerializeToString,
             strongroom_dot_v1_dot_keys__pb2.KeysServiceRewrapResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckRewrap(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.v1.KeysService/CheckRewrap',
+            strongroom_dot_v1_dot_keys__pb2.KeysServiceCheckRewrapRequest.SerializeToString,
+            strongroom_dot_v1_dot_keys__pb2.KeysServiceCheckRewrapResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -45,6 +45,8 @@ class KeysServiceStub:
     """1. Begin to seal again under the version that writes, or join what runs. 2. Stream how it stands until it has ended,
     or until the caller leaves; the job goes on without it.
     """
+    CheckRewrap: _grpc.UnaryUnaryMultiCallable[_keys_pb2.KeysServiceCheckRewrapRequest, _keys_pb2.KeysServiceCheckRewrapResponse]
+    """1. Open everything that Rewrap would seal again. 2. Count it, and name what cannot be opened. Nothing is changed."""
     Retire: _grpc.UnaryUnaryMultiCallable[_keys_pb2.KeysServiceRetireRequest, _keys_pb2.KeysServiceRetireResponse]
     """1. Refuse while one blob needs the version. 2. Drop it from memory and look again. 3. Write down that it is retired."""
 
@@ -65,6 +67,8 @@ class KeysServiceAsyncStub(KeysServiceStub):
     """1. Begin to seal again under the version that writes, or join what runs. 2. Stream how it stands until it has ended,
     or until the caller leaves; the job goes on without it.
     """
+    CheckRewrap: _aio.UnaryUnaryMultiCallable[_keys_pb2.KeysServiceCheckRewrapRequest, _keys_pb2.KeysServiceCheckRewrapResponse]  # type: ignore[assignment]
+    """1. Open everything that Rewrap would seal again. 2. Count it, and name what cannot be opened. Nothing is changed."""
     Retire: _aio.UnaryUnaryMultiCallable[_keys_pb2.KeysServiceRetireRequest, _keys_pb2.KeysServiceRetireResponse]  # type: ignore[assignment]
     """1. Refuse while one blob needs the version. 2. Drop it from memory and look again. 3. Write down that it is retired."""
 
@@ -106,6 +110,14 @@ class KeysServiceServicer(metaclass=_abc_1.ABCMeta):
         """1. Begin to seal again under the version that writes, or join what runs. 2. Stream how it stands until it has ended,
         or until the caller leaves; the job goes on without it.
         """
+
+    @_abc_1.abstractmethod
+    def CheckRewrap(
+        self,
+        request: _keys_pb2.KeysServiceCheckRewrapRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_keys_pb2.KeysServiceCheckRewrapResponse, _abc.Awaitable[_keys_pb2.KeysServiceCheckRewrapResponse]]:
+        """1. Open everything that Rewrap would seal again. 2. Count it, and name what cannot be opened. Nothing is changed."""
 
     @_abc_1.abstractmethod
     def Retire(

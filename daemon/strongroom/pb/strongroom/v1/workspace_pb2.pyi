@@ -1212,3 +1212,213 @@ class WorkspaceServiceSignOutResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WorkspaceServiceSignOutResponse: _TypeAlias = WorkspaceServiceSignOutResponse  # noqa: Y015
+
+@_typing.final
+class WorkspaceServiceDiscardRequest(_message.Message):
+    """What to give up."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    EVEN_UNHELD_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    LISTING_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Required. Name of the mount."""
+    rows: _builtins.bool
+    """Optional. Rows of the log; rows and entries when neither is set."""
+    entries: _builtins.bool
+    """Optional. Entries; rows and entries when neither is set."""
+    even_unheld: _builtins.bool
+    """Optional. Also what only lacks a key version that is not held now."""
+    validate_only: _builtins.bool
+    """Optional. List everything, change nothing."""
+    listing: _builtins.str
+    """Required unless validate_only. From the list that was seen; only exactly that list is discarded."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        rows: _builtins.bool = ...,
+        entries: _builtins.bool = ...,
+        even_unheld: _builtins.bool = ...,
+        validate_only: _builtins.bool = ...,
+        listing: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "even_unheld", b"even_unheld", "listing", b"listing", "name", b"name", "rows", b"rows", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WorkspaceServiceDiscardRequest: _TypeAlias = WorkspaceServiceDiscardRequest  # noqa: Y015
+
+@_typing.final
+class WorkspaceClosedRow(_message.Message):
+    """A row of a log that cannot be opened."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    SIZE_FIELD_NUMBER: _builtins.int
+    KEY_VERSION_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    LACKS_KEY_FIELD_NUMBER: _builtins.int
+    id: _builtins.int
+    """Required. Number of the row."""
+    size: _builtins.int
+    """Required. Size, in bytes."""
+    key_version: _builtins.int
+    """Required. Key version that it names."""
+    reason: _builtins.str
+    """Required. Why it cannot be opened."""
+    lacks_key: _builtins.bool
+    """Required. True when all it may need is a key version that is not held now."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.int = ...,
+        size: _builtins.int = ...,
+        key_version: _builtins.int = ...,
+        reason: _builtins.str = ...,
+        lacks_key: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "key_version", b"key_version", "lacks_key", b"lacks_key", "reason", b"reason", "size", b"size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WorkspaceClosedRow: _TypeAlias = WorkspaceClosedRow  # noqa: Y015
+
+@_typing.final
+class WorkspaceClosedEntry(_message.Message):
+    """An entry that cannot be opened."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLACE_FIELD_NUMBER: _builtins.int
+    KEY_VERSION_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    LACKS_KEY_FIELD_NUMBER: _builtins.int
+    place: _builtins.str
+    """Required. Its table in front of its key ("TABLE/KEY"); the key alone among the key-values."""
+    key_version: _builtins.int
+    """Required. Key version that it names."""
+    reason: _builtins.str
+    """Required. Why it cannot be opened."""
+    lacks_key: _builtins.bool
+    """Required. True when its key version is not held now."""
+    def __init__(
+        self,
+        *,
+        place: _builtins.str = ...,
+        key_version: _builtins.int = ...,
+        reason: _builtins.str = ...,
+        lacks_key: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key_version", b"key_version", "lacks_key", b"lacks_key", "place", b"place", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WorkspaceClosedEntry: _TypeAlias = WorkspaceClosedEntry  # noqa: Y015
+
+@_typing.final
+class WorkspaceServiceDiscardResponse(_message.Message):
+    """A part of the list."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROWS_FIELD_NUMBER: _builtins.int
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    LISTING_FIELD_NUMBER: _builtins.int
+    listing: _builtins.str
+    """Required. Stands for the whole list."""
+    @_builtins.property
+    def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___WorkspaceClosedRow]:
+        """Optional. Rows."""
+
+    @_builtins.property
+    def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___WorkspaceClosedEntry]:
+        """Optional. Entries."""
+
+    def __init__(
+        self,
+        *,
+        rows: _abc.Iterable[Global___WorkspaceClosedRow] | None = ...,
+        entries: _abc.Iterable[Global___WorkspaceClosedEntry] | None = ...,
+        listing: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "listing", b"listing", "rows", b"rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WorkspaceServiceDiscardResponse: _TypeAlias = WorkspaceServiceDiscardResponse  # noqa: Y015
+
+@_typing.final
+class WorkspaceServiceWipeRequest(_message.Message):
+    """Whose data."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROJECT_DIR_FIELD_NUMBER: _builtins.int
+    OWNER_ID_FIELD_NUMBER: _builtins.int
+    SERVER_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    project_dir: _builtins.str
+    """Required. Absolute path of the project."""
+    owner_id: _builtins.str
+    """Required. Owner id."""
+    server: _builtins.str
+    """Optional. Address of the session's server; "local", for keys of this host, when empty."""
+    validate_only: _builtins.bool
+    """Optional. List everything, change nothing."""
+    def __init__(
+        self,
+        *,
+        project_dir: _builtins.str = ...,
+        owner_id: _builtins.str = ...,
+        server: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["owner_id", b"owner_id", "project_dir", b"project_dir", "server", b"server", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WorkspaceServiceWipeRequest: _TypeAlias = WorkspaceServiceWipeRequest  # noqa: Y015
+
+@_typing.final
+class WorkspaceServiceWipeResponse(_message.Message):
+    """What was deleted, or would be."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATHS_FIELD_NUMBER: _builtins.int
+    BYTES_FIELD_NUMBER: _builtins.int
+    bytes: _builtins.int
+    """Required. Size of all of it, in bytes."""
+    @_builtins.property
+    def paths(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Optional. Paths below the project's directory."""
+
+    def __init__(
+        self,
+        *,
+        paths: _abc.Iterable[_builtins.str] | None = ...,
+        bytes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bytes", b"bytes", "paths", b"paths"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WorkspaceServiceWipeResponse: _TypeAlias = WorkspaceServiceWipeResponse  # noqa: Y015

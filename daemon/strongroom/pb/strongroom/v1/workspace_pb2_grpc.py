@@ -115,6 +115,16 @@ class WorkspaceServiceStub:
                 request_serializer=strongroom_dot_v1_dot_workspace__pb2.WorkspaceServiceMigrateRequest.SerializeToString,
                 response_deserializer=strongroom_dot_v1_dot_workspace__pb2.WorkspaceServiceMigrateResponse.FromString,
                 _registered_method=True)
+        self.Discard = channel.unary_stream(
+                '/strongroom.v1.WorkspaceService/Discard',
+                request_serializer=strongroom_dot_v1_dot_workspace__pb2.WorkspaceServiceDiscardRequest.SerializeToString,
+                response_deserializer=strongroom_dot_v1_dot_workspace__pb2.WorkspaceServiceDiscardResponse.FromString,
+                _registered_method=True)
+        self.Wipe = channel.unary_unary(
+                '/strongroom.v1.WorkspaceService/Wipe',
+                request_serializer=strongroom_dot_v1_dot_workspace__pb2.WorkspaceServiceWipeRequest.SerializeToString,
+                response_deserializer=strongroom_dot_v1_dot_workspace__pb2.WorkspaceServiceWipeResponse.FromString,
+                _registered_method=True)
         self.GetSession = channel.unary_unary(
                 '/strongroom.v1.WorkspaceService/GetSession',
                 request_serializer=strongroom_dot_v1_dot_workspace__pb2.WorkspaceServiceGetSessionRequest.SerializeToString,
@@ -249,6 +259,21 @@ class WorkspaceServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Discard(self, request, context):
+        """1. List the rows of the log and the entries that cannot be opened. 2. Unless it is only looked at, compare the list
+        with the one that was seen, refuse it when another one came of it, and delete all of it for good.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Wipe(self, request, context):
+        """1. List what one owner has in a project. 2. Unless it is only looked at, delete that, and nothing of others.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetSession(self, request, context):
         """1. Return who is signed in.
         """
@@ -352,6 +377,16 @@ def add_WorkspaceServiceServicer_to_server(servicer, server):
                     servicer.Migrate,
                     request_deserializer=strongroom_dot_v1_dot_workspace__pb2.WorkspaceServiceMigrateRequest.FromString,
                     response_serializer=strongroom_dot_v1_dot_workspace__pb2.WorkspaceServiceMigrateResponse.SerializeToString,
+            ),
+            'Discard': grpc.unary_stream_rpc_method_handler(
+                    servicer.Discard,
+                    request_deserializer=strongroom_dot_v1_dot_workspace__pb2.WorkspaceServiceDiscardRequest.FromString,
+                    response_serializer=strongroom_dot_v1_dot_workspace__pb2.WorkspaceServiceDiscardResponse.SerializeToString,
+            ),
+            'Wipe': grpc.unary_unary_rpc_method_handler(
+                    servicer.Wipe,
+                    request_deserializer=strongroom_dot_v1_dot_workspace__pb2.WorkspaceServiceWipeRequest.FromString,
+                    response_serializer=strongroom_dot_v1_dot_workspace__pb2.WorkspaceServiceWipeResponse.SerializeToString,
             ),
             'GetSession': grpc.unary_unary_rpc_method_handler(
                     servicer.GetSession,
@@ -802,6 +837,60 @@ class WorkspaceService:
             '/strongroom.v1.WorkspaceService/Migrate',
             strongroom_dot_v1_dot_workspace__pb2.WorkspaceServiceMigrateRequest.SerializeToString,
             strongroom_dot_v1_dot_workspace__pb2.WorkspaceServiceMigrateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Discard(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/strongroom.v1.WorkspaceService/Discard',
+            strongroom_dot_v1_dot_workspace__pb2.WorkspaceServiceDiscardRequest.SerializeToString,
+            strongroom_dot_v1_dot_workspace__pb2.WorkspaceServiceDiscardResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Wipe(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.v1.WorkspaceService/Wipe',
+            strongroom_dot_v1_dot_workspace__pb2.WorkspaceServiceWipeRequest.SerializeToString,
+            strongroom_dot_v1_dot_workspace__pb2.WorkspaceServiceWipeResponse.FromString,
             options,
             channel_credentials,
             insecure,

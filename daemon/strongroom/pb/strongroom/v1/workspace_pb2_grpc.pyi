@@ -67,6 +67,12 @@ class WorkspaceServiceStub:
     """1. Seal every value under a new password, keeping times. 2. Write the log anew. 3. Forget the old password."""
     Migrate: _grpc.UnaryUnaryMultiCallable[_workspace_pb2.WorkspaceServiceMigrateRequest, _workspace_pb2.WorkspaceServiceMigrateResponse]
     """1. Seal plaintext entries and entries in older formats under the writing key, keeping their times."""
+    Discard: _grpc.UnaryStreamMultiCallable[_workspace_pb2.WorkspaceServiceDiscardRequest, _workspace_pb2.WorkspaceServiceDiscardResponse]
+    """1. List the rows of the log and the entries that cannot be opened. 2. Unless it is only looked at, compare the list
+    with the one that was seen, refuse it when another one came of it, and delete all of it for good.
+    """
+    Wipe: _grpc.UnaryUnaryMultiCallable[_workspace_pb2.WorkspaceServiceWipeRequest, _workspace_pb2.WorkspaceServiceWipeResponse]
+    """1. List what one owner has in a project. 2. Unless it is only looked at, delete that, and nothing of others."""
     GetSession: _grpc.UnaryUnaryMultiCallable[_workspace_pb2.WorkspaceServiceGetSessionRequest, _workspace_pb2.WorkspaceServiceGetSessionResponse]
     """1. Return who is signed in."""
     SignIn: _grpc.UnaryUnaryMultiCallable[_workspace_pb2.WorkspaceServiceSignInRequest, _workspace_pb2.WorkspaceServiceSignInResponse]
@@ -113,6 +119,12 @@ class WorkspaceServiceAsyncStub(WorkspaceServiceStub):
     """1. Seal every value under a new password, keeping times. 2. Write the log anew. 3. Forget the old password."""
     Migrate: _aio.UnaryUnaryMultiCallable[_workspace_pb2.WorkspaceServiceMigrateRequest, _workspace_pb2.WorkspaceServiceMigrateResponse]  # type: ignore[assignment]
     """1. Seal plaintext entries and entries in older formats under the writing key, keeping their times."""
+    Discard: _aio.UnaryStreamMultiCallable[_workspace_pb2.WorkspaceServiceDiscardRequest, _workspace_pb2.WorkspaceServiceDiscardResponse]  # type: ignore[assignment]
+    """1. List the rows of the log and the entries that cannot be opened. 2. Unless it is only looked at, compare the list
+    with the one that was seen, refuse it when another one came of it, and delete all of it for good.
+    """
+    Wipe: _aio.UnaryUnaryMultiCallable[_workspace_pb2.WorkspaceServiceWipeRequest, _workspace_pb2.WorkspaceServiceWipeResponse]  # type: ignore[assignment]
+    """1. List what one owner has in a project. 2. Unless it is only looked at, delete that, and nothing of others."""
     GetSession: _aio.UnaryUnaryMultiCallable[_workspace_pb2.WorkspaceServiceGetSessionRequest, _workspace_pb2.WorkspaceServiceGetSessionResponse]  # type: ignore[assignment]
     """1. Return who is signed in."""
     SignIn: _aio.UnaryUnaryMultiCallable[_workspace_pb2.WorkspaceServiceSignInRequest, _workspace_pb2.WorkspaceServiceSignInResponse]  # type: ignore[assignment]
@@ -252,6 +264,24 @@ class WorkspaceServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_workspace_pb2.WorkspaceServiceMigrateResponse, _abc.Awaitable[_workspace_pb2.WorkspaceServiceMigrateResponse]]:
         """1. Seal plaintext entries and entries in older formats under the writing key, keeping their times."""
+
+    @_abc_1.abstractmethod
+    def Discard(
+        self,
+        request: _workspace_pb2.WorkspaceServiceDiscardRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_workspace_pb2.WorkspaceServiceDiscardResponse], _abc.AsyncIterator[_workspace_pb2.WorkspaceServiceDiscardResponse]]:
+        """1. List the rows of the log and the entries that cannot be opened. 2. Unless it is only looked at, compare the list
+        with the one that was seen, refuse it when another one came of it, and delete all of it for good.
+        """
+
+    @_abc_1.abstractmethod
+    def Wipe(
+        self,
+        request: _workspace_pb2.WorkspaceServiceWipeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_workspace_pb2.WorkspaceServiceWipeResponse, _abc.Awaitable[_workspace_pb2.WorkspaceServiceWipeResponse]]:
+        """1. List what one owner has in a project. 2. Unless it is only looked at, delete that, and nothing of others."""
 
     @_abc_1.abstractmethod
     def GetSession(
