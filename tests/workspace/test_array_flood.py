@@ -1,0 +1,64 @@
+"""A peer without keys that names arrays for ever: what those with keys wrote stays there, and is counted."""
+
+import pycrdt
+
+from strongroom.workspace.stores import ARRAYS_MAX
+from tests.fakes.workspace_rig import exchange, fuji
+
+JUNK = b"\x02\x01" + bytes(60)
+
+
+def flood(workspace, count=ARRAYS_MAX + 200):
+    document = pycrdt.Doc()
+    with document.transaction():
+        for number in range(count):
+            document.get(f"aaa{number}", type=pycrdt.Array).append({"key": "k", "val": JUNK, "ts": 1.0})
+    workspace.document.apply_untrusted(document.get_update())
+
+
+def flooded():
+    """A workspace as it is when it is opened again: an undefined table, and more junk arrays before it than may be."""
+    before, peer, after = fuji(1), fuji(1), fuji(1)
+    before.store("table:undefined").set("row", {"text": "ours"})
+    exchange(before, peer)
+    flood(peer)
+    exchange(peer, after)
+    return after
+
+
+def test_an_array_of_ours_is_listed_and_read_whatever_stands_before_it():
+    workspace = flooded()
+    assert "table:undefined" in workspace.arrays()
+    assert workspace.store("table:undefined").get("row") == {"text": "ours"}
+    assert len(workspace.arrays()) == ARRAYS_MAX, "and junk fills the rest"
+
+
+def test_the_key_that_it_needs_is_counted():
+    assert flooded().versions()["table:undefined"] == {1: 1}
+
+
+def test_every_array_that_is_listed_can_be_opened_and_then_new_ones_of_ours_too():
+    workspace = flooded()
+    for array in workspace.arrays():
+        workspace.store(array)
+    for number in range(5):
+        workspace.store(f"table:new{number}").set("row", {"n": number})
+    assert {f"table:new{number}" for number in range(5)} <= set(workspace.arrays())
+    assert "table:undefined" in workspace.arrays()
+
+
+def test_arrays_that_came_while_it_was_open_take_no_place_either():
+    workspace, peer = fuji(1), fuji(1)
+    flood(peer)
+    exchange(peer, workspace)
+    for array in workspace.arrays():
+        workspace.store(array)
+    peer.store("table:late").set("row", {"text": "of another device"})
+    exchange(peer, workspace)
+    assert workspace.store("table:late").get("row") == {"text": "of another device"}
+
+
+def test_a_locked_workspace_lists_what_may_be_opened_and_no_more():
+    workspace = flooded()
+    workspace.lock()
+    assert len(workspace.arrays()) == ARRAYS_MAX
