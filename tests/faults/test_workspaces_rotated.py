@@ -38,13 +38,14 @@ def mount_again(storm):
 
 
 @pytest.fixture
-def storm(state):
-    project = short_directory()
+def storm():
+    state, project = short_directory(), short_directory()
     made = WorkspaceStorm(state, project, clients=CLIENTS, seed=5)
     yield made
     if made.daemon.process is not None and made.daemon.process.poll() is None:
         made.daemon.kill()
     shutil.rmtree(project, ignore_errors=True)
+    shutil.rmtree(state, ignore_errors=True)
 
 
 def said(answer):
