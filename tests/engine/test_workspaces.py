@@ -213,8 +213,10 @@ def test_what_did_not_reach_the_disk_is_not_called_written(host, desk, monkeypat
     def full():
         raise StorageFault("SR-STORE-045", "the disk is full", fix="make room")
 
+    put(desk, "old", 1)
     monkeypatch.setattr(host.mounts.get("notes").built.log, "flush", full)
     assert code(lambda: put(desk, "key", 1), StorageFault) == "SR-STORE-045"
+    assert code(lambda: desk.delete("notes", "", "old"), StorageFault) == "SR-STORE-045"
 
 
 def test_plugins_are_told_that_nothing_is_open_yet():

@@ -46,13 +46,16 @@ class Rig:
         return self.url.replace("http", "ws", 1) + "/api/owners/alice/rooms/notes"
 
 
-def held(rig: Rig, answer: Answer, work: Callable[[], object]) -> BaseException | None:
-    """Start ``work``, sign out while its request is under way, let the answer come, and return what ``work`` raised."""
+def held(
+    rig: Rig, answer: Answer, work: Callable[[], object], *, meanwhile: Callable[[], object] | None = None
+) -> BaseException | None:
+    """Start ``work``, sign out, or do ``meanwhile``, while its request is under way, let the answer come, and return
+    what ``work`` raised."""
     answer.hold = threading.Event()
     rig.server.plan.append(answer)
     with ThreadPoolExecutor(1) as pool:
         future = pool.submit(work)
         rig.server.wait_for_request()
-        rig.session.sign_out()
+        (meanwhile or rig.session.sign_out)()
         answer.hold.set()
         return future.exception(WAIT_S)

@@ -135,6 +135,24 @@ def test_runs_written_by_many_clients_are_replaced_as_one():
     assert {value["val"] for value in source.raw()} == {"v'"}
 
 
+def test_many_pieces_that_are_replaced_as_one_win_against_no_unseen_entry_of_the_same_time():
+    worker = Replica(500)
+    for client in range(10, 300, 10):
+        author = Replica(client)
+        author.lww.set(f"k{client}", "seen")
+        worker.receive(author)
+    assert len(worker.keys()) > BLOCKS_MAX
+    unseen = Replica(155)
+    unseen.lww.set("k100", "unseen")
+    witness = Replica(501)
+    witness.receive(worker)
+    witness.receive(unseen)
+    assert witness.lww.get("k100") == "unseen", "it stands further right"
+    again(worker, *worker.keys())
+    exchange(worker, unseen, witness)
+    assert {each.lww.get("k100") for each in (worker, unseen, witness)} == {"unseen"}
+
+
 def test_ranges_are_named_from_the_right():
     assert runs([1, 2, 3, 7, 9, 10]) == [(9, 11), (7, 8), (1, 4)]
     assert runs([]) == []

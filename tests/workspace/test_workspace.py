@@ -64,6 +64,7 @@ def test_disposal_destroys_the_document_and_can_be_repeated():
     ):
         with pytest.raises(WrongState):
             use()
+    assert not store.is_active, "its keys are gone from memory"
     workspace.lock()
 
 

@@ -1,7 +1,9 @@
 """The list of copies: what lies where it was put counts, what is gone does not, and a damaged list is no empty one."""
 
+import errno
 import json
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -31,6 +33,22 @@ def test_copies_count_for_as_long_as_they_lie_where_they_were_put(copies, tmp_pa
     ]
     first.unlink()
     assert copies.by_version() == {2: 1}
+
+
+def test_a_copy_where_this_host_may_not_look_counts_and_one_whose_name_is_none_does_not(copies, tmp_path, monkeypatch):
+    put(copies, tmp_path / "home of another user", 1)
+    copies.add(tmp_path / ("x" * 300), "notes", [2], 1)
+    look = Path.stat
+
+    def refused(self, **options):
+        if self.name == "home of another user":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return look(self, **options)
+
+    monkeypatch.setattr(Path, "stat", refused)
+    assert copies.by_version() == {1: 1}
+    put(copies, tmp_path / "copy", 3)
+    assert copies.by_version() == {1: 1, 3: 1}
 
 
 def test_a_copy_at_the_place_of_another_one_takes_its_place_in_the_list(copies, tmp_path):

@@ -89,6 +89,19 @@ def test_close_and_reopen(path):
     log.close()
 
 
+def test_what_is_written_after_it_was_closed_is_not_called_written(path):
+    document = Document("notes")
+    log = UpstreamLog(path, document)
+    log.attach()
+    write(document, 1)
+    log.close()
+    log.flush()
+    write(document, 2)
+    with pytest.raises(StorageFault, match="cannot be used"):
+        log.flush()
+    assert values_of(path) == [1]
+
+
 def test_compaction_at_close_leaves_one_row_that_is_the_whole_state_in_encoding_v2(path):
     document = Document("notes")
     log = UpstreamLog(path, document)

@@ -56,6 +56,15 @@ def test_sign_out_wins_over_a_confirmation_in_flight(rig):
     assert (rig.session.state, rig.told, rig.file.path.exists()) == (OUT, [OUT], False)
 
 
+@pytest.mark.parametrize("owner", ["alice", "carol"], ids=["the same owner", "another one"])
+def test_what_comes_after_a_session_was_closed_changes_nothing(rig, owner):
+    before = rig.file.path.read_bytes()
+    answer = Answer(body=session_body(owner, secrets="2:fresh,1:a-secret-of-tests"))
+    raised = held(rig, answer, rig.session.confirm, meanwhile=rig.session.close)
+    assert isinstance(raised, Unavailable)
+    assert (rig.told, rig.file.path.read_bytes()) == ([], before)
+
+
 def test_sign_out_wins_over_another_owner_in_flight(rig):
     held(rig, Answer(body=session_body("carol")), rig.session.confirm)
     assert (rig.session.owner_id, rig.told, rig.file.path.exists()) == ("", [OUT], False)

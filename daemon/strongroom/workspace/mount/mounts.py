@@ -198,9 +198,7 @@ class Mounts(KnownMounts):
     def rekey(self) -> None:
         """Hand the keyring of now to every open workspace, after a rotation. Nothing is sealed again by it."""
         with self._changing:
-            for opened in self.opened():
-                if opened.has_password:
-                    continue
+            for opened in (each for each in self.opened() if not each.has_password):
                 try:
                     opened.take_keyring(self._session.keyring)
                 except StrongroomError as error:

@@ -6,7 +6,7 @@ Source: contracts/workspace-encryption.md 10.
 """
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -47,7 +47,6 @@ class UpstreamLog:
         self._pending = Pending()
         self._new_bytes = 0
         self._kept: set[int] = set()
-        self._unsubscribe: Callable[[], None] | None = None
 
     def attach(self) -> list[UnreadableRow]:
         """Bring the rows into the document, then write what changes. Rows that cannot be read stay, and are returned.
@@ -57,7 +56,7 @@ class UpstreamLog:
         with self.document.lock:
             if self.document.state_vector() != b"\0":
                 self._pending.add(self.document.update_since())
-            self._unsubscribe = self.document.on_update(self._on_update)
+            self.document.on_update(self._on_update)
             unreadable, late = _apply_rows(self._file.rows(), self.document, self._origin)
         self._kept = late | {number for number, _why in unreadable}
         self.flush()
@@ -103,9 +102,10 @@ class UpstreamLog:
             self._kept.clear()
 
     def close(self) -> None:
-        """Write what waits, compact, and let go of the file. Raises ``StorageFault`` when something was not written."""
-        if self._unsubscribe is not None:
-            self._unsubscribe()
+        """Write what waits, compact, and let go of the file. Raises ``StorageFault`` when something was not written.
+
+        It goes on listening, so that ``flush`` says of what comes later that it is not on disk.
+        """
         try:
             self.flush()
             with suppress(StrongroomError):  # everything is on disk already
