@@ -1,40 +1,63 @@
-"""Frames and steps of the sync protocol in both dialects, HTTP bodies and state vectors."""
+"""Frames and steps of the sync protocol in both dialects, as a client takes them; HTTP bodies and state vectors."""
 
-import pycrdt
 import pytest
 
 from strongroom.errors import Forbidden, InvalidInput, LimitExceeded, Refused
+from strongroom.workspace.document import Document
+from strongroom.workspace.sync import client_session
+from strongroom.workspace.sync.client_session import ClientSession
+from strongroom.workspace.sync.subprotocols import Dialect
 from strongroom.workspace.yjs import frames
 from strongroom.workspace.yjs.convert import v1_to_v2
 from strongroom.workspace.yjs.http_body import SyncBody, decode_body, encode_body
-from strongroom.workspace.yjs.limits import CLOCK_MAX, FRAME_BYTES_MAX
+from strongroom.workspace.yjs.limits import CLOCK_MAX, FRAME_BYTES_MAX, UpdateLimits
 from strongroom.workspace.yjs.state_vector import decode_state_vector, encode_state_vector
-from strongroom.workspace.yjs.sync_steps import UPSTREAM, Y_WEBSOCKET, answer, change, opening
 from tests.fakes import yjs_vectors as vectors
 
+UPSTREAM, Y_WEBSOCKET = Dialect.EPICENTER, Dialect.STRONGROOM
 WIRES = pytest.mark.parametrize("wire", [UPSTREAM, Y_WEBSOCKET], ids=["upstream", "y-websocket"])
 EMPTY = b"\0\0"
 
 
-class Peer:
-    """A document as the steps want it."""
+class Peer(Document):
+    """A document with one array, which remembers where its changes came from."""
 
     def __init__(self, client, update=None):
-        self.document = pycrdt.Doc(client_id=client)
-        self.array = self.document.get("kv", type=pycrdt.Array)
+        super().__init__("notes", client_id=client)
+        self.values = self.array("kv")
         self.origins = []
         if update:
-            self.document.apply_update(update)
+            self.apply(update)
+        self.on_update(lambda _update, origin: self.origins.append(origin))
 
-    def state_vector(self):
-        return self.document.get_state()
+    def put(self, *values):
+        for value in values:
+            with self.transaction():
+                self.values.append(value)
 
-    def update_since(self, state_vector=None):
-        return self.document.get_update(state_vector)
 
-    def apply(self, update_v1, *, origin=None):
-        self.origins.append(origin)
-        self.document.apply_update(update_v1)
+def said(peer, wire, act, origin="relay"):
+    """What a client of ``peer`` sends when it does something."""
+    session = ClientSession(peer, None, wire, origin, lambda: 0.0, lambda: None)
+    act(session)
+    session._outbox.close()
+    return [message for item in iter(session._outbox.take, None) for message in session._messages(item)]
+
+
+def opening(peer, wire):
+    (frame,) = said(peer, wire, lambda session: session._ask())
+    return frame
+
+
+def change(update_v1, wire):
+    (frame,) = said(Peer(1), wire, lambda session: session._changed(update_v1, None))
+    return frame
+
+
+def answer(peer, frame, wire, origin="relay"):
+    frames_sent = said(peer, wire, lambda session: session._take(frame), origin)
+    assert len(frames_sent) < 2
+    return frames_sent[0] if frames_sent else None
 
 
 def fixture(key):
@@ -73,7 +96,7 @@ def test_step2_is_applied_and_not_answered():
     for wire, frame in ((UPSTREAM, fixture("step2ReplyToEmpty")), (Y_WEBSOCKET, frames.y_step2(fixture("updateV1")))):
         peer = Peer(2)
         assert answer(peer, frame, wire, origin="remote") is None
-        assert peer.array.to_py() == [{"key": "k", "val": "v", "ts": 1767227000000.0}]
+        assert peer.values.to_py() == [{"key": "k", "val": "v", "ts": 1767227000000.0}]
         assert peer.origins == ["remote"]
 
 
@@ -92,46 +115,48 @@ def test_an_empty_update_changes_nothing(wire):
     assert answer(peer, change(EMPTY, wire), wire) is None
     assert peer.update_since() == before
     level = answer(peer, opening(peer, wire), wire)
-    assert level == (frames.step2(v1_to_v2(EMPTY)) if wire.v2 else frames.y_step2(EMPTY))
+    assert level == (frames.step2(v1_to_v2(EMPTY)) if wire is UPSTREAM else frames.y_step2(EMPTY))
 
 
 @WIRES
 def test_a_full_handshake_brings_both_sides_together(wire):
     one, other = Peer(1), Peer(2)
-    one.array.append({"key": "a", "val": 1, "ts": 1})
-    other.array.append({"key": "b", "val": "ü😀", "ts": 2})
+    one.put({"key": "a", "val": 1, "ts": 1})
+    other.put({"key": "b", "val": "ü😀", "ts": 2})
     meet(one, other, wire)
-    assert one.array.to_py() == other.array.to_py()
-    assert {entry["key"] for entry in one.array.to_py()} == {"a", "b"}
-    one.array.append({"key": "c", "val": None, "ts": 3})
+    assert one.values.to_py() == other.values.to_py()
+    assert {entry["key"] for entry in one.values.to_py()} == {"a", "b"}
+    one.put({"key": "c", "val": None, "ts": 3})
     answer(other, change(one.update_since(other.state_vector()), wire), wire)
-    assert other.array.to_py() == one.array.to_py()
+    assert other.values.to_py() == one.values.to_py()
 
 
 @WIRES
 def test_documents_of_more_than_1000_operations_are_synced(wire):
     one, other = Peer(1), Peer(2)
     for number in range(1_200):
-        one.array.append({"key": f"k{number}", "val": number, "ts": number})
+        one.put({"key": f"k{number}", "val": number, "ts": number})
         if number % 3 == 0:
-            del one.array[number // 3]
+            with one.transaction():
+                del one.values[number // 3]
     for number in range(50):
-        other.array.insert(0, {"key": f"o{number}", "val": b"\x01\x02", "ts": number})
+        with other.transaction():
+            other.values.insert(0, {"key": f"o{number}", "val": b"\x01\x02", "ts": number})
     meet(one, other, wire)
-    assert len(one.array) == len(other.array) == 850
-    assert one.array.to_py() == other.array.to_py()
+    assert len(one.values) == len(other.values) == 850
+    assert one.values.to_py() == other.values.to_py()
 
 
 def test_a_handshake_across_dialects_agrees():
     """A relay speaks V2 with one peer and V1 with another; the document between them is the same."""
     relay, upstream, browser = Peer(1), Peer(2), Peer(3)
-    upstream.array.append({"key": "u", "val": 1, "ts": 1})
-    browser.array.append({"key": "b", "val": 2, "ts": 2})
+    upstream.put({"key": "u", "val": 1, "ts": 1})
+    browser.put({"key": "b", "val": 2, "ts": 2})
     for _ in range(2):
         meet(relay, upstream, UPSTREAM)
         meet(relay, browser, Y_WEBSOCKET)
-    assert upstream.array.to_py() == browser.array.to_py() == relay.array.to_py()
-    assert len(relay.array) == 2
+    assert upstream.values.to_py() == browser.values.to_py() == relay.values.to_py()
+    assert len(relay.values) == 2
 
 
 def test_unknown_numbers_are_ignored():
@@ -148,8 +173,12 @@ def test_what_is_not_about_sync_does_nothing_to_a_document():
     assert frames.decode_y(awareness) == frames.Awareness(b"\0")
     assert frames.decode_y(frames.y_query_awareness()) == frames.QueryAwareness()
     assert frames.decode_y(frames.y_denied("not yours")) == frames.Denied("not yours")
-    for frame in (awareness, frames.y_query_awareness(), frames.y_denied("")):
-        assert answer(Peer(1), frame, Y_WEBSOCKET) is None
+    peer = Peer(1)
+    for frame in (awareness, frames.y_query_awareness()):
+        assert answer(peer, frame, Y_WEBSOCKET) is None
+    with pytest.raises(Forbidden, match="the token may only read"):
+        answer(peer, frames.y_denied(""), Y_WEBSOCKET)
+    assert peer.origins == []
 
 
 @pytest.mark.parametrize("key", ["step1OfDoc", "step2ReplyToEmpty", "updateFrame"])
@@ -180,9 +209,10 @@ def test_a_refused_frame_changes_nothing(wire):
     assert peer.update_since() == EMPTY
 
 
-def test_a_frame_that_is_too_large_is_refused():
+def test_a_frame_that_is_too_large_is_refused(monkeypatch):
+    monkeypatch.setattr(client_session, "_RECEIVED", UpdateLimits(bytes_max=FRAME_BYTES_MAX))
     for wire in (UPSTREAM, Y_WEBSOCKET):
-        write = frames.y_update if wire.enveloped else frames.update
+        write = frames.y_update if wire is Y_WEBSOCKET else frames.update
         with pytest.raises(LimitExceeded) as refused:
             answer(Peer(1), write(bytes(FRAME_BYTES_MAX + 1)), wire)
         assert refused.value.code == "SR-WS-033"

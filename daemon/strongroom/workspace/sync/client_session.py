@@ -23,6 +23,7 @@ from strongroom.workspace.sync.subprotocols import Dialect
 from strongroom.workspace.yjs import frames
 from strongroom.workspace.yjs.convert import v1_to_v2
 from strongroom.workspace.yjs.limits import UpdateLimits
+from strongroom.workspace.yjs.state_vector import decode_state_vector
 from strongroom.workspace.yjs.untrusted import from_untrusted_v2
 
 __all__ = ["ClientSession"]
@@ -122,6 +123,7 @@ class ClientSession:
         frame = frames.decode(message) if self._upstream else frames.decode_y(message)
         match frame:
             case frames.Step1(state_vector):
+                decode_state_vector(state_vector)  # refused by name: the library takes some that nobody writes
                 self._outbox.put(Answer(self._document.update_since(state_vector)))
             case frames.Step2(update) | frames.Update(update):
                 self._apply(update)
