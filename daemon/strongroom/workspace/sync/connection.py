@@ -10,16 +10,17 @@ import logging
 from abc import ABC, abstractmethod
 from collections import Counter, deque
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Final
 
 from strongroom.errors import Refused, StrongroomError
 from strongroom.settings.relay import RelaySettings
 from strongroom.workspace.sync import faults
+from strongroom.workspace.sync.budget import Budget
 from strongroom.workspace.sync.channel import Channel, ChannelClosed
 from strongroom.workspace.sync.close_codes import CloseCode, life_over
 from strongroom.workspace.sync.hall import Hall
-from strongroom.workspace.sync.limits import MALFORMED_MAX, RelayTimes
+from strongroom.workspace.sync.limits import MALFORMED_MAX, OWNER_HELD_BYTES_MAX, RelayTimes
 from strongroom.workspace.sync.pace import Pace
 from strongroom.workspace.sync.room import News
 from strongroom.workspace.sync.subprotocols import Dialect
@@ -48,6 +49,7 @@ class Surroundings:
     settings: RelaySettings
     times: RelayTimes
     refused: Counter[str]
+    budget: Budget = field(default_factory=lambda: Budget(OWNER_HELD_BYTES_MAX))
 
 
 class Connection(ABC):
@@ -88,6 +90,7 @@ class Connection(ABC):
                 if isinstance(result, Exception):
                     _log.error("a connection of the relay failed: %s", type(result).__name__)
                     self.end(CloseCode.INTERNAL, "")
+            self._hold(-self._queued_bytes)
             code, reason = self._why
             self.hall.leave(self, at_once=code == CloseCode.NOT_ADMITTED)
             await self._channel.close(code, reason)
@@ -123,13 +126,17 @@ class Connection(ABC):
         """Queue a message. A peer with too many is let go."""
         size = len(message) + FRAME_COST_BYTES
         # One message may be larger than the queue: the whole document is.
-        if self._queue and self._queued_bytes + size > self._around.settings.queue_bytes_max:
+        full = self._queue and self._queued_bytes + size > self._around.settings.queue_bytes_max
+        if not self._around.budget.has_place(self.grant.owner_id, size):
+            # Many slow ones: those that read still get what is small.
+            full = full or self._queued_bytes > 0 or size > DRAINED_BYTES
+        if full:
             self._around.refused["slow"] += 1
             self._queue.clear()
-            self.end(CloseCode.TRY_LATER, "the peer reads too slowly")
+            self.end(CloseCode.TRY_LATER, "the peer reads too slowly, or many others of its owner do")
             return
         self._queue.append(message)
-        self._queued_bytes += size
+        self._hold(size)
         self._to_send.set()
 
     async def drained(self) -> None:
@@ -180,10 +187,15 @@ class Connection(ABC):
                 while self._queue:
                     message = self._queue.popleft()
                     await self._channel.send(message)
-                    self._queued_bytes -= len(message) + FRAME_COST_BYTES
+                    self._hold(-len(message) - FRAME_COST_BYTES)
                     self._sent.set()
                 self._to_send.clear()
                 await self._to_send.wait()
+
+    def _hold(self, size: int) -> None:
+        """So many bytes more wait for the peer; fewer, if it is negative."""
+        self._queued_bytes += size
+        self._around.budget.take(self.grant.owner_id, size)
 
     def _refuse(self, fault: StrongroomError) -> None:
         self._around.refused[fault.code] += 1

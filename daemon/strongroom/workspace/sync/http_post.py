@@ -3,6 +3,7 @@
 One request for a connection, no chunks: every client that has a body to sync knows its length.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 from strongroom.workspace.sync.limits import HEAD_BYTES_MAX, MESSAGE_BYTES_MAX
@@ -24,11 +25,17 @@ class BadRequest(Exception):
 
 
 class PostReader:
-    """Collects a request. After ``feed`` has returned true, ``target``, ``get_all`` and ``body`` are there."""
+    """Collects a request. After ``feed`` has returned true, ``target``, ``get_all`` and ``body`` are there.
 
-    def __init__(self) -> None:
+    ``on_head`` is called with the length of the body before any of it is kept. Where it returns false the body is
+    thrown away as it comes: who sends one does not read an answer before the end of it.
+    """
+
+    def __init__(self, on_head: Callable[["PostReader", int], bool] = lambda _post, _length: True) -> None:
         self.target = ""
         self.body = b""
+        self._on_head = on_head
+        self._keeps = True
         self._read = bytearray()
         self._lines: list[tuple[str, str]] | None = None
         self._length = 0
@@ -44,6 +51,11 @@ class PostReader:
                 return False
             self._head(bytes(self._read[:end]))
             del self._read[: end + 4]
+            self._keeps = self._on_head(self, self._length)
+        if not self._keeps:
+            self._length -= len(self._read)
+            self._read.clear()
+            return self._length <= 0
         if len(self._read) < self._length:
             return False
         self.body = bytes(self._read[: self._length])

@@ -15,6 +15,7 @@ __all__ = [
     "HEAD_BYTES_MAX",
     "MALFORMED_MAX",
     "MESSAGE_BYTES_MAX",
+    "OWNER_HELD_BYTES_MAX",
     "RECEIVED_BYTES_MAX",
     "RelayTimes",
 ]
@@ -25,6 +26,9 @@ RECEIVED_BYTES_MAX: Final = 256 * 2**20
 """What a client takes in one message: the whole state of a workspace comes in one, and no row of a log is larger."""
 MALFORMED_MAX: Final = 100
 """Frames of one connection that make no sense. Each is ignored; so many are no accident."""
+OWNER_HELD_BYTES_MAX: Final = 256 * 2**20
+"""What waits for all peers of one owner, and what they are sending over HTTP. Four whole workspaces of the size that is
+shipped; peers that read take less than one."""
 HEAD_BYTES_MAX: Final = 16_384
 """The head of an HTTP request: a path, a token of 4 KiB, and what browsers add."""
 CONNECTING_MAX: Final = 64

@@ -16,6 +16,7 @@ from strongroom.workspace.sync.connection import Connection, Surroundings
 from strongroom.workspace.sync.dialect_epicenter import EpicenterConnection
 from strongroom.workspace.sync.dialect_strongroom import StrongroomConnection
 from strongroom.workspace.sync.halls import Halls
+from strongroom.workspace.sync.limits import OWNER_HELD_BYTES_MAX
 from strongroom.workspace.sync.subprotocols import Dialect
 from strongroom.workspace.sync.tokens import Grant, TokenFile
 from strongroom.workspace.yjs.http_body import decode_body
@@ -90,6 +91,16 @@ class Reception:
             return await hall.room.missing(b"\x00", Dialect.EPICENTER)
         finally:
             self._halls.leave(asked.address)
+
+    def check_post(self, target: str, headers: RequestHeaders, length: int) -> str:
+        """The owner whose workspace a POST is for, before its body is read. Raises as ``full_state`` does, and
+        ``LimitExceeded`` where too much is held for that owner already."""
+        asked = ask(target, headers, self.tokens, self.origins)
+        admitted(asked)
+        owner_id = asked.address.owner_id
+        if not self.around.budget.has_place(owner_id, length):
+            raise faults.too_many("bytes of this owner in memory", OWNER_HELD_BYTES_MAX, "")
+        return owner_id
 
     async def sync_once(self, target: str, headers: RequestHeaders, body: bytes) -> bytes:
         """The answer to POST: what the asker lacks, in V2, nothing if it lacks nothing. Raises as above, and

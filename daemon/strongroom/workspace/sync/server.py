@@ -112,6 +112,8 @@ class _Connection(ServerConnection):
         self._first = b""
         self._post: PostReader | None = None
         self._answering: asyncio.Task[None] | None = None
+        self._refused: StrongroomError | None = None
+        self._held: tuple[str, int] | None = None
         limit = self.reception.around.settings.connections_max + CONNECTING_MAX
         if len(self.server.handler_tasks) >= limit:
             self.reception.around.refused["too many"] += 1
@@ -126,18 +128,41 @@ class _Connection(ServerConnection):
             if not data.startswith(POST):
                 super().data_received(data)
                 return
-            self._post = PostReader()
+            self._post = PostReader(self._may_post)
         if self._post is None:
             super().data_received(data)
         elif self._answering is None:
             self._read_post(self._post, data)
 
     def eof_received(self) -> bool | None:  # type: ignore[override] # asyncio keeps the socket open for an answer if it is true
-        return True if self._post is not None else super().eof_received()
+        # Without the rest of its body a request waits for nothing.
+        return self._answering is not None if self._post is not None else super().eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        held, self._held = self._held, None
+        if held is not None:
+            self.reception.around.budget.take(held[0], -held[1])
+
+    def _may_post(self, post: PostReader, length: int) -> bool:
+        """Whether the body may come into memory: nobody's does without a token."""
+        try:
+            owner_id = self.reception.check_post(post.target, post, length)
+        except StrongroomError as fault:
+            self.reception.around.refused[fault.code] += 1
+            self._refused = fault
+            return False
+        self._held = (owner_id, length)
+        self.reception.around.budget.take(owner_id, length)
+        return True
 
     def _read_post(self, post: PostReader, data: bytes) -> None:
         try:
-            if post.feed(data):
+            if not post.feed(data):
+                return
+            if self._refused is not None:
+                self._write(*refusal(self._refused), "text/plain")
+            else:
                 self._answering = self.loop.create_task(self._answer(post))
         except BadRequest as bad:
             self._write(bad.status, REASONS[bad.status].encode() + b"\n", "text/plain")
