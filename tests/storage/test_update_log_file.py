@@ -34,6 +34,25 @@ def newer(path):
     database.close()
 
 
+def changed(statements):
+    def make(path):
+        log = UpdateLog(path)
+        log.append([row(SECRET)])
+        log.close()
+        with sqlite3.connect(path) as database:
+            database.executescript(statements)
+        database.close()
+
+    return make
+
+
+a_trigger = changed("create trigger t after insert on log_rows begin delete from log_rows; end")
+a_view = changed("drop table log_rows; create view log_rows as select 1 as id, 'update' as purpose, x'00' as data")
+another_table = changed("create table more (n)")
+other_columns = changed("drop table log_meta; create table log_meta (name, value)")
+an_index = changed("create index i on log_rows (purpose)")
+
+
 def garbage(path):
     path.write_bytes(b"no database at all, " * 100)
 
@@ -80,6 +99,11 @@ def in_an_open_directory(path):
     [
         (foreign, "SR-STORE-040"),
         (newer, "SR-STORE-041"),
+        pytest.param(a_trigger, "SR-STORE-042", id="a trigger"),
+        pytest.param(a_view, "SR-STORE-042", id="a view"),
+        pytest.param(another_table, "SR-STORE-042", id="another table"),
+        pytest.param(other_columns, "SR-STORE-042", id="other columns"),
+        pytest.param(an_index, "SR-STORE-042", id="an index"),
         (garbage, "SR-STORE-042"),
         (cut, "SR-STORE-042"),
         (a_byte, "SR-STORE-040"),

@@ -2,6 +2,8 @@
 
 Rule 1: a file of another program, of a newer release, or that others can read or have open is not touched.
 Rule 2: whatever SQLite cannot do leaves here as an error with a code.
+Rule 3: a file comes with its project, from anywhere. One whose schema says anything else than ours is refused: a
+trigger would take back what a commit has put there.
 """
 
 import fcntl
@@ -32,6 +34,8 @@ CREATE TABLE log_rows (
 );
 CREATE TABLE log_meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 """
+SCHEMA_PARTS_MAX: Final = 10
+"""So many are read of a schema; ours has two."""
 PRAGMAS: Final = (
     "journal_mode=WAL",
     "synchronous=FULL",  # a commit that returned has reached the disk
@@ -81,6 +85,7 @@ def open_file(path: Path) -> sqlite3.Connection:
                 numbers = f"PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={SCHEMA_VERSION};"
                 database.executescript(f"BEGIN IMMEDIATE; {SCHEMA} {numbers} COMMIT;")
             _check_version(path, database)
+            _check_schema(path, database)
             for pragma in PRAGMAS:
                 database.execute(f"PRAGMA {pragma}")
         except BaseException:
@@ -98,6 +103,7 @@ def open_read_only(path: Path) -> sqlite3.Connection:
         database = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_S)
         try:
             _check_version(path, database)
+            _check_schema(path, database)
         except BaseException:
             database.close()
             raise
@@ -184,6 +190,19 @@ def _check_version(path: Path, database: sqlite3.Connection) -> None:
             f"the update log {path} is of another release",
             why=f"its version is {version}, this release knows {SCHEMA_VERSION}",
             fix="use the release that wrote it, or a newer one; nothing was changed",
+        )
+
+
+def _check_schema(path: Path, database: sqlite3.Connection) -> None:
+    # In bytes: whoever wrote it need not have written UTF-8. What SQLite makes by itself has no text, or that name.
+    query = "SELECT CAST(sql AS BLOB) FROM sqlite_schema WHERE sql IS NOT NULL AND name <> 'sqlite_sequence' LIMIT ?"
+    found = sorted(b" ".join(bytes(sql).split()) for (sql,) in database.execute(query, (SCHEMA_PARTS_MAX,)))
+    if found != sorted(b" ".join(part.encode().split()) for part in SCHEMA.split(";") if part.strip()):
+        raise StorageFault(
+            "SR-STORE-042",
+            f"the update log {path} is damaged",
+            why="its tables are not those of an update log, or others, views or triggers stand beside them",
+            fix="do not use it: somebody prepared it; restore it from a backup, or get it from another replica",
         )
 
 
