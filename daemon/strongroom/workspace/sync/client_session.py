@@ -14,8 +14,9 @@ from strongroom.plugin.mounts import WebSocket
 from strongroom.workspace.document import Document
 from strongroom.workspace.sync import faults
 from strongroom.workspace.sync.careful import apply_carefully
+from strongroom.workspace.sync.close_codes import CloseCode
 from strongroom.workspace.sync.cut import cut_update
-from strongroom.workspace.sync.limits import MESSAGE_BYTES_MAX, RECEIVED_BYTES_MAX
+from strongroom.workspace.sync.limits import MALFORMED_MAX, MESSAGE_BYTES_MAX, RECEIVED_BYTES_MAX, STATE_BYTES_MAX
 from strongroom.workspace.sync.outbox import Answer, Change, Outbox, Outgoing
 from strongroom.workspace.sync.pace import Pace
 from strongroom.workspace.sync.reach import lacking, reach
@@ -63,6 +64,8 @@ class ClientSession:
         self._now_s = now_s
         self._on_heard = on_heard
         self._outbox = Outbox()
+        self._refused = 0
+        self._room_bytes = 0
         self._asking = Pace(ASKS_PER_SECOND, now_s)
         self._sender = threading.Thread(target=self._send_all, name=f"sync-send-{document.guid}", daemon=True)
 
@@ -116,6 +119,9 @@ class ClientSession:
             except StrongroomError as fault:
                 self.problem = f"{fault.code} {fault.with_fix()}"
                 _log.warning("%s %s", fault.code, fault.what, extra={"workspace": self._document.guid})
+                self._refused += fault.code != faults.READ_ONLY
+                if self._refused > MALFORMED_MAX:
+                    return faults.closed(CloseCode.REFUSED, "most of what this relay says cannot be taken")
 
     def _take(self, message: bytes | str) -> None:
         if isinstance(message, str):
@@ -136,10 +142,19 @@ class ClientSession:
     def _apply(self, update: bytes) -> None:
         if self._upstream:
             update = from_untrusted_v2(update, _RECEIVED)[0]
+        self._make_room(len(update))
         apply_carefully(self._document, update, origin=self._origin, limits=_RECEIVED)
         # A relay that lacks it too would be asked for ever.
         if lacking(reach(update), self._document.state_vector()) and not self._asking.wait_s():
             self._ask()
+
+    def _make_room(self, size: int) -> None:
+        """Raise ``LimitExceeded`` where the workspace may not grow by ``size`` bytes. Its size is seldom asked for."""
+        if self._room_bytes < size:
+            self._room_bytes = STATE_BYTES_MAX - len(self._document.update_since())
+        if self._room_bytes < size:
+            raise faults.workspace_too_large(STATE_BYTES_MAX)
+        self._room_bytes -= size
 
     def _ask(self) -> None:
         """Have the relay send what is lacking here."""

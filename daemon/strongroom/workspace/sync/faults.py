@@ -38,6 +38,7 @@ __all__ = [
     "unreachable",
     "update_uncuttable",
     "url_malformed",
+    "workspace_too_large",
 ]
 
 TOKENS_UNUSABLE: Final = "SR-SYNC-004"
@@ -264,4 +265,16 @@ def update_uncuttable(size: int, limit: int) -> LimitExceeded:
         size=size,
         limit=limit,
         setting="message",
+    )
+
+
+def workspace_too_large(limit: int) -> LimitExceeded:
+    """A relay sends more than a mount keeps."""
+    return LimitExceeded(
+        "SR-SYNC-036",
+        "the relay sends more of this workspace than a mount keeps",
+        why="with it the workspace would be too large",
+        fix="look what is written into it, and by whom; nothing of this change was taken",
+        size=limit + 1,
+        limit=limit,
     )

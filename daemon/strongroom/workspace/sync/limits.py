@@ -17,6 +17,7 @@ __all__ = [
     "MESSAGE_BYTES_MAX",
     "OWNER_HELD_BYTES_MAX",
     "RECEIVED_BYTES_MAX",
+    "STATE_BYTES_MAX",
     "RelayTimes",
 ]
 
@@ -29,6 +30,9 @@ MALFORMED_MAX: Final = 100
 OWNER_HELD_BYTES_MAX: Final = 256 * 2**20
 """What waits for all peers of one owner, and what they are sending over HTTP. Four whole workspaces of the size that is
 shipped; peers that read take less than one."""
+STATE_BYTES_MAX: Final = 192 * 2**20
+"""What a client lets a workspace grow to by what its relay sends: a project names the relay. Three times of what a
+relay keeps as it is shipped; below what one row of a log holds, so that what is written here always gets to the disk."""
 HEAD_BYTES_MAX: Final = 16_384
 """The head of an HTTP request: a path, a token of 4 KiB, and what browsers add."""
 CONNECTING_MAX: Final = 64
