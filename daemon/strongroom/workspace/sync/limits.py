@@ -32,7 +32,7 @@ OWNER_HELD_BYTES_MAX: Final = 256 * 2**20
 shipped; peers that read take less than one."""
 STATE_BYTES_MAX: Final = 192 * 2**20
 """What a client lets a workspace grow to by what its relay sends: a project names the relay. Three times of what a
-relay keeps as it is shipped; below what one row of a log holds, so that what is written here always gets to the disk."""
+relay keeps as it is shipped; below what one row of a log holds, so that what is written here gets to the disk."""
 HEAD_BYTES_MAX: Final = 16_384
 """The head of an HTTP request: a path, a token of 4 KiB, and what browsers add."""
 CONNECTING_MAX: Final = 64
