@@ -13,6 +13,7 @@ from strongroom.errors import Conflict, InvalidInput, LimitExceeded, NotFound
 from strongroom.plugin.workspaces import check_workspace_id
 from strongroom.workspace.mount.faults import not_declared
 from strongroom.workspace.mount.known import Known
+from strongroom.workspace.mount.opened import OpenedMount
 from strongroom.workspace.mount.project_edit import add_mount
 from strongroom.workspace.mount.project_file import FILE_NAME, MountEntry, ProjectFile, find_project, read_project
 
@@ -68,8 +69,11 @@ def choose(
     return Chosen(file=file, entries=file.mounts[-1:], owner_id=owner_id, declared=True)
 
 
-def check_unique(chosen: Chosen, find: Callable[[str], Known | None]) -> None:
-    """Raises ``Conflict`` when another project has one of the names on this host."""
+def check_unique(
+    chosen: Chosen, find: Callable[[str], Known | None], find_open: Callable[[str], OpenedMount | None]
+) -> None:
+    """Raises ``Conflict`` when another project has one of the names on this host, or one is open as its file no longer
+    says: who turned its views off must not be told that all is well."""
     for entry in chosen.entries:
         known = find(entry.name)
         if known is not None and known.project_dir != chosen.file.directory:
@@ -78,6 +82,15 @@ def check_unique(chosen: Chosen, find: Callable[[str], Known | None]) -> None:
                 f"the name {entry.name} is mounted from {known.project_dir}",
                 why="names of mounts are unique on a host",
                 fix=f"`strongroom workspace unmount {entry.name}`, or choose another name in {chosen.file.path}",
+                mount=entry.name,
+            )
+        opened = find_open(entry.name)
+        if opened is not None and replace(opened.entry, where="") != replace(entry, where=""):
+            raise Conflict(
+                "SR-MOUNT-038",
+                f"{entry.name} is open with other settings than {chosen.file.path} has now",
+                why="the file was changed since; what is open stays as it was opened",
+                fix=f"`strongroom workspace unmount {entry.name}`, then mount it again",
                 mount=entry.name,
             )
 

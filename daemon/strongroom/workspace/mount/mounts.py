@@ -95,7 +95,7 @@ class Mounts(KnownMounts):
         with self._changing:
             self._check_running()
             chosen = self.chosen(project_dir, name, declare=declare)
-            check_unique(chosen, self._register.find)
+            check_unique(chosen, self._register.find, self._open.get)
             missing = [entry for entry in chosen.entries if self._open.get(entry.name) is None]
             check_room(len(self._open), len(missing), self._settings.mounts_max)
             if missing:
