@@ -83,3 +83,21 @@ def test_a_mount_that_was_closed_gives_no_keys(start):
     opened.dispose()
     with pytest.raises(Unavailable, match="auth signed-out"):
         opened.keys()
+
+
+def test_a_mount_that_becomes_another_workspace_leaves_the_one_before_counted(start):
+    rig = start()
+    rig.declare('[[mounts]]\nname = "notes"\nworkspace = "first"\n')
+    rig.open().workspace.store("kv").set("key", 1)
+    rig.mounts.unmount("notes")
+    promote_2(rig)
+    rig.declare('[[mounts]]\nname = "notes"\nworkspace = "second"\n')
+    rig.open()
+    (project,) = rig.mounts.projects()
+    assert (project.name, 1 in project.counts) == ("notes", True)
+    rig.restart()
+    rig.mounts.reopen_known()
+    assert [each.workspace_id for each in rig.mounts.projects()] == ["first"]
+    assert rig.mounts.forget("notes")
+    assert rig.mounts.projects() == []
+    assert [each.name for each in rig.mounts.opened()] == ["notes"]

@@ -265,3 +265,14 @@ def test_a_load_that_nobody_attaches_to_changes_nothing(path):
     before = path.read_bytes()
     report_of(path)
     assert path.read_bytes() == before
+
+
+def test_only_carried_rows_can_be_discarded(path):
+    with opened(path) as log:
+        put(log, "a", "b")
+        log.flush()
+        rows = [row.id for row in log._rows.log.rows()]
+        assert log.discard(rows) == 0
+    with opened(path) as log:
+        assert values(log) == ["a", "b"]
+        assert log.report.is_whole

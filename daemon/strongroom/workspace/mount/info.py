@@ -69,12 +69,13 @@ class MountStatus:
 class KnownProject:
     """A workspace that is not open now, as it was when it was last seen: which key versions it needs.
 
-    ``name`` is its mount's, with the directory, and the owner, where several have it. ``seen_at`` is Unix milliseconds.
+    ``name`` is its mount's, with directory, owner and workspace where several have it. ``seen_at`` is Unix time in ms.
     """
 
     name: str
     mount: str
     owner_id: str
+    workspace_id: str
     project_dir: Path
     counts: Mapping[int, int]
     seen_at: int

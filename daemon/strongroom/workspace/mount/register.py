@@ -66,7 +66,10 @@ class Register:
         self._change(change)
 
     def counted(self, mounts: Iterable[OpenedMount], *, mounted: bool | None = None) -> None:
-        """Write down what ``mounts`` hold now, and, where it is said, whether they are to be opened again."""
+        """Write down what ``mounts`` hold now, and, where it is said, whether they are to be opened again.
+
+        Where a project names another workspace by now, the log of the one before still needs its keys.
+        """
         seen = {
             (opened.name, opened.project_dir, opened.owner_id): (opened.workspace.id, opened.needed())
             for opened in mounts
@@ -82,6 +85,8 @@ class Register:
                     others.append(each)
                     continue
                 workspace_id, counts = counted
+                if each.counts and each.workspace_id not in ("", workspace_id):
+                    others.append(replace(each, mounted=False))
                 stays = each.mounted if mounted is None else mounted
                 found.append(replace(each, workspace_id=workspace_id, counts=counts, seen_at=at, mounted=stays))
             # Left out is the same workspace under an older name of its mount.
@@ -116,12 +121,15 @@ class Register:
             known = [each for each in self._known if each.own and not without(each) and each.counts]
         names = Counter(each.name for each in known)
         places = Counter((each.name, each.project_dir) for each in known)
+        owners = Counter((each.name, each.project_dir, each.owner_id) for each in known)
         return [
             KnownProject(
                 name=(each.name if names[each.name] == 1 else f"{each.name} in {each.project_dir}")
-                + (f" of {each.owner_id}" if places[each.name, each.project_dir] > 1 else ""),
+                + (f" of {each.owner_id}" if places[each.name, each.project_dir] > 1 else "")
+                + (f", {each.workspace_id}" if owners[each.name, each.project_dir, each.owner_id] > 1 else ""),
                 mount=each.name,
                 owner_id=each.owner_id,
+                workspace_id=each.workspace_id,
                 project_dir=each.project_dir,
                 counts=dict(each.counts),
                 seen_at=each.seen_at,
@@ -136,7 +144,8 @@ class Register:
             found = [
                 each
                 for each in known
-                if _is(each, project.mount, project.project_dir) and _whose(each) == (project.owner_id, True)
+                if _is(each, project.mount, project.project_dir)
+                and (_whose(each), each.workspace_id) == ((project.owner_id, True), project.workspace_id)
             ]
             kept = [each for each in known if each not in found]
             return [*kept, *(replace(each, counts={}) for each in found if each.mounted)]
