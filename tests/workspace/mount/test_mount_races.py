@@ -7,7 +7,7 @@ import pytest
 
 from strongroom.errors import NotFound, StrongroomError
 from strongroom.workspace.session.cell import Grant
-from tests.fakes.mount_rig import MountRig, StubServer, remote
+from tests.fakes.mount_rig import MountRig, StubServer, Watching, remote
 
 ROUNDS = 15
 WAIT_S = 60.0
@@ -102,4 +102,34 @@ def test_ending_twice_at_once_is_fine(tmp_path, ends):
     if ends == "unmount":
         rig.mounts.unmount("notes")
     rig.mounts.close()
+    rig.mounts.close()
+
+
+def test_who_ends_it_second_returns_when_it_is_closed(tmp_path):
+    entered, go = threading.Event(), threading.Event()
+
+    def at_end():
+        entered.set()
+        assert go.wait(WAIT_S)
+
+    watching = Watching(at_end=at_end)
+    rig = MountRig(tmp_path, providers=[watching.provider()])
+    rig.declare('[[mounts]]\nname = "notes"\nprovider = "watching"\n')
+    opened = rig.open()
+    found: list[bool] = []
+
+    def end() -> None:
+        opened.dispose()
+        found.append(opened.built._closed)
+
+    both = [threading.Thread(target=end), threading.Thread(target=end)]
+    both[0].start()
+    assert entered.wait(WAIT_S)
+    both[1].start()
+    both[1].join(0.05)
+    assert found == [], "the log is open"
+    go.set()
+    for thread in both:
+        thread.join(WAIT_S)
+    assert found == [True, True]
     rig.mounts.close()

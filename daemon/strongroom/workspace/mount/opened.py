@@ -165,12 +165,16 @@ class OpenedMount:
         )
 
     def dispose(self) -> None:
-        """Close it. Twice is fine. Raises ``StorageFault`` when something could not be written; everything is closed
-        all the same."""
+        """Close it. Twice is fine: whoever comes second, and may let go of the project then, finds it closed.
+
+        Raises ``StorageFault`` when something could not be written; everything is closed all the same.
+        """
         with self._lock:
-            if self._disposed:
-                return
-            self._disposed = True
+            if not self._disposed:
+                self._disposed = True
+                self._dispose()
+
+    def _dispose(self) -> None:
         failed: StrongroomError | None = None
         if self.mount is not self.built:
             (ended,) = side_by_side([self.mount.dispose], timeout_s=END_S_MAX, name="unmount", late=lambda _: None)
