@@ -17,6 +17,9 @@ __all__ = ["add_to"]
 
 PAGE: Final = 1_000
 """Entries that are asked for at once, which is what a host gives at most."""
+KEY_CHARACTERS_MAX: Final = 512
+"""No key that a host writes is longer. Peers can write longer ones, of which people are shown the beginning."""
+KEY_BEGINNING: Final = 64
 WATCH_S: Final = 30 * 24 * 3_600.0
 """How long a watch goes on when nobody ends it."""
 
@@ -71,7 +74,7 @@ def entries(caller: Caller, place: Place, prefix: Prefix = "", limit: _Limit = P
         "workspace-entries",
         {"entries": found, "tables": tables, "more": more},
         ["KEY", "VALUE"],
-        [[document["key"], _shown(document)] for document in found],
+        [[_key_shown(document["key"]), _shown(document)] for document in found],
         nothing="no entries" + (f"; its tables: {', '.join(tables)}" if tables and not table else ""),
     )
     if more:
@@ -136,6 +139,11 @@ def watch(caller: Caller, place: Place, prefix: Prefix = "") -> None:
         fix="`strongroom workspace list` shows whether it is open",
         exit_code=Exit.UNAVAILABLE,
     )
+
+
+def _key_shown(key: str) -> str:
+    """A key that no host has written would make every line of the table as wide as it is."""
+    return key if len(key) <= KEY_CHARACTERS_MAX else f"{key[:KEY_BEGINNING]}… ({len(key)} characters)"
 
 
 def _shown(document: dict[str, Any]) -> str:  # Any: JSON

@@ -66,7 +66,8 @@ class WorkspaceDesk:
                 item = item_of(workspace, array, entry) if entry is not None else None
                 if item is None:
                     continue
-                size += len(item.json or b"")
+                # Keys of peers are as long as peers like, also where nothing can be read.
+                size += len(item.key.encode()) + len(item.json or b"")
                 if items and size > PAGE_BYTES_MAX:
                     return WorkspacePage(items=tuple(items), more=True)
                 items.append(item)

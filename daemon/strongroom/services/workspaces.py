@@ -17,6 +17,7 @@ from strongroom.services.places import Places
 from strongroom.services.workspace_backlog import Backlog
 from strongroom.services.workspace_messages import entry_message
 from strongroom.services.workspace_removals import RemovalCalls
+from strongroom.workspace.json_value import ENTRY_KEY_BYTES_MAX
 from strongroom.workspace.mount.mounts import Mounts
 from strongroom.workspace.mount.password_desk import PasswordDesk
 from strongroom.workspace.session.session import Session
@@ -26,6 +27,7 @@ __all__ = ["WorkspaceService"]
 PAGE: Final = 100
 LOOK_S: Final = 0.25
 """How often a watch looks whether its workspace is still open, and the host does not end."""
+LAST_CHARACTER: Final = "\U0010ffff"
 PART_BYTES: Final = 1 << 20
 
 
@@ -108,7 +110,7 @@ class WorkspaceService(RemovalCalls):
             entries=[entry_message(item) for item in page.items], tables=self._desk.tables(request.name)[:PAGE_MAX]
         )
         if page.more and page.items:
-            answer.next_page_token = base64.urlsafe_b64encode(page.items[-1].key.encode()).decode()
+            answer.next_page_token = _token_after(page.items[-1].key)
         return answer
 
     def Set(
@@ -229,6 +231,13 @@ def _change_message(change: WorkspaceChange) -> workspace_pb2.WorkspaceServiceWa
         unreadable=change.unreadable,
         remote=change.remote,
     )
+
+
+def _token_after(key: str) -> str:
+    """The token of the page behind ``key``. Of longer keys than ours, those that begin alike are one to it."""
+    if len(key) > ENTRY_KEY_BYTES_MAX:
+        key = key[:ENTRY_KEY_BYTES_MAX] + LAST_CHARACTER
+    return base64.urlsafe_b64encode(key.encode()).decode()
 
 
 def _key_of(untrusted_token: str) -> str:
