@@ -267,6 +267,19 @@ def test_a_load_that_nobody_attaches_to_changes_nothing(path):
     assert path.read_bytes() == before
 
 
+def test_a_row_whose_key_came_back_is_neither_listed_nor_discarded(path):
+    apart(path, "one", keys=keys_of(1))
+    apart(path, "two", keys=keys_of(1, 2))
+    given = [keys_of(2)]
+    with opened(path, lambda: given[0]) as log:
+        listed = [row.id for row in log.closed_rows()]
+        assert listed == [1]
+        given[0] = keys_of(1, 2)
+        assert log.closed_rows() == ()
+        assert log.discard(listed) == 0
+        assert sorted(values(log)) == ["one", "two"]
+
+
 def test_only_carried_rows_can_be_discarded(path):
     with opened(path) as log:
         put(log, "a", "b")

@@ -191,13 +191,14 @@ class SealedLog:
         return opened, tuple(closed)
 
     def discard(self, ids: Collection[int]) -> int:
-        """Delete those of the rows ``ids`` that are carried, for ever; how many. The rest is compacted.
+        """Delete those of the rows ``ids`` that are carried and closed now, for ever; how many. The rest is compacted.
 
         Raises as ``compact`` does.
         """
         with self._compacting:
             self.flush()
-            chosen = [each for each in self._carried if each in ids]
+            # Looked at again: the key of a row may have come back since somebody chose it.
+            chosen = [row.id for row in self.closed_rows() if row.id in ids]
             with self._file:
                 self._rows.drop(self._keys(), chosen)
             for each in chosen:
