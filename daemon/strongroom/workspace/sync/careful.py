@@ -18,7 +18,7 @@ from strongroom.workspace.sync.order import Placed, in_order, slice_of
 from strongroom.workspace.yjs.limits import FRAME_LIMITS, UpdateLimits
 from strongroom.workspace.yjs.state_vector import decode_state_vector
 from strongroom.workspace.yjs.structs import Update
-from strongroom.workspace.yjs.untrusted import check_untrusted
+from strongroom.workspace.yjs.untrusted import Touched, check_untrusted
 from strongroom.workspace.yjs.update_v1 import decode_v1, encode_v1
 
 __all__ = ["apply_carefully"]
@@ -40,10 +40,13 @@ def apply_carefully(
     *,
     origin: object = None,
     limits: UpdateLimits = FRAME_LIMITS,
+    admit: Callable[[Touched], None] = lambda _touched: None,
     now_s: Callable[[], float] = time.monotonic,
 ) -> None:
-    """Merge ``update_v1``. Raises what ``check_untrusted`` does, and ``LimitExceeded`` for one that takes too long."""
+    """Merge ``update_v1``. Raises what ``check_untrusted`` and ``admit`` do, which is asked before anything is merged,
+    and ``LimitExceeded`` for one that takes too long."""
     touched = check_untrusted(update_v1, limits)
+    admit(touched)
     if touched.structs <= AT_ONCE:
         document.apply_untrusted(update_v1, origin=origin, limits=limits)
         return

@@ -173,11 +173,13 @@ class Connection(ABC):
             await self._greet()
             while not self._ended.is_set():
                 message = await self._channel.receive()
+                size = len(message)
                 try:
                     await self._take(message)
                 except StrongroomError as fault:
                     self._refuse(fault)
-                wait_s = self._pace.wait_s(len(message))
+                del message
+                wait_s = self._pace.wait_s(size)
                 if wait_s:
                     await asyncio.sleep(wait_s)
 
@@ -188,6 +190,7 @@ class Connection(ABC):
                     message = self._queue.popleft()
                     await self._channel.send(message)
                     self._hold(-len(message) - FRAME_COST_BYTES)
+                    del message  # it may be the whole document, and the next one may be long in coming
                     self._sent.set()
                 self._to_send.clear()
                 await self._to_send.wait()

@@ -33,6 +33,7 @@ __all__ = [
     "text_frame_refused",
     "token_line_malformed",
     "tokens_unusable",
+    "too_broad",
     "too_many",
     "too_slow",
     "unreachable",
@@ -275,6 +276,18 @@ def workspace_too_large(limit: int) -> LimitExceeded:
         "the relay sends more of this workspace than a mount keeps",
         why="with it the workspace would be too large",
         fix="look what is written into it, and by whom; nothing of this change was taken",
+        size=limit + 1,
+        limit=limit,
+    )
+
+
+def too_broad(what: str, limit: int) -> LimitExceeded:
+    """A workspace that nobody could join any more."""
+    return LimitExceeded(
+        "SR-SYNC-025",
+        f"the workspace would have more than {limit} {what}",
+        why="a device that joins takes no more",
+        fix="look who writes into it; nothing of this change was taken",
         size=limit + 1,
         limit=limit,
     )

@@ -22,6 +22,7 @@ from typing import Final, Protocol
 from strongroom.errors import LimitExceeded, Refused, StrongroomError
 from strongroom.workspace.document import Document
 from strongroom.workspace.sync import faults
+from strongroom.workspace.sync.breadth import Breadth
 from strongroom.workspace.sync.careful import apply_carefully
 from strongroom.workspace.sync.reach import lacking, reach, still_lacking
 from strongroom.workspace.sync.room_store import RoomStore
@@ -107,6 +108,7 @@ class Room:
         self._held = held
         self._to_store: list[tuple[bytes, dict[int, int]]] = []
         self._gaps = store.waits
+        self._breadth = Breadth(document)
         document.on_update(lambda update, _origin: self._integrated.append(update))
 
     async def take(self, update: bytes, dialect: Dialect, sender: Member | None) -> tuple[float, bool]:
@@ -220,7 +222,7 @@ class Room:
             if self._store.stored_bytes + waiting_bytes > self._bytes_max:
                 raise faults.room_full(self._store.stored_bytes + waiting_bytes, self._bytes_max)
         try:
-            apply_carefully(self._document, update_v1, limits=_LIMITS)
+            apply_carefully(self._document, update_v1, limits=_LIMITS, admit=self._breadth.admit)
         except LimitExceeded:
             # A part of it may be in the document; then it is on disk as well, and others hear of it.
             self._to_store += [(part, {}) for part in self._integrated]
