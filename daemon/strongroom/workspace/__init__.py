@@ -1,1 +1,1 @@
-"""Encrypted project workspaces: CRDT documents whose values are sealed one by one before anything stores or syncs them."""
+"""Encrypted project workspaces: CRDT documents whose values are sealed one by one before they are stored or sent."""
