@@ -49,7 +49,7 @@ class Backlog:
                 limit=self._changes_max,
             )
         try:
-            change = self._waiting.get(timeout=timeout_s)
+            change = self._waiting.get(timeout=timeout_s) if timeout_s else self._waiting.get_nowait()
         except queue.Empty:
             return None
         with self._lock:

@@ -136,10 +136,14 @@ class WorkspaceService(RemovalCalls):
             watch = self._desk.watch(request.name, request.table, prefix=request.key_prefix, on_change=waiting.hear)
             try:
                 yield workspace_pb2.WorkspaceServiceWatchResponse(action="ready")
-                while context.is_active() and watch.is_alive() and not self._is_ending():
-                    change = waiting.next(LOOK_S)
+                while context.is_active() and not self._is_ending():
+                    was_alive = watch.is_alive()
+                    change = waiting.next(LOOK_S if was_alive else 0)
                     if change is not None:
                         yield _change_message(change)
+                    elif not was_alive:
+                        # Asked before the queue was: what it heard until then has been sent.
+                        return
             finally:
                 watch.end()
 
