@@ -90,6 +90,22 @@ def test_sign_out_wins_over_a_refusal_in_flight(rig):
     assert (rig.session.state, rig.told) == (OUT, [OUT])
 
 
+@pytest.mark.parametrize(
+    "late", [Answer(body={"access_token": "token-late"}), Answer(status=400)], ids=["a grant", "a refusal"]
+)
+def test_a_refresh_of_the_last_session_changes_nothing_of_the_next(rig, late):
+    rig.now_ms = ALICE.access_token_expires_at_ms
+
+    def another_signs_in():
+        rig.session.sign_out()
+        rig.server.plan.append(Answer(body=session_body("bob")))
+        rig.session.sign_in(BOB)
+
+    assert held(rig, late, rig.session.confirm, meanwhile=another_signs_in) is not None
+    cell = rig.file.load()
+    assert (rig.session.state, cell.owner_id, cell.grant) == (IN, "bob", BOB)
+
+
 def test_a_confirmation_of_the_last_session_changes_nothing_of_the_next(rig):
     answer = Answer(body=session_body("alice", secrets="9:stale"), hold=threading.Event())
     rig.server.plan.append(answer)
