@@ -9,6 +9,7 @@ from strongroom.workspace.sync import connection
 from strongroom.workspace.sync.budget import Budget
 from strongroom.workspace.sync.http_post import PostReader
 from strongroom.workspace.sync.limits import RelayTimes
+from strongroom.workspace.sync.room import Room
 from strongroom.workspace.yjs import frames
 from tests.fakes.relay_rig import RelayRig, append, connected, in_step, new_documents, until
 
@@ -67,6 +68,26 @@ def test_bodies_of_one_owner_have_a_limit_and_are_given_back(tmp_path, budget):
             assert third.recv(100).split(b" ")[1] == b"503"
         open_ones.close()
         until(lambda: budget.held("alice") == 0, "what was held given back")
+
+
+def test_of_many_who_ask_at_once_one_is_answered_after_the_other(tmp_path, monkeypatch):
+    batches = []
+    work = Room._do
+
+    def counted(room, batch):
+        batches.append(sum("_missing" in str(each.call) for each in batch))
+        work(room, batch)
+
+    monkeypatch.setattr(Room, "_do", counted)
+    with RelayRig(tmp_path) as rig, ExitStack() as open_ones:
+        peers = [open_ones.enter_context(rig.raw()) for _ in range(10)]
+        for peer in peers:
+            peer.send(frames.y_step1(b"\x00"))
+        for peer in peers:
+            while not isinstance(frames.decode_y(peer.recv(20)), frames.Step2):
+                pass
+    assert sum(batches) >= 10
+    assert max(batches) == 1, "a batch holds all of its answers until it ends"
 
 
 def a_peer_that_reads_nothing(rig):

@@ -102,6 +102,7 @@ class Room:
         self._bytes_max = room_bytes_max
         self._waiting: list[_Work] = []
         self._working: asyncio.Task[None] | None = None
+        self._answering = asyncio.Semaphore(1)
         self._integrated: list[bytes] = []
         self._news: list[News] = []
         self._wants_v2 = False
@@ -124,11 +125,14 @@ class Room:
 
     async def missing(self, state_vector: bytes, dialect: Dialect) -> bytes:
         """The update that leads from a state vector to now. Raises ``InvalidInput``."""
-        return (await self._turn(partial(self._missing, state_vector, dialect), None)).answer
+        # One at a time: each may be the whole document, and its asker decides whether it can be held.
+        async with self._answering:
+            return (await self._turn(partial(self._missing, state_vector, dialect), None)).answer
 
     async def missing_or_nothing(self, state_vector: bytes, dialect: Dialect) -> bytes:
         """As ``missing``, but no bytes at all when it would say nothing."""
-        return (await self._turn(partial(self._missing_or_nothing, state_vector, dialect), None)).answer
+        async with self._answering:
+            return (await self._turn(partial(self._missing_or_nothing, state_vector, dialect), None)).answer
 
     async def reaches_beyond(self, update: bytes, dialect: Dialect) -> bool:
         """Whether an update of a peer holds something that the document has never seen. Raises ``InvalidInput``."""
