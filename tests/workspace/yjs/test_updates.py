@@ -205,13 +205,14 @@ BAD = {
     "SR-WS-039": bytes([1, 1, 1, 0, 9, 1, 1, 97, 1, 103, 126, 0]),
     "SR-WS-040 no length": bytes([1, 1, 1, 0, 0, 0, 0]),
     "SR-WS-040 no structs": bytes([1, 0, 1, 0, 0]),
-    "SR-WS-040 client twice": bytes([2, 1, 1, 0, 0, 1, 1, 1, 1, 0, 1, 0]),
+    "SR-WS-040 client twice": bytes([2, *([1, 1, 0, 8, 1, 1, 97, 1, 126] * 2), 0]),
     "SR-WS-040 empty range": bytes([0, 1, 1, 1, 5, 0]),
     "SR-WS-040 no text": encode_v1(Update([(1, 0, [Struct(STRING, 0, None, None, "a", None, "")])])),
     "SR-WS-045": bytes([0x81, 0x00, 1, 1, 0, 0, 1, 0]),
     "SR-WS-046 text": bytes([1, 1, 1, 0, 4, 1, 1, 97, 1, 98, 0]),
     "SR-WS-046 map": bytes([1, 1, 1, 0, 7, 1, 1, 97, 1, 0]),
     "SR-WS-046 within another": bytes([1, 1, 1, 0, 8, 0, 1, 0, 1, 126, 0]),
+    "SR-WS-048": bytes([1, 1, 1, 0, 0, 5, 0]),
 }
 
 

@@ -10,6 +10,7 @@ __all__ = [
     "bad_text",
     "body_malformed",
     "child_document",
+    "gap_left_behind",
     "length_wrong",
     "not_canonical",
     "not_v2",
@@ -123,6 +124,17 @@ def not_values() -> Forbidden:
         "the update holds a text or a nested shared type",
         why="the document holds tables and keys; anything else in it would be stored and sent unsealed",
         fix="write the text as a value of a row",
+    )
+
+
+def gap_left_behind() -> Forbidden:
+    """The place of something whose parent was deleted (GC), where a document has nothing within another."""
+    return Forbidden(
+        "SR-WS-048",
+        "the update holds the place of something that was inside a deleted text or shared type",
+        why="the document holds tables and keys only; what a peer hangs behind such a place would be shown now and be"
+        " gone after the next start",
+        fix="write the values anew in a document that never held texts or nested types",
     )
 
 

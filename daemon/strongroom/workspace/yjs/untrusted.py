@@ -10,6 +10,7 @@ from strongroom.workspace.yjs.limits import FRAME_LIMITS, UpdateLimits
 from strongroom.workspace.yjs.structs import (
     EMBED,
     FORMAT,
+    GC,
     JSON,
     KIND,
     STRING,
@@ -50,8 +51,8 @@ class Touched:
 def check_untrusted(update: bytes, limits: UpdateLimits = FRAME_LIMITS) -> Touched:
     """What ``update``, in encoding V1, touches, if it may be applied.
 
-    Raises ``InvalidInput``, ``LimitExceeded`` or ``Forbidden`` by name: SR-WS-030 to 040, 045 and 046. Of these 032
-    means encoding V2, 039 a child document. Takes memory of the order of the update, and time in proportion.
+    Raises ``InvalidInput``, ``LimitExceeded`` or ``Forbidden`` by name: SR-WS-030 to 040, 045, 046 and 048. Of these
+    032 means encoding V2, 039 a child document. Takes memory of the order of the update, and time in proportion.
     """
     if len(update) > limits.bytes_max:
         raise faults.too_large("the update", len(update), limits.bytes_max)
@@ -104,6 +105,9 @@ class _Inspector:
         content = struct.content
         if self._values_only and (struct.info & KIND in _NOT_VALUES or isinstance(struct.parent, tuple)):
             raise faults.not_values()
+        if self._values_only and struct.info & KIND == GC:
+            # Nothing within another was ever there to be deleted, so no library of an honest peer writes one.
+            raise faults.gap_left_behind()
         if isinstance(struct.parent, str) and struct.parent not in self._names:
             self._names.add(struct.parent)
             if len(self._names) > self._limits.names_max:
