@@ -29,6 +29,8 @@ GUESTS = {
 """What a load is made of: every kind of event is written by one of these."""
 LINGERING = {"log_written.stored": "log", "time_read.stored": "time"}
 """What else is started, to pass a point where an event waited for no other: lingers.c with that config."""
+LOCAL = ("plain",)
+"""No point lies in an enclave, and a host without process plugins is there sooner."""
 CANCELLED = "loops"
 AFTER = ("steps", "time")
 """What is started after the restart: the host must not only live, but work."""
@@ -43,7 +45,7 @@ def prepared(tmp_path_factory):
     """A state directory in which everything is registered and compiled."""
     with tempfile.TemporaryDirectory(prefix="sr-") as directory:
         state = Path(directory)
-        storm = Storm(state, clients=1, seed=1)
+        storm = Storm(state, clients=1, seed=1, kinds=LOCAL)
         storm.daemon.start()
         with storm.daemon.channel() as api:
             for name, (binary, config) in GUESTS.items():
@@ -64,7 +66,7 @@ def storm(prepared):
     with tempfile.TemporaryDirectory(prefix="sr-") as directory:
         state = Path(directory) / "s"
         shutil.copytree(prepared, state, ignore=shutil.ignore_patterns("*.sock"))
-        storm = Storm(state, clients=1, seed=1)
+        storm = Storm(state, clients=1, seed=1, kinds=LOCAL)
         storm.daemon.options += ("--set", f"limits.run_timeout_ms={RUN_TIMEOUT_MS}")
         yield storm
         if storm.daemon.process and storm.daemon.process.poll() is None:
