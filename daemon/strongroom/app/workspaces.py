@@ -21,11 +21,9 @@ from strongroom.workspace.mount.passwords import Passwords
 from strongroom.workspace.mount.project_file import LOCAL_RELAY
 from strongroom.workspace.session.cell import CellFile
 from strongroom.workspace.session.checking import Checks
-from strongroom.workspace.session.client import SessionClient
 from strongroom.workspace.session.local import LocalSession
 from strongroom.workspace.session.remote import RemoteSession
 from strongroom.workspace.sync.client import SyncClient
-from strongroom.workspace.sync.dial import dial
 from strongroom.workspace.sync.relay import Relay
 from strongroom.workspace.sync.relay_tokens import RelayTokens
 from strongroom.workspace.sync.room_url import RoomAddress, room_url
@@ -80,6 +78,9 @@ def workspace_parts(
     session: LocalSession | RemoteSession
     checks = None
     if section.session_url:
+        # Loaded here only, as the libraries for web sockets are where one is opened: most hosts talk to nobody.
+        from strongroom.workspace.session.client import SessionClient
+
         client = SessionClient(
             section.session_url,
             token_url=section.token_url,
@@ -125,6 +126,8 @@ class _Dialer:
 
     def __call__(self, url: str, subprotocols: Sequence[str]) -> WebSocket:
         """A connection. Raises ``Forbidden``, ``InvalidInput``, ``Misconfigured`` and ``Unavailable``."""
+        from strongroom.workspace.sync.dial import dial
+
         shown = [each.removeprefix(BEARER) for each in subprotocols if each.startswith(BEARER)]
         dialects = [each for each in subprotocols if not each.startswith(BEARER)]
         bearer = shown[0] if shown else self._tokens.bearer_for(url)

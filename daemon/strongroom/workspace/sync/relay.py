@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from strongroom.settings.relay import RelaySettings
 from strongroom.workspace.sync import faults
@@ -20,13 +20,15 @@ from strongroom.workspace.sync.close_codes import CloseCode
 from strongroom.workspace.sync.connection import Surroundings
 from strongroom.workspace.sync.halls import Halls
 from strongroom.workspace.sync.limits import RelayTimes
-from strongroom.workspace.sync.listening import listening
+from strongroom.workspace.sync.listening import Listening, listening
 from strongroom.workspace.sync.local_socket import LocalChannel, LocalSocket
 from strongroom.workspace.sync.reception import Reception
 from strongroom.workspace.sync.room_url import RoomAddress, is_guid
-from strongroom.workspace.sync.server import serve_relay
 from strongroom.workspace.sync.subprotocols import Dialect
 from strongroom.workspace.sync.tokens import Grant, TokenFile
+
+if TYPE_CHECKING:
+    from websockets.asyncio.server import Server
 
 __all__ = ["Relay", "RelayStatus"]
 
@@ -113,7 +115,7 @@ class Relay:
         halls = Halls(self._directory, self._settings, self._times, workers)
         reception = Reception(halls, self._tokens, around)
         try:
-            server = await serve_relay(self._listening, reception) if self._listening is not None else None
+            server = await _listen(self._listening, reception)
         except BaseException as fault:
             started.set_exception(fault)
             return
@@ -132,6 +134,15 @@ class Relay:
             await server.wait_closed()
         await asyncio.gather(*running.local, return_exceptions=True)
         await halls.close()
+
+
+async def _listen(listening: Listening | None, reception: Reception) -> "Server | None":
+    if listening is None:
+        return None
+    # Loaded here only: a host that listens nowhere does not pay for the library.
+    from strongroom.workspace.sync.server import serve_relay
+
+    return await serve_relay(listening, reception)
 
 
 @dataclass(slots=True)
