@@ -2,7 +2,7 @@
 
 import pytest
 
-from strongroom.errors import Conflict
+from strongroom.errors import Conflict, InvalidInput
 from tests.fakes.mount_rig import MountRig
 
 AS_IT_WAS = '[[mounts]]\nname = "notes"\nmaterialize = ["markdown"]\n'
@@ -43,3 +43,12 @@ def test_what_says_the_same_in_another_place_of_the_file_is_fine(rig):
     rig.declare(f'# moved\n[[mounts]]\nname = "before"\n\n{AS_IT_WAS}strict = true\n')
     (infos, _declared) = rig.mounts.mount(rig.project, "notes")
     assert [(info.name, info.state) for info in infos] == [("notes", "open")]
+
+
+@pytest.mark.parametrize("place", [".strongroom", ".strongroom/log", "link"])
+def test_no_project_is_made_inside_the_state_of_another(rig, place):
+    (rig.project / "link").symlink_to(rig.project / ".strongroom" / "log")
+    with pytest.raises(InvalidInput) as refused:
+        rig.mounts.mount(rig.project / place, "inner")
+    assert refused.value.code == "SR-MOUNT-039"
+    assert not list((rig.project / ".strongroom").rglob("strongroom.toml"))

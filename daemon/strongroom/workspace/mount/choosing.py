@@ -16,6 +16,7 @@ from strongroom.workspace.mount.known import Known
 from strongroom.workspace.mount.opened import OpenedMount
 from strongroom.workspace.mount.project_edit import add_mount
 from strongroom.workspace.mount.project_file import FILE_NAME, MountEntry, ProjectFile, find_project, read_project
+from strongroom.workspace.mount.project_state import STATE_NAME
 
 __all__ = ["Chosen", "check_room", "check_unique", "choose"]
 
@@ -118,5 +119,13 @@ def _check_path(project_dir: Path) -> None:
             "the directory of a project is an absolute path",
             why=f"relative ones would count from the daemon's directory; {FILE_NAME} stands in it or above it",
             fix="give the whole path",
+            field="project_dir",
+        )
+    if STATE_NAME in project_dir.parts or STATE_NAME in project_dir.resolve().parts:
+        raise InvalidInput(
+            "SR-MOUNT-039",
+            f"{project_dir} is inside the {STATE_NAME} of a project",
+            why="that belongs to the host, which may replace what is in it",
+            fix="name the directory of the project",
             field="project_dir",
         )
