@@ -52,9 +52,9 @@ dev: $(VENV)/.dev
 demo: runtime
 	@$(BIN)/strongroom demo
 
-# Twice as many workers as two cores, because many tests wait for processes and clocks. A file stays with one worker, and
+# A worker more than two cores have, because many tests wait for processes and clocks. A file stays with one worker, and
 # files come in the order of tests/conftest.py, long ones first. The paths of sockets must be short.
-TEST_WORKERS ?= 4
+TEST_WORKERS ?= 3
 test: dev
 	@base=$$(mktemp -d /tmp/sr.XXXXXX); trap 'rm -rf "$$base"' EXIT; \
 	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder --basetemp="$$base/t"

@@ -125,10 +125,12 @@ def test_rows_of_hostile_peers_get_safe_names_or_a_reason(tmp_path):
     ids = ["../../x", "..", "a\0b", "con", "N1", "n1", "x" * 4000, "'; DROP TABLE notes; --"]
     push_raw(workspace, "table:notes", [(each, good, now) for each in ids] + [("bad", {"_v": 1e30}, now)])
     push_raw(workspace, "../../../etc/cron.d", [("a", 1.0, now)])
-    views = opened(workspace, tmp_path)
-    assert_views_hold(workspace, tmp_path)
-    assert len(table(tmp_path, "notes")) == len(ids) - 1
-    assert [path for path in tmp_path.parent.rglob("*x*.md") if tmp_path not in path.parents] == []
+    inside = tmp_path / "above" / "project"
+    inside.mkdir(parents=True)
+    views = opened(workspace, inside)
+    assert_views_hold(workspace, inside)
+    assert len(table(inside, "notes")) == len(ids) - 1
+    assert [path for path in tmp_path.rglob("*.md") if inside not in path.parents] == []
     views.close()
 
 
