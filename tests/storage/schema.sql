@@ -3,6 +3,24 @@ CREATE TABLE alembic_version (
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
 
+CREATE TABLE audit_heads (
+	name TEXT NOT NULL, 
+	sealed BLOB NOT NULL, 
+	PRIMARY KEY (name)
+);
+
+CREATE TABLE hooks (
+	hook_id TEXT NOT NULL, 
+	run_id TEXT NOT NULL, 
+	token_digest BLOB, 
+	created_at INTEGER NOT NULL, 
+	disposed_at INTEGER NOT NULL, 
+	key_version INTEGER NOT NULL, 
+	mac BLOB NOT NULL, 
+	PRIMARY KEY (hook_id), 
+	CONSTRAINT hooks_token_key UNIQUE (token_digest)
+);
+
 CREATE TABLE key_checks (
 	version INTEGER NOT NULL, 
 	key_id TEXT NOT NULL, 
@@ -74,6 +92,18 @@ CREATE TABLE seen_events (
 	PRIMARY KEY (workflow_id, trigger_index, event_id)
 );
 
+CREATE TABLE stream_chunks (
+	run_id TEXT NOT NULL, 
+	name TEXT NOT NULL, 
+	"index" INTEGER NOT NULL, 
+	written_by TEXT NOT NULL, 
+	final INTEGER NOT NULL, 
+	created_at INTEGER NOT NULL, 
+	sealed BLOB NOT NULL, 
+	PRIMARY KEY (run_id, name, "index"), 
+	CONSTRAINT stream_chunks_writer_key UNIQUE (run_id, name, written_by)
+);
+
 CREATE TABLE workflow_binaries (
 	binary_sha256 TEXT NOT NULL, 
 	workflow BLOB NOT NULL, 
@@ -104,6 +134,10 @@ CREATE TABLE workflow_specs (
 	mac BLOB NOT NULL, attributes BLOB DEFAULT (x'') NOT NULL, 
 	PRIMARY KEY (workflow_id)
 );
+
+CREATE INDEX hooks_by_run ON hooks (run_id, hook_id);
+
+CREATE INDEX run_events_by_correlation ON run_events (correlation_id, run_id, "index") WHERE length(correlation_id) > 20;
 
 CREATE INDEX runs_by_execution ON runs (execution_id);
 

@@ -121,7 +121,7 @@ def test_the_release_that_made_the_schema_is_written_down(database):
     assert release == importlib.metadata.version("strongroom")
 
 
-@pytest.mark.parametrize("found", ["0006", "0999", "abc"])
+@pytest.mark.parametrize("found", ["0007", "0999", "abc"])
 def test_a_newer_schema_is_refused_and_nothing_is_written(url, backend, found, tmp_path):
     database = Database.open(url)
 

@@ -23,6 +23,8 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeEngine
 
 __all__ = [
+    "AUDIT_HEADS",
+    "HOOKS",
     "KEY_CHECKS",
     "META",
     "METADATA",
@@ -30,6 +32,7 @@ __all__ = [
     "RUNS",
     "RUN_EVENTS",
     "SEEN_EVENTS",
+    "STREAM_CHUNKS",
     "UNFINISHED",
     "WORKFLOW_BINARIES",
     "WORKFLOW_SPECS",
@@ -166,6 +169,47 @@ RUN_EVENTS: Final = Table(
     _bytes("sealed"),
     PrimaryKeyConstraint("run_id", "index"),
 )
+_LONG_ONLY: Final = text("length(correlation_id) > 20")
+Index(
+    "run_events_by_correlation",
+    RUN_EVENTS.c.correlation_id,
+    RUN_EVENTS.c.run_id,
+    RUN_EVENTS.c.index,
+    sqlite_where=_LONG_ONLY,
+    postgresql_where=_LONG_ONLY,
+)
+
+HOOKS: Final = Table(
+    "hooks",
+    METADATA,
+    _text("hook_id"),
+    _text("run_id"),
+    # Null once the hook is disposed of, so that its token may be taken again.
+    Column("token_digest", _BYTES, nullable=True),
+    _int("created_at"),
+    _int("disposed_at"),
+    _int("key_version"),
+    _bytes("mac"),
+    PrimaryKeyConstraint("hook_id"),
+    UniqueConstraint("token_digest", name="hooks_token_key"),
+    Index("hooks_by_run", "run_id", "hook_id"),
+)
+
+STREAM_CHUNKS: Final = Table(
+    "stream_chunks",
+    METADATA,
+    _text("run_id"),
+    _text("name"),
+    _int("index"),
+    _text("written_by"),
+    _int("final"),
+    _int("created_at"),
+    _bytes("sealed"),
+    PrimaryKeyConstraint("run_id", "name", "index"),
+    UniqueConstraint("run_id", "name", "written_by", name="stream_chunks_writer_key"),
+)
+
+AUDIT_HEADS: Final = Table("audit_heads", METADATA, _text("name"), _bytes("sealed"), PrimaryKeyConstraint("name"))
 
 SEEN_EVENTS: Final = Table(
     "seen_events",

@@ -15,7 +15,7 @@ from strongroom.errors import StorageFault
 
 __all__ = ["SCHEMA_VERSION", "bring_up_to_date"]
 
-SCHEMA_VERSION: Final = "0005"
+SCHEMA_VERSION: Final = "0006"
 MIGRATIONS: Final = Path(__file__).resolve().parent.parent / "migrations"
 
 # Two hosts that start on one new PostgreSQL take turns. Any constant will do, as long as it never changes.
