@@ -15,7 +15,7 @@ from strongroom.engine.specs import Specs
 from strongroom.guest.pool import CompiledModule, ModuleInfo
 from strongroom.keyring.records import RecordKeys
 from strongroom.keyring.root import parse_secrets
-from strongroom.keyring.run_keys import RunKeys
+from strongroom.keyring.run_keys import RunEncryptor
 from strongroom.modules.module import LOCAL
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.values.v1 import values_pb2
@@ -106,7 +106,7 @@ class WorkflowHost:
         self.compiler = Compiler()
         self.host = EngineHost(
             specs=Specs(database, self.keys),
-            journals=Journals(database, RunKeys(root, "deployment"), self.keys),
+            journals=Journals(database, RunEncryptor(root, "deployment"), self.keys),
             keys=self.keys,
             router=self.router,
             capabilities=self.capabilities,

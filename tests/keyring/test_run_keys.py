@@ -1,14 +1,19 @@
 """Every run has its own key, and a budget of messages."""
 
+import copy
 import dataclasses
+import pickle
 
 import pytest
 
-from strongroom.crypto.srn1 import Place, key_version_of
+from strongroom.crypto.key_material import KeyMaterial
+from strongroom.crypto.keys import Key
+from strongroom.crypto.srn1 import Place, key_version_of, open_sealed
+from strongroom.crypto.srn1_parts import PART_BYTES_MAX
 from strongroom.errors import KeyMissing, SealBudgetExceeded, Tampered
 from strongroom.keyring import run_keys
 from strongroom.keyring.root import parse_secrets
-from strongroom.keyring.run_keys import SEALS_PER_RUN_MAX, RunKeys
+from strongroom.keyring.run_keys import SEALS_PER_RUN_MAX, RunEncryptor, RunKeys, SealContext
 
 PLACE = Place("wrun_1", "run_created", "", "input", 0, False, b"")
 RING = parse_secrets("2:new,1:old")
@@ -72,3 +77,56 @@ def test_derived_keys_are_bounded_and_derived_again(monkeypatch):
     blobs = [keys.seal(place, b"x", key_version=2) for place in places]
     assert len(keys._entries) == 2
     assert [keys.open(place, blob) for place, blob in zip(places, blobs, strict=True)] == [b"x"] * 5
+
+
+def test_every_part_of_a_large_value_counts_for_the_budget(monkeypatch):
+    monkeypatch.setattr(run_keys, "SEALS_PER_RUN_MAX", 4)
+    keys = RunKeys(RING, "dpl")
+    large = keys.seal(PLACE, b"x" * (2 * PART_BYTES_MAX + 1), key_version=2)
+    assert keys.open(PLACE, large) == b"x" * (2 * PART_BYTES_MAX + 1)
+    with pytest.raises(SealBudgetExceeded):
+        keys.seal(PLACE, b"x" * (PART_BYTES_MAX + 1), key_version=2)
+    keys.seal(PLACE, b"x", key_version=2)
+
+
+def test_the_parts_that_a_run_has_count_after_a_restart(monkeypatch):
+    monkeypatch.setattr(run_keys, "SEALS_PER_RUN_MAX", 4)
+    sizes = [len(RunKeys(RING, "dpl").seal(PLACE, b"x" * (2 * PART_BYTES_MAX + 1), key_version=2)), 40]
+    keys = RunKeys(RING, "dpl")
+    keys.sealed_before("wrun_1", sizes, key_version=2)
+    with pytest.raises(SealBudgetExceeded):
+        keys.seal(PLACE, b"x", key_version=2)
+
+
+def test_an_encryptor_has_the_three_parts():
+    encryptor = RunEncryptor(RING, "dpl")
+    sealed = encryptor.encrypt(b"value", SealContext(PLACE, 2))
+    assert encryptor.decrypt(sealed, SealContext(PLACE)) == b"value"
+    material = encryptor.get_key_material("wrun_1")
+    assert open_sealed(lambda _version: Key(material.key), PLACE, sealed) == b"value"
+    assert (material.algorithm, material.kdf) == ("AES-256-GCM", "HKDF-SHA256")
+    assert material.derivation_context == {"deployment_id": "dpl", "run_id": "wrun_1", "key_version": "2"}
+
+
+def test_key_material_is_of_one_run_and_of_the_version_it_began_with():
+    encryptor = RunEncryptor(RING, "dpl")
+    keys = {encryptor.get_key_material(run, key_version=v).key for run in ("wrun_1", "wrun_2") for v in (1, 2)}
+    assert len(keys) == 4
+    assert not keys & {RING.subroot("runs", version)._raw for version in (1, 2)}
+    old = RunKeys(RING, "dpl").seal(PLACE, b"old", key_version=1)
+    key = Key(encryptor.get_key_material("wrun_1", key_version=1).key)
+    assert open_sealed(lambda _version: key, PLACE, old) == b"old"
+    with pytest.raises(KeyMissing, match="version 9"):
+        encryptor.get_key_material("wrun_1", key_version=9)
+
+
+def test_key_material_shows_nothing_and_cannot_be_copied():
+    material = RunEncryptor(RING, "dpl").get_key_material("wrun_1")
+    assert (repr(material), str(material), f"{[material]}") == ("<KeyMaterial>", "<KeyMaterial>", "[<KeyMaterial>]")
+    with pytest.raises(TypeError, match="cannot be pickled"):
+        pickle.dumps(material)
+    with pytest.raises(TypeError, match="cannot be pickled"):
+        copy.copy(material)
+    assert material != KeyMaterial(material.key, material.derivation_context), "nothing is compared by accident"
+    with pytest.raises(TypeError):
+        material.derivation_context["run_id"] = "wrun_2"

@@ -35,7 +35,7 @@ from strongroom.guest.pool import RunnerPool
 from strongroom.keyring.cache_key import CacheKey
 from strongroom.keyring.records import RecordKeys
 from strongroom.keyring.root import RootKeyring
-from strongroom.keyring.run_keys import RunKeys
+from strongroom.keyring.run_keys import RunEncryptor
 from strongroom.keyring.sources import SecretSource
 from strongroom.modules.module import Workflow
 from strongroom.modules.route import Router
@@ -162,7 +162,7 @@ def _wired(
     on_plugin: Callable[[PluginState], None],
 ) -> Parts:
     record_keys = RecordKeys(root)
-    run_keys = RunKeys(root, keys.life.deployment_id)
+    run_keys = RunEncryptor(root, keys.life.deployment_id)
     registry = Registry(restart_wait_s=RESTART_WAIT_S)
     artifacts = _Artifacts()
     late_desk = LateDesk()

@@ -10,11 +10,11 @@ from typing import Any
 from strongroom.engine.calls import Calls
 from strongroom.engine.cancel_signal import CancelSignal
 from strongroom.engine.event_types import STEP_COMPLETED
-from strongroom.engine.journal import Journals
+from strongroom.engine.journal import Event, Journals
 from strongroom.engine.lifecycle import RunEvent
 from strongroom.engine.recorded import Recorded, recorded
 from strongroom.engine.restrictions import Counted
-from strongroom.engine.run_journal import Event, RunJournal
+from strongroom.engine.run_journal import RunJournal
 from strongroom.engine.specs import Spec
 from strongroom.errors import Internal, NotFound, StorageFault, Unavailable
 from strongroom.pb.sdk.v1alpha import sdk_pb2

@@ -6,24 +6,30 @@ together with an older copy of the header cannot be noticed by the host alone.
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from strongroom.crypto.srn1 import Place, key_version_of, tag_of
+from strongroom.engine.encryptor import complete
 from strongroom.engine.event_types import CREATED, FIELDS, STEP_COMPLETED, STEP_CREATED
 from strongroom.engine.streams import Streams
 from strongroom.errors import KeyMissing, NotFound, StorageFault, Tampered
 from strongroom.keyring.records import RecordKeys
-from strongroom.keyring.run_keys import RunKeys
+from strongroom.keyring.run_keys import RunEncryptor, SealContext
 from strongroom.storage import runs as rows
 from strongroom.storage.database import Connection, Database
 from strongroom.storage.runs import EventRow, RunRow
 
-__all__ = ["CREATED", "STEP_COMPLETED", "STEP_CREATED", "JournalEvent", "Journals", "now_ms", "place_of"]
+__all__ = ["CREATED", "STEP_COMPLETED", "STEP_CREATED", "Event", "JournalEvent", "Journals", "now_ms", "place_of"]
 
 TABLE: Final = "runs"
 PAGE: Final = 500
 """Events read at once; bounds the memory of reading a long journal."""
+
+
+Event = tuple[str, str, bytes]
+"""Type, correlation id and content of an event that is not sealed yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +44,10 @@ class JournalEvent:
 class Journals:
     """Creates, opens and reads journals."""
 
-    def __init__(self, database: Database, run_keys: RunKeys, record_keys: RecordKeys) -> None:
+    def __init__(self, database: Database, run_keys: RunEncryptor, record_keys: RecordKeys) -> None:
+        """Raises ``Misconfigured`` when ``run_keys`` lacks a part: no journal is ever written in the clear."""
         self.database = database
-        self.run_keys = run_keys
+        self.run_keys = complete(run_keys)
         self.streams = Streams()
         self.stopped = False
         self._record_keys = record_keys
@@ -111,6 +118,24 @@ class Journals:
             raise self.fault(header)
         return journal
 
+    def sealed(self, header: RunRow, event: Event, *, index: int, previous_tag: bytes) -> EventRow:
+        """The row of ``event`` in the journal of ``header``, sealed at its place. Raises ``SealBudgetExceeded``."""
+        event_type, correlation_id, content = event
+        row = EventRow(
+            run_id=header.run_id,
+            index=index,
+            event_type=str(event_type),
+            correlation_id=correlation_id,
+            created_at=now_ms(),
+            sealed=b"",
+        )
+        context = SealContext(place_of(row, previous_tag), header.key_version)
+        return replace(row, sealed=self.run_keys.encrypt(content, context))
+
+    def count_sealed(self, header: RunRow, sealed_bytes: Sequence[int]) -> None:
+        """Count values of these sizes, which an earlier process may have sealed, as what the run has sealed so far."""
+        self.run_keys.sealed_before(header.run_id, sealed_bytes, key_version=header.key_version)
+
     def fault(self, header: RunRow) -> NotFound | Tampered:
         """Why the journal is not what ``header`` says: the run was deleted since that was read, or it was changed."""
         if self.database.read(lambda connection: rows.get(connection, header.run_id)) is None:
@@ -125,7 +150,7 @@ class Journals:
             return JournalEvent(row, version, None)
         try:
             place = place_of(row, tag_of(previous.sealed) if previous else b"")
-            return JournalEvent(row, version, self.run_keys.open(place, row.sealed))
+            return JournalEvent(row, version, self.run_keys.decrypt(row.sealed, SealContext(place)))
         except (Tampered, KeyMissing):
             return JournalEvent(row, version, None)
 

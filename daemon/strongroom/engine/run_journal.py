@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from strongroom.crypto.srn1 import tag_of
 from strongroom.engine.event_types import CREATED, LOG_WRITTEN, RECEIPT_KEPT, STEP_COMPLETED, STEP_CREATED, TIME_READ
-from strongroom.engine.journal import JournalEvent, Journals, now_ms, place_of
+from strongroom.engine.journal import Event, JournalEvent, Journals, now_ms
 from strongroom.engine.lifecycle import FINAL, RunEvent, RunState, step
 from strongroom.errors import Conflict, LimitExceeded, NotFound, StorageFault, Unavailable, WrongState
 from strongroom.storage import runs as rows
@@ -22,7 +22,7 @@ from strongroom.storage import seen_events, specs
 from strongroom.storage.database import Connection
 from strongroom.storage.runs import EventRow, RunRow
 
-__all__ = ["JOURNAL_FULL", "Event", "RunJournal"]
+__all__ = ["JOURNAL_FULL", "RunJournal"]
 
 MAY_WAIT: Final = frozenset({TIME_READ, LOG_WRITTEN})
 """What is appended without anybody waiting for the disk, and must not be missing before the end of a run."""
@@ -31,9 +31,6 @@ OF_THE_GUEST: Final = frozenset({STEP_CREATED, STEP_COMPLETED, TIME_READ, LOG_WR
 """What a guest makes its host write, as much as it likes."""
 JOURNAL_FULL: Final = "SR-RUN-061"
 """The code of the failure of a run whose guest had too much written."""
-
-Event = tuple[str, str, bytes]
-"""Type, correlation id and content of an event that is not sealed yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +75,11 @@ class RunJournal:
         when the run exists, or, with ``once``, when its event was handled by a run that is gone.
         """
         with self._appending:
-            first = self._sealed(CREATED, "", content, index=0, previous_tag=b"")
+            first = self._journals.sealed(self.header, (CREATED, "", content), index=0, previous_tag=b"")
             events = [first]
-            for kind, correlation_id, each in more:
+            for each in more:
                 tag = tag_of(events[-1].sealed)
-                events.append(self._sealed(kind, correlation_id, each, index=len(events), previous_tag=tag))
+                events.append(self._journals.sealed(self.header, each, index=len(events), previous_tag=tag))
             self.header = self._journals.authenticated(
                 replace(
                     self.header,
@@ -159,7 +156,9 @@ class RunJournal:
             if self._last is not None:
                 self.settle(self._last)
             journal = self._journals.read(self.header)
-            self._bytes = sum(len(event.row.sealed) for event in journal)
+            sizes = [len(event.row.sealed) for event in journal]
+            self._bytes = sum(sizes)
+            self._journals.count_sealed(self.header, sizes)
             return journal
 
     def lost_after(self, head_index: int) -> list[Event]:
@@ -215,7 +214,7 @@ class RunJournal:
         index, tag = before.head_index, before.head_tag
         for event in (*self._owed, (event_type, correlation_id, content)):
             index += 1
-            added.append(self._sealed(*event, index=index, previous_tag=tag))
+            added.append(self._journals.sealed(before, event, index=index, previous_tag=tag))
             tag = tag_of(added[-1].sealed)
             if event[0] in MAY_WAIT:
                 self._unsure.append((index, event))
@@ -271,20 +270,6 @@ class RunJournal:
             stored.result()
         except (Unavailable, Conflict, NotFound, CancelledError) as error:
             raise _not_written(error) from error
-
-    def _sealed(
-        self, event_type: str, correlation_id: str, content: bytes, *, index: int, previous_tag: bytes
-    ) -> EventRow:
-        row = EventRow(
-            run_id=self.header.run_id,
-            index=index,
-            event_type=str(event_type),
-            correlation_id=correlation_id,
-            created_at=now_ms(),
-            sealed=b"",
-        )
-        sealed = self._journals.run_keys.seal(place_of(row, previous_tag), content, key_version=self.header.key_version)
-        return replace(row, sealed=sealed)
 
 
 def _is_stored(stored: "Future[None]") -> bool:

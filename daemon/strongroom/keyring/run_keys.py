@@ -1,19 +1,24 @@
 """``RunKeys``: a key of its own for every run, and the budget of messages it may seal.
 
-Source: contracts/run-encryption.md 14 row 14, and 14.1.
+``RunEncryptor`` adds the three parts without which no engine starts: ``encrypt``, ``decrypt``, ``get_key_material``.
+Source: contracts/run-encryption.md 6, 14 row 14, and 14.1.
 """
 
 import threading
 from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Final
 
 from strongroom.crypto.framing import length_prefixed
+from strongroom.crypto.key_material import KeyMaterial, key_material
 from strongroom.crypto.keys import Key
-from strongroom.crypto.srn1 import Place, open_sealed, seal
+from strongroom.crypto.srn1 import Place
+from strongroom.crypto.srn1_parts import open_content, parts_in, parts_of, seal_content
 from strongroom.errors import SealBudgetExceeded
 from strongroom.keyring.root import RUNS, RootKeyring
 
-__all__ = ["SEALS_PER_RUN_MAX", "RunKeys"]
+__all__ = ["SEALS_PER_RUN_MAX", "RunEncryptor", "RunKeys", "SealContext"]
 
 SEALS_PER_RUN_MAX: Final = 2**24  # far below the bound for random nonces under one key
 KEYS_KEPT_MAX: Final = 4096  # runs in flight and a margin; deriving one again takes microseconds
@@ -38,6 +43,7 @@ class RunKeys:
     def __init__(self, root: RootKeyring, deployment_id: str) -> None:
         """Derive from ``root`` for one deployment: two deployments with one root never share a run key."""
         self._root = root
+        self._deployment_id = deployment_id
         self._info = length_prefixed(_INFO, deployment_id)
         self._entries: OrderedDict[tuple[str, int], _Entry] = OrderedDict()
         self._lock = threading.Lock()
@@ -48,14 +54,14 @@ class RunKeys:
         return self._root.writing_version
 
     def seal(self, place: Place, plaintext: bytes, *, key_version: int) -> bytes:
-        """``plaintext`` sealed at ``place`` under the run's key of ``key_version``.
+        """``plaintext`` sealed at ``place`` under the run's key of ``key_version``, in parts where it is large.
 
-        Raises ``SealBudgetExceeded`` after 2^24 messages of one run, ``KeyMissing`` for an unknown version.
+        Raises ``SealBudgetExceeded`` after 2^24 envelopes of one run, ``KeyMissing`` for an unknown version.
         """
         entry = self._entry(place.run_id, key_version)
         with self._lock:
-            # The count starts at zero in a new process; the journal's index is the part of it that lasts.
-            spent = max(entry.seals, place.index) + 1
+            # The count starts at zero in a new process; the journal's index is the part of it that lasts by itself.
+            spent = max(entry.seals, place.index) + parts_of(len(plaintext))
             if spent <= SEALS_PER_RUN_MAX:
                 entry.seals = spent
         if spent > SEALS_PER_RUN_MAX:
@@ -67,11 +73,26 @@ class RunKeys:
                 run_id=place.run_id,
                 limit=SEALS_PER_RUN_MAX,
             )
-        return seal(entry.key, key_version, place, plaintext)
+        return seal_content(entry.key, key_version, place, plaintext)
 
     def open(self, place: Place, blob: bytes) -> bytes:
         """What was sealed at ``place``. Raises ``Tampered``, or ``KeyMissing`` for an unknown version."""
-        return open_sealed(lambda version: self._entry(place.run_id, version).key, place, blob)
+        return open_content(lambda version: self._entry(place.run_id, version).key, place, blob)
+
+    def sealed_before(self, run_id: str, sealed_bytes: Iterable[int], *, key_version: int) -> None:
+        """Count what a run sealed in an earlier process: the sizes of the sealed values that it has."""
+        entry = self._entry(run_id, key_version)
+        seals = sum(map(parts_in, sealed_bytes))
+        with self._lock:
+            entry.seals = max(entry.seals, seals)
+
+    def material(self, run_id: str, *, key_version: int) -> KeyMaterial:
+        """The key of one run for use elsewhere. Whoever calls has checked the permission and recorded it.
+
+        Raises ``KeyMissing`` for an unknown version.
+        """
+        context = {"deployment_id": self._deployment_id, "run_id": run_id, "key_version": str(key_version)}
+        return key_material(self._entry(run_id, key_version).key, context)
 
     def _entry(self, run_id: str, version: int) -> _Entry:
         name = (run_id, version)
@@ -86,3 +107,30 @@ class RunKeys:
             if len(self._entries) > KEYS_KEPT_MAX:
                 self._entries.popitem(last=False)
             return entry
+
+
+@dataclass(frozen=True, slots=True)
+class SealContext:
+    """Where a value of a run belongs, and the key version that the run began with. To open needs the place alone."""
+
+    place: Place
+    key_version: int = 0
+
+
+class RunEncryptor(RunKeys):
+    """The three parts through which the engine seals the data of runs, over ``srn1``."""
+
+    def encrypt(self, data: bytes, context: SealContext) -> bytes:
+        """``data`` sealed at the place of ``context``. Raises ``SealBudgetExceeded``, ``KeyMissing``."""
+        return self.seal(context.place, data, key_version=context.key_version)
+
+    def decrypt(self, data: bytes, context: SealContext) -> bytes:
+        """What was sealed at the place of ``context``. Raises ``Tampered``, ``KeyMissing``."""
+        return self.open(context.place, data)
+
+    def get_key_material(self, run_id: str, *, key_version: int | None = None) -> KeyMaterial:
+        """The key of one run and what it was derived from; without a version, the one that new runs are sealed under.
+
+        Permission and audit are the caller's. Raises ``KeyMissing`` for an unknown version.
+        """
+        return self.material(run_id, key_version=self.writing_version if key_version is None else key_version)
