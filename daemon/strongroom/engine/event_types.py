@@ -8,6 +8,10 @@ __all__ = [
     "CANCEL_REQUESTED",
     "CREATED",
     "FIELDS",
+    "HOOK_CONFLICT",
+    "HOOK_CREATED",
+    "HOOK_DISPOSED",
+    "HOOK_RECEIVED",
     "LOG_WRITTEN",
     "RECEIPT_KEPT",
     "RESTRICTIONS_SET",
@@ -24,6 +28,10 @@ STEP_COMPLETED: Final = "step_completed"
 TIME_READ: Final = "time_read"
 LOG_WRITTEN: Final = "log_written"
 CANCEL_REQUESTED: Final = "cancel_requested"
+HOOK_CREATED: Final = "hook_created"
+HOOK_RECEIVED: Final = "hook_received"
+HOOK_DISPOSED: Final = "hook_disposed"
+HOOK_CONFLICT: Final = "hook_conflict"
 FIELDS: Final[dict[str, str]] = {
     CREATED: "input",
     RunEvent.STARTED: "",
@@ -39,5 +47,9 @@ FIELDS: Final[dict[str, str]] = {
     TIME_READ: "time",
     LOG_WRITTEN: "lines",
     CANCEL_REQUESTED: "reason",
+    HOOK_CREATED: "hook",
+    HOOK_RECEIVED: "payload",
+    HOOK_DISPOSED: "hook",
+    HOOK_CONFLICT: "hook",
 }
 """Which field the sealed content of an event is; part of its associated data."""

@@ -245,6 +245,7 @@ class Suspended(_message.Message):
     SLEEPS_DONE_FIELD_NUMBER: _builtins.int
     WAKE_UNIX_NS_FIELD_NUMBER: _builtins.int
     AWAITING_FIELD_NUMBER: _builtins.int
+    HOOKS_FIELD_NUMBER: _builtins.int
     spent_ms: _builtins.int
     """Required. Time that the run has used up to now, in milliseconds: executing and waiting."""
     sleeps_done: _builtins.int
@@ -255,6 +256,10 @@ class Suspended(_message.Message):
     def awaiting(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Optional. Correlation ids of the steps that it waits for."""
 
+    @_builtins.property
+    def hooks(self) -> _containers.RepeatedCompositeFieldContainer[Global___HookWait]:
+        """Optional. Those of them that wait for payloads of hooks: all of these must have come."""
+
     def __init__(
         self,
         *,
@@ -262,14 +267,159 @@ class Suspended(_message.Message):
         sleeps_done: _builtins.int = ...,
         wake_unix_ns: _builtins.int = ...,
         awaiting: _abc.Iterable[_builtins.str] | None = ...,
+        hooks: _abc.Iterable[Global___HookWait] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["awaiting", b"awaiting", "sleeps_done", b"sleeps_done", "spent_ms", b"spent_ms", "wake_unix_ns", b"wake_unix_ns"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["awaiting", b"awaiting", "hooks", b"hooks", "sleeps_done", b"sleeps_done", "spent_ms", b"spent_ms", "wake_unix_ns", b"wake_unix_ns"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Suspended: _TypeAlias = Suspended  # noqa: Y015
+
+@_typing.final
+class HookWait(_message.Message):
+    """A payload of a hook that a run waits for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOOK_ID_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    hook_id: _builtins.str
+    """Required. Id of the hook."""
+    number: _builtins.int
+    """Required. Which payload of it, from 1."""
+    def __init__(
+        self,
+        *,
+        hook_id: _builtins.str = ...,
+        number: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hook_id", b"hook_id", "number", b"number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HookWait: _TypeAlias = HookWait  # noqa: Y015
+
+@_typing.final
+class HookCreated(_message.Message):
+    """Content of hook_created. Its correlation id, as that of all events of a hook, is the id of the hook."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKEN_FIELD_NUMBER: _builtins.int
+    METADATA_FIELD_NUMBER: _builtins.int
+    STEP_FIELD_NUMBER: _builtins.int
+    KNOWN_AS_FIELD_NUMBER: _builtins.int
+    ANSWERED_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """Required. Who has it may answer the run."""
+    metadata: _builtins.bytes
+    """Optional. What the run keeps with it."""
+    step: _builtins.str
+    """Required. Correlation id of the step that made it, so that a step that is sent again finds it."""
+    known_as: _builtins.str
+    """Optional. By what id the guest knows it, where that is another one: that of the run which this one repeats."""
+    @_builtins.property
+    def answered(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Optional. Numbers of the payloads whose answers came along from the run which this one repeats."""
+
+    def __init__(
+        self,
+        *,
+        token: _builtins.str = ...,
+        metadata: _builtins.bytes = ...,
+        step: _builtins.str = ...,
+        known_as: _builtins.str = ...,
+        answered: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered", b"answered", "known_as", b"known_as", "metadata", b"metadata", "step", b"step", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HookCreated: _TypeAlias = HookCreated  # noqa: Y015
+
+@_typing.final
+class HookReceived(_message.Message):
+    """Content of hook_received."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYLOAD_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    payload: _builtins.bytes
+    """Optional. What somebody outside left."""
+    request_id: _builtins.str
+    """Required. What a payload that is sent again is known by."""
+    def __init__(
+        self,
+        *,
+        payload: _builtins.bytes = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["payload", b"payload", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HookReceived: _TypeAlias = HookReceived  # noqa: Y015
+
+@_typing.final
+class HookDisposed(_message.Message):
+    """Content of hook_disposed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STEP_FIELD_NUMBER: _builtins.int
+    step: _builtins.str
+    """Optional. Correlation id of the step that disposed of it; empty when somebody outside did."""
+    def __init__(
+        self,
+        *,
+        step: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["step", b"step"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HookDisposed: _TypeAlias = HookDisposed  # noqa: Y015
+
+@_typing.final
+class HookConflict(_message.Message):
+    """Content of hook_conflict: a token was asked for that a hook has already."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKEN_FIELD_NUMBER: _builtins.int
+    CONFLICTING_RUN_ID_FIELD_NUMBER: _builtins.int
+    STEP_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """Required. The token."""
+    conflicting_run_id: _builtins.str
+    """Required. The run that has it."""
+    step: _builtins.str
+    """Required. Correlation id of the step that asked."""
+    def __init__(
+        self,
+        *,
+        token: _builtins.str = ...,
+        conflicting_run_id: _builtins.str = ...,
+        step: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conflicting_run_id", b"conflicting_run_id", "step", b"step", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HookConflict: _TypeAlias = HookConflict  # noqa: Y015
 
 @_typing.final
 class Failure(_message.Message):
@@ -345,6 +495,7 @@ class StepCompleted(_message.Message):
     ANSWERED_UNIX_NS_FIELD_NUMBER: _builtins.int
     ATTEMPTS_FIELD_NUMBER: _builtins.int
     ANSWERED_BY_FIELD_NUMBER: _builtins.int
+    HOOK_FIELD_NUMBER: _builtins.int
     response: _builtins.bytes
     """Optional. Serialized sdk.v1alpha.CapabilityResponse."""
     secrets_response: _builtins.bytes
@@ -357,6 +508,10 @@ class StepCompleted(_message.Message):
     """Optional. How often the call was sent until it was answered; 0 in old journals."""
     answered_by: _builtins.str
     """Optional. Id of the capability that answered, where it is another version than asked for."""
+    @_builtins.property
+    def hook(self) -> Global___HookWait:
+        """Optional. The payload of a hook that this answer holds."""
+
     def __init__(
         self,
         *,
@@ -366,10 +521,11 @@ class StepCompleted(_message.Message):
         answered_unix_ns: _builtins.int = ...,
         attempts: _builtins.int = ...,
         answered_by: _builtins.str = ...,
+        hook: Global___HookWait | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["hook", b"hook"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered_by", b"answered_by", "answered_unix_ns", b"answered_unix_ns", "attempts", b"attempts", "response", b"response", "secrets_error", b"secrets_error", "secrets_response", b"secrets_response"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered_by", b"answered_by", "answered_unix_ns", b"answered_unix_ns", "attempts", b"attempts", "hook", b"hook", "response", b"response", "secrets_error", b"secrets_error", "secrets_response", b"secrets_response"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
