@@ -10,6 +10,8 @@ StrongroomError            carries a stable code, what happened, why, and what t
 │   ├── EvidenceRejected   evidence of an enclave does not hold: carries the check, what was found and what was wanted
 │   └── LimitExceeded      too big, too many, too fast: carries size and limit
 ├── Tampered               bytes failed authentication (one message, no detail)
+├── Truncated              it ends before its end: what was read is authentic, and something is missing behind it
+├── RuntimeDecryptionError a payload of another implementation does not open: carries operation, size and format
 ├── KeyMissing             sealed under a key version that this host does not have
 ├── SealBudgetExceeded     a run sealed more messages than its key may
 ├── Misconfigured          an operator's file is wrong: carries where
@@ -50,11 +52,13 @@ __all__ = [
     "PluginAway",
     "PluginFault",
     "Refused",
+    "RuntimeDecryptionError",
     "SealBudgetExceeded",
     "StorageFault",
     "StrongroomError",
     "Tampered",
     "TimedOut",
+    "Truncated",
     "Unavailable",
     "WrongState",
 ]
@@ -137,6 +141,27 @@ class Tampered(StrongroomError):
             fix="restore it from a backup; nothing of it was used",
             **details,
         )
+
+
+class Truncated(StrongroomError):
+    """It ends before its end. What was read of it is authentic; what is missing was cut off, or never written."""
+
+
+class RuntimeDecryptionError(StrongroomError):
+    """A payload in a format of another implementation does not open. Never the fault of the guest whose payload it is.
+
+    ``operation`` is ``decrypt``; ``byte_length`` counts what could not be opened; ``format_prefix`` is one of the known
+    formats, or empty where there is none. Source: contracts/run-encryption.md 4.
+    """
+
+    def __init__(
+        self, code: str, what: str, *, why: str = "", fix: str = "", byte_length: int, format_prefix: str
+    ) -> None:
+        self.operation = "decrypt"
+        self.byte_length = byte_length
+        self.format_prefix = format_prefix
+        facts = {"operation": self.operation, "byte_length": byte_length, "format_prefix": format_prefix}
+        super().__init__(code, what, why=why, fix=fix, **facts)
 
 
 class KeyMissing(StrongroomError):

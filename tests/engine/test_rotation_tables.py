@@ -38,7 +38,13 @@ def rewrapped(rig):
 
 
 def test_macs_and_headers_are_counted(rig):
-    assert counts(rig) == {"workflow_specs": {1: 9}, "plugin_values": {1: 3}, "runs": {}, "run_events": {}}
+    assert counts(rig) == {
+        "workflow_specs": {1: 9},
+        "plugin_values": {1: 3},
+        "runs": {},
+        "run_events": {},
+        "stream_chunks": {},
+    }
     rig.add_workflow(9)
     assert counts(rig)["workflow_specs"] == {1: 9, 2: 3}
 
@@ -59,7 +65,13 @@ def test_runs_and_their_events_are_counted_by_what_they_name(rig):
 def test_everything_is_sealed_again_and_reads_as_before(rig):
     ended = rewrapped(rig)
     assert (ended.state, ended.done, ended.total, ended.problems) == ("done", 12, 12, ())
-    assert counts(rig) == {"workflow_specs": {2: 9}, "plugin_values": {2: 3}, "runs": {}, "run_events": {}}
+    assert counts(rig) == {
+        "workflow_specs": {2: 9},
+        "plugin_values": {2: 3},
+        "runs": {},
+        "run_events": {},
+        "stream_chunks": {},
+    }
     rig.life.retire(1, lambda _version: None)
     again = KeyRig(rig.database, rig.file.parent, 2)
     for number in range(3):

@@ -49,6 +49,8 @@ _BY_CLASS: Final[tuple[tuple[type[errors.StrongroomError], Exit], ...]] = (
     (errors.Forbidden, Exit.PERMISSION),
     (errors.Refused, Exit.DATA),
     (errors.Tampered, Exit.IO),
+    (errors.Truncated, Exit.IO),
+    (errors.RuntimeDecryptionError, Exit.IO),
     (errors.StorageFault, Exit.IO),
     (errors.KeyMissing, Exit.CONFIGURATION),
     (errors.Misconfigured, Exit.CONFIGURATION),

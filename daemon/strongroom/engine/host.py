@@ -12,6 +12,8 @@ from strongroom.engine.limits import EngineLimits
 from strongroom.engine.secrets import SecretReader
 from strongroom.engine.selection import Selection
 from strongroom.engine.specs import Spec, Specs
+from strongroom.engine.stream_reader import StreamReader
+from strongroom.engine.stream_store import StreamStore
 from strongroom.errors import Tampered
 from strongroom.guest.binary import StoredBinary, decode_upload
 from strongroom.guest.ids import name_hash
@@ -39,12 +41,16 @@ class EngineHost:
     secrets: SecretReader
     limits: EngineLimits
     selection: Selection = field(init=False)
+    stream_store: StreamStore = field(init=False)
+    stream_reader: StreamReader = field(init=False)
     _offers: dict[str, tuple[int, bytes]] = field(default_factory=dict)
     _modules: dict[tuple[str, bytes, str], Module] = field(default_factory=dict)
     _building: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         self.selection = Selection(ProvidedTees(self.capabilities))
+        self.stream_store = StreamStore(self.journals, self.limits)
+        self.stream_reader = StreamReader(self.journals)
 
     def module(self, spec: Spec, name: str = "") -> Module:
         """The module ``name`` of a registered workflow, built once in the life of this host.

@@ -30,6 +30,10 @@ class EngineLimits:
     runs_waiting_max: int = 100_000
     steps_max: int = 10_000
     journal_bytes_max: int = 64_000_000
+    stream_chunk_bytes_max: int = 262_144
+    stream_chunks_per_run_max: int = 100_000
+    stream_bytes_per_run_max: int = 256_000_000
+    streams_per_run_max: int = 1_000
     time_reads_max: int = 10_000
     http_action_calls_max: int = 5
     confidential_http_calls_max: int = 5

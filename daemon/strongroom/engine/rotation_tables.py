@@ -1,8 +1,8 @@
 """Tables of the host's database as things that are sealed, and those records that can be sealed again.
 
 Records of workflows and values of plugins are read, sealed under the version that writes, and put back only where they
-still are what was read. Runs keep the version that they began with: their events are a chain in which each is bound to
-its predecessor, so they go as a whole, with their retention.
+still are what was read. Runs keep the version that they began with: their events, and the chunks of each of their
+streams, are chains in which each is bound to its predecessor, so they go as a whole, with their retention.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -71,6 +71,7 @@ def tables(database: Database, keys: RecordKeys) -> list[Table]:
         Table("plugin_values", database, batch=values, look=values.look),
         Table("runs", database, stays=RUNS_STAY),
         Table("run_events", database, stays=RUNS_STAY),
+        Table("stream_chunks", database, stays=RUNS_STAY),
     ]
 
 

@@ -26,6 +26,8 @@ CODES: Final[tuple[tuple[type[errors.StrongroomError], grpc.StatusCode], ...]] =
     (errors.LimitExceeded, grpc.StatusCode.INVALID_ARGUMENT),
     (errors.Refused, grpc.StatusCode.FAILED_PRECONDITION),
     (errors.Tampered, grpc.StatusCode.DATA_LOSS),
+    (errors.Truncated, grpc.StatusCode.DATA_LOSS),
+    (errors.RuntimeDecryptionError, grpc.StatusCode.DATA_LOSS),
     (errors.KeyMissing, grpc.StatusCode.FAILED_PRECONDITION),
     (errors.SealBudgetExceeded, grpc.StatusCode.RESOURCE_EXHAUSTED),
     (errors.Misconfigured, grpc.StatusCode.FAILED_PRECONDITION),

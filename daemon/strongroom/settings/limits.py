@@ -116,6 +116,22 @@ class LimitSettings(BaseModel):
         default=64_000_000,
         description="Size of what one run asks, is answered and logs; it is kept, and read again when the run goes on.",
     )
+    stream_chunk_bytes_max: Annotated[int, Field(strict=True, ge=1, le=262_144)] = Field(
+        default=262_144,
+        description="Size of one chunk of a stream; it is one sealed value, which a reader holds in memory whole.",
+    )
+    stream_chunks_per_run_max: Count = Field(
+        default=100_000,
+        description="Chunks of all streams of one run; each is a row, and a message under the key of its run.",
+    )
+    stream_bytes_per_run_max: Bytes = Field(
+        default=256_000_000,
+        description="Size of all streams of one run together; they are kept as long as the run.",
+    )
+    streams_per_run_max: Count = Field(
+        default=1_000,
+        description="Streams of one run; whoever lists them reads something of each.",
+    )
     time_reads_max: Count = Field(
         default=10_000,
         description="Questions for the agreed time in one run; each is an event of its journal.",

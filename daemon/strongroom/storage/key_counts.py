@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, LargeBinary, bindparam, func, 
 from sqlalchemy import update as update_rows
 
 from strongroom.storage.runs import RunRow
-from strongroom.storage.schema import METADATA, PLUGIN_VALUES, RUN_EVENTS, RUNS, WORKFLOW_SPECS
+from strongroom.storage.schema import METADATA, PLUGIN_VALUES, RUN_EVENTS, RUNS, STREAM_CHUNKS, WORKFLOW_SPECS
 from strongroom.storage.specs import SpecRow
 from strongroom.storage.statements import Statement
 
@@ -36,6 +36,7 @@ _SEALED: Final = {
     "workflow_specs": (WORKFLOW_SPECS.c.config, WORKFLOW_SPECS.c.subscriptions),
     "runs": (),
     "run_events": (RUN_EVENTS.c.sealed,),
+    "stream_chunks": (STREAM_CHUNKS.c.sealed,),
     "plugin_values": (PLUGIN_VALUES.c.value,),
 }
 TABLES: Final = tuple(_SEALED)
