@@ -11,7 +11,7 @@ from tests.faults.scale import SCALE
 from tests.faults.workspace_storm import NAME, WorkspaceStorm
 from tests.scenarios.conftest import short_directory
 
-S = 60
+S = 120
 CLIENTS = 4
 LOAD_S = 0.25
 REWRAP_S = 12

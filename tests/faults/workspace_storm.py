@@ -22,7 +22,7 @@ __all__ = ["NAME", "WorkspaceStorm", "quiet_daemon"]
 
 NAME = "notes"
 PAGE = 1000
-S = 30
+S = 120
 MANIFEST = "version: 1\nplugins: []\n"
 AWAY = {"UNAVAILABLE", "NOT_FOUND"}
 """What clients hear while the host is killed, and while the workspace is closed and opened again."""
