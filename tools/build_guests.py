@@ -81,6 +81,7 @@ GUESTS: Final = _guests(
     _standard("restrictions"),
     _standard("many-calls"),
     _standard("sequential-calls"),
+    _standard("scenario"),
     _standard("scheduled"),
     _standard("everything"),
     _standard("duplicate-call"),
