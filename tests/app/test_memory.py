@@ -1,4 +1,4 @@
-"""Large buffers leave the process when they are freed, also after the C library has seen larger ones."""
+"""Large buffers leave the process when they are freed; and what a start loads is not looked through for garbage."""
 
 import subprocess
 import sys
@@ -37,3 +37,17 @@ def test_an_idle_process_does_not_hold_what_large_buffers_took():
     if set_ != "True":
         pytest.skip("this C library has no such setting")
     assert int(kept_mb) < 20
+
+
+def test_while_a_host_is_loaded_no_garbage_is_looked_for_and_what_is_loaded_is_left_alone_after():
+    script = (
+        "import gc\n"
+        "from strongroom.app.memory import loading\n"
+        "before = [each['collections'] for each in gc.get_stats()]\n"
+        "with loading():\n"
+        "    import strongroom.app.daemon\n"
+        "    meanwhile = [each['collections'] for each in gc.get_stats()]\n"
+        "print(before == meanwhile, gc.isenabled(), gc.get_freeze_count() > 100_000)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.split() == ["True", "True", "True"]

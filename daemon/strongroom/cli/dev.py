@@ -43,11 +43,14 @@ def dev(
     It makes its own keys, and its confidential backend is a process without hardware protection, labelled as such: its
     vault gets a test policy and --insecure-accept-simulated-tee, so that simulations get secrets that are for tests.
     """
-    from strongroom.app.daemon import run_daemon
-    from strongroom.app.simulation import acts_of
-    from strongroom.attest.evidence import INSECURE
-    from strongroom.settings.layers import load
-    from strongroom.settings.manifest import load_manifest
+    from strongroom.app.memory import loading
+
+    with loading():
+        from strongroom.app.daemon import run_daemon
+        from strongroom.app.simulation import acts_of
+        from strongroom.attest.evidence import INSECURE
+        from strongroom.settings.layers import load
+        from strongroom.settings.manifest import load_manifest
 
     named = {
         "state_dir": state_dir,
@@ -70,6 +73,7 @@ def dev(
         tell = _exports(state, settings.socket, settings.keys_dir)
         document = {
             "socket": str(settings.socket),
+            "admin_socket": str(settings.admin_socket_path),
             "state_dir": str(state),
             "temporary": temporary is not None,
             "pid": os.getpid(),
@@ -77,7 +81,14 @@ def dev(
             "plugins_down": [{"name": each.name, "error": each.last_error} for each in down],
         }
         state_shown = f"{state} (removed at the end)" if temporary else str(state)
-        text = facts([("socket", settings.socket), ("state", state_shown), ("stop", "Ctrl-C")])
+        text = facts(
+            [
+                ("socket", settings.socket),
+                ("admin", settings.admin_socket_path),
+                ("state", state_shown),
+                ("stop", "Ctrl-C"),
+            ]
+        )
         first = [
             f"export {tell}",
             "strongroom status",

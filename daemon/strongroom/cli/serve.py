@@ -32,8 +32,11 @@ def serve(
     It reads flags, STRONGROOM_* variables and the system's files only, and never makes keys: without a keyring it does
     not start.
     """
-    from strongroom.app.daemon import run_daemon
-    from strongroom.settings.layers import load
+    from strongroom.app.memory import loading
+
+    with loading():
+        from strongroom.app.daemon import run_daemon
+        from strongroom.settings.layers import load
 
     named = {
         "state_dir": state_dir,
