@@ -12,8 +12,6 @@ from hashlib import sha256
 from typing import Final, NoReturn
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from strongroom.errors import InvalidInput, Tampered
 
@@ -27,7 +25,7 @@ _FINGERPRINT_LABEL: Final = b"strongroom/key-fingerprint/v1"
 class Key:
     """An opaque 32-byte key. Two keys are equal only if they are one object: nothing is compared by accident."""
 
-    __slots__ = ("_cipher", "_raw")
+    __slots__ = ("_cipher", "_extracted", "_raw")
 
     def __init__(self, raw: bytes) -> None:
         """Take ``raw`` as it is. Raises ``InvalidInput`` when it is not exactly 32 bytes."""
@@ -42,6 +40,7 @@ class Key:
             )
         self._raw = bytes(raw)
         self._cipher: AESGCM | None = None
+        self._extracted: tuple[bytes, bytes] | None = None
 
     @classmethod
     def from_secret(cls, secret: bytes) -> "Key":
@@ -50,7 +49,11 @@ class Key:
 
     def derive(self, *, salt: bytes, info: bytes) -> "Key":
         """HKDF-SHA256 of this key, 32 bytes (RFC 5869)."""
-        return Key(_hkdf(self._raw, salt=salt, info=info))
+        # A key is asked with one salt again and again, for each run: what that makes of it is kept.
+        known = self._extracted
+        if known is None or known[0] != salt:
+            self._extracted = known = salt, _extract(self._raw, salt)
+        return Key(_expand(known[1], info))
 
     def mac(self, data: bytes) -> bytes:
         """HMAC-SHA256 of ``data``, 32 bytes."""
@@ -81,4 +84,14 @@ class Key:
 
 
 def _hkdf(raw: bytes, *, salt: bytes, info: bytes) -> bytes:
-    return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=salt, info=info).derive(raw)
+    return _expand(_extract(raw, salt), info)
+
+
+def _extract(raw: bytes, salt: bytes) -> bytes:
+    """RFC 5869 2.2: ``PRK = HMAC(salt, IKM)``. An empty salt is the one of zeros: HMAC pads its key with them."""
+    return hmac.digest(salt, raw, "sha256")
+
+
+def _expand(prk: bytes, info: bytes) -> bytes:
+    """RFC 5869 2.3 for 32 bytes, which one block of SHA-256 has."""
+    return hmac.digest(prk, info + b"\x01", "sha256")
