@@ -17,7 +17,10 @@ from strongroom.errors import KeyMissing
 from strongroom.keyring.secret_text import read_secrets, wrong_secrets
 
 __all__ = [
+    "AUDIT",
+    "AUDIT_HEADS",
     "CACHE_MAC",
+    "HOOK_TOKENS",
     "KEY_CHECK",
     "PLUGIN_STORES",
     "RECORD_MAC",
@@ -37,6 +40,9 @@ KEY_CHECK: Final = "key check"
 PLUGIN_STORES: Final = "plugin stores"
 WORKFLOWS: Final = "workflows"
 RUN_REQUESTS: Final = "run requests"
+HOOK_TOKENS: Final = "hook tokens"
+AUDIT: Final = "audit"
+AUDIT_HEADS: Final = "audit heads"  # a key that makes MACs of records does not seal as well
 
 SECRET_BYTES_MIN: Final = 32  # in serve mode: a shorter secret can be guessed faster than the keys it makes
 SUBROOT_SALT: Final = b"strongroom/root/v1"
