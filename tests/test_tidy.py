@@ -20,6 +20,7 @@ TIERS = {
     "storage": 1,
     "telemetry": 1,
     "keyring": 2,
+    "interop": 2,
     "plugin": 2,
     "attest": 2,
     "audit": 2,
@@ -62,6 +63,7 @@ DOORS = {
     "ulid": ("engine/", "cli/"),
     "psycopg": (),
     "pyrage": ("crypto/",),
+    "zstandard": ("crypto/compression",),
     "urllib3": ("workspace/session/",),
     "websockets": ("workspace/sync/",),
 }
@@ -112,6 +114,18 @@ def test_a_module_imports_only_downwards_and_through_the_right_doors(path):
             assert TIERS[target] < TIERS[package], (
                 f"{here} (tier {TIERS[package]}) imports {target} (tier {TIERS[target]})"
             )
+
+
+def test_raw_key_bytes_leave_a_key_only_inside_crypto_and_in_key_material_for_one_run():
+    """``Key._raw`` is read in crypto alone; ``key_material``, which gives it out, is called where it is promised."""
+    givers = {"crypto/encr.py", "crypto/key_material.py", "keyring/run_keys.py"}
+    for path in sources(PACKAGE):
+        here = path.relative_to(PACKAGE)
+        tree = ast.parse(path.read_text())
+        if here.parts[0] != "crypto":
+            assert not [n for n in ast.walk(tree) if isinstance(n, ast.Attribute) and n.attr == "_raw"], here
+        names = {alias.name for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) for alias in n.names}
+        assert "key_material" not in names or str(here) in givers, f"{here} gives out a key"
 
 
 def test_the_command_line_reaches_the_application_only_where_it_starts_one():

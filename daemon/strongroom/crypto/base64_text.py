@@ -8,7 +8,7 @@ import binascii
 import re
 from typing import Final
 
-__all__ = ["decode_base64", "encode_base64"]
+__all__ = ["decode_base64", "decode_strict_base64", "encode_base64"]
 
 _WHITE: Final = str.maketrans("", "", "\t\n\f\r ")
 _ALPHABET: Final = re.compile(r"[A-Za-z0-9+/]*\Z")
@@ -31,3 +31,17 @@ def decode_base64(untrusted: str) -> bytes | None:
     if len(text) % _QUANTUM == 1 or not _ALPHABET.match(text):
         return None
     return binascii.a2b_base64(text + "=" * (-len(text) % _QUANTUM))
+
+
+def decode_strict_base64(untrusted: str) -> bytes | None:
+    """The bytes in ``untrusted`` where they have one spelling: standard alphabet, all padding or none.
+
+    ``None`` for white space, other characters, padding that is too much or too little, and bits left over. Source:
+    contracts/run-encryption.md 3.
+    """
+    bare = untrusted.rstrip("=")
+    padded = bare + "=" * (-len(bare) % _QUANTUM)
+    if untrusted not in (bare, padded) or len(bare) % _QUANTUM == 1 or not _ALPHABET.match(bare):
+        return None
+    decoded = binascii.a2b_base64(padded)
+    return decoded if encode_base64(decoded) == padded else None
