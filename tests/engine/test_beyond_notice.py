@@ -40,7 +40,7 @@ def test_a_run_that_is_deleted_with_all_of_its_rows_was_never_there(host):
     gone, left = run(host), run(host)
     for table in ("run_events", "seen_events", "runs"):
         sql(host, f"DELETE FROM {table} WHERE run_id = :k", k=gone.run_id)
-    listed = History(host.host.journals).page(workflow_id="", owner="", statuses=[], before=None, limit=10)
+    listed = History(host.host.journals).page(workflow_id="", owners=None, statuses=[], before=None, limit=10)
     assert [(header.run_id, authentic) for header, authentic in listed] == [(left.run_id, True)]
 
 

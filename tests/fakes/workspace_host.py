@@ -12,6 +12,7 @@ from strongroom.services.server import ApiServer
 from strongroom.services.workspaces import WorkspaceService
 from strongroom.workspace.mount.copies import Copies
 from strongroom.workspace.mount.password_desk import PasswordDesk
+from tests.fakes.callers import administrators
 from tests.fakes.mount_rig import MountRig
 from tests.fakes.workspace_rig import push_raw
 
@@ -39,8 +40,8 @@ class WorkspaceHost(MountRig):
         push_raw(self.mounts.get("notes").workspace, array, entries)
 
     @contextmanager
-    def serving(self, socket):
-        """Serve the workspaces at ``socket``."""
+    def serving(self, socket, access=None):
+        """Serve the workspaces at ``socket``, to administrators unless ``access`` says otherwise."""
         service = WorkspaceService(
             self.mounts,
             self.desk,
@@ -50,7 +51,9 @@ class WorkspaceHost(MountRig):
             streams=streaming(),
         )
         add = [lambda server: workspace_pb2_grpc.add_WorkspaceServiceServicer_to_server(service, server)]
-        server = ApiServer(socket, add, message_bytes_max=8_000_000, reflection=False)
+        server = ApiServer(
+            socket, add, message_bytes_max=8_000_000, reflection=False, access=access or administrators()
+        )
         server.start()
         try:
             yield self

@@ -152,13 +152,15 @@ def test_pages_cover_everything_once_with_equal_times_ordered_by_id(database):
     ("filters", "expected"),
     [
         ({"workflow_id": "w2"}, [2]),
-        ({"owner": "o3"}, [3]),
+        ({"owners": {"o3"}}, [3]),
+        ({"owners": {"o3", "nobody"}}, [3]),
+        ({"owners": set()}, []),
         ({"workflow_name": "n6"}, [6]),
         ({"statuses": ["failed", "completed"]}, [5, 4]),
-        ({"workflow_id": "w2", "owner": "o3"}, []),
+        ({"workflow_id": "w2", "owners": {"o3"}}, []),
         ({"statuses": ["unknown"]}, []),
     ],
-    ids=["workflow", "owner", "name", "statuses", "both", "unknown status"],
+    ids=["workflow", "owner", "owners", "no owner", "name", "statuses", "both", "unknown status"],
 )
 def test_a_page_is_filtered_by_what_is_given(database, filters, expected):
     rows = {

@@ -190,8 +190,8 @@ def test_sqlite_answers_the_frequent_questions_from_an_index(tmp_path):
     database.read(lambda conn: seen_events.run_of(conn, "w", 0, "e"))
     database.read(lambda conn: runs.page(conn, before=(5, "x"), limit=3))
     database.read(lambda conn: runs.page(conn, workflow_id="w", before=(5, "x"), limit=3))
-    database.read(lambda conn: runs.page(conn, owner="o", limit=3))
-    database.read(lambda conn: specs.page(conn, owner=None, before=(5, "x"), limit=3))
+    database.read(lambda conn: runs.page(conn, owners={"o"}, limit=3))
+    database.read(lambda conn: specs.page(conn, owners=None, before=(5, "x"), limit=3))
     database.read(lambda conn: specs.find(conn, "o", "n"))
     asked = [statement for statement in seen if statement.startswith("SELECT")]
     plans = [

@@ -85,7 +85,7 @@ def test_pages_cover_everything_once_with_equal_times_ordered_by_id(database):
     rows = [spec_row(number, created_at=1_000 + number // 3) for number in range(10)]
     add(database, *rows)
     seen, before = [], None
-    while page := database.read(lambda conn, before=before: specs.page(conn, owner=None, before=before, limit=4)):
+    while page := database.read(lambda conn, before=before: specs.page(conn, owners=None, before=before, limit=4)):
         seen += page
         before = (page[-1].created_at, page[-1].workflow_id)
     assert seen == rows[::-1]
@@ -93,7 +93,7 @@ def test_pages_cover_everything_once_with_equal_times_ordered_by_id(database):
 
 def test_a_page_holds_one_owner_only_when_asked(database):
     add(database, spec_row(1), spec_row(2, workflow_owner="bb" * 20))
-    page = database.read(lambda conn: specs.page(conn, owner="bb" * 20, before=None, limit=10))
+    page = database.read(lambda conn: specs.page(conn, owners={"bb" * 20}, before=None, limit=10))
     assert [row.workflow_owner for row in page] == ["bb" * 20]
 
 

@@ -48,7 +48,7 @@ def overwrite(database, table, column, key, sql_value, **values):
 def everything(database, table):
     if table == "runs":
         return database.read(lambda conn: runs.page(conn, limit=10))
-    return database.read(lambda conn: specs.page(conn, owner=None, before=None, limit=10))
+    return database.read(lambda conn: specs.page(conn, owners=None, before=None, limit=10))
 
 
 @pytest.mark.parametrize(("table", "column"), COLUMNS, ids=lambda name: name)

@@ -3,11 +3,13 @@
 import os
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
+from strongroom.app.access import api_servers
 from strongroom.app.build import Mode, Parts, build
 from strongroom.app.describe import describer
-from strongroom.app.directories import make_socket_parent, private_directory
+from strongroom.app.directories import private_directory
 from strongroom.app.ending import STOP_S, Ending
 from strongroom.app.hardening import harden
 from strongroom.app.leftovers import PluginDirectories
@@ -20,6 +22,7 @@ from strongroom.pb.strongroom.v1 import (
     plugin_pb2_grpc,
     run_pb2_grpc,
     status_pb2_grpc,
+    stream_pb2_grpc,
     workflow_pb2_grpc,
     workspace_pb2_grpc,
 )
@@ -29,8 +32,9 @@ from strongroom.services.keys import KeyService
 from strongroom.services.places import streaming, waiting
 from strongroom.services.plugins import PluginService
 from strongroom.services.runs import RunService
-from strongroom.services.server import ApiServer
+from strongroom.services.server import ApiServers
 from strongroom.services.status import StatusService
+from strongroom.services.streams import StreamService
 from strongroom.services.workflows import WorkflowService
 from strongroom.services.workspaces import WorkspaceService
 from strongroom.settings.model import Settings
@@ -50,7 +54,7 @@ class Daemon:
         self._settings = settings
         self._mode = mode
         self._started_ms = int(time.time() * 1000)
-        self._server: ApiServer | None = None
+        self._server: ApiServers | None = None
         self._state = "starting"
         self._lock: StateLock | None = None
         self._plugin_directories: PluginDirectories | None = None
@@ -109,6 +113,7 @@ class Daemon:
             "ready",
             extra={
                 "socket": str(self._settings.socket),
+                "admin_socket": str(self._settings.admin_socket_path),
                 "resumed_runs": resumed,
                 "mode": self._mode,
                 "pid": os.getpid(),
@@ -160,9 +165,9 @@ class Daemon:
         parts.database.close()
         parts.host_lock.release()
 
-    def _api(self, parts: Parts) -> ApiServer:
+    def _api(self, parts: Parts) -> ApiServers:
         settings = self._settings
-        places = waiting()
+        places, streams = waiting(), streaming()
         workflows = WorkflowService(
             parts.registration, parts.catalog, parts.owners, parts.desk, limits=settings.limits, waiting=places
         )
@@ -173,7 +178,9 @@ class Daemon:
             retries=parts.retries,
             replays=parts.replays,
             waiting=places,
+            streams=streams,
         )
+        run_streams = StreamService(parts.host.stream_store, parts.host.stream_reader, places=streams)
         capabilities = CapabilityService(parts.registry, parts.owners)
         status = StatusService(describer(parts, self._started_ms, lambda: self._state))
         keys = KeyService(parts.key_desk, parts.keys.source)
@@ -187,22 +194,20 @@ class Daemon:
             streams=streaming(),
             is_ending=lambda: self._state == "draining",
         )
-        make_socket_parent(settings.socket)
-        return ApiServer(
-            settings.socket,
+        plugins = PluginService(parts.plugins.states)
+        return api_servers(
+            parts,
+            self._mode,
             [
-                lambda server: workflow_pb2_grpc.add_WorkflowServiceServicer_to_server(workflows, server),
-                lambda server: run_pb2_grpc.add_RunServiceServicer_to_server(runs, server),
-                lambda server: capability_pb2_grpc.add_CapabilityServiceServicer_to_server(capabilities, server),
-                lambda server: plugin_pb2_grpc.add_PluginServiceServicer_to_server(
-                    PluginService(parts.plugins.states), server
-                ),
-                lambda server: keys_pb2_grpc.add_KeysServiceServicer_to_server(keys, server),
-                lambda server: status_pb2_grpc.add_StatusServiceServicer_to_server(status, server),
-                lambda server: workspace_pb2_grpc.add_WorkspaceServiceServicer_to_server(workspaces, server),
+                partial(workflow_pb2_grpc.add_WorkflowServiceServicer_to_server, workflows),
+                partial(run_pb2_grpc.add_RunServiceServicer_to_server, runs),
+                partial(capability_pb2_grpc.add_CapabilityServiceServicer_to_server, capabilities),
+                partial(plugin_pb2_grpc.add_PluginServiceServicer_to_server, plugins),
+                partial(keys_pb2_grpc.add_KeysServiceServicer_to_server, keys),
+                partial(status_pb2_grpc.add_StatusServiceServicer_to_server, status),
+                partial(stream_pb2_grpc.add_StreamServiceServicer_to_server, run_streams),
+                partial(workspace_pb2_grpc.add_WorkspaceServiceServicer_to_server, workspaces),
             ],
-            message_bytes_max=settings.limits.message_bytes_max,
-            reflection=settings.reflects(self._mode),
         )
 
     def _plugin_changed(self, plugin: PluginState) -> None:

@@ -161,8 +161,9 @@ class DevelopmentOwner:
 
     def _standing(self, owner: str | None) -> Iterator[Spec]:
         """The registered workflows that list secrets, of ``owner`` or of everybody."""
+        owners = None if owner is None else {owner}
         before: tuple[int, str] | None = None
-        while page := self._specs.page(owner, before, PAGE):
+        while page := self._specs.page(owners, before, PAGE):
             for spec in page:
                 if isinstance(spec, Spec) and spec.attributes.vault_don_secrets:
                     yield spec

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Collection
 from typing import Final, Protocol
 
 from strongroom.engine.host import EngineHost
@@ -54,9 +55,11 @@ class Catalog:
         """The record. Raises ``NotFound`` or ``Tampered``."""
         return self._host.specs.find(owner, name_or_id)
 
-    def page(self, owner: str | None, before: tuple[int, str] | None, limit: int) -> list[Spec | TamperedSpec]:
-        """Up to ``limit`` records, newest first."""
-        return self._host.specs.page(owner, before, limit)
+    def page(
+        self, owners: Collection[str] | None, before: tuple[int, str] | None, limit: int
+    ) -> list[Spec | TamperedSpec]:
+        """Up to ``limit`` records of ``owners`` or of all, newest first."""
+        return self._host.specs.page(owners, before, limit)
 
     def count(self) -> int:
         """How many workflows are registered."""

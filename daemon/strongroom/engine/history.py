@@ -1,6 +1,6 @@
 """Looking at runs: headers and journals, with what failed authentication marked and never trusted."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Final
 
@@ -12,10 +12,15 @@ from strongroom.errors import KeyMissing, NotFound, Tampered
 from strongroom.storage import runs as rows
 from strongroom.storage.runs import RunRow
 
-__all__ = ["History"]
+__all__ = ["History", "no_run"]
 
 STREAM_EVENTS: Final = 16
 """Events of a stream in memory at once: there are many streams."""
+
+
+def no_run(run_id: str) -> NotFound:
+    """A run that is not there, or not for whoever asks."""
+    return NotFound("SR-RUN-001", f"there is no run {run_id[:80]!r}", fix="list runs: strongroom run list")
 
 
 class History:
@@ -28,19 +33,20 @@ class History:
         self,
         *,
         workflow_id: str,
-        owner: str,
+        owners: Collection[str] | None,
         statuses: Sequence[str],
         before: tuple[int, str] | None,
         limit: int,
         workflow_name: str = "",
     ) -> list[tuple[RunRow, bool]]:
-        """Up to ``limit`` headers, newest first, each with whether it is authentic. What is empty does not filter."""
+        """Up to ``limit`` headers, newest first, each with whether it is authentic. What is empty does not filter,
+        and ``owners`` does not where they are none at all."""
         found = self._journals.database.read(
             lambda connection: rows.page(
                 connection,
                 workflow_id=workflow_id or None,
                 workflow_name=workflow_name or None,
-                owner=owner or None,
+                owners=owners,
                 statuses=statuses,
                 before=before,
                 limit=limit,
@@ -52,7 +58,7 @@ class History:
         """The header of a run, by run id or execution id. Raises ``NotFound`` or ``Tampered``."""
         header = self._journals.get(run_id)
         if header is None:
-            raise NotFound("SR-RUN-001", f"there is no run {run_id[:80]!r}", fix="list runs: strongroom run list")
+            raise no_run(run_id)
         return header
 
     def events(self, run_id: str, start: int, limit: int) -> tuple[list[JournalEvent], bool]:

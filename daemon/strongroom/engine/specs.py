@@ -6,7 +6,7 @@ A row that fails is ``Tampered``: it is listed as such, and nothing of it is rou
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -122,9 +122,14 @@ class Specs:
             raise _no_workflow(name, owner)
         return found
 
-    def page(self, owner: str | None, before: tuple[int, str] | None, limit: int) -> list[Spec | TamperedSpec]:
-        """Up to ``limit`` records, newest first; a row that fails takes its place in the list as ``TamperedSpec``."""
-        page = self._database.read(lambda connection: rows.page(connection, owner=owner, before=before, limit=limit))
+    def page(
+        self, owners: Collection[str] | None, before: tuple[int, str] | None, limit: int
+    ) -> list[Spec | TamperedSpec]:
+        """Up to ``limit`` records of ``owners`` or of all, newest first.
+
+        A row that fails takes its place in the list as ``TamperedSpec``.
+        """
+        page = self._database.read(lambda connection: rows.page(connection, owners=owners, before=before, limit=limit))
         return [self._verified_or_marked(row) for row in page]
 
     def count(self) -> int:

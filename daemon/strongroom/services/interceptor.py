@@ -1,12 +1,17 @@
-"""What stands around every call: a deadline is demanded, and every error leaves as a status with details."""
+"""What stands around every call: a deadline is demanded, the caller must have the role that the call needs, and every
+error leaves as a status with details."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import chain, islice
 from typing import Any, Final, TypeAlias
 
 import grpc
 from google.protobuf.message import DecodeError, Message
 
-from strongroom.errors import Cancelled, Internal, InvalidInput, StrongroomError
+from strongroom.errors import Cancelled, Forbidden, Internal, InvalidInput, StrongroomError
+from strongroom.services.access import Access
+from strongroom.services.callers import Caller, calling
 from strongroom.services.errors import status_of
 from strongroom.telemetry import logs
 
@@ -16,6 +21,8 @@ WITHOUT_DEADLINE: Final = ("/grpc.health.", "/grpc.reflection.")
 """Probes and explorers, which seldom set one and cost nothing."""
 DEADLINE_S_MAX: Final = 365 * 86_400.0
 """A deadline further away than a year is none."""
+OURS: Final = "SR-AUTH-"
+"""So begin the codes of what was refused because of who called."""
 log = logs.get("services")
 
 # The library types a handler's request and answer as anything; they are protobuf messages.
@@ -26,7 +33,10 @@ Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 
 class Guard(grpc.ServerInterceptor):  # type: ignore[type-arg]  # generic in the stubs only, not when it runs
-    """Wraps the behaviour of every method of ours."""
+    """Wraps the behaviour of every method of ours. ``access`` says who calls, and what he may."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
 
     def intercept_service(
         self,
@@ -35,26 +45,25 @@ class Guard(grpc.ServerInterceptor):  # type: ignore[type-arg]  # generic in the
     ) -> "Handler | None":
         """The handler of the method, guarded."""
         handler = continuation(handler_call_details)
-        if handler is None or handler_call_details.method.startswith(WITHOUT_DEADLINE):
+        method = handler_call_details.method
+        if handler is None or method.startswith(WITHOUT_DEADLINE):
             return handler
         # The bytes of a request are read by us: the library would report those that are no message as a fault of ours.
-        read = _reader(handler.request_deserializer)
+        guarded = _Guarded(method, _reader(handler.request_deserializer), self._access)
         if handler.unary_unary is not None:
             return grpc.unary_unary_rpc_method_handler(
-                _guarded(handler.unary_unary, read, handler_call_details.method),
-                response_serializer=handler.response_serializer,
+                guarded.one(handler.unary_unary), response_serializer=handler.response_serializer
             )
         if handler.unary_stream is not None:
             return grpc.unary_stream_rpc_method_handler(
-                _guarded_stream(handler.unary_stream, read, handler_call_details.method),
-                response_serializer=handler.response_serializer,
+                guarded.stream(handler.unary_stream), response_serializer=handler.response_serializer
             )
         if handler.stream_unary is not None:
             return grpc.stream_unary_rpc_method_handler(
-                _guarded_parts(handler.stream_unary, read, handler_call_details.method),
-                response_serializer=handler.response_serializer,
+                guarded.parts(handler.stream_unary), response_serializer=handler.response_serializer
             )
-        return handler
+        # Nobody guards a method that streams both ways, and we have none.
+        return None
 
 
 def has_deadline(context: grpc.ServicerContext) -> bool:
@@ -88,52 +97,82 @@ def _reader(deserializer: Reader | None) -> Reader:
     return read
 
 
-def _guarded(behaviour: Behaviour, read: Reader, method: str) -> Behaviour:
-    def call(untrusted: bytes, context: grpc.ServicerContext) -> Any:
-        try:
-            return behaviour(_checked(read, untrusted, context), context)
-        except Exception as error:
-            return context.abort_with_status(status_of(_answerable(error, method)))
+class _Guarded:
+    """The behaviours of one method with everything around them."""
 
-    return call
+    def __init__(self, method: str, read: Reader, access: Access) -> None:
+        self._method = method
+        self._read = read
+        self._access = access
 
+    def one(self, behaviour: Behaviour) -> Behaviour:
+        """One request, one answer."""
 
-def _guarded_stream(behaviour: Streaming, read: Reader, method: str) -> Streaming:
-    def call(untrusted: bytes, context: grpc.ServicerContext) -> Iterator[Any]:
-        try:
-            yield from behaviour(_checked(read, untrusted, context), context)
-        except Exception as error:
-            context.abort_with_status(status_of(_answerable(error, method)))
+        def call(untrusted: bytes, context: grpc.ServicerContext) -> Any:
+            try:
+                with self._calling(context) as caller:
+                    return behaviour(self._admitted(caller, untrusted), context)
+            except Exception as error:
+                return context.abort_with_status(status_of(_answerable(error, self._method)))
 
-    return call
+        return call
 
+    def stream(self, behaviour: Streaming) -> Streaming:
+        """One request, many answers."""
 
-def _guarded_parts(behaviour: Behaviour, read: Reader, method: str) -> Callable[..., Any]:
-    def parts(untrusted: Iterator[bytes]) -> Iterator[Any]:
+        def call(untrusted: bytes, context: grpc.ServicerContext) -> Iterator[Any]:
+            try:
+                with self._calling(context) as caller:
+                    yield from behaviour(self._admitted(caller, untrusted), context)
+            except Exception as error:
+                context.abort_with_status(status_of(_answerable(error, self._method)))
+
+        return call
+
+    def parts(self, behaviour: Behaviour) -> Callable[..., Any]:
+        """A request in parts, the first of which says what it is about; one answer."""
+
+        def call(untrusted: Iterator[bytes], context: grpc.ServicerContext) -> Any:
+            try:
+                with self._calling(context) as caller:
+                    parts = self._received(untrusted)
+                    first = list(islice(parts, 1))
+                    self._access.admit(caller, self._method, first[0] if first else self._read(b""))
+                    return behaviour(chain(first, parts), context)
+            except Exception as error:
+                return context.abort_with_status(status_of(_answerable(error, self._method)))
+
+        return call
+
+    def _received(self, untrusted: Iterator[bytes]) -> Iterator[Any]:
         try:
             for each in untrusted:
-                request = read(each)
+                request = self._read(each)
                 refuse_nul(request)
                 yield request
         except grpc.RpcError:
             # So the library says that the caller went away; nobody hears this answer, and it is no fault of ours.
             raise Cancelled("SR-API-024", "the caller went away before its last part", fix="send it again") from None
 
-    def call(untrusted: Iterator[bytes], context: grpc.ServicerContext) -> Any:
+    @contextmanager
+    def _calling(self, context: grpc.ServicerContext) -> Iterator[Caller]:
+        _check_deadline(context)
+        caller = None
         try:
-            _check_deadline(context)
-            return behaviour(parts(untrusted), context)
-        except Exception as error:
-            return context.abort_with_status(status_of(_answerable(error, method)))
+            caller = self._access.caller(context)
+            with calling(caller):
+                yield caller
+        except Forbidden as refusal:
+            if refusal.code.startswith(OURS):
+                name = caller.name if caller is not None else str(refusal.details.get("caller", ""))
+                self._access.refused(self._method, name, refusal)
+            raise
 
-    return call
-
-
-def _checked(read: Reader, untrusted: bytes, context: grpc.ServicerContext) -> Any:
-    _check_deadline(context)
-    request = read(untrusted)
-    refuse_nul(request)
-    return request
+    def _admitted(self, caller: Caller, untrusted: bytes) -> Any:
+        request = self._read(untrusted)
+        refuse_nul(request)
+        self._access.admit(caller, self._method, request)
+        return request
 
 
 def _check_deadline(context: grpc.ServicerContext) -> None:

@@ -17,11 +17,13 @@ from strongroom.engine.replay import Replays
 from strongroom.engine.retry import Retries
 from strongroom.errors import InvalidInput
 from strongroom.pb.strongroom.v1 import run_pb2, run_pb2_grpc
+from strongroom.services.callers import caller_of
 from strongroom.services.convert import event_message, run_message, tampered_run_message
 from strongroom.services.paging import checked_index, decode_token, encode_token, page_size
 from strongroom.services.places import Places, time_left_s
 from strongroom.services.reasons import Opening, checked_reason
 from strongroom.services.run_streams import RunStreams
+from strongroom.settings.callers import Role
 from strongroom.storage.runs import RunRow
 
 __all__ = ["RunService"]
@@ -42,14 +44,16 @@ class RunService(run_pb2_grpc.RunServiceServicer):
         retries: Retries,
         replays: Replays,
         waiting: Places,
+        streams: Places,
     ) -> None:
+        """``streams`` are the places of calls whose answer is a stream, of runs and of their named streams together."""
         self._engine = engine
         self._history = history
         self._owners = owners
         self._retries = retries
         self._replays = replays
         self._waiting = waiting
-        self._streams = RunStreams(history)
+        self._streams = RunStreams(history, streams)
 
     def Start(self, request: run_pb2.StartRequest, context: grpc.ServicerContext) -> run_pb2.StartResponse:
         """Accept a run."""
@@ -86,16 +90,22 @@ class RunService(run_pb2_grpc.RunServiceServicer):
     ) -> run_pb2.RunServiceListResponse:
         """One page of headers."""
         size = page_size(request.page_size, RUNS)
+        seen = caller_of(context).owners(Role.READ)
         page = self._history.page(
             workflow_id=request.workflow_id,
             workflow_name=request.workflow_name,
-            owner=self._owners.checked(request.owner) if request.owner else "",
+            owners={self._owners.checked(request.owner)} if request.owner else seen,
             statuses=[_status(value) for value in request.statuses],
             before=decode_token(request.page_token),
             limit=size + 1,
         )
         response = run_pb2.RunServiceListResponse(
-            runs=[self._message(row) if authentic else tampered_run_message(row) for row, authentic in page[:size]]
+            runs=[
+                self._message(row) if authentic else tampered_run_message(row)
+                for row, authentic in page[:size]
+                # Whose a tampered one is nobody knows, so it is shown only to whoever may see everybody's.
+                if authentic or seen is None
+            ]
         )
         if len(page) > size:
             last, _ = page[size - 1]

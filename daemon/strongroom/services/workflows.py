@@ -7,10 +7,12 @@ from strongroom.engine.registration import Owners, Registration, Wish
 from strongroom.engine.specs import Spec, TamperedSpec
 from strongroom.engine.subscriptions import TriggerDesk
 from strongroom.pb.strongroom.v1 import workflow_pb2, workflow_pb2_grpc
+from strongroom.services.callers import caller_of
 from strongroom.services.convert import tampered_workflow_message, workflow_message
 from strongroom.services.limits import limits_in_force
 from strongroom.services.paging import decode_token, encode_token, page_size
 from strongroom.services.places import Places, time_left_s
+from strongroom.settings.callers import Role
 from strongroom.settings.limits import LimitSettings
 
 __all__ = ["WorkflowService"]
@@ -66,13 +68,16 @@ class WorkflowService(workflow_pb2_grpc.WorkflowServiceServicer):
     ) -> workflow_pb2.WorkflowServiceListResponse:
         """One page of workflows."""
         size = page_size(request.page_size, PAGE_SIZE)
-        owner = self._owners.checked(request.owner) if request.owner else None
-        page = self._catalog.page(owner, decode_token(request.page_token), size + 1)
+        seen = caller_of(context).owners(Role.READ)
+        owners = {self._owners.checked(request.owner)} if request.owner else seen
+        page = self._catalog.page(owners, decode_token(request.page_token), size + 1)
         response = workflow_pb2.WorkflowServiceListResponse()
         for entry in page[:size]:
-            response.workflows.append(
-                tampered_workflow_message(entry) if isinstance(entry, TamperedSpec) else self._described(entry)
-            )
+            if not isinstance(entry, TamperedSpec):
+                response.workflows.append(self._described(entry))
+            elif seen is None:
+                # Whose it is nobody knows, so it is shown only to whoever may see everybody's.
+                response.workflows.append(tampered_workflow_message(entry))
         if len(page) > size:
             last = page[size - 1]
             response.next_page_token = encode_token(*last.position)

@@ -3,6 +3,8 @@
 import grpc
 
 from strongroom.pb.strongroom.v1 import workspace_pb2, workspace_pb2_grpc
+from strongroom.services.callers import caller_of
+from strongroom.settings.callers import EVERY_OWNER, Role
 from strongroom.workspace.mount.mounts import Mounts
 from strongroom.workspace.session.cell import Grant
 from strongroom.workspace.session.session import Session
@@ -23,6 +25,9 @@ class SessionCalls(workspace_pb2_grpc.WorkspaceServiceServicer):
     ) -> workspace_pb2.WorkspaceServiceGetSessionResponse:
         """Who is signed in."""
         session = self._session
+        if not caller_of(context).may(Role.READ, session.owner_id or EVERY_OWNER):
+            # Whoever has nothing to do with who is signed in is told that somebody is, or nobody.
+            return workspace_pb2.WorkspaceServiceGetSessionResponse(state=session.state.value)
         signed_in = session.state is not SessionState.SIGNED_OUT
         return workspace_pb2.WorkspaceServiceGetSessionResponse(
             state=session.state.value,

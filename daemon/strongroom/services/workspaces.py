@@ -13,10 +13,12 @@ from strongroom.engine.workspaces import PAGE_MAX, WorkspaceDesk
 from strongroom.errors import InvalidInput
 from strongroom.pb.strongroom.v1 import workspace_pb2
 from strongroom.plugin.workspace_access import WorkspaceChange
+from strongroom.services.callers import caller_of
 from strongroom.services.places import Places
 from strongroom.services.workspace_backlog import Backlog
 from strongroom.services.workspace_messages import entry_message
 from strongroom.services.workspace_removals import RemovalCalls
+from strongroom.settings.callers import EVERY_OWNER, Role
 from strongroom.workspace.json_value import ENTRY_KEY_BYTES_MAX
 from strongroom.workspace.mount.mounts import Mounts
 from strongroom.workspace.mount.password_desk import PasswordDesk
@@ -86,7 +88,9 @@ class WorkspaceService(RemovalCalls):
         self, request: workspace_pb2.WorkspaceServiceListRequest, context: grpc.ServicerContext
     ) -> workspace_pb2.WorkspaceServiceListResponse:
         """Every mount."""
-        return workspace_pb2.WorkspaceServiceListResponse(mounts=[self._message(info) for info in self._mounts.all()])
+        caller = caller_of(context)
+        seen = [info for info in self._mounts.all() if caller.may(Role.READ, info.owner_id or EVERY_OWNER)]
+        return workspace_pb2.WorkspaceServiceListResponse(mounts=[self._message(info) for info in seen])
 
     def Get(
         self, request: workspace_pb2.WorkspaceServiceGetRequest, context: grpc.ServicerContext

@@ -59,7 +59,7 @@ def load(mode: Mode, flags: Mapping[str, Any], cwd: Path, environ: Mapping[str, 
     layers.append(Layer(values=defaults, origins={key: Origin(layer="built-in") for key in defaults}))
     settings = _build(layers)
     origins = _origins(layers)
-    _check_socket(settings, origins)
+    _check_sockets(settings, origins)
     if mode == "serve" and settings.keyring_file.is_relative_to(settings.state_dir):
         warnings.append(
             f"{settings.keyring_file} lies below state_dir: a copy of the state is then a copy of the keys too"
@@ -119,14 +119,15 @@ def _origins(layers: Sequence[Layer]) -> dict[str, Origin]:
     return found
 
 
-def _check_socket(settings: Settings, origins: Mapping[str, Origin]) -> None:
-    size = len(os.fsencode(settings.socket))
-    if size > SOCKET_PATH_BYTES_MAX:
-        origin = origins["socket"]
-        if origin.layer == "built-in":
-            origin = origins["state_dir"]
-        raise wrong_value(
-            origin.place("socket"),
-            f"the path of a Unix socket has at most {SOCKET_PATH_BYTES_MAX} bytes, this one has {size}",
-            fix="give a shorter one with --socket, or a shorter state directory",
-        )
+def _check_sockets(settings: Settings, origins: Mapping[str, Origin]) -> None:
+    for name, path in (("socket", settings.socket), ("admin_socket", settings.admin_socket_path)):
+        size = len(os.fsencode(path))
+        if size > SOCKET_PATH_BYTES_MAX:
+            origin = next(
+                (each for key in (name, "socket") if (each := origins[key]).layer != "built-in"), origins["state_dir"]
+            )
+            raise wrong_value(
+                origin.place(name),
+                f"the path of a Unix socket has at most {SOCKET_PATH_BYTES_MAX} bytes, this one has {size}",
+                fix="give a shorter one with --socket, or a shorter state directory",
+            )

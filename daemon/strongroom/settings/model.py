@@ -11,16 +11,25 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from strongroom.settings.api import ApiSettings
+from strongroom.settings.audit import AuditSettings
 from strongroom.settings.fields import SECRET, AbsolutePath, Flag, Text, as_tuple
 from strongroom.settings.limits import LimitSettings
 from strongroom.settings.relay import RelaySettings
 from strongroom.settings.workspaces import WorkspaceSettings
 
-__all__ = ["DEFAULT_OWNER", "LogSettings", "Settings", "packaged_manifest"]
+__all__ = ["DEFAULT_OWNER", "LogSettings", "Settings", "admin_socket_beside", "packaged_manifest"]
 
 # The owner of a host on which nobody said otherwise: visibly not a real address, and not the zero address, which
 # other systems read as "nobody".
 DEFAULT_OWNER: Final = "0" * 39 + "1"
+
+
+def admin_socket_beside(socket: Path) -> Path:
+    """``admin.sock`` in the directory of ``strongroom.sock``; beside another one, where other hosts may have theirs, it
+    has its name too."""
+    usual = socket.name == "strongroom.sock"
+    return socket.with_name("admin.sock" if usual else f"{socket.stem}-admin{socket.suffix}")
 
 
 def packaged_manifest() -> Path:
@@ -88,7 +97,19 @@ class Settings(BaseSettings):
     )
     socket: AbsolutePath = Field(
         default=Path("/run/strongroom/strongroom.sock"),
-        description="Unix socket of the API; who may open it may use the host.",
+        description="Unix socket of the API, mode 0660; who may open it may read, run and register for every owner.",
+    )
+    admin_socket: AbsolutePath | None = Field(
+        default=None,
+        description="Unix socket that gives every role, mode 0600; unset: admin.sock beside strongroom.sock.",
+    )
+    callers_file: AbsolutePath | None = Field(
+        default=None,
+        description="Who else may call, and what: digests of tokens, names of certificates, grants; mode 0600.",
+    )
+    token_file: AbsolutePath | None = Field(
+        default=None,
+        description="Token that a client shows to the host, mode 0600; it adds what callers_file grants.",
     )
     database_url: Text = Field(
         default="",
@@ -108,9 +129,17 @@ class Settings(BaseSettings):
         default=None,
         description="Whether the API describes itself to clients; unset means yes in `dev` and no in `serve`.",
     )
+    api: ApiSettings = Field(
+        default_factory=ApiSettings,
+        description="The API over TCP, for callers on other machines; off until it has an address.",
+    )
     log: LogSettings = Field(
         default_factory=LogSettings,
         description="What the host says on stderr.",
+    )
+    audit: AuditSettings = Field(
+        default_factory=AuditSettings,
+        description="The audit log: where it is written, and what happens when it cannot be.",
     )
     relay: RelaySettings = Field(
         default_factory=RelaySettings,
@@ -144,6 +173,11 @@ class Settings(BaseSettings):
         and not each of them survives in a URL.
         """
         return self.database_url or self.state_dir / "strongroom.db"
+
+    @property
+    def admin_socket_path(self) -> Path:
+        """``admin_socket``, or the one that stands beside ``socket``."""
+        return self.admin_socket or admin_socket_beside(self.socket)
 
     def reflects(self, mode: str) -> bool:
         """Whether reflection is on in ``mode``, "dev" or "serve"."""

@@ -4,6 +4,8 @@ Anchors and aliases are refused because nine lines of them can expand to gigabyt
 objects. Dates stay text, since no setting is one.
 """
 
+import os
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,9 +45,12 @@ class Document:
         return f"{self.path}:{dotted}" if dotted else str(self.path)
 
 
-def read_document(path: Path, *, bytes_max: int = FILE_BYTES_MAX) -> Document:
-    """The mapping in the file at ``path``; an empty file is an empty mapping. Raises ``Misconfigured``."""
-    text = _read_text(path, bytes_max)
+def read_document(path: Path, *, bytes_max: int = FILE_BYTES_MAX, private: bool = False) -> Document:
+    """The mapping in the file at ``path``; an empty file is an empty mapping. Raises ``Misconfigured``.
+
+    One that is ``private`` is refused when others may read it, or when it is somebody else's.
+    """
+    text = _read_text(path, bytes_max, private=private)
     lines: dict[str, int] = {}
     try:
         loader = yaml.SafeLoader(text)
@@ -67,11 +72,13 @@ def read_document(path: Path, *, bytes_max: int = FILE_BYTES_MAX) -> Document:
     return Document(path=path, data=data, lines=lines)
 
 
-def _read_text(path: Path, bytes_max: int) -> str:
+def _read_text(path: Path, bytes_max: int, *, private: bool) -> str:
     try:
         if not path.is_file():
             raise unreadable(str(path), "it is not a file" if path.exists() else "there is no such file")
         with path.open("rb") as file:
+            if private:
+                _check_private(path, os.fstat(file.fileno()))
             raw = file.read(bytes_max + 1)
     except OSError as error:
         raise unreadable(str(path), error.strerror or type(error).__name__) from error
@@ -81,6 +88,15 @@ def _read_text(path: Path, bytes_max: int) -> str:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise unreadable(str(path), f"byte {error.start} is not UTF-8") from error
+
+
+def _check_private(path: Path, status: os.stat_result) -> None:
+    if status.st_uid not in {os.geteuid(), 0}:
+        fix = "give it to the user of this process, or to root"
+        raise unreadable(str(path), f"it belongs to user {status.st_uid}", fix=fix)
+    if status.st_mode & 0o077:
+        mode = f"{stat.S_IMODE(status.st_mode):04o}"
+        raise unreadable(str(path), f"others may use it (mode {mode})", fix=f"chmod 600 {path}")
 
 
 def _refuse_expansion(path: Path, text: str) -> None:

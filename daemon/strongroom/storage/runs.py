@@ -1,6 +1,6 @@
 """Run headers (``runs``): one row per run, replaced as its journal grows."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, Final
@@ -192,7 +192,7 @@ def page(
     *,
     workflow_id: str | None = None,
     workflow_name: str | None = None,
-    owner: str | None = None,
+    owners: Collection[str] | None = None,
     statuses: Sequence[str] = (),
     before: tuple[int, str] | None = None,
     limit: int,
@@ -206,8 +206,8 @@ def page(
         query = query.where(RUNS.c.workflow_id == workflow_id)
     if workflow_name is not None:
         query = query.where(RUNS.c.workflow_name == workflow_name)
-    if owner is not None:
-        query = query.where(RUNS.c.workflow_owner == owner)
+    if owners is not None:
+        query = query.where(RUNS.c.workflow_owner.in_(owners))
     if statuses:
         query = query.where(RUNS.c.status.in_(statuses))
     if before is not None:

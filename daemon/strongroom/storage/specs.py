@@ -1,5 +1,6 @@
 """Registered workflows (``workflow_specs``) and their binaries (``workflow_binaries``), each binary stored once."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, Final
@@ -130,14 +131,16 @@ def find(conn: Connection, owner: str, name: str) -> list[SpecRow]:
     return [_row(found) for found in _FIND.run(conn, {"workflow_owner": owner, "workflow_name": name})]
 
 
-def page(conn: Connection, *, owner: str | None, before: tuple[int, str] | None, limit: int) -> list[SpecRow]:
-    """Up to ``limit`` workflows, the newest first, of ``owner`` or of all.
+def page(
+    conn: Connection, *, owners: Collection[str] | None, before: tuple[int, str] | None, limit: int
+) -> list[SpecRow]:
+    """Up to ``limit`` workflows, the newest first, of ``owners`` or of all.
 
     ``before`` is ``(created_at, workflow_id)`` of the last row of the page before.
     """
     query = select(*_COLUMNS).order_by(*_NEWEST_FIRST).limit(limit)
-    if owner is not None:
-        query = query.where(WORKFLOW_SPECS.c.workflow_owner == owner)
+    if owners is not None:
+        query = query.where(WORKFLOW_SPECS.c.workflow_owner.in_(owners))
     if before is not None:
         query = query.where(tuple_(WORKFLOW_SPECS.c.created_at, WORKFLOW_SPECS.c.workflow_id) < before)
     return [_row(found) for found in conn.execute(query)]
