@@ -72,6 +72,7 @@ class CanaryHost:
             state,
             ("--socket", str(state / "api"), "--plugins-file", str(work / "plugins.yaml"), "--log-level", "debug"),
             {"TMPDIR": str(work / "tmp")},
+            is_installed=True,
         )
         self.relay = RecordingRelay(self.daemon.socket, state / "api", self.records)
         self._answers = []

@@ -1,10 +1,8 @@
 """A real daemon in its own process, driven as its users do: by the command line and by gRPC over its socket."""
 
-import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,57 +21,27 @@ from strongroom.pb.strongroom.v1 import (
     workflow_pb2,
     workflow_pb2_grpc,
 )
+from tests.fakes.loaded_program import Forked, forked
+from tests.fakes.program import DEADLINE_S, PROGRAM, environment, saves_starts, strongroom
 
-DEADLINE_S = 60
-PROGRAM = (sys.executable, "-m", "strongroom.cli")
 MESSAGE_BYTES_MAX = 120_000_000
-
-
-@dataclass
-class Answer:
-    """What a command said."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self):
-        return json.loads(self.out)
-
-
-def environment(state, **more):
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("STRONGROOM_", "XDG_"))}
-    return {**kept, "STRONGROOM_STATE_DIR": str(state), **more}
-
-
-def strongroom(state, *arguments, stdin=b"", cwd=None, **more):
-    """Run a command against the daemon of ``state``."""
-    done = subprocess.run(
-        [*PROGRAM, *arguments],
-        env=environment(state, **more),
-        input=stdin,
-        capture_output=True,
-        timeout=DEADLINE_S,
-        cwd=cwd or state,
-        check=False,
-    )
-    return Answer(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 @dataclass
 class LiveDaemon:
     """``strongroom dev`` on a state directory. ``log`` grows with what it writes to stderr.
 
-    ``variables`` are added to its environment; ``program`` is what is started instead of the command line.
+    ``variables`` are added to its environment; ``program`` is what is started instead of the command line. One that
+    ``is_installed`` is the program as it is installed, also where starts are saved.
     """
 
     state: Path
     options: tuple = ()
     variables: dict = field(default_factory=dict)
     program: tuple = PROGRAM
-    process: subprocess.Popen | None = None
+    process: subprocess.Popen | Forked | None = None
     log: list = field(default_factory=list)
+    is_installed: bool = False
 
     @property
     def socket(self):
@@ -81,15 +49,7 @@ class LiveDaemon:
 
     def start(self):
         """Start and wait until it is ready."""
-        self.process = subprocess.Popen(
-            [*self.program, "dev", "--state-dir", str(self.state), "--json", *self.options],
-            env=environment(self.state, **self.variables),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=self.state,
-        )
+        self.process = self._started(["dev", "--state-dir", str(self.state), "--json", *self.options])
         reader = threading.Thread(target=self._read, args=(self.process.stderr,), daemon=True)
         reader.start()
         for line in self.process.stdout:
@@ -98,6 +58,20 @@ class LiveDaemon:
         self.process.wait(10)
         reader.join(10)
         raise AssertionError("".join(self.log))
+
+    def _started(self, words):
+        variables = environment(self.state, **self.variables)
+        if not self.is_installed and saves_starts(self.program, self.variables):
+            return forked(self.program[-1], words, variables, self.state)
+        return subprocess.Popen(
+            [*self.program, *words],
+            env=variables,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=self.state,
+        )
 
     def _read(self, stream):
         for line in stream:
