@@ -33,6 +33,7 @@ from strongroom.pb.strongroom.v1 import (
 )
 from strongroom.pb.values.v1 import values_pb2
 from tests.fakes.daemon_runs import Streams, limits, listed, page
+from tests.fakes.daemon_streams import add_streams
 from tests.fakes.daemon_vault import OWNER, Capabilities, VaultState
 
 
@@ -289,6 +290,7 @@ def running(socket: Path) -> Iterator[FakeDaemon]:
     capability_pb2_grpc.add_CapabilityServiceServicer_to_server(Capabilities(daemon), server)
     plugin_pb2_grpc.add_PluginServiceServicer_to_server(_Plugins(daemon), server)
     status_pb2_grpc.add_StatusServiceServicer_to_server(_Status(daemon), server)
+    daemon.streams = add_streams(daemon, server)
     server.add_insecure_port(f"unix:{quote(str(socket))}")
     server.start()
     try:

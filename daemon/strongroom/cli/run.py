@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 import typer
 
-from strongroom.cli import run_again, run_begin, run_events, run_export, run_stop, views
+from strongroom.cli import run_again, run_begin, run_events, run_export, run_stop, run_streams, views
 from strongroom.cli.caller import Caller, facts
 from strongroom.cli.channel import Host, connect
 from strongroom.cli.exits import Exit
@@ -141,5 +141,5 @@ def get(caller: Caller, run: Run, decrypt: Decrypt = False, reason: Why = "") ->
     note_fence(caller, answer.run)
 
 
-for part in (run_events, run_stop, run_again, run_export):
+for part in (run_events, run_streams, run_stop, run_again, run_export):
     part.add_to(app)
