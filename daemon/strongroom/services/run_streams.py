@@ -9,6 +9,7 @@ from typing import Final
 
 import grpc
 
+from strongroom.engine.auditing import Audit
 from strongroom.engine.event_types import LOG_WRITTEN
 from strongroom.engine.export import export_lines
 from strongroom.engine.history import History
@@ -19,7 +20,7 @@ from strongroom.pb.strongroom.journal.v1 import journal_pb2
 from strongroom.pb.strongroom.v1 import run_pb2
 from strongroom.services.convert import event_message, run_message
 from strongroom.services.paging import checked_index
-from strongroom.services.places import streaming
+from strongroom.services.places import Places
 from strongroom.services.reasons import Opening, checked_reason
 
 __all__ = ["RunStreams"]
@@ -32,9 +33,10 @@ MODES: Final = {sdk_pb2.MODE_DON: "don", sdk_pb2.MODE_NODE: "node"}
 class RunStreams:
     """Streams of runs."""
 
-    def __init__(self, history: History) -> None:
+    def __init__(self, history: History, places: Places, audit: Audit) -> None:
+        self._audit = audit
         self._history = history
-        self._places = streaming()
+        self._places = places
 
     def watch(self, request: run_pb2.WatchRequest, context: grpc.ServicerContext) -> Iterator[run_pb2.WatchResponse]:
         """Events from an index on as they are stored, then the header once the run is final."""
@@ -64,7 +66,7 @@ class RunStreams:
             if not reason:
                 yield from (_sealed(event) for event in events if event.row.event_type == LOG_WRITTEN)
                 return
-            with Opening("log lines", header.run_id, reason, context) as opening:
+            with Opening(self._audit, "run.decrypt", header, "log lines", reason) as opening:
                 for event in events:
                     if event.row.event_type == LOG_WRITTEN:
                         for line in _opened(event, header.run_id):
@@ -79,7 +81,7 @@ class RunStreams:
             if not reason:
                 yield from _pieces(export_lines(self._history, header, opened=False))
                 return
-            with Opening("the whole run", header.run_id, reason, context) as opening:
+            with Opening(self._audit, "run.export", header, "everything", reason) as opening:
                 lines = export_lines(self._history, header, opened=True)
                 # The first line is the header, which was never sealed.
                 yield run_pb2.ExportResponse(lines=next(lines))
