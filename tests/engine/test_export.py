@@ -13,6 +13,7 @@ from strongroom.errors import Tampered
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.strongroom.journal.v1 import journal_pb2
 from tests.fakes.journalled import ended, logged, new_run
+from tests.fakes.streamed import change, rows, write
 from tests.fakes.workflow_host import value
 
 
@@ -145,6 +146,30 @@ def test_an_event_that_was_changed_ends_the_export(host):
         lambda c: c.exec_driver_sql("UPDATE run_events SET correlation_id = 'x' WHERE event_type = 'log_written'")
     ).result()
     with pytest.raises(Tampered):
+        exported(host, header, opened=False)
+
+
+def test_streams_follow_the_events_each_behind_its_number_of_chunks(host):
+    journal = new_run(host.host.journals)
+    run_id = journal.header.run_id
+    write(host, run_id, "b", b"canary", b"\x00\xff", close=True)
+    write(host, run_id, "a", b"open")
+    header = ended(journal)
+    first, *lines = exported(host, header, opened=True)
+    named = lines[first["events"] :]
+    assert first["streams"] == 2
+    assert [(each["line"], each["name"]) for each in named] == [
+        *(("stream", "a"), ("chunk", "a")),
+        *(("stream", "b"), ("chunk", "b"), ("chunk", "b"), ("chunk", "b")),
+    ]
+    assert [(named[n]["chunks"], named[n]["closed"]) for n in (0, 2)] == [(1, False), (3, True)]
+    assert [base64.b64decode(each["data"]) for each in named[3:]] == [b"canary", b"\x00\xff", b""]
+    assert [each["final"] for each in named[3:]] == [False, False, True]
+    sealed = exported(host, header, opened=False)
+    assert [base64.b64decode(each["sealed"]) for each in sealed[-3:]] == [row.sealed for row in rows(host, run_id, "b")]
+    assert "data" not in sealed[-1]
+    change(host, 'DELETE FROM stream_chunks WHERE name = :a AND "index" = 0', a="b")
+    with pytest.raises(Tampered, match="stream b of run"):
         exported(host, header, opened=False)
 
 

@@ -124,10 +124,10 @@ def test_how_streams_stand_is_listed_by_name(host, run, run_id, reader):
     write(host, run_id, "c", close=True)
     host.host.stream_store.write(run_id, "d", b"last", written_by="1", last=True)
     expected = [
-        StreamInfo("a", 1, 1, closed=False),
-        StreamInfo("b", 2, 8, closed=True),
-        StreamInfo("c", 0, 0, closed=True),
-        StreamInfo("d", 1, 4, closed=True),
+        StreamInfo("a", 1, 1, closed=False, stored=1),
+        StreamInfo("b", 2, 8, closed=True, stored=3),
+        StreamInfo("c", 0, 0, closed=True, stored=1),
+        StreamInfo("d", 1, 4, closed=True, stored=1),
     ]
     assert list(reader.infos(run_id, limit=10)) == expected
     assert list(reader.infos(run_id, after="b", limit=1)) == expected[2:3]

@@ -1,7 +1,8 @@
-"""A run as lines of JSON: first its header, then its events, in order and none left out.
+"""A run as lines of JSON: first its header, then its events, in order and none left out, then its named streams.
 
-The header says how many events there are, so a reader can tell a whole export from one that was cut off. The form is
-``strongroom.run-export/v1``; a field is never removed from it.
+The header says how many events there are, and how many streams; before the chunks of each stream a line says how many
+they are. So a reader can tell a whole export from one that was cut off. The form is ``strongroom.run-export/v1``; a
+field is never removed from it.
 """
 
 import base64
@@ -12,19 +13,24 @@ from typing import Any, Final
 
 from strongroom.engine.history import History
 from strongroom.engine.opened import Opener
+from strongroom.engine.stream_chunk import Chunk, tampered
+from strongroom.engine.stream_reader import StreamInfo, StreamReader
 from strongroom.storage.runs import RunRow
 
 __all__ = ["SCHEMA", "export_lines"]
 
 SCHEMA: Final = "strongroom.run-export/v1"
+STREAMS_MAX: Final = 1_000_000
+"""More than any setting allows for one run."""
 
 
 def export_lines(history: History, header: RunRow, *, opened: bool) -> Iterator[bytes]:
     """One line after another, each with its end. Contents are base64 of the sealed bytes, or JSON when ``opened``.
 
-    Only a few events are in memory at once. Raises ``Tampered`` at the first event that is not authentic.
+    Only a few events are in memory at once. Raises ``Tampered`` at the first event or chunk that is not authentic.
     """
-    yield _line({"schema": SCHEMA, "line": "run", "opened": opened, **_run(header)})
+    named = history.streams.infos(header.run_id, limit=STREAMS_MAX)
+    yield _line({"schema": SCHEMA, "line": "run", "opened": opened, **_run(header), "streams": len(named)})
     opener = Opener()
     for event in history.stored(header):
         row = event.row
@@ -41,6 +47,38 @@ def export_lines(history: History, header: RunRow, *, opened: bool) -> Iterator[
         else:
             described["sealed"] = base64.b64encode(row.sealed).decode()
         yield _line(described)
+    for info in named:
+        yield from _stream_lines(history.streams, header.run_id, info, opened=opened)
+
+
+def _stream_lines(streams: StreamReader, run_id: str, info: StreamInfo, *, opened: bool) -> Iterator[bytes]:
+    """A stream as far as it had come when the export began: a line about it, then its chunks."""
+    if info.tampered:
+        raise tampered(run_id, info.name)
+    yield _line({"line": "stream", "name": info.name, "chunks": info.stored, "closed": info.closed})
+    index = 0
+    while index < info.stored:
+        page, _ = streams.page(run_id, info.name, index, info.stored - index)
+        if not page:
+            # It was longer when the export began.
+            raise tampered(run_id, info.name)
+        for chunk in page:
+            yield _line(_chunk(chunk, opened=opened))
+        index += len(page)
+
+
+def _chunk(chunk: Chunk, *, opened: bool) -> dict[str, Any]:  # Any: JSON
+    row = chunk.row
+    content = chunk.opened() if opened else row.sealed
+    return {
+        "line": "chunk",
+        "name": row.name,
+        "index": row.index,
+        "final": chunk.final,
+        "create_time": _time(row.created_at),
+        "key_version": chunk.key_version,
+        "data" if opened else "sealed": base64.b64encode(content).decode(),
+    }
 
 
 def _run(header: RunRow) -> dict[str, Any]:  # Any: JSON

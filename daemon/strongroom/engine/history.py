@@ -7,6 +7,7 @@ from typing import Final
 from strongroom.crypto.srn1 import tag_of
 from strongroom.engine.journal import JournalEvent, Journals
 from strongroom.engine.lifecycle import FINAL
+from strongroom.engine.stream_reader import StreamReader
 from strongroom.engine.streams import Watch
 from strongroom.errors import KeyMissing, NotFound, Tampered
 from strongroom.storage import runs as rows
@@ -28,6 +29,8 @@ class History:
 
     def __init__(self, journals: Journals) -> None:
         self._journals = journals
+        self.streams = StreamReader(journals)
+        """Their named streams."""
 
     def page(
         self,

@@ -29,7 +29,7 @@ CHUNKS: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class StreamInfo:
-    """How a stream stands. ``chunks`` and ``content_bytes`` leave out the empty chunk that only marks the end.
+    """How a stream stands. ``chunks`` leaves out the empty one that only marks the end, ``stored`` counts it.
 
     ``tampered``: its last chunk is not what was written, or others are missing; nothing else of it is to be trusted.
     """
@@ -38,6 +38,7 @@ class StreamInfo:
     chunks: int
     content_bytes: int
     closed: bool
+    stored: int = 0
     tampered: bool = False
 
 
@@ -196,8 +197,8 @@ class StreamReader:
         except (Tampered, IndexError):
             is_whole = False
         if not is_whole:
-            return StreamInfo(row.name, row.chunks, size, closed=False, tampered=True)
-        return StreamInfo(row.name, row.chunks - _is_mark(last.row), size, closed=last.final)
+            return StreamInfo(row.name, row.chunks, size, closed=False, stored=row.chunks, tampered=True)
+        return StreamInfo(row.name, row.chunks - _is_mark(last.row), size, closed=last.final, stored=row.chunks)
 
     @staticmethod
     def _missing(run_id: str, name: str) -> NotFound:
