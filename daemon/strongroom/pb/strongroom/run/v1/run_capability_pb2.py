@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&strongroom/run/v1/run_capability.proto\x12\x11strongroom.run.v1\"4\n\x11\x43reateHookRequest\x12\r\n\x05token\x18\x01 \x01(\t\x12\x10\n\x08metadata\x18\x02 \x01(\x0c\"4\n\x12\x43reateHookResponse\x12\x0f\n\x07hook_id\x18\x01 \x01(\t\x12\r\n\x05token\x18\x02 \x01(\t\"#\n\x10\x41waitHookRequest\x12\x0f\n\x07hook_id\x18\x01 \x01(\t\"$\n\x11\x41waitHookResponse\x12\x0f\n\x07payload\x18\x01 \x01(\x0c\"%\n\x12\x44isposeHookRequest\x12\x0f\n\x07hook_id\x18\x01 \x01(\t\"\x15\n\x13\x44isposeHookResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&strongroom/run/v1/run_capability.proto\x12\x11strongroom.run.v1\"4\n\x11\x43reateHookRequest\x12\r\n\x05token\x18\x01 \x01(\t\x12\x10\n\x08metadata\x18\x02 \x01(\x0c\"4\n\x12\x43reateHookResponse\x12\x0f\n\x07hook_id\x18\x01 \x01(\t\x12\r\n\x05token\x18\x02 \x01(\t\"#\n\x10\x41waitHookRequest\x12\x0f\n\x07hook_id\x18\x01 \x01(\t\"$\n\x11\x41waitHookResponse\x12\x0f\n\x07payload\x18\x01 \x01(\x0c\"%\n\x12\x44isposeHookRequest\x12\x0f\n\x07hook_id\x18\x01 \x01(\t\"\x15\n\x13\x44isposeHookResponse\">\n\x12WriteStreamRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x12\x0c\n\x04last\x18\x03 \x01(\x08\"$\n\x13WriteStreamResponse\x12\r\n\x05index\x18\x01 \x01(\x04\"\"\n\x12\x43loseStreamRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"$\n\x13\x43loseStreamResponse\x12\r\n\x05index\x18\x01 \x01(\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,4 +43,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DISPOSEHOOKREQUEST']._serialized_end=281
   _globals['_DISPOSEHOOKRESPONSE']._serialized_start=283
   _globals['_DISPOSEHOOKRESPONSE']._serialized_end=304
+  _globals['_WRITESTREAMREQUEST']._serialized_start=306
+  _globals['_WRITESTREAMREQUEST']._serialized_end=368
+  _globals['_WRITESTREAMRESPONSE']._serialized_start=370
+  _globals['_WRITESTREAMRESPONSE']._serialized_end=406
+  _globals['_CLOSESTREAMREQUEST']._serialized_start=408
+  _globals['_CLOSESTREAMREQUEST']._serialized_end=442
+  _globals['_CLOSESTREAMRESPONSE']._serialized_start=444
+  _globals['_CLOSESTREAMRESPONSE']._serialized_end=480
 # @@protoc_insertion_point(module_scope)

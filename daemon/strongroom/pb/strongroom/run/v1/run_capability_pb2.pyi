@@ -5,7 +5,8 @@ What a workflow says to the capability `run@1.0.0`, which is its own run, and wh
 itself; no plugin is asked.
 
 `CreateHook`: CreateHookRequest to CreateHookResponse. `AwaitHook`: AwaitHookRequest to AwaitHookResponse.
-`DisposeHook`: DisposeHookRequest to DisposeHookResponse.
+`DisposeHook`: DisposeHookRequest to DisposeHookResponse. `WriteStream`: WriteStreamRequest to WriteStreamResponse.
+`CloseStream`: CloseStreamRequest to CloseStreamResponse.
 """
 
 from google.protobuf import descriptor as _descriptor
@@ -155,3 +156,97 @@ class DisposeHookResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DisposeHookResponse: _TypeAlias = DisposeHookResponse  # noqa: Y015
+
+@_typing.final
+class WriteStreamRequest(_message.Message):
+    """Append a chunk to a named stream of this run, which others read while it runs; the first one makes the stream. A call
+    that is made again, because the run goes on from its journal, writes nothing again.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    DATA_FIELD_NUMBER: _builtins.int
+    LAST_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Required. 1 to 128 letters, digits and _ . -"""
+    data: _builtins.bytes
+    """Required. At most limits.stream_chunk_bytes_max bytes; may be empty."""
+    last: _builtins.bool
+    """Optional. Whether this chunk is the last: the stream is closed with it."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        data: _builtins.bytes = ...,
+        last: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "last", b"last", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WriteStreamRequest: _TypeAlias = WriteStreamRequest  # noqa: Y015
+
+@_typing.final
+class WriteStreamResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    index: _builtins.int
+    """Required. Its place in the stream, from 0. Others may write to the same stream in between."""
+    def __init__(
+        self,
+        *,
+        index: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["index", b"index"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WriteStreamResponse: _TypeAlias = WriteStreamResponse  # noqa: Y015
+
+@_typing.final
+class CloseStreamRequest(_message.Message):
+    """Close a named stream of this run, so that its readers know that nothing is missing. Closing a closed one succeeds."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Required. 1 to 128 letters, digits and _ . -"""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CloseStreamRequest: _TypeAlias = CloseStreamRequest  # noqa: Y015
+
+@_typing.final
+class CloseStreamResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    index: _builtins.int
+    """Required. Place of the chunk that marks the end."""
+    def __init__(
+        self,
+        *,
+        index: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["index", b"index"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CloseStreamResponse: _TypeAlias = CloseStreamResponse  # noqa: Y015
