@@ -5,7 +5,8 @@ What a workflow says to the capability `run@1.0.0`, which is its own run, and wh
 itself; no plugin is asked.
 
 `CreateHook`: CreateHookRequest to CreateHookResponse. `AwaitHook`: AwaitHookRequest to AwaitHookResponse.
-`DisposeHook`: DisposeHookRequest to DisposeHookResponse.
+`DisposeHook`: DisposeHookRequest to DisposeHookResponse. `WriteStream`: WriteStreamRequest to WriteStreamResponse.
+`CloseStream`: CloseStreamRequest to CloseStreamResponse.
 """
 
 from collections import abc as _abc
