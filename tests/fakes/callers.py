@@ -3,8 +3,9 @@
 import hashlib
 
 from strongroom.services.access import Access
-from strongroom.services.callers import EVERYTHING, socket_caller
-from strongroom.settings.callers import CallerEntry, Grant, Role
+from strongroom.services.callers import socket_caller
+from strongroom.settings.callers import CallerEntry
+from strongroom.settings.roles import EVERYTHING, Grant, Role
 
 ADMINISTRATOR = socket_caller("admin-socket", EVERYTHING, "admin.sock")
 

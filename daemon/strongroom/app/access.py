@@ -9,11 +9,12 @@ from strongroom.app.build import Mode, Parts
 from strongroom.app.directories import make_socket_parent
 from strongroom.engine.history import no_run
 from strongroom.services.access import Access, CallerBook, Finder, Refused, unheard
-from strongroom.services.callers import EVERYTHING, USERS, Caller, socket_caller
+from strongroom.services.callers import Caller, socket_caller
 from strongroom.services.server import ApiServer, ApiServers
 from strongroom.services.tls_port import TlsPort
 from strongroom.services.unix_socket import ADMIN_MODE, UnixSocket
 from strongroom.settings.callers import load_callers
+from strongroom.settings.roles import EVERYTHING, USERS
 from strongroom.workspace.mount.faults import not_mounted
 
 __all__ = ["api_servers"]

@@ -37,6 +37,7 @@ class Caller:
     socket: Path | None = None
     state_dir: Path | None = None
     timeout_s: float = 60.0
+    token_file: Path | None = None
     _stdin_taken: bool = field(default=False, init=False)
 
     def emit(self, noun: str, document: Mapping[str, Any], text: str) -> None:  # Any: JSON values

@@ -15,7 +15,9 @@ from urllib.parse import quote
 from strongroom.cli.caller import Caller
 from strongroom.cli.exits import Exit, exit_for_status
 from strongroom.cli.failure import Failure, unavailable
+from strongroom.cli.ways import Channels, find_way
 from strongroom.errors import StrongroomError
+from strongroom.settings.sockets import SOCKET_NAME
 
 __all__ = ["Host", "connect", "find_socket"]
 
@@ -23,7 +25,6 @@ __all__ = ["Host", "connect", "find_socket"]
 MESSAGE_BYTES_MAX: Final = 128_000_000
 # So gRPC says that a request never left. Anything else is taken for a cut, since then it may have arrived.
 NEVER_CONNECTED: Final = "failed to connect"
-SOCKET_NAME: Final = "strongroom.sock"
 # What Linux has room for in `sockaddr_un`, without the byte that ends it.
 SOCKET_BYTES_MAX: Final = 107
 USE_ANOTHER: Final = "to use one that runs, export the line that it showed at its start, or name its --socket"
@@ -33,31 +34,21 @@ Answer = TypeVar("Answer")
 
 
 def find_socket(caller: Caller) -> Path:
-    """The socket that a client talks to: flags, then the environment, then the settings."""
-    if caller.socket is not None:
-        return caller.socket.absolute()
-    if caller.state_dir is not None:
-        return caller.state_dir.absolute() / SOCKET_NAME
-    if named := os.environ.get("STRONGROOM_SOCKET"):
-        return Path(named).absolute()
-    if state_dir := os.environ.get("STRONGROOM_STATE_DIR"):
-        return Path(state_dir).absolute() / SOCKET_NAME
-    from strongroom.settings.layers import load
-
-    return load("client", {}, Path.cwd(), os.environ).settings.socket
+    """The socket that most calls go through."""
+    return find_way(caller).socket
 
 
 class Host:
     """One connection. ``call`` is the only way through it, so that no call goes out without its deadline."""
 
-    def __init__(self, channel: Any, caller: Caller, socket: Path) -> None:  # Any: grpc is imported when it is needed
-        self._channel = channel
+    def __init__(self, channels: Channels, caller: Caller, socket: Path) -> None:
+        self._channels = channels
         self._caller = caller
         self._socket = socket
 
     def stub(self, kind: Callable[[Any], Answer]) -> Answer:  # Any: the channel
         """A generated stub on this connection."""
-        return kind(self._channel)
+        return kind(self._channels)
 
     def call(self, method: Callable[..., Answer], request: object, *, timeout_s: float | None = None) -> Answer:
         """The answer to ``request``, within ``timeout_s`` or as long as calls may take. Raises ``Failure``."""
@@ -124,8 +115,16 @@ class Host:
 @contextmanager
 def connect(caller: Caller) -> Iterator[Host]:
     """A connection to the host. Raises ``Failure`` at once when nothing is there."""
-    socket = find_socket(caller)
-    _check_socket(socket)
+    way = find_way(caller)
+    _check_socket(way.socket)
+    channels = Channels(way, _opened)
+    try:
+        yield Host(channels, caller, way.socket)
+    finally:
+        channels.close()
+
+
+def _opened(socket: Path) -> Any:  # Any: grpc is imported when it is needed
     # gRPC writes its own diagnostics to stderr, where only messages for the person belong.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     import grpc
@@ -140,8 +139,7 @@ def connect(caller: Caller) -> Iterator[Host]:
         ("grpc.max_reconnect_backoff_ms", 1_000),
     ]
     # gRPC reads an address as a URI, in which a path may not hold every character that a path may hold.
-    with grpc.insecure_channel(f"unix:{quote(os.fsencode(socket))}", options=options) as channel:
-        yield Host(channel, caller, socket)
+    return grpc.insecure_channel(f"unix:{quote(os.fsencode(socket))}", options=options)
 
 
 def _check_socket(socket: Path) -> None:

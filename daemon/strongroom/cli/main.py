@@ -35,7 +35,9 @@ NOUNS: Final[Mapping[str, str]] = {
     "secret": "Give secrets to the vault, list their names, delete them.",
     "vault": "Run a vault of its own, see who a vault is, and grant secrets to workflows.",
     "keys": "Make, add, promote and retire the root secrets of a host.",
+    "callers": "Make tokens for callers, and check who may call.",
     "workspace": "Mount a project's encrypted workspaces, read and write them, watch them.",
+    "audit": "See who did what on a host, and check that the record of it holds.",
     "plugin": "See what plugins run, check and change the manifest.",
     "config": "Check the settings, and show where each comes from.",
 }

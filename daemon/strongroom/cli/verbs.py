@@ -39,6 +39,12 @@ _StateDir = Annotated[
 _Timeout = Annotated[
     float, typer.Option("--timeout", help="Seconds to wait for the host.", min=0.001, max=TIMEOUT_S_MAX, metavar="S")
 ]
+_TokenFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--token-file", help="File with a token that gives more than the socket.", metavar="FILE", parser=a_path
+    ),
+]
 _LOCAL: Final[dict[str, tuple[Any, Any]]] = {  # Any: typer reads annotations of any form
     "as_json": (_Json, False),
     "quiet": (_Quiet, False),
@@ -48,6 +54,7 @@ _ONLINE: Final[dict[str, tuple[Any, Any]]] = {
     "socket": (_Socket, None),
     "state_dir": (_StateDir, None),
     "timeout_s": (_Timeout, 60.0),
+    "token_file": (_TokenFile, None),
 }
 
 

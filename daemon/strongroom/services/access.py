@@ -15,9 +15,10 @@ from typing import Any, Final
 import grpc
 
 from strongroom.errors import Forbidden, KeyMissing, NotFound, StrongroomError, Tampered
-from strongroom.services.callers import USERS, Caller, socket_caller
+from strongroom.services.callers import Caller, socket_caller
 from strongroom.services.roles import ALL_OWNERS, SOME_OWNER, Need, need_of
-from strongroom.settings.callers import EVERY_OWNER, CallerEntry
+from strongroom.settings.callers import CallerEntry
+from strongroom.settings.roles import EVERY_OWNER, USERS
 from strongroom.telemetry import logs
 
 __all__ = ["TOKEN_CHARS_MAX", "Access", "CallerBook", "Finder", "Refused", "unheard", "users_socket"]

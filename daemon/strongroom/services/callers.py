@@ -14,14 +14,9 @@ import grpc
 
 from strongroom.engine.auditing import CALLER
 from strongroom.errors import Forbidden
-from strongroom.settings.callers import EVERY_OWNER, Grant, Role
+from strongroom.settings.roles import EVERY_OWNER, Grant, Role
 
-__all__ = ["EVERYTHING", "USERS", "Caller", "caller_of", "calling", "socket_caller"]
-
-USERS: Final = frozenset({Role.READ, Role.RUN, Role.REGISTER})
-"""What the ordinary socket gives."""
-EVERYTHING: Final = frozenset(Role)
-"""What the administrators' socket gives."""
+__all__ = ["Caller", "caller_of", "calling", "socket_caller"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from strongroom.registry.ids import parse_id
-from strongroom.settings.callers import Role
+from strongroom.settings.roles import Role
 
 __all__ = ["ALL_OWNERS", "RULES", "SOME_OWNER", "Need", "Of", "need_of"]
 
@@ -55,6 +55,16 @@ def _owner(role: Role) -> Rule:
 def _run(role: Role, *, opening: bool = False) -> Rule:
     """For the owner of a run. A reason, where one can be given, opens what is sealed."""
     return lambda request: Need(DECRYPT if opening and request.reason else role, Of("run", request.run_id))
+
+
+def _hook(role: Role, *, opening: bool = False) -> Rule:
+    """For the owner of the run that made a hook, which its token names, or its id."""
+
+    def rule(request: Any) -> Need:  # Any: as above
+        named = Of("hook token", request.hook.token) if request.hook.token else Of("hook", request.hook.hook_id)
+        return Need(DECRYPT if opening and request.reason else role, named)
+
+    return rule
 
 
 def _mount(role: Role) -> Rule:
@@ -145,6 +155,14 @@ _SERVICES: Final[Mapping[str, Mapping[str, Rule]]] = {
     "PluginService": {"List": _LOOK},
     "StatusService": {"Get": _LOOK},
     "WorkspaceService": _WORKSPACES,
+    "HookService": {
+        "Get": _hook(READ, opening=True),
+        "List": _run(READ),
+        "Resume": _hook(RUN),
+        "Dispose": _hook(RUN),
+    },
+    # It names what all owners did.
+    "AuditService": {"Tail": _plain(ADMIN, ALL_OWNERS), "Verify": _plain(ADMIN, ALL_OWNERS)},
     "KeysService": {name: _plain(ADMIN, ALL_OWNERS) for name in _KEYS},
 }
 RULES: Final[Mapping[str, Rule]] = {

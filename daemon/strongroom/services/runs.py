@@ -6,6 +6,7 @@ from typing import Final
 import grpc
 
 from strongroom.engine import admission
+from strongroom.engine.auditing import Audit
 from strongroom.engine.cancel_signal import CancelSignal
 from strongroom.engine.ended import ended
 from strongroom.engine.engine import Engine
@@ -23,7 +24,7 @@ from strongroom.services.paging import checked_index, decode_token, encode_token
 from strongroom.services.places import Places, time_left_s
 from strongroom.services.reasons import Opening, checked_reason
 from strongroom.services.run_streams import RunStreams
-from strongroom.settings.callers import Role
+from strongroom.settings.roles import Role
 from strongroom.storage.runs import RunRow
 
 __all__ = ["RunService"]
@@ -45,6 +46,7 @@ class RunService(run_pb2_grpc.RunServiceServicer):
         replays: Replays,
         waiting: Places,
         streams: Places,
+        audit: Audit,
     ) -> None:
         """``streams`` are the places of calls whose answer is a stream, of runs and of their named streams together."""
         self._engine = engine
@@ -53,7 +55,8 @@ class RunService(run_pb2_grpc.RunServiceServicer):
         self._retries = retries
         self._replays = replays
         self._waiting = waiting
-        self._streams = RunStreams(history, streams)
+        self._audit = audit
+        self._streams = RunStreams(history, streams, audit)
 
     def Start(self, request: run_pb2.StartRequest, context: grpc.ServicerContext) -> run_pb2.StartResponse:
         """Accept a run."""
@@ -77,7 +80,7 @@ class RunService(run_pb2_grpc.RunServiceServicer):
         header = self._engine.get(request.run_id)
         response = run_pb2.RunServiceGetResponse(run=self._message(header))
         if reason:
-            with Opening("its end", header.run_id, reason, context) as opening:
+            with Opening(self._audit, "run.decrypt", header, "result, error, cancel reason", reason) as opening:
                 found = ended(self._history, header)
                 response.cancel_reason = found.cancel_reason
                 if found.outcome is not None:
@@ -182,7 +185,7 @@ class RunService(run_pb2_grpc.RunServiceServicer):
         last = last_receipt(self._history, request.run_id)
         response = run_pb2.GetReceiptResponse(receipt=last.receipt, run=self._message(last.header))
         if reason:
-            with Opening("its result", last.header.run_id, reason, context) as opening:
+            with Opening(self._audit, "run.decrypt", last.header, "result of its receipt", reason) as opening:
                 response.result = last.kept_result()
                 opening.shown = 1
         return response

@@ -6,7 +6,7 @@ import grpc
 
 from strongroom.pb.strongroom.v1 import status_pb2, status_pb2_grpc
 from strongroom.services.callers import caller_of
-from strongroom.settings.callers import Role
+from strongroom.settings.roles import Role
 
 __all__ = ["StatusService"]
 

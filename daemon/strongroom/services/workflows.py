@@ -12,8 +12,8 @@ from strongroom.services.convert import tampered_workflow_message, workflow_mess
 from strongroom.services.limits import limits_in_force
 from strongroom.services.paging import decode_token, encode_token, page_size
 from strongroom.services.places import Places, time_left_s
-from strongroom.settings.callers import Role
 from strongroom.settings.limits import LimitSettings
+from strongroom.settings.roles import Role
 
 __all__ = ["WorkflowService"]
 

@@ -4,7 +4,7 @@ import grpc
 
 from strongroom.pb.strongroom.v1 import workspace_pb2, workspace_pb2_grpc
 from strongroom.services.callers import caller_of
-from strongroom.settings.callers import EVERY_OWNER, Role
+from strongroom.settings.roles import EVERY_OWNER, Role
 from strongroom.workspace.mount.mounts import Mounts
 from strongroom.workspace.session.cell import Grant
 from strongroom.workspace.session.session import Session

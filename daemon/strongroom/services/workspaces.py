@@ -18,7 +18,7 @@ from strongroom.services.places import Places
 from strongroom.services.workspace_backlog import Backlog
 from strongroom.services.workspace_messages import entry_message
 from strongroom.services.workspace_removals import RemovalCalls
-from strongroom.settings.callers import EVERY_OWNER, Role
+from strongroom.settings.roles import EVERY_OWNER, Role
 from strongroom.workspace.json_value import ENTRY_KEY_BYTES_MAX
 from strongroom.workspace.mount.mounts import Mounts
 from strongroom.workspace.mount.password_desk import PasswordDesk

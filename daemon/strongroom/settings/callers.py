@@ -20,14 +20,14 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
 from strongroom.settings.refusals import missing_key, unknown_key, wrong_value
+from strongroom.settings.roles import EVERY_OWNER, Grant, Role
 from strongroom.settings.yaml_file import Document, read_document
 
-__all__ = ["CALLERS_MAX", "EVERY_OWNER", "CallerEntry", "Grant", "Role", "load_callers"]
+__all__ = ["CALLERS_MAX", "NAME", "RESERVED", "CallerEntry", "load_callers"]
 
 CALLERS_MAX: Final = 1_000
 """Each call with a token compares its digest with all of them; this many take a fifth of a millisecond."""
@@ -35,7 +35,6 @@ OWNERS_MAX: Final = 1_000
 """Owners of one grant; whoever needs more means all of them."""
 GRANTS_MAX: Final = 32
 OWNER_CHARS_MAX: Final = 256
-EVERY_OWNER: Final = "*"
 TOP_KEYS: Final = ("callers",)
 ENTRY_KEYS: Final = ("name", "token_sha256", "certificate", "expires", "grants")
 GRANT_KEYS: Final = ("roles", "owners")
@@ -45,24 +44,6 @@ CERTIFICATE_NAME: Final = re.compile(r"[!-~]([ -~]{0,253}[!-~])?")
 ADDRESS: Final = re.compile(r"(?:0[xX])?([0-9a-fA-F]{40})")
 RESERVED: Final = ("socket", "admin-socket")
 """Names of those who come through a socket and show nothing."""
-
-
-class Role(StrEnum):
-    """What a caller may do, always for an owner or for all of them."""
-
-    READ = "read"
-    RUN = "run"
-    REGISTER = "register"
-    DECRYPT = "decrypt"
-    ADMIN = "admin"
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """Roles for owners; no ``owners`` means every one, also one that comes later."""
-
-    roles: frozenset[Role]
-    owners: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,20 +16,14 @@ from strongroom.settings.audit import AuditSettings
 from strongroom.settings.fields import SECRET, AbsolutePath, Flag, Text, as_tuple
 from strongroom.settings.limits import LimitSettings
 from strongroom.settings.relay import RelaySettings
+from strongroom.settings.sockets import admin_socket_beside
 from strongroom.settings.workspaces import WorkspaceSettings
 
-__all__ = ["DEFAULT_OWNER", "LogSettings", "Settings", "admin_socket_beside", "packaged_manifest"]
+__all__ = ["DEFAULT_OWNER", "LogSettings", "Settings", "packaged_manifest"]
 
 # The owner of a host on which nobody said otherwise: visibly not a real address, and not the zero address, which
 # other systems read as "nobody".
 DEFAULT_OWNER: Final = "0" * 39 + "1"
-
-
-def admin_socket_beside(socket: Path) -> Path:
-    """``admin.sock`` in the directory of ``strongroom.sock``; beside another one, where other hosts may have theirs, it
-    has its name too."""
-    usual = socket.name == "strongroom.sock"
-    return socket.with_name("admin.sock" if usual else f"{socket.stem}-admin{socket.suffix}")
 
 
 def packaged_manifest() -> Path:

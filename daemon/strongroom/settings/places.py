@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from strongroom.settings.model import packaged_manifest
+from strongroom.settings.sockets import SOCKET_NAME
 
 __all__ = ["Mode", "built_in", "project_file", "system_dir", "user_file"]
 
 Mode = Literal["dev", "serve", "client"]
 FILE_NAME = "strongroom.yaml"
-SOCKET_NAME = "strongroom.sock"
 
 
 def system_dir(environ: Mapping[str, str]) -> Path:

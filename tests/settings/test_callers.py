@@ -1,0 +1,140 @@
+"""The callers' file: what it may say, and with which words it is refused."""
+
+import hashlib
+
+import pytest
+
+from strongroom.errors import Misconfigured
+from strongroom.settings.callers import CALLERS_MAX, GRANTS_MAX, OWNERS_MAX, load_callers
+from strongroom.settings.roles import Grant, Role
+
+DIGEST = hashlib.sha256(b"token").hexdigest()
+OWNER = "a1" * 20
+GOOD = f"""
+callers:
+  - name: ci
+    token_sha256: "{DIGEST}"
+    expires: 2027-06-30
+    grants:
+      - roles: [read, run]
+        owners: ["0x{OWNER.upper()}", shared]
+      - roles: [admin]
+        owners: []
+  - name: auditor
+    certificate: auditor.example.org
+    expires: 2027-06-30T12:00:00Z
+    grants: [{{roles: [read, decrypt], owners: "*"}}]
+"""
+
+
+@pytest.fixture
+def file(tmp_path):
+    def write(text, mode=0o600):
+        path = tmp_path / "callers.yaml"
+        path.write_text(text)
+        path.chmod(mode)
+        return path
+
+    return write
+
+
+def test_callers_have_a_name_a_proof_an_end_and_grants(file):
+    ci, auditor = load_callers(file(GOOD))
+    assert (ci.name, ci.token_sha256.hex(), ci.certificate) == ("ci", DIGEST, "")
+    assert ci.grants == (
+        Grant(frozenset({Role.READ, Role.RUN}), frozenset({OWNER, "shared"})),
+        Grant(frozenset({Role.ADMIN}), frozenset()),
+    )
+    assert (auditor.certificate, auditor.token_sha256) == ("auditor.example.org", b"")
+    assert auditor.grants == (Grant(frozenset({Role.READ, Role.DECRYPT})),)
+    # A day holds to its end, a time to its second.
+    assert (ci.ends_at, auditor.ends_at) == (1_814_400_000, 1_814_356_800)
+
+
+def test_a_file_without_callers_grants_nobody_anything(file):
+    assert load_callers(file("callers: []\n")) == ()
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o602], ids=oct)
+def test_a_file_that_others_may_use_is_refused_with_the_command_that_fixes_it(file, mode):
+    path = file(GOOD, mode)
+    with pytest.raises(Misconfigured, match="cannot be read") as caught:
+        load_callers(path)
+    assert "others may use it" in caught.value.why
+    assert caught.value.fix == f"chmod 600 {path}"
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(Misconfigured, match="nowhere.yaml cannot be read"):
+        load_callers(tmp_path / "nowhere.yaml")
+
+
+def entry(**changed):
+    fields = {"name": "ci", "token_sha256": f'"{DIGEST}"', "grants": "[]"} | changed
+    lines = [f"{key}: {value}" for key, value in fields.items() if value is not None]
+    return "callers:\n  - " + "\n    ".join(lines) + "\n"
+
+
+def grant(roles="[read]", owners='"*"'):
+    return entry(grants=f"[{{roles: {roles}, owners: {owners}}}]")
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "why"),
+    [
+        ("caller: []\n", "caller", "did you mean callers"),
+        ("callers: {}\n", "callers", "must be a list"),
+        ("{}\n", "callers", "must be a list"),
+        ("callers: [ci]\n", "callers[0]", "must be a mapping"),
+        (entry(role="[read]"), "callers[0].role", "nothing known"),
+        (entry(name=None), "callers[0].name", "has a name"),
+        (entry(name='"a b"'), "callers[0].name", "not written"),
+        (entry(name="7"), "callers[0].name", "not written"),
+        (entry(name="a" * 65), "callers[0].name", "not written"),
+        (entry(name="admin-socket"), "callers[0].name", "through a socket"),
+        (entry(token_sha256=None), "callers[0]", "neither token_sha256 nor certificate"),
+        (entry(certificate="x"), "callers[0]", "both token_sha256 and certificate"),
+        (entry(token_sha256='"abc"'), "callers[0].token_sha256", "not written"),
+        (entry(token_sha256="1" * 64), "callers[0].token_sha256", "not written"),
+        (entry(token_sha256=None, certificate="ü"), "callers[0].certificate", "not written"),
+        (entry(token_sha256=None, certificate="x" * 256), "callers[0].certificate", "not written"),
+        (entry(expires="soon"), "callers[0].expires", "neither a day nor a time"),
+        (entry(expires="2027-02-30"), "callers[0].expires", "neither a day nor a time"),
+        (entry(expires="2027"), "callers[0].expires", "neither a day nor a time"),
+        (entry(expires="9999-12-31"), "callers[0].expires", "neither a day nor a time"),
+        (entry(grants=None), "callers[0].grants", "must be a list"),
+        (entry(grants="[read]"), "callers[0].grants[0]", "must be a mapping"),
+        (entry(grants="[{role: [read]}]"), "callers[0].grants[0].role", "did you mean roles"),
+        (grant(roles="read"), "callers[0].grants[0].roles", "must be a list"),
+        (grant(roles="[reed]"), "callers[0].grants[0].roles[0]", "not a role"),
+        (grant(roles="[read, read, run, admin, run, run]"), "callers[0].grants[0].roles", "the limit is 5"),
+        (grant(owners="everybody"), "callers[0].grants[0].owners", "must be a list"),
+        (grant(owners='["*"]'), "callers[0].grants[0].owners", "a star stands among owners"),
+        (grant(owners="[7]"), "callers[0].grants[0].owners[0]", "no text of 1 to 256"),
+        (grant(owners='["a\\nb"]'), "callers[0].grants[0].owners[0]", "no text of 1 to 256"),
+        (grant(owners=f"[{'x' * 257}]"), "callers[0].grants[0].owners[0]", "no text of 1 to 256"),
+        (grant(owners=f"[{'x, ' * OWNERS_MAX} x]"), "callers[0].grants[0].owners", "the limit is 1000"),
+        (entry(grants=f"[{'{}, ' * GRANTS_MAX} {{}}]"), "callers[0].grants", "the limit is 32"),
+        ("callers:\n" + "  - {}\n" * (CALLERS_MAX + 1), "callers", "the limit is 1000"),
+    ],
+)
+def test_what_is_wrong_is_named_by_its_place(file, text, where, why):
+    path = file(text)
+    with pytest.raises(Misconfigured) as caught:
+        load_callers(path)
+    assert str(caught.value).startswith(f"{path}:{where} ")
+    assert why in caught.value.why
+
+
+@pytest.mark.parametrize("key", ["name", "token_sha256", "certificate"])
+def test_nobody_stands_in_it_twice(file, key):
+    second = {"name": "other", "certificate": "a.example", "token_sha256": "ab" * 32}
+    first = {"name": "ci", "certificate": "b.example", "token_sha256": DIGEST}
+    second[key] = first[key].upper() if key == "certificate" else first[key]
+    proof = "certificate" if key == "certificate" else "token_sha256"
+    lines = [f'  - {{name: {each["name"]}, {proof}: "{each[proof]}", grants: []}}' for each in (first, second)]
+    path = file("callers:\n" + "\n".join(lines) + "\n")
+    with pytest.raises(Misconfigured, match="has a wrong value") as caught:
+        load_callers(path)
+    assert f"callers[1].{key}" in str(caught.value)
+    assert caught.value.why == "callers[0] has it already"
