@@ -5,11 +5,12 @@ import os
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from strongroom.crypto import aes_gcm, xchacha
+from strongroom.crypto import aes_gcm, encp, encr, xchacha
 from strongroom.crypto.box import BoxKey, seal_to
 from strongroom.crypto.keys import Key, _hkdf
-from strongroom.errors import InvalidInput, Tampered
+from strongroom.errors import InvalidInput, RuntimeDecryptionError, Tampered
 
 FILES = Path(__file__).resolve().parents[3] / "shared" / "vectors" / "wycheproof"
 
@@ -96,3 +97,48 @@ def test_x25519_points_of_low_order_are_refused_as_recipients():
                 key = BoxKey.from_hex(case["private"])
                 assert key.open(seal_to(key.public_hex, b"secret")) == b"secret"
     assert seen > 5
+
+
+def test_aes_gcm_in_the_envelopes_of_others(monkeypatch):
+    seen = 0
+    for group in groups("aes_gcm_test.json"):
+        if (group["keySize"], group["ivSize"], group["tagSize"]) != (256, 96, 128):
+            continue
+        for case in group["tests"]:
+            key, nonce, associated, plaintext, ciphertext, tag = (
+                bytes.fromhex(case[name]) for name in ("key", "iv", "aad", "msg", "ct", "tag")
+            )
+            body = nonce + ciphertext + tag
+            if case["result"] == "valid":
+                monkeypatch.setattr(os, "urandom", lambda _size, nonce=nonce: nonce)
+                assert encr.encrypt_body(Key(key), plaintext, associated=associated) == body, case["tcId"]
+                assert encr.decrypt_body(Key(key), body, associated=associated) == plaintext, case["tcId"]
+                if not associated:
+                    assert encr.open_encr(Key(key), b"encr" + body) == plaintext, case["tcId"]
+            else:
+                with pytest.raises(RuntimeDecryptionError):
+                    encr.decrypt_body(Key(key), body, associated=associated)
+            seen += 1
+    assert seen > 60
+
+
+def test_x25519_in_sealed_payloads():
+    """Every shared secret but the one of zeros opens what was sealed under it; that one is refused on both sides."""
+    pair, seen, refused = encp.RunKeyPair(Key(bytes(32))), 0, 0
+    for group in groups("x25519_test.json"):
+        for case in group["tests"]:
+            sender, shared = bytes.fromhex(case["public"]), Key(bytes.fromhex(case["shared"]))
+            pair._private = X25519PrivateKey.from_private_bytes(bytes.fromhex(case["private"]))
+            pair.public = pair._private.public_key().public_bytes_raw()
+            body = sender + encr.encrypt_body(encp._content_key(shared, sender, pair.public), b"sealed")
+            if "ZeroSharedSecret" in case["flags"]:
+                with pytest.raises(RuntimeDecryptionError, match="X25519 key agreement failed while opening"):
+                    pair.open_body(body)
+                with pytest.raises(InvalidInput, match="not a valid curve point"):
+                    encp.SealTarget(sender).seal(b"secret")
+                refused += 1
+            else:
+                assert pair.open_body(body) == b"sealed", case["tcId"]
+            seen += 1
+    assert seen > 500
+    assert refused > 5
