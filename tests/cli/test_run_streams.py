@@ -142,10 +142,10 @@ def test_a_write_whose_answer_was_cut_off_is_sent_again_and_written_once(host):
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
-        ((), "SR-CLI-180"),
-        (("",), "SR-CLI-180"),
-        (("x", "--request-id", "a b"), "SR-CLI-181"),
-        (("x", "--request-id", "a" * 101), "SR-CLI-181"),
+        ((), "SR-CLI-196"),
+        (("",), "SR-CLI-196"),
+        (("x", "--request-id", "a b"), "SR-CLI-197"),
+        (("x", "--request-id", "a" * 101), "SR-CLI-197"),
     ],
     ids=["nothing", "empty", "space", "long"],
 )

@@ -152,14 +152,14 @@ def stream_write(
     """
     if request_id and not REQUEST_ID.fullmatch(request_id):
         raise bad_data(
-            "SR-CLI-181",
+            "SR-CLI-197",
             "--request-id is not 1 to 100 printable characters of ASCII without space",
             fix="use a ULID or a UUID",
             exit_code=Exit.USAGE,
         )
     content = caller.read("DATA", data) if data is not None else b""
     if not content and not close:
-        raise bad_data("SR-CLI-180", "there is nothing to write", fix="give DATA, or --close", exit_code=Exit.USAGE)
+        raise bad_data("SR-CLI-196", "there is nothing to write", fix="give DATA, or --close", exit_code=Exit.USAGE)
     pieces = [content[at : at + PIECE_BYTES] for at in range(0, len(content), PIECE_BYTES)]
     made = request_id or str(ULID())
     with connect(caller) as host:
