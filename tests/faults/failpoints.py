@@ -1,9 +1,8 @@
 """Named places in the life of a run where a test ends the daemon, and the program that does it.
 
 The shipped code knows nothing of them: this program wraps methods of it before it starts the command line, so there is
-nothing that an environment could switch on in production. ``STRONGROOM_FAILPOINT=name:action:count`` chooses: ``kill``
-ends the process as a power cut does, ``error`` raises an I/O error; ``count`` is which passage, from 1. Passages count
-from when the file named by ``STRONGROOM_FAILPOINT_ARMED`` is there, or from the beginning when none is named.
+nothing that an environment could switch on in production. All of them are wrapped, and which one is armed stands in the
+file that ``STRONGROOM_FAILPOINTS`` names: so a daemon that was killed at one and started again is there for the next.
 """
 
 import importlib
@@ -11,11 +10,12 @@ import os
 import signal
 import sys
 import threading
+from collections import Counter
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["POINTS", "PROGRAM", "Point"]
+__all__ = ["POINTS", "PROGRAM", "Point", "arm"]
 
 PROGRAM = (sys.executable, "-m", "tests.faults.failpoints")
 
@@ -69,49 +69,73 @@ POINTS = {
 }
 
 
-def _install(name, action, count, armed):
-    point = POINTS[name]
-    module, _, path = point.target.partition(":")
+def arm(file, name, count=1):
+    """Have the daemon that watches ``file`` end as in a power cut when it passes ``name`` for the ``count``-th time."""
+    unfinished = file.with_suffix(".unfinished")
+    unfinished.write_text(f"{name}:{count}")
+    unfinished.rename(file)
+
+
+class Armed:
+    """The failpoint that ``file`` names, and how often it was passed since this process was started."""
+
+    def __init__(self, file):
+        self._file = file
+        self._passed = Counter()
+        self._lock = threading.Lock()
+
+    def passed(self, name):
+        """Ends this process if it is the one, and the passage is."""
+        try:
+            armed, _, count = self._file.read_text().rpartition(":")
+        except FileNotFoundError:
+            return
+        if armed != name:
+            return
+        with self._lock:
+            self._passed[name] += 1
+            if self._passed[name] == int(count):
+                os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _install(target, points, armed):
+    """Wrap one method with everything that lies at it."""
+    module, _, path = target.partition(":")
     owner_name, _, method = path.partition(".")
     owner = getattr(importlib.import_module(module), owner_name)
     inner = getattr(owner, method)
-    left = [count]
-    lock = threading.Lock()
-
-    def passed():
-        if armed and not Path(armed).exists():
-            return
-        with lock:
-            left[0] -= 1
-            if left[0] != 0:
-                return
-        if action == "kill":
-            os.kill(os.getpid(), signal.SIGKILL)
-        raise OSError(5, f"failpoint {name}")
 
     def wrapper(self, *arguments, **named):
-        if point.event and (not arguments or str(arguments[0]) != point.event):
-            return inner(self, *arguments, **named)
-        if point.when == "before":
-            passed()
-            return inner(self, *arguments, **named)
+        here = [
+            (name, point.when)
+            for name, point in points.items()
+            if not point.event or (arguments and str(arguments[0]) == point.event)
+        ]
+        for name, when in here:
+            if when == "before":
+                armed.passed(name)
         answer = inner(self, *arguments, **named)
-        if point.when == "stored" and isinstance(answer, Future):
-            # On the thread that committed: the caller has not heard of it yet.
-            answer.add_done_callback(lambda future: None if future.cancelled() or future.exception() else passed())
-        else:
-            passed()
+        for name, when in here:
+            if when == "stored" and isinstance(answer, Future):
+                # On the thread that committed: the caller has not heard of it yet.
+                answer.add_done_callback(lambda future, name=name: _stored(future, name, armed))
+            elif when != "before":
+                armed.passed(name)
         return answer
 
     setattr(owner, method, wrapper)
 
 
-def main():
-    """The command line of strongroom, with the failpoint that the environment names."""
-    wish, armed = os.environ.pop("STRONGROOM_FAILPOINT", ""), os.environ.pop("STRONGROOM_FAILPOINT_ARMED", "")
-    if wish:
-        name, action, count = wish.split(":")
-        _install(name, action, int(count), armed)
+def _stored(future, name, armed):
+    if not future.cancelled() and not future.exception():
+        armed.passed(name)
+
+
+def main(points=POINTS):
+    """The command line of strongroom, with ``points`` wrapped."""
+    armed = Armed(Path(os.environ.pop("STRONGROOM_FAILPOINTS")))
+    for target in {point.target for point in points.values()}:
+        _install(target, {name: point for name, point in points.items() if point.target == target}, armed)
     from strongroom.cli.main import main as command_line  # after the wrapping, and as late as the shipped program does
 
     return command_line()

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import grpc
@@ -100,7 +101,13 @@ class Storm:
         self.daemon.start()
 
     def finish(self):
-        """Wait for the end of what runs, then judge everything. The daemon is stopped."""
+        """Wait for the end of what runs, stop the daemon, and judge everything and its file."""
+        verdict = self.judge()
+        self.daemon.stop()
+        return verdict, self.integrity()
+
+    def judge(self):
+        """Wait for the end of what runs, then judge every acknowledged run and all calls."""
         verdict = Verdict()
         with self.daemon.channel() as api:
             left, looked_s = self._unfinished(api), time.monotonic()
@@ -111,10 +118,13 @@ class Storm:
                     left, looked_s = now_left, time.monotonic()
             judge_runs(api, list(dict.fromkeys(self.acknowledged)), verdict)
         judge_ledger(read(self.ledger), verdict)
-        self.daemon.stop()
-        with sqlite3.connect(self.daemon.state / "strongroom.db") as database:
+        return verdict
+
+    def integrity(self):
+        """What SQLite says of its file, which a daemon may have open: ``ok``."""
+        with closing(sqlite3.connect(self.daemon.state / "strongroom.db")) as database:
             ((integrity,),) = database.execute("pragma integrity_check").fetchall()
-        return verdict, integrity
+        return integrity
 
     def _unfinished(self, api):
         runs = api.status.Get(status_pb2.StatusServiceGetRequest(), timeout=20).runs

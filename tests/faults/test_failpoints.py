@@ -1,6 +1,5 @@
 """kill -9 at every named point in the life of a run: what was acknowledged is there, ends once, and acts once."""
 
-import shutil
 import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +10,7 @@ import pytest
 
 from strongroom.engine.runids import new_run_id
 from strongroom.pb.strongroom.v1 import run_pb2
-from tests.faults.failpoints import POINTS, PROGRAM
+from tests.faults.failpoints import POINTS, PROGRAM, arm
 from tests.faults.scale import SCALE
 from tests.faults.storm import ROOT, Storm
 from tests.guests.build import guest
@@ -19,7 +18,7 @@ from tools.build_guests import Guest, build
 
 GUESTS = {
     "steps": ("async-calls", b""),
-    "sleeps": ("sleep-long", b"500000000"),
+    "sleeps": ("sleep-long", b"400000000"),
     "time": ("time", b""),
     "logs": ("logging", b""),
     "hooked": ("restrictions", b""),
@@ -36,16 +35,21 @@ AFTER = ("steps", "time")
 """What is started after the restart: the host must not only live, but work."""
 ROUNDS = 2
 """Each kind of run is started so often for each passage that a failpoint waits for."""
-RUN_TIMEOUT_MS = 1000
+RUN_TIMEOUT_MS = 800
 DIES_S = 30
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory):
-    """A state directory in which everything is registered and compiled."""
+def host(tmp_path_factory):
+    """A daemon with all failpoints, in which everything is registered and compiled. It is killed at one after another.
+
+    So each of them finds the runs and the remains of those before, as a host does that had more than one bad day.
+    """
     with tempfile.TemporaryDirectory(prefix="sr-") as directory:
-        state = Path(directory)
-        storm = Storm(state, clients=1, seed=1, kinds=LOCAL)
+        storm = Storm(Path(directory), clients=1, seed=1, kinds=LOCAL)
+        storm.daemon.program = PROGRAM
+        storm.daemon.options += ("--set", f"limits.run_timeout_ms={RUN_TIMEOUT_MS}")
+        storm.daemon.variables["STRONGROOM_FAILPOINTS"] = str(armed(storm))
         storm.daemon.start()
         with storm.daemon.channel() as api:
             for name, (binary, config) in GUESTS.items():
@@ -57,20 +61,24 @@ def prepared(tmp_path_factory):
             with ThreadPoolExecutor(4) as clients:
                 # Old runs, so that a restart has a database of some size to look through.
                 list(clients.map(lambda _number: api.execute("time"), range(SCALE.runs_before)))
+        yield storm
         assert storm.daemon.stop() == 0
-        yield state
+        assert storm.integrity() == "ok"
 
 
 @pytest.fixture
-def storm(prepared):
-    with tempfile.TemporaryDirectory(prefix="sr-") as directory:
-        state = Path(directory) / "s"
-        shutil.copytree(prepared, state, ignore=shutil.ignore_patterns("*.sock"))
-        storm = Storm(state, clients=1, seed=1, kinds=LOCAL)
-        storm.daemon.options += ("--set", f"limits.run_timeout_ms={RUN_TIMEOUT_MS}")
-        yield storm
-        if storm.daemon.process and storm.daemon.process.poll() is None:
-            storm.daemon.kill()
+def storm(host):
+    host.acknowledged.clear()
+    if host.daemon.process.poll() is not None:
+        # The test before did not come to its restart.
+        armed(host).unlink(missing_ok=True)
+        host.daemon.start()
+    yield host
+    armed(host).unlink(missing_ok=True)
+
+
+def armed(storm):
+    return storm.daemon.state / "armed"
 
 
 def load(storm, names):
@@ -92,23 +100,18 @@ def load(storm, names):
 @pytest.mark.parametrize("passage", SCALE.passages)
 @pytest.mark.parametrize("name", POINTS)
 def test_kill_9_at(storm, name, passage):
-    storm.daemon.program = PROGRAM
-    armed = storm.daemon.state / "armed"
-    storm.daemon.variables["STRONGROOM_FAILPOINT"] = f"{name}:kill:{passage}"
-    storm.daemon.variables["STRONGROOM_FAILPOINT_ARMED"] = str(armed)
-    storm.daemon.start()
-    armed.touch()
+    arm(armed(storm), name, passage)
     names = [f"lingers-{LINGERING[name]}", *GUESTS] if name in LINGERING else list(GUESTS)
     client = threading.Thread(target=load, args=(storm, names * ROUNDS * passage))
     client.start()
     assert storm.daemon.process.wait(DIES_S) == -9, f"{name} was never passed"
     client.join()
-    del storm.daemon.variables["STRONGROOM_FAILPOINT"]
+    armed(storm).unlink()
     storm.daemon.start()
     load(storm, AFTER)
-    verdict, integrity = storm.finish()
+    verdict = storm.judge()
     assert not verdict.problems(), verdict.text()
-    assert integrity == "ok"
+    assert storm.integrity() == "ok"
     assert verdict.acknowledged >= len(AFTER)
 
 

@@ -20,5 +20,4 @@ POINTS = {
 }
 
 if __name__ == "__main__":
-    failpoints.POINTS.update(POINTS)
-    sys.exit(failpoints.main())
+    sys.exit(failpoints.main(POINTS))
