@@ -53,11 +53,12 @@ demo: runtime
 	@$(BIN)/strongroom demo
 
 # A worker more than two cores have, because many tests wait for processes and clocks. A file stays with one worker, and
-# files come in the order of tests/conftest.py, long ones first. The paths of sockets must be short.
+# files come in the order of tests/conftest.py, long ones first. The paths of sockets must be short. What is compiled is
+# kept, whatever the shell says of bytecode: else every worker and every program that a test starts compiles all anew.
 TEST_WORKERS ?= 3
 test: dev
 	@base=$$(mktemp -d /tmp/sr.XXXXXX); trap 'rm -rf "$$base"' EXIT; \
-	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder --basetemp="$$base/t"
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder --basetemp="$$base/t"
 
 check: dev
 	$(BIN)/ruff check $(SOURCES)
@@ -81,7 +82,7 @@ bench: dev
 
 # The promises at the scale of a release: hours.
 nightly: dev
-	STRONGROOM_TEST_SCALE=nightly $(BIN)/python -m pytest -q -n 2 --dist loadfile tests/faults tests/guests/test_random_modules.py
+	STRONGROOM_TEST_SCALE=nightly $(BIN)/python -m pytest -q -n 2 --dist loadfile tests/faults tests/guests/test_random_modules.py tests/crypto/test_envelope_fuzz.py
 
 # Programs that the benchmarks run beside strongroom, where npm is there to bring them. Nothing of them is shipped.
 PEERS := .cache/bench-peers

@@ -35,12 +35,32 @@ def pytest_collection():
         gc.enable()
 
 
-@pytest.hookimpl(trylast=True)
+def pytest_configure(config):
+    """Let each of several workers begin to collect elsewhere: what one has compiled, the others only load."""
+    worker = getattr(config, "workerinput", None)
+    if worker is not None and config.args_source is pytest.Config.ArgsSource.TESTPATHS:
+        root = config.rootpath
+        places = [path for place in config.args for path in sorted((root / place).iterdir()) if holds_tests(path)]
+        number = int(worker["workerid"].removeprefix("gw"))
+        first = len(places) * number // worker["workercount"] % len(places)
+        config.args = [str(path) for path in places[first:] + places[:first]]
+
+
+def holds_tests(path):
+    """Whether pytest finds tests at ``path``: a file of them, or a folder that is no cache."""
+    return path.match("test_*.py") or (path.is_dir() and path.name[0] not in "._")
+
+
+@pytest.hookimpl(tryfirst=True, wrapper=True)
 def pytest_collection_modifyitems(config, items):
     """Put what takes long first where workers share the tests; alone, they stay in the order of their files."""
-    if hasattr(config, "workerinput"):
-        rank = {folder: number for number, folder in enumerate(LONG_FIRST)}
-        items.sort(key=lambda item: rank.get(folder_of(item.nodeid), len(rank)))
+    if not hasattr(config, "workerinput"):
+        return (yield)
+    items.sort(key=lambda item: item.path)  # The same order in every worker, wherever it began.
+    result = yield
+    rank = {folder: number for number, folder in enumerate(LONG_FIRST)}
+    items.sort(key=lambda item: rank.get(folder_of(item.nodeid), len(rank)))
+    return result
 
 
 def folder_of(test):
