@@ -10,26 +10,37 @@ Rule 3: an answer that could not be journalled is kept as well, and journalled o
 Rule 4: once closed, nothing is entered any more.
 Rule 5: what nobody will ask for any more, because the run has ended, is hung up.
 Rule 6: a thread of a guest that was dropped makes no call that has been answered since.
+Rule 7: who waits for a payload of a hook does so for as long as its guest lives. Then its step is put off: it is not
+under way any more, and the guest that is run again asks anew.
 """
 
 import threading
 from collections.abc import Callable, Container, Iterable
+from dataclasses import dataclass
 
 from strongroom.errors import Cancelled, StrongroomError
 from strongroom.pb.strongroom.journal.v1 import journal_pb2
 from strongroom.plugin.hang_up import HangUp
 
-__all__ = ["Call", "Calls", "GuestDropped", "stopped"]
+__all__ = ["Call", "Calls", "GuestDropped", "Later", "stopped"]
 
 
 class GuestDropped(Cancelled):
     """The guest that asks is gone, and so is whoever would hear of the answer."""
 
 
-class Call:
-    """One step under way. ``done`` once it is answered or failed."""
+@dataclass(frozen=True, slots=True)
+class Later:
+    """No answer yet: there is one once hook ``hook_id`` has its payload ``number`` (from 1), or is disposed of."""
 
-    __slots__ = ("answer", "asked", "done", "error", "hang_up", "name", "round", "unwritten")
+    hook_id: str
+    number: int
+
+
+class Call:
+    """One step under way. ``done`` once it is answered or failed; ``later`` while it waits for a payload."""
+
+    __slots__ = ("answer", "asked", "done", "error", "hang_up", "later", "name", "round", "unwritten")
 
     def __init__(self, name: str, asked: bytes, number: int) -> None:
         self.name = name
@@ -39,6 +50,7 @@ class Call:
         self.answer: journal_pb2.StepCompleted | None = None
         self.unwritten: journal_pb2.StepCompleted | None = None
         self.error: StrongroomError | None = None
+        self.later: Later | None = None
         self.hang_up = HangUp()
 
     def result(self) -> journal_pb2.StepCompleted:
@@ -59,6 +71,10 @@ class Calls:
         self._oldest = 0
         self._left: set[str] = set()
         self._answered: set[str] = set()
+        self._put_off: dict[str, Later] = {}
+        self._come: dict[str, int] = {}
+        self.news = 0
+        """Counts what came to hooks of the run; whoever waits for a payload looks again when it is another one."""
         self._round = 0
         self._closed = False
         self._told: Callable[[], None] | None = None
@@ -78,7 +94,8 @@ class Calls:
             if number < self._oldest:
                 raise stopped()
             known = self._open.get(name) or self._late.get(name) or self._kept.get(name)
-            if known is not None:
+            # One that waits for a payload on behalf of a guest that is gone is about to be put off.
+            if known is not None and (known.later is None or known.round == self._round):
                 return known, False
             if self._closed:
                 raise stopped()
@@ -86,10 +103,12 @@ class Calls:
                 raise _dropped()
             call = Call(name, asked, number)
             self._open[name] = call
+            self._put_off.pop(name, None)
             return call, True
 
-    def joined(self, call: Call, number: int) -> journal_pb2.StepCompleted:
-        """The answer of a call that somebody else makes, waited for by guest ``number`` until it is dropped.
+    def joined(self, call: Call, number: int) -> journal_pb2.StepCompleted | None:
+        """The answer of a call that somebody else makes, waited for by guest ``number`` until it is dropped; nothing
+        when that one put it off.
 
         Raises what kept the answer from getting into the journal, and ``GuestDropped``.
         """
@@ -97,7 +116,7 @@ class Calls:
             self._changed.wait_for(lambda: call.done or self._closed or number != self._round)
             if not call.done:
                 raise _dropped()
-        return call.result()
+        return None if isinstance(call.error, GuestDropped) else call.result()
 
     def leave(
         self,
@@ -125,6 +144,61 @@ class Calls:
         if told is not None:
             told()
 
+    def wait(self, call: Call, later: Later, news: int, number: int) -> None:
+        """Return when something came to a hook since there were ``news``.
+
+        Raises ``GuestDropped`` once guest ``number`` is gone.
+        """
+        with self._changed:
+            call.later = later
+            self._changed.wait_for(lambda: self.news != news or self._closed or number != self._round)
+            if self._closed or number != self._round:
+                raise _dropped()
+            call.later = None
+
+    def put_off(self, call: Call) -> None:
+        """The call has no answer, and nobody makes it any more until the guest is run again."""
+        with self._changed:
+            if self._open.get(call.name) is call:
+                del self._open[call.name]
+                if call.later is not None:
+                    self._put_off[call.name] = call.later
+            call.error, call.done = _dropped(), True
+            self._changed.notify_all()
+            told = self._told
+        if told is not None:
+            told()
+
+    def announce(self, hook_id: str, number: int) -> None:
+        """A hook has its payloads up to ``number``. They are on the disk."""
+        with self._changed:
+            self._come[hook_id] = max(number, self._come.get(hook_id, 0))
+            self.news += 1
+            self._changed.notify_all()
+            told = self._told
+        if told is not None:
+            told()
+
+    def laters(self) -> dict[str, Later]:
+        """The steps that wait for payloads, whether their guest lives or not."""
+        with self._changed:
+            waiting = {name: call.later for name, call in self._open.items() if call.later is not None}
+            return {**self._put_off, **waiting}
+
+    def have_come(self, laters: Iterable[Later]) -> bool:
+        """Whether every one of these payloads was announced."""
+        with self._changed:
+            return all(self._has_come(later) for later in laters)
+
+    @property
+    def taken(self) -> int:
+        """Places that the guest's calls take: those under way, and those that wait for payloads that are not here."""
+        with self._changed:
+            return len(self._open) + sum(not self._has_come(later) for later in self._put_off.values())
+
+    def _has_come(self, later: Later) -> bool:
+        return self._come.get(later.hook_id, 0) >= later.number
+
     def drop_guest(self) -> None:
         """The guest is gone; answers that come from now on are kept for the next one."""
         with self._changed:
@@ -136,6 +210,7 @@ class Calls:
         with self._changed:
             self._late.clear()
             self._left.clear()
+            self._put_off.clear()
             self._told = None
 
     def begin_anew(self) -> None:
@@ -178,7 +253,7 @@ class Calls:
     def is_known(self, name: str) -> bool:
         """Whether a step was entered since the journal was last read."""
         with self._changed:
-            return name in self._open or name in self._left
+            return name in self._open or name in self._left or name in self._put_off
 
     def __len__(self) -> int:
         """Calls under way."""

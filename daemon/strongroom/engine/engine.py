@@ -110,7 +110,7 @@ class Engine:
         """
         reason = reason or "cancelled on request"
         content = journal_pb2.CancelRequested(reason=reason).SerializeToString()
-        handle = self._written(run_id, lambda journal: journal.note(CANCEL_REQUESTED, "", content), once=True)[0]
+        handle = self.written(run_id, lambda journal: journal.note(CANCEL_REQUESTED, "", content), once=True)[0]
         if handle is None:
             return self._ended(run_id, timeout_s)
         with self.dispatcher.waiter(handle.run_id) as waiter:
@@ -130,7 +130,7 @@ class Engine:
         def write(journal: RunJournal) -> "Future[None]":
             return journal.move(end.event, end.content, error_code=end.error_code)
 
-        handle, header = self._written(run_id, write)
+        handle, header = self.written(run_id, write)
         if handle is None or header is None:
             return self._ended(run_id, END_S)
         handle.outcome = end.outcome
@@ -212,7 +212,7 @@ class Engine:
                 waiter.done.wait(timeout_s)
         return self.get(run_id)
 
-    def _written(
+    def written(
         self, run_id: str, write: "Callable[[RunJournal], Future[None]]", *, once: bool = False
     ) -> tuple[RunHandle | None, RunRow | None]:
         """The handle of an unfinished run whose journal has on disk what ``write`` appended, and the header with that.

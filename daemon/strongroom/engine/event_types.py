@@ -11,8 +11,11 @@ __all__ = [
     "HOOK_CONFLICT",
     "HOOK_CREATED",
     "HOOK_DISPOSED",
+    "HOOK_NEWS",
     "HOOK_RECEIVED",
     "LOG_WRITTEN",
+    "MAY_WAIT",
+    "OF_THE_GUEST",
     "RECEIPT_KEPT",
     "RESTRICTIONS_SET",
     "STEP_COMPLETED",
@@ -53,3 +56,12 @@ FIELDS: Final[dict[str, str]] = {
     HOOK_CONFLICT: "hook",
 }
 """Which field the sealed content of an event is; part of its associated data."""
+
+MAY_WAIT: Final = frozenset({TIME_READ, LOG_WRITTEN})
+"""What is appended without anybody waiting for the disk, and must not be missing before the end of a run."""
+OF_THE_GUEST: Final = frozenset(
+    {STEP_CREATED, STEP_COMPLETED, TIME_READ, LOG_WRITTEN, RECEIPT_KEPT, HOOK_CREATED, HOOK_CONFLICT}
+)
+"""What a guest makes its host write, as much as it likes."""
+HOOK_NEWS: Final = frozenset({HOOK_RECEIVED, HOOK_DISPOSED})
+"""What a run may wait for that comes from outside: it has limits of its own, and is not its guest's doing."""

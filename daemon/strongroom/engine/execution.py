@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from strongroom.engine.asked import asked_for, is_large, recorded_call, recorded_fetch
-from strongroom.engine.calls import GuestDropped
+from strongroom.engine.calls import GuestDropped, Later
 from strongroom.engine.guest_log import GuestLog
 from strongroom.engine.metric_lines import line_of
+from strongroom.engine.own_calls import OwnCalls
 from strongroom.engine.retrying import OUTCOME_UNKNOWN, Caller, failed_call, is_retried
+from strongroom.engine.run_capability import is_own
 from strongroom.engine.secrets import SecretReader
 from strongroom.engine.steps import Send, Steps
 from strongroom.errors import Forbidden, NotFound, StrongroomError, Unavailable
@@ -113,6 +115,7 @@ class RunHelper:
     suspend_after_ms: int
     secret_bytes: SecretBytes
     keep_receipt: Callable[[bytes, str, bytes | None], None]
+    own: OwnCalls
     timeout_setting: str = "limits.run_timeout_ms"
     timeout_limit_ms: int = 0
     response_bytes_max: int = 0
@@ -121,6 +124,10 @@ class RunHelper:
     _stops: list[Stop] = field(default_factory=list)
     failure: StrongroomError | None = None
     """What must fail the run although the guest may go on: it is looked at when the guest has ended."""
+
+    def granted(self, request: sdk_pb2.CapabilityRequest) -> None:
+        """The guest makes a call that the gate lets through. Called in its order."""
+        self.own.begin(request)
 
     def call_capability(self, request: sdk_pb2.CapabilityRequest) -> sdk_pb2.CapabilityResponse:
         """The recorded answer of this step, or a fresh one that is on disk when this returns.
@@ -131,7 +138,8 @@ class RunHelper:
         reference = f"{self.phase}{request.callback_id}"
         once = self.caller.capabilities.at_most_once(request.id)
         asked = asked_for(request)
-        created = recorded_call(request, asked, is_sent=not is_large(asked) or self.caller.reaches(request))
+        is_kept = self.own.keeps(request) if is_own(request.id) else self.caller.reaches(request)
+        created = recorded_call(request, asked, is_sent=not is_large(asked) or is_kept)
         return self._step(reference, asked, created, once, lambda lost: self._send(request, reference, lost, once))
 
     def refuse_call(self, request: sdk_pb2.CapabilityRequest, refusal: str) -> sdk_pb2.CapabilityResponse:
@@ -155,7 +163,9 @@ class RunHelper:
 
     def _send(
         self, request: sdk_pb2.CapabilityRequest, reference: str, lost: bool, once: bool
-    ) -> journal_pb2.StepCompleted:
+    ) -> journal_pb2.StepCompleted | Later:
+        if is_own(request.id):
+            return self.own.send(request, reference, was_sent=lost)
         if lost and once:
             return failed_call("Aborted", OUTCOME_UNKNOWN)
         return self.caller.call(request, reference, once=once)

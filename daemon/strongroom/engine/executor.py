@@ -10,10 +10,12 @@ from strongroom.engine.guest_log import GuestLog
 from strongroom.engine.handles import End, RunHandle, Waits
 from strongroom.engine.host import EngineHost
 from strongroom.engine.lifecycle import FINAL, NO_SUCH_WAY, RunEvent, RunState
+from strongroom.engine.own_calls import OwnCalls
 from strongroom.engine.pre_hook import GuestRun
 from strongroom.engine.receipts import keep, mark_started
 from strongroom.engine.recorded import Recorded, entropy_of
 from strongroom.engine.retrying import Caller, is_retried
+from strongroom.engine.run_capability import NOT_NOW
 from strongroom.engine.selection import CANNOT_BE_ASKED
 from strongroom.engine.specs import Spec
 from strongroom.engine.steps import Steps
@@ -256,6 +258,7 @@ class Executor:
             suspend_after_ms=self._limits.suspend_after_ms if is_trigger else 0,
             secret_bytes=handle.counted.secret_bytes(phase, recorded, self._limits),
             keep_receipt=lambda *kept: keep(handle, recorded, *kept, is_end=is_trigger),
+            own=OwnCalls(self._host.own if is_trigger else NOT_NOW, handle, recorded),
         )
 
     @staticmethod

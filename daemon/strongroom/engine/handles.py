@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any
 
-from strongroom.engine.calls import Calls
+from strongroom.engine.calls import Calls, Later
 from strongroom.engine.cancel_signal import CancelSignal
 from strongroom.engine.event_types import STEP_COMPLETED
 from strongroom.engine.journal import Event, Journals
@@ -44,7 +44,8 @@ class End:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waits:
-    """What a suspended run waits for: the end of a sleep, answers, or (``slot_below``) fewer calls under way.
+    """What a suspended run waits for: the end of a sleep, answers and payloads of ``hooks``, or (``slot_below``) fewer
+    calls under way.
 
     ``due_s`` (monotonic) is when it is woken whatever happens, ``not_before_s`` when an answer may wake it at the
     earliest.
@@ -54,16 +55,22 @@ class Waits:
     not_before_s: float = 0.0
     sleeps: bool = False
     awaiting: tuple[str, ...] = ()
+    hooks: tuple[Later, ...] = ()
     slot_below: int = 0
     heeds_cancel: bool = True
+
+    @property
+    def may_sleep(self) -> bool:
+        """Whether its rows tell all that there is to know of it, once nothing is under way."""
+        return self.sleeps or bool(self.hooks)
 
     def is_over(self, calls: Calls) -> bool:
         """Whether the guest can go on, for all that ``calls`` knows."""
         if self.sleeps:
             return False
         if self.slot_below:
-            return len(calls) < self.slot_below
-        return calls.have_left(self.awaiting)
+            return calls.taken < self.slot_below
+        return calls.have_left(self.awaiting) and calls.have_come(self.hooks)
 
 
 class Place(Enum):
@@ -93,6 +100,20 @@ class Asleep:
     is_late: bool
     is_unstarted: bool
     used_ms: int = 0
+
+    @classmethod
+    def of(cls, handle: "RunHandle") -> "Asleep":
+        """What is kept of a handle that falls asleep."""
+        return cls(
+            handle.module,
+            handle.workflow_id,
+            handle.token,
+            handle.due_s,
+            handle.since_s or time.monotonic(),
+            handle.is_late,
+            handle.is_unstarted,
+            handle.used_ms,
+        )
 
 
 @dataclass(eq=False, slots=True)

@@ -7,12 +7,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
+from strongroom.engine.auditing import Audit, NoAudit
+from strongroom.engine.hooks import Hooks
 from strongroom.engine.journal import Journals
 from strongroom.engine.limits import EngineLimits
+from strongroom.engine.run_capability import RunCapability
 from strongroom.engine.secrets import SecretReader
 from strongroom.engine.selection import Selection
 from strongroom.engine.specs import Spec, Specs
 from strongroom.engine.stream_reader import StreamReader
+from strongroom.engine.stream_steps import StreamSteps
 from strongroom.engine.stream_store import StreamStore
 from strongroom.errors import Tampered
 from strongroom.guest.binary import StoredBinary, decode_upload
@@ -40,7 +44,10 @@ class EngineHost:
     capabilities: Capabilities
     secrets: SecretReader
     limits: EngineLimits
+    audit: Audit = field(default_factory=NoAudit)
     selection: Selection = field(init=False)
+    hooks: Hooks = field(init=False)
+    own: RunCapability = field(init=False)
     stream_store: StreamStore = field(init=False)
     stream_reader: StreamReader = field(init=False)
     _offers: dict[str, tuple[int, bytes]] = field(default_factory=dict)
@@ -49,8 +56,10 @@ class EngineHost:
 
     def __post_init__(self) -> None:
         self.selection = Selection(ProvidedTees(self.capabilities))
+        self.hooks = Hooks(self.journals, self.limits)
         self.stream_store = StreamStore(self.journals, self.limits)
         self.stream_reader = StreamReader(self.journals)
+        self.own = RunCapability({**self.hooks.methods(), **StreamSteps(self.stream_store).methods()})
 
     def module(self, spec: Spec, name: str = "") -> Module:
         """The module ``name`` of a registered workflow, built once in the life of this host.

@@ -13,6 +13,7 @@ from typing import Final
 from strongroom.crypto.srn1 import Place, key_version_of, tag_of
 from strongroom.engine.encryptor import complete
 from strongroom.engine.event_types import CREATED, FIELDS, STEP_COMPLETED, STEP_CREATED
+from strongroom.engine.hook_rows import HookRows
 from strongroom.engine.streams import Streams
 from strongroom.errors import KeyMissing, NotFound, StorageFault, Tampered
 from strongroom.keyring.records import RecordKeys
@@ -48,6 +49,7 @@ class Journals:
         """Raises ``Misconfigured`` when ``run_keys`` lacks a part: no journal is ever written in the clear."""
         self.database = database
         self.run_keys = complete(run_keys)
+        self.hook_rows = HookRows(record_keys)
         self.streams = Streams()
         self.stopped = False
         self._record_keys = record_keys

@@ -10,10 +10,12 @@ from typing import Final
 
 from strongroom.errors import WrongState
 
-__all__ = ["FINAL", "NO_SUCH_WAY", "TRANSITIONS", "RunEvent", "RunState", "step"]
+__all__ = ["ANY_TIME_MS", "FINAL", "NO_SUCH_WAY", "TRANSITIONS", "RunEvent", "RunState", "step"]
 
 NO_SUCH_WAY: Final = "SR-RUN-003"
 """The code of what cannot happen to a run in its state."""
+ANY_TIME_MS: Final = 253_402_300_799_000
+"""The end of the year 9999: when a run wakes that waits for payloads, unless one comes or its time is up before."""
 
 
 class RunState(StrEnum):

@@ -30,6 +30,11 @@ class EngineLimits:
     runs_waiting_max: int = 100_000
     steps_max: int = 10_000
     journal_bytes_max: int = 64_000_000
+    hooks_per_run_max: int = 100
+    hook_metadata_bytes_max: int = 16_000
+    hook_payload_bytes_max: int = 256_000
+    hook_payloads_unread_max: int = 1_000
+    hook_bytes_per_run_max: int = 16_000_000
     stream_chunk_bytes_max: int = 262_144
     stream_chunks_per_run_max: int = 100_000
     stream_bytes_per_run_max: int = 256_000_000

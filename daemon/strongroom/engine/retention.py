@@ -1,8 +1,8 @@
 """Removing runs that are older than they are kept, and remembering their events for a while longer.
 
-A run goes as a whole, with its journal and its streams, and only once it has ended. A run that an event started leaves
-the event's id behind until no trigger delivers it again. What failed authentication is left alone: nobody can say how
-old it is.
+A run goes as a whole, with its journal, hooks and streams, and only once it has ended. A run that an event started
+leaves the event's id behind until no trigger delivers it again. What failed authentication is left alone: nobody can
+say how old it is.
 """
 
 import threading
@@ -15,7 +15,7 @@ from strongroom.engine.host import EngineHost
 from strongroom.engine.journal import now_ms
 from strongroom.engine.specs import Spec
 from strongroom.errors import KeyMissing, StrongroomError, Tampered
-from strongroom.storage import journal, runs, seen_events, stream_chunks
+from strongroom.storage import hooks, journal, runs, seen_events, stream_chunks
 from strongroom.storage.database import Connection
 from strongroom.storage.runs import RunRow
 from strongroom.telemetry import logs
@@ -148,6 +148,7 @@ class Retention:
                 if not runs.delete(connection, row.run_id):
                     continue
                 journal.delete(connection, row.run_id)
+                hooks.delete(connection, row.run_id)
                 stream_chunks.delete(connection, row.run_id)
                 # A run that was started by hand has its own id for an event, which nobody delivers again.
                 if row.event_id != row.run_id:

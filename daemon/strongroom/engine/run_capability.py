@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from google.protobuf.message import DecodeError, Message
 
+from strongroom.engine.calls import Later
 from strongroom.engine.handles import RunHandle
 from strongroom.engine.lifecycle import NO_SUCH_WAY
 from strongroom.engine.recorded import Recorded
@@ -22,7 +23,17 @@ from strongroom.pb.strongroom.journal.v1 import journal_pb2
 from strongroom.plugin.error_text import error_of, format_error
 from strongroom.registry.ids import choose, parse_id
 
-__all__ = ["RUN_CAPABILITY", "Elsewhere", "Later", "Method", "RunCall", "RunCapability", "is_own"]
+__all__ = [
+    "DESCRIPTION",
+    "NOT_NOW",
+    "RUN_CAPABILITY",
+    "Elsewhere",
+    "Method",
+    "RunCall",
+    "RunCapability",
+    "Taken",
+    "is_own",
+]
 
 NAME: Final = "run"
 RUN_CAPABILITY: Final = f"{NAME}@1.0.0"
@@ -32,9 +43,10 @@ OF_THE_RUN: Final = frozenset({JOURNAL_FULL, NO_SUCH_WAY})
 
 
 @dataclass(frozen=True, slots=True)
-class Later:
-    """No answer yet: there is one once hook ``hook_id`` has its payload ``number`` (from 1), or is disposed of."""
+class Taken:
+    """An answer that is payload ``number`` of a hook."""
 
+    message: Message
     hook_id: str
     number: int
 
@@ -62,7 +74,7 @@ class Method:
     """
 
     request: type[Message]
-    answer: Callable[[RunCall, Any], Message | Later]  # Any: a message of that type
+    answer: Callable[[RunCall, Any], Message | Taken | Later]  # Any: a message of that type
 
 
 class RunCapability:
@@ -87,10 +99,13 @@ class RunCapability:
         if isinstance(answered, Later):
             return answered
         response = sdk_pb2.CapabilityResponse()
-        response.payload.Pack(answered, deterministic=True)
-        return journal_pb2.StepCompleted(response=response.SerializeToString(deterministic=True), attempts=1)
+        response.payload.Pack(answered.message if isinstance(answered, Taken) else answered, deterministic=True)
+        completed = journal_pb2.StepCompleted(response=response.SerializeToString(deterministic=True), attempts=1)
+        if isinstance(answered, Taken):
+            completed.hook.hook_id, completed.hook.number = answered.hook_id, answered.number
+        return completed
 
-    def _answer(self, call: RunCall, request: sdk_pb2.CapabilityRequest) -> Message | Later:
+    def _answer(self, call: RunCall, request: sdk_pb2.CapabilityRequest) -> Message | Taken | Later:
         method = self._methods.get(request.method)
         if method is None:
             raise CapabilityError(
@@ -125,6 +140,20 @@ class Elsewhere:
                 f"{RUN_CAPABILITY} answers runs that this host executes itself: not clients, plugins or enclaves",
             )
         )
+
+
+class _NotNow(RunCapability):
+    """What answers a guest that is asked for restrictions: its run has not begun."""
+
+    def answer(self, call: RunCall, request: sdk_pb2.CapabilityRequest) -> journal_pb2.StepCompleted | Later:
+        """Refused."""
+        del call, request
+        return _failed(
+            Forbidden("SR-HOOK-010", f"a pre-hook cannot call {RUN_CAPABILITY}", why="the run has not begun")
+        )
+
+
+NOT_NOW: Final = _NotNow({})
 
 
 def is_own(capability_id: str) -> bool:

@@ -6,41 +6,29 @@ and shares its commit; ``settle_times`` is called before anything leaves that ma
 """
 
 import threading
-from collections.abc import Sequence
-from concurrent.futures import CancelledError, Future
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 from strongroom.crypto.srn1 import tag_of
-from strongroom.engine.event_types import CREATED, LOG_WRITTEN, RECEIPT_KEPT, STEP_COMPLETED, STEP_CREATED, TIME_READ
+from strongroom.engine.appends import Also, WaitingEvents, bytes_of, is_stored, not_written, settle
+from strongroom.engine.begun import store_begun
+from strongroom.engine.event_types import CREATED, HOOK_CREATED, HOOK_NEWS, MAY_WAIT, OF_THE_GUEST, TIME_READ
 from strongroom.engine.journal import Event, JournalEvent, Journals, now_ms
-from strongroom.engine.lifecycle import FINAL, RunEvent, RunState, step
-from strongroom.errors import Conflict, LimitExceeded, NotFound, StorageFault, Unavailable, WrongState
+from strongroom.engine.lifecycle import ANY_TIME_MS, FINAL, RunEvent, RunState, step
+from strongroom.errors import LimitExceeded, StorageFault, Unavailable
+from strongroom.pb.strongroom.journal.v1.journal_pb2 import HookCreated
 from strongroom.storage import runs as rows
-from strongroom.storage import seen_events, specs
 from strongroom.storage.database import Connection
+from strongroom.storage.hooks import HookRow
 from strongroom.storage.runs import EventRow, RunRow
 
 __all__ = ["JOURNAL_FULL", "RunJournal"]
 
-MAY_WAIT: Final = frozenset({TIME_READ, LOG_WRITTEN})
-"""What is appended without anybody waiting for the disk, and must not be missing before the end of a run."""
-
-OF_THE_GUEST: Final = frozenset({STEP_CREATED, STEP_COMPLETED, TIME_READ, LOG_WRITTEN, RECEIPT_KEPT})
-"""What a guest makes its host write, as much as it likes."""
 JOURNAL_FULL: Final = "SR-RUN-061"
 """The code of the failure of a run whose guest had too much written."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    """Events that the database holds back until others come; ``after`` is the header that is stored before them."""
-
-    stored: "Future[None]"
-    events: list[EventRow]
-    after: RunRow
-    has_times: bool
 
 
 class RunJournal:
@@ -56,13 +44,15 @@ class RunJournal:
     def __init__(self, journals: Journals, header: RunRow, owed: Sequence[Event] = ()) -> None:
         self._journals = journals
         self._appending = threading.Lock()
-        self._waiting: _Waiting | None = None
+        self._waiting: WaitingEvents | None = None
         self._last: Future[None] | None = None
         self._times: Future[None] | None = None
         self._owed = owed
         self._unsure: list[tuple[int, Event]] = []
         self._closed = False
         self._bytes = 0
+        self._news = False
+        self.has_hooks: bool | None = None
         self.full: LimitExceeded | None = None
         self.header = header
 
@@ -89,23 +79,12 @@ class RunJournal:
                 )
             )
             header = self.header
-            self._bytes = sum(len(event.sealed) for event in events)
+            self._bytes = bytes_of(events)
+
+            made = self._hooks_of(more)
 
             def job(connection: Connection) -> None:
-                # In one transaction with the insert: a workflow that is deleted or paused meanwhile gets no more runs.
-                if specs.get_mac(connection, header.workflow_id) != spec_mac:
-                    raise WrongState(
-                        "SR-RUN-021",
-                        f"workflow {header.workflow_id} was changed while this run was being accepted",
-                        fix="start the run again if it is still wanted",
-                        workflow_id=header.workflow_id,
-                    )
-                key = header.workflow_id, header.trigger_index, header.event_id
-                if once and seen_events.run_of(connection, *key) is not None:
-                    raise Conflict("SR-RUN-027", f"event {header.event_id} was handled already", run_id=header.run_id)
-                rows.insert(connection, header)
-                for event in events:
-                    rows.append(connection, event)
+                store_begun(connection, header, events, made, spec_mac=spec_mac, once=once)
 
             return self._journals.database.write(job)
 
@@ -125,19 +104,40 @@ class RunJournal:
                 changes["finished_at"] = at
             may_wait = event == RunEvent.STARTED
             changes = {"wake_at": None, **changes}
-            return self._append(event, "", content, may_wait=may_wait, status=state.value, **changes)
+            if event == RunEvent.STARTED:
+                self._news = False
+            elif self._news and changes["wake_at"] == ANY_TIME_MS:
+                changes["wake_at"] = None
+            also = self._dispose_all(at) if state in FINAL and self.has_hooks is not False else None
+            return self._append(event, "", content, may_wait=may_wait, also=also, status=state.value, **changes)
 
     def note(
-        self, event_type: str, correlation_id: str, content: bytes, *, may_wait: bool = False, **changes: Any
+        self,
+        kind: str,
+        correlation_id: str,
+        content: bytes,
+        *,
+        may_wait: bool = False,
+        also: Also = None,
+        **changes: Any,
     ) -> "Future[None]":  # Any: header columns
-        """Append an event that leaves the state as it is. Raises ``WrongState`` once the run has ended, and
-        ``LimitExceeded`` (``JOURNAL_FULL``) for more than its guest may have written."""
+        """Append an event that leaves the state as it is; ``also`` writes more in its transaction.
+
+        Raises ``WrongState`` once the run has ended, ``LimitExceeded`` (``JOURNAL_FULL``) for more than its guest may
+        have written.
+        """
         with self._appending:
             self._check_open()
             step(RunState(self.header.status), RunEvent.FAILED)
-            if event_type in OF_THE_GUEST:
+            if kind in OF_THE_GUEST:
                 self._check_room(len(content))
-            return self._append(event_type, correlation_id, content, may_wait=may_wait, **changes)
+            self.has_hooks = True if kind == HOOK_CREATED else self.has_hooks
+            if kind in HOOK_NEWS:
+                # A run that has it and was not told, since its host ended, is executed at the next start.
+                self._news = True
+                if self.header.wake_at == ANY_TIME_MS:
+                    changes["wake_at"] = None
+            return self._append(kind, correlation_id, content, may_wait=may_wait, also=also, **changes)
 
     def settle_times(self) -> None:
         """Wait until every time that was read is on disk. Raises ``StorageFault``."""
@@ -202,12 +202,30 @@ class RunJournal:
             )
             raise self.full
 
+    def _hooks_of(self, events: Sequence[Event]) -> list[HookRow]:
+        """Rows of the hooks that a run begins with."""
+        tokens = {name: HookCreated.FromString(each).token for kind, name, each in events if kind == HOOK_CREATED}
+        self.has_hooks = bool(tokens)
+        at, rows_of = now_ms(), self._journals.hook_rows
+        return [rows_of.made(name, self.header, token, at) for name, token in tokens.items()]
+
+    def _dispose_all(self, at: int) -> Callable[[Connection], None]:
+        run_id, hook_rows = self.header.run_id, self._journals.hook_rows
+        return lambda connection: hook_rows.dispose_all(connection, run_id, at)
+
     def _append(
-        self, event_type: str, correlation_id: str, content: bytes, *, may_wait: bool = False, **changes: Any
+        self,
+        event_type: str,
+        correlation_id: str,
+        content: bytes,
+        *,
+        may_wait: bool = False,
+        also: Also = None,
+        **changes: Any,
     ) -> "Future[None]":
         before = self.header
         if self._last is not None and self._last.done():
-            self._closed = self._closed or not _is_stored(self._last)
+            self._closed = self._closed or not is_stored(self._last)
             self._check_open()
             self._unsure.clear()
         added: list[EventRow] = []
@@ -239,6 +257,8 @@ class RunJournal:
             rows.replace(connection, authentic, after=after)
             for event in events:
                 rows.append(connection, event)
+            if also is not None:
+                also(connection)
 
         try:
             stored = self._journals.database.write(job, may_wait=may_wait)
@@ -247,14 +267,14 @@ class RunJournal:
             self._closed = self._closed or len(events) > 1
             if not self._closed and event_type in MAY_WAIT:
                 self._unsure.pop()
-            raise _not_written(error) from error
+            raise not_written(error) from error
         stored.add_done_callback(self._resolved)
         self.header, self._last = header, stored
-        self._bytes += sum(len(event.sealed) for event in added)
+        self._bytes += bytes_of(added)
         if has_times:
             self._times = stored
         if may_wait:
-            self._waiting = _Waiting(stored, events, after, has_times)
+            self._waiting = WaitingEvents(stored, events, after, has_times)
         return stored
 
     def _resolved(self, stored: "Future[None]") -> None:
@@ -266,20 +286,4 @@ class RunJournal:
     @staticmethod
     def settle(stored: "Future[None]") -> None:
         """Wait until ``stored`` is on disk. Raises ``StorageFault``, whatever kept it from getting there."""
-        try:
-            stored.result()
-        except (Unavailable, Conflict, NotFound, CancelledError) as error:
-            raise _not_written(error) from error
-
-
-def _is_stored(stored: "Future[None]") -> bool:
-    return stored.done() and not stored.cancelled() and stored.exception() is None
-
-
-def _not_written(error: Exception) -> StorageFault:
-    return StorageFault(
-        "SR-RUN-019",
-        "the journal of a run was not written",
-        why=str(error) or "it was taken back for an append that was refused",
-        fix="it is tried again by itself",
-    )
+        settle(stored)

@@ -126,8 +126,8 @@ class Dispatcher:
             now_s, token, is_new = time.monotonic(), next(self._tokens), header.status == RunState.PENDING
             # Waiting uses up time of the run; standing in a queue does not.
             since_s, due_s = now_s if header.status == RunState.WAITING else None, now_s + max(wake_in_s, 0)
-            asleep = Asleep(header.module, header.workflow_id, token, due_s, since_s, True, is_new, used_ms)
-            self._asleep[header.run_id] = asleep
+            place = header.module, header.workflow_id, token, due_s
+            self._asleep[header.run_id] = Asleep(*place, since_s, True, is_new, used_ms)
             self._unstarted[header.workflow_id] += is_new
         self._alarms[header.module].set(header.run_id, token, due_s)
 
@@ -144,6 +144,10 @@ class Dispatcher:
             handle.token = next(self._tokens)
             self._place(handle, Place.QUEUED)
         self._queue(handle)
+
+    def rest(self, handle: RunHandle) -> None:
+        """Let a waiting run that somebody looked at be the few bytes again that it was."""
+        self._answered(handle, handle.token, Waits(due_s=handle.due_s, sleeps=handle.end is None))
 
     def hasten(self, handle: RunHandle) -> None:
         """Bring a run that is to stop to its end: what waits is woken, what waits for a worker ends here and now."""
@@ -200,12 +204,8 @@ class Dispatcher:
         return any(each is not None and each.due_s < deadline_s for each in waited_for)
 
     def _alarms_of(self, module: str, woken_max: int) -> Alarms:
-        return Alarms(
-            f"{module}-alarms",
-            self.wake,
-            has_room=lambda: self._backlog[module] < woken_max,
-            is_live=self._is_live,
-        )
+        name = f"{module}-alarms"
+        return Alarms(name, self.wake, has_room=lambda: self._backlog[module] < woken_max, is_live=self._is_live)
 
     def _is_live(self, run_id: str, token: int) -> bool:
         standing = self._handles.get(run_id) or self._asleep.get(run_id)
@@ -290,11 +290,8 @@ class Dispatcher:
             self._wake_at(handle, token, waits.not_before_s)
         with self._lock:
             is_parked = handle.place is Place.PARKED and handle.token == token
-            if is_parked and (waits.sleeps or self._draining) and handle.fall_asleep():
+            if is_parked and (waits.may_sleep or self._draining) and handle.fall_asleep():
                 del self._handles[handle.run_id]
                 self._place(handle, Place.NEW)
-                since_s = handle.since_s or time.monotonic()
-                self._asleep[handle.run_id] = Asleep(
-                    handle.module, handle.workflow_id, token, handle.due_s, since_s, is_late=False, is_unstarted=False
-                )
+                self._asleep[handle.run_id] = Asleep.of(handle)
             self._idle.notify_all()

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from strongroom.engine.calls import Call, Calls, stopped
+from strongroom.engine.calls import Call, Calls, GuestDropped, Later, stopped
 from strongroom.engine.cancel_signal import CancelSignal
 from strongroom.engine.event_types import STEP_COMPLETED, STEP_CREATED, TIME_READ
 from strongroom.engine.recorded import Recorded
@@ -21,8 +21,8 @@ from strongroom.pb.strongroom.journal.v1 import journal_pb2
 
 __all__ = ["Send", "Steps"]
 
-Send = Callable[[bool], journal_pb2.StepCompleted]
-"""Makes the call of a step; told whether it was sent before and its answer is lost."""
+Send = Callable[[bool], journal_pb2.StepCompleted | Later]
+"""Makes the call of a step; told whether it was sent before and its answer is lost, or was not there yet."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -59,12 +59,16 @@ class Steps:
             _check_same(name, known.asked_for(asked))
             if known.completed is not None:
                 return self._noted(name, known.completed)
-        call, is_mine = self.calls.enter(name, asked, self._round)
-        if not is_mine:
+        was_sent = known is not None
+        while True:
+            call, is_mine = self.calls.enter(name, asked, self._round)
+            if is_mine:
+                return self._noted(name, self._made(call, created, was_sent=was_sent, once=once, send=send))
             # Sent for the guest that was dropped; nobody sends it twice.
             _check_same(name, call.asked == asked)
-            return self._noted(name, self.calls.joined(call, self._round))
-        return self._noted(name, self._made(call, created, was_sent=known is not None, once=once, send=send))
+            if (answer := self.calls.joined(call, self._round)) is not None:
+                return self._noted(name, answer)
+            was_sent = True
 
     def _made(
         self, call: Call, created: journal_pb2.StepCreated, *, was_sent: bool, once: bool, send: Send
@@ -73,12 +77,12 @@ class Steps:
         try:
             if not was_sent:
                 self._begin(call.name, created, once=once)
-            if self.cancel.reason is not None:
-                raise stopped()
-            with call.hang_up.during():
-                completed = send(was_sent)
+            completed = self._sent(call, was_sent, send)
             completed.answered_unix_ns = self.now_unix_ns()
             self.journal.settle(self.journal.note(STEP_COMPLETED, call.name, completed.SerializeToString()))
+        except GuestDropped:
+            self.calls.put_off(call)
+            raise
         except StrongroomError as error:
             self.calls.leave(call, None, error, unwritten=completed if isinstance(error, StorageFault) else None)
             raise
@@ -87,6 +91,19 @@ class Steps:
             raise
         self.calls.leave(call, completed)
         return completed
+
+    def _sent(self, call: Call, was_sent: bool, send: Send) -> journal_pb2.StepCompleted:
+        """The answer. One that comes later is waited for, as long as the guest lives: then ``GuestDropped``."""
+        while True:
+            news = self.calls.news
+            if self.cancel.reason is not None:
+                raise stopped()
+            with call.hang_up.during():
+                answered = send(was_sent)
+            if not isinstance(answered, Later):
+                return answered
+            self.calls.wait(call, answered, news, self._round)
+            was_sent = True
 
     def _begin(self, name: str, created: journal_pb2.StepCreated, *, once: bool) -> None:
         with self._lock:

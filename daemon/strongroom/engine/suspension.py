@@ -4,7 +4,7 @@ import time
 from typing import Final
 
 from strongroom.engine.handles import RunHandle, Waits
-from strongroom.engine.lifecycle import RunEvent
+from strongroom.engine.lifecycle import ANY_TIME_MS, RunEvent
 from strongroom.engine.limits import EngineLimits
 from strongroom.engine.recorded import Recorded
 from strongroom.errors import GuestSuspended, LimitExceeded, StrongroomError
@@ -42,18 +42,25 @@ def suspend(handle: RunHandle, suspended: GuestSuspended, limits: EngineLimits) 
     # From here on answers are kept for the guest that comes.
     handle.calls.drop_guest()
     names = [*map(str, suspended.capabilities), *(f"s{number}" for number in suspended.secrets)]
+    laters = handle.calls.laters()
+    hooks = tuple(laters[name] for name in names if name in laters)
+    open_names = tuple(name for name in names if name not in laters and not _is_answered(handle.recorded, name))
     spent_ms = handle.spent_ms()
     content = journal_pb2.Suspended(
         spent_ms=spent_ms,
         sleeps_done=suspended.sleeps_done,
         wake_unix_ns=suspended.sleep_until_unix_ns,
         awaiting=names,
+        hooks=[journal_pb2.HookWait(hook_id=each.hook_id, number=each.number) for each in hooks],
     )
     # Rounded up: it is better to sleep a little longer than not long enough.
     wake_at = -(-suspended.sleep_until_unix_ns // NS_PER_MS) or None
+    if hooks and not open_names:
+        # Nothing is lost with this host, so the next start need not run the guest again.
+        wake_at = ANY_TIME_MS
     journal = handle.held_journal()
     journal.settle(journal.move(RunEvent.SUSPENDED, content.SerializeToString(), wake_at=wake_at))
-    recorded, handle.recorded = handle.recorded, None
+    handle.recorded = None
     now_s = time.monotonic()
     due_s = now_s + (limits.run_timeout_ms - spent_ms) / 1000
     # A guest that waited has waited for so long; one whose runner says so sooner is slowed down to it.
@@ -63,12 +70,13 @@ def suspend(handle: RunHandle, suspended: GuestSuspended, limits: EngineLimits) 
         return Waits(due_s=min(due_s, max(slept_s, not_before_s)), sleeps=True)
     if suspended.slot:
         return Waits(due_s=due_s, not_before_s=not_before_s, slot_below=limits.guest.calls_in_flight_max)
-    open_names = tuple(
-        name for name in names if recorded is None or name not in recorded.steps or not recorded.steps[name].completed
-    )
     if not all(map(handle.calls.is_known, open_names)):
         due_s = min(due_s, now_s + LOOK_S)
-    return Waits(due_s=due_s, not_before_s=not_before_s, awaiting=open_names)
+    return Waits(due_s=due_s, not_before_s=not_before_s, awaiting=open_names, hooks=hooks)
+
+
+def _is_answered(recorded: Recorded | None, name: str) -> bool:
+    return recorded is not None and name in recorded.steps and recorded.steps[name].completed is not None
 
 
 def until_asked(handle: RunHandle, error: StrongroomError, limits: EngineLimits) -> Waits:

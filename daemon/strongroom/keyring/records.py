@@ -33,6 +33,11 @@ class RecordKeys:
         """The version that seals now. It may be another one at the next question."""
         return self._root.writing_version
 
+    @property
+    def versions(self) -> tuple[int, ...]:
+        """Every version that this host holds."""
+        return self._root.versions
+
     def mac(self, table: str, columns: Mapping[str, str | bytes | int | None], *, key_version: int) -> bytes:
         """HMAC-SHA256 over the row, 32 bytes. Zero is a value; ``None``, ``""`` and ``b""`` are not."""
         return self._root.subroot(RECORD_MAC, key_version).mac(_row_bytes(table, columns))

@@ -9,6 +9,7 @@ no call ever runs on the decision about another one, whatever a runner says.
 """
 
 import threading
+from collections.abc import Callable
 from typing import Final, Protocol, runtime_checkable
 
 from strongroom.errors import GuestFault, LimitExceeded
@@ -55,6 +56,8 @@ class RestrictedHelper:
         self.log_lines_max: int = getattr(inner, "log_lines_max", 0)
         self.log_line_bytes_max: int = getattr(inner, "log_line_bytes_max", 0)
         self.inner = inner
+        # A host that numbers calls hears of each that is let through, in the guest's order.
+        self._granted: Callable[[sdk_pb2.CapabilityRequest], None] | None = getattr(inner, "granted", None)
         self._owner = owner
         self._decisions = decisions
         self._deciding = threading.Lock()
@@ -76,7 +79,10 @@ class RestrictedHelper:
             raise _used_twice(request.callback_id)
         self._seen.add(key)
         if isinstance(request, sdk_pb2.CapabilityRequest):
-            self._open[key] = (request, self._decisions.of_call(request))
+            refusal = self._decisions.of_call(request)
+            self._open[key] = (request, refusal)
+            if not refusal and self._granted is not None:
+                self._granted(request)
         else:
             self._open[key] = (request, self._decisions.of_fetch(request))
 

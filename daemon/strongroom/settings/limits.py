@@ -116,6 +116,28 @@ class LimitSettings(BaseModel):
         default=64_000_000,
         description="Size of what one run asks, is answered and logs; it is kept, and read again when the run goes on.",
     )
+    hooks_per_run_max: Count = Field(
+        default=100,
+        description="Hooks that one run may make; each is a row, and a token that is taken until the run ends.",
+    )
+    hook_metadata_bytes_max: Bytes = Field(
+        default=16_000,
+        description="Size of what a run keeps with a hook; it is sealed into its journal.",
+    )
+    hook_payload_bytes_max: Bytes = Field(
+        default=256_000,
+        description="Size of what somebody outside leaves at a hook at once; it is sealed twice, as it came and as the"
+        " answer of a step.",
+    )
+    hook_payloads_unread_max: Count = Field(
+        default=1_000,
+        description="Payloads of one hook that its run has not taken; further ones are refused until it takes some.",
+    )
+    hook_bytes_per_run_max: Bytes = Field(
+        default=16_000_000,
+        description="Size of all payloads that are left at hooks of one run; its journal is read again whenever it goes"
+        " on.",
+    )
     stream_chunk_bytes_max: Annotated[int, Field(strict=True, ge=1, le=262_144)] = Field(
         default=262_144,
         description="Size of one chunk of a stream; it is one sealed value, which a reader holds in memory whole.",
