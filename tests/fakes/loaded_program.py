@@ -17,6 +17,7 @@ import socket
 import struct
 import subprocess
 import sys
+import threading
 from functools import cache
 from pathlib import Path
 
@@ -26,6 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 REQUEST_BYTES_MAX = 200_000
 STATUS = struct.Struct("i")
 STARTED = struct.Struct("i")
+_asking = threading.Lock()
 
 
 class Forked:
@@ -71,9 +73,10 @@ def forked(module, arguments, variables, directory):
     err, writes_err = os.pipe()
     request = {"module": module, "arguments": arguments, "variables": variables, "directory": str(directory)}
     given = [writes_out, writes_err, tells.fileno()]
-    loaded = _loaded()
-    socket.send_fds(loaded, [json.dumps(request).encode()], given)
-    (pid,) = STARTED.unpack(loaded.recv(STARTED.size))
+    with _asking:
+        loaded = _loaded()
+        socket.send_fds(loaded, [json.dumps(request).encode()], given)
+        (pid,) = STARTED.unpack(loaded.recv(STARTED.size))
     tells.close()
     os.close(writes_out)
     os.close(writes_err)

@@ -14,17 +14,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.fakes import terminal
+from tests.fakes.loaded_program import forked
 
 __all__ = ["DEADLINE_S", "PROGRAM", "Answer", "environment", "save_starts", "saves_starts", "strongroom"]
 
 DEADLINE_S = 60
 PROGRAM = (sys.executable, "-m", "strongroom.cli")
-READ_LATE = ("STRONGROOM_", "ENCRYPTION_", "PYTHONPATH")
+READ_LATE = (
+    *("STRONGROOM_", "ENCRYPTION_", "CONFIGURATION_", "RUNTIME_", "CACHE_", "CREDENTIALS_"),
+    "PYTHONPATH",
+)
 """How variables begin that a fork may get. Others may be for the loader or the interpreter, which do so at a start."""
-LASTING = {"dev", "serve", "demo", "vault"}
+HOSTS = {"dev", "serve"}
+LASTING = {*HOSTS, "demo", "vault"}
 """Commands that want a process of their own."""
 _saves_starts = threading.Event()
 _here = threading.Lock()
+_lending = threading.Lock()
+_own = {}
+"""The environment of this process, while a command has another one here."""
 
 
 def save_starts():
@@ -52,7 +60,8 @@ class Answer:
 
 
 def environment(state, **more):
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("STRONGROOM_", "XDG_"))}
+    with _lending:
+        kept = {k: v for k, v in (_own or os.environ).items() if not k.startswith(("STRONGROOM_", "XDG_"))}
     return {**kept, "STRONGROOM_STATE_DIR": str(state), **more}
 
 
@@ -67,6 +76,8 @@ def strongroom(state, *arguments, stdin=b"", cwd=None, **more):
         finally:
             _here.release()
         return Answer(ended.code, ended.out, ended.err)
+    if words[0] in HOSTS and saves_starts(PROGRAM, more):
+        return _refusal(forked(PROGRAM[-1], words, variables, cwd or state))
     done = subprocess.run(
         [*PROGRAM, *words],
         env=variables,
@@ -79,18 +90,32 @@ def strongroom(state, *arguments, stdin=b"", cwd=None, **more):
     return Answer(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
+def _refusal(host):
+    """What a host said that ends before it is ready."""
+    said = []
+    reader = threading.Thread(target=lambda: said.append(host.stderr.read()))
+    reader.start()
+    out = host.stdout.read()
+    reader.join()
+    return Answer(host.wait(DEADLINE_S), out, said[0])
+
+
 @contextmanager
 def _environment_is(variables, directory):
     """Lend this process another environment, working directory and umask of its own."""
-    before, was_in, mask = dict(os.environ), Path.cwd(), os.umask(0o022)
+    was_in, mask = Path.cwd(), os.umask(0o022)
     os.umask(mask)
-    os.environ.clear()
-    os.environ.update(variables)
+    with _lending:
+        _own.update(os.environ)
+        os.environ.clear()
+        os.environ.update(variables)
     os.chdir(directory)
     try:
         yield
     finally:
         os.chdir(was_in)
         os.umask(mask)
-        os.environ.clear()
-        os.environ.update(before)
+        with _lending:
+            os.environ.clear()
+            os.environ.update(_own)
+            _own.clear()

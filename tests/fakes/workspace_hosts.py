@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.fakes.live_daemon import LiveDaemon, strongroom
+from tests.fakes.manifests import IN_PROCESS, shipped_with
 
 WAIT_S = 30
 SECRETS = "1:one-secret-of-two-hosts-that-is-long-enough"
@@ -94,11 +95,12 @@ class WorkspaceHosts:
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def host(self, name, *, secrets=SECRETS, **variables):
-        """A daemon that is not started yet."""
+        """A daemon that is not started yet, with the shipped plugins that are no processes."""
         state = self.directory / name
         state.mkdir(mode=0o700)
         made = WorkspaceHost(
             state=state,
+            options=shipped_with(state, *IN_PROCESS),
             variables={"ENCRYPTION_SECRETS": secrets, **variables},
             project=self.directory / f"{name}.project",
         )

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.live_daemon import LiveDaemon
+from tests.fakes.manifests import IN_PROCESS, shipped_with
 from tests.guests.build import guest
 
 SECRET = "sesame-canary"
@@ -43,6 +44,13 @@ def daemon(state):
     yield made
     if made.process is not None and made.process.poll() is None:
         made.kill()
+
+
+@pytest.fixture
+def small(daemon):
+    """The same, with the shipped plugins that are no processes of their own: no vault, no backend."""
+    daemon.options = shipped_with(daemon.state, *IN_PROCESS)
+    return daemon
 
 
 @pytest.fixture(scope="session")

@@ -54,22 +54,22 @@ def test_an_operator_sees_what_workflows_hold_and_who_signs(shared, visits):
     assert "ecdsa_address" in signers.out
 
 
-def test_killed_at_any_moment_every_step_acts_once(daemon, visits):
-    daemon.start()
-    with daemon.channel() as api:
+def test_killed_at_any_moment_every_step_acts_once(small, visits):
+    small.start()
+    with small.channel() as api:
         api.register(visits, "visits", config=str(VISITS_PER_RUN).encode())
     ids = [new_run_id() for _ in range(RUNS)]
     for cycle in range(KILLS):
         started = threading.Event()
         batch = ids[cycle * RUNS // KILLS : (cycle + 1) * RUNS // KILLS]
-        client = threading.Thread(target=start_all, args=(daemon, batch, started))
+        client = threading.Thread(target=start_all, args=(small, batch, started))
         client.start()
         assert started.wait(DEADLINE_S), "no run was accepted"
-        daemon.kill()
+        small.kill()
         client.join()
-        daemon.start()
-    start_all(daemon, ids, threading.Event())
-    with daemon.channel() as api:
+        small.start()
+    start_all(small, ids, threading.Event())
+    with small.channel() as api:
         ended = [api.execute("visits", run_id=run_id) for run_id in ids]
     assert {one.run.status for one in ended} == {run_pb2.RUN_STATUS_COMPLETED}, ended
     numbers, reports = zip(*(map(int, one.result.string_value.split()) for one in ended), strict=True)

@@ -232,9 +232,9 @@ def test_a_nul_character_is_refused_by_the_name_of_its_field(shared):
         assert details(error)["BadRequest"].field_violations[0].field == "start.event_id"
 
 
-def test_calls_that_wait_leave_room_for_calls_that_do_not(daemon):
-    daemon.start()
-    with daemon.channel() as api:
+def test_calls_that_wait_leave_room_for_calls_that_do_not(small):
+    small.start()
+    with small.channel() as api:
         api.register(guest("sleep-forever"), "slow")
         start = run_pb2.ExecuteRequest(start=run_pb2.StartRequest(workflow="slow"))
         waiting = [api.runs.Execute.future(start, timeout=20) for _ in range(WAITING_MAX + 20)]
@@ -245,4 +245,4 @@ def test_calls_that_wait_leave_room_for_calls_that_do_not(daemon):
         assert all(call.code() == grpc.StatusCode.UNAVAILABLE for call in refused)
         for call in waiting:
             call.cancel()
-    daemon.kill()
+    small.kill()

@@ -18,6 +18,7 @@ from strongroom.crypto.dev_authority import DevelopmentAuthority
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.strongroom.v1 import run_pb2, workflow_pb2
 from strongroom_vault.key import load_key_file
+from tests.fakes import impatient_host
 from tests.fakes.live_daemon import LiveDaemon
 from tests.guests.build import guest
 from tests.scenarios.test_crashes import CONFIDENTIAL, SAMPLES, wait_for
@@ -149,6 +150,7 @@ def test_a_local_run_is_told_by_name_which_secret_it_may_not_have(daemon):
 
 @pytest.mark.parametrize("plugin", ["vault", "confidential-workflows"])
 def test_a_run_waits_for_a_backend_that_is_away_and_then_fails_and_never_runs_locally(daemon, plugin):
+    daemon.program, daemon.variables = impatient_host.PROGRAM, impatient_host.VARIABLES
     daemon.start()
     registered(daemon, CONFIDENTIAL.decode())
     assert daemon("plugin", "list").code == 0

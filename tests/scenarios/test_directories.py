@@ -6,6 +6,7 @@ import pytest
 
 from strongroom.pb.strongroom.v1 import plugin_pb2, run_pb2
 from tests.fakes.live_daemon import LiveDaemon
+from tests.fakes.manifests import shipped_with
 
 SAMPLES = Path(__file__).resolve().parents[2] / "daemon" / "strongroom" / "app" / "samples"
 ODD_NAMES = ["x sp%41?ü#", "a?b=c&d", "%2e%2e"]
@@ -15,7 +16,8 @@ ODD_NAMES = ["x sp%41?ü#", "a?b=c&d", "%2e%2e"]
 def test_a_state_directory_of_any_name_holds_everything_and_is_found_again(state, name):
     odd = state / name
     odd.mkdir(mode=0o700)
-    daemon = LiveDaemon(odd).start()
+    options = shipped_with(odd, "vault", "confidential-workflows")
+    daemon = LiveDaemon(odd, options).start()
     try:
         with daemon.channel() as api:
             # The backend and the vault are processes: both are reached over sockets in that directory.
@@ -29,7 +31,7 @@ def test_a_state_directory_of_any_name_holds_everything_and_is_found_again(state
         assert [path.name for path in state.iterdir()] == [name]
     finally:
         assert daemon.stop() == 0
-    again = LiveDaemon(odd).start()
+    again = LiveDaemon(odd, options).start()
     try:
         with again.channel() as api:
             assert api.execute("greet", b'{"who": "x"}').run.status == run_pb2.RUN_STATUS_COMPLETED
@@ -39,6 +41,7 @@ def test_a_state_directory_of_any_name_holds_everything_and_is_found_again(state
 
 def test_the_sockets_of_a_killed_daemon_are_gone_after_the_next_start(daemon, state):
     sockets = state / "run" / "plugins"
+    daemon.options = shipped_with(state, "http-actions")
     daemon.start()
     before = {path.name for path in sockets.iterdir()}
     daemon.kill()
@@ -51,9 +54,9 @@ def test_the_sockets_of_a_killed_daemon_are_gone_after_the_next_start(daemon, st
     assert list(sockets.iterdir()) == []
 
 
-def test_a_client_finds_a_host_whose_socket_has_a_name_that_is_no_text(daemon, state):
-    daemon.options = ("--socket", str(state / "s\udcff%41?"))
-    daemon.start()
-    shown = daemon("status", "--json", "--socket", str(state / "s\udcff%41?"))
+def test_a_client_finds_a_host_whose_socket_has_a_name_that_is_no_text(small, state):
+    small.options += ("--socket", str(state / "s\udcff%41?"))
+    small.start()
+    shown = small("status", "--json", "--socket", str(state / "s\udcff%41?"))
     assert (shown.code, shown.json["state"]) == (0, "ready")
-    daemon.stop()
+    small.stop()

@@ -6,7 +6,6 @@ import grpc
 import pytest
 
 from strongroom.pb.strongroom.v1 import run_pb2
-from tests.fakes.live_daemon import LiveDaemon
 from tests.guests.build import guest
 
 LONG_S = 600
@@ -15,11 +14,9 @@ HOUR_NS = b"3600000000000"
 
 
 @pytest.fixture
-def daemon(state):
-    daemon = LiveDaemon(state, ("--set", "limits.run_timeout_ms=7200000")).start()
-    yield daemon
-    if daemon.process.poll() is None:
-        daemon.kill()
+def daemon(small):
+    small.options += ("--set", "limits.run_timeout_ms=7200000")
+    return small.start()
 
 
 def asleep(api):

@@ -11,19 +11,19 @@ from tests.scenarios.test_run_streams import start, watched
 
 
 @pytest.mark.parametrize("ends", ["kill", "stop"])
-def test_an_execution_outlives_its_host(daemon, ends):
-    daemon.start()
-    with daemon.channel() as api:
+def test_an_execution_outlives_its_host(small, ends):
+    small.start()
+    with small.channel() as api:
         api.register(guest("sleep-long"), "outlives", config=b"2000000000")
-    run_id = daemon("run", "new-id").out.strip()
+    run_id = small("run", "new-id").out.strip()
     answers = []
     arguments = ("run", "execute", "outlives", "--run-id", run_id, "--timeout", "40", "--json")
-    asking = threading.Thread(target=lambda: answers.append(daemon(*arguments)))
+    asking = threading.Thread(target=lambda: answers.append(small(*arguments)))
     asking.start()
-    with daemon.channel() as api:
+    with small.channel() as api:
         wait_for(api, run_id)
-    getattr(daemon, ends)()
-    daemon.start()
+    getattr(small, ends)()
+    small.start()
     asking.join(60)
     (answer,) = answers
     assert (answer.code, answer.json["run_id"], answer.json["status"]) == (0, run_id, "completed"), answer.err

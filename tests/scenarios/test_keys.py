@@ -10,6 +10,7 @@ import pytest
 from strongroom.keyring.files import load_keyring
 from strongroom.pb.strongroom.v1 import run_pb2
 from tests.fakes.live_daemon import LiveDaemon, strongroom
+from tests.fakes.manifests import IN_PROCESS, shipped_with
 from tests.guests.build import guest
 from tests.scenarios.conftest import short_directory
 
@@ -29,51 +30,51 @@ def status(daemon):
     return daemon("keys", "status", "--json").json
 
 
-def test_a_host_that_is_killed_at_every_step_of_a_rotation_loses_nothing(daemon):
-    daemon.start()
-    with daemon.channel() as api:
+def test_a_host_that_is_killed_at_every_step_of_a_rotation_loses_nothing(small):
+    small.start()
+    with small.channel() as api:
         api.register(guest("config"), "plain", config=b"42")
 
     def killed_and_back():
-        daemon.kill()
-        daemon.start()
+        small.kill()
+        small.start()
 
-    assert daemon("keys", "add").code == 0
+    assert small("keys", "add").code == 0
     killed_and_back()
-    assert (status(daemon)["writing_version"], status(daemon)["promoted"]) == (1, True)
-    assert daemon("keys", "promote", "2").code == 0
+    assert (status(small)["writing_version"], status(small)["promoted"]) == (1, True)
+    assert small("keys", "promote", "2").code == 0
     killed_and_back()
-    assert status(daemon)["writing_version"] == 2
-    assert daemon("keys", "rewrap").code == 0
+    assert status(small)["writing_version"] == 2
+    assert small("keys", "rewrap").code == 0
     killed_and_back()
-    assert daemon("keys", "rewrap", "--wait").code == 0
-    assert daemon("keys", "retire", "1", "--yes", "--key-file", str(daemon.state / "keyring")).code == 0
+    assert small("keys", "rewrap", "--wait").code == 0
+    assert small("keys", "retire", "1", "--yes", "--key-file", str(small.state / "keyring")).code == 0
     killed_and_back()
-    found = status(daemon)
+    found = status(small)
     assert [(v["version"], v["state"], v["held"]) for v in found["versions"]] == [
         (2, "promoted", True),
         (1, "retired", False),
     ]
-    assert load_keyring(daemon.state / "keyring").versions == (2,)
-    with daemon.channel() as api:
+    assert load_keyring(small.state / "keyring").versions == (2,)
+    with small.channel() as api:
         completed = run_pb2.RUN_STATUS_COMPLETED
         assert api.execute("plain").run.status == completed, "what version 1 sealed reads without it"
-    assert daemon("workflow", "get", "plain", "--json").json["name"] == "plain"
+    assert small("workflow", "get", "plain", "--json").json["name"] == "plain"
 
 
-def test_runs_go_on_while_keys_are_promoted_and_block_the_retirement_by_name(daemon):
-    daemon.start()
-    with daemon.channel() as api:
+def test_runs_go_on_while_keys_are_promoted_and_block_the_retirement_by_name(small):
+    small.start()
+    with small.channel() as api:
         api.register(guest("config"), "plain")
         before = api.execute("plain").run
-        daemon("keys", "add")
-        daemon("keys", "promote", "2")
+        small("keys", "add")
+        small("keys", "promote", "2")
         after = api.execute("plain").run
     assert before.status == after.status
     for run in (before, after):
-        assert daemon("run", "get", run.run_id, "--json").code == 0
-    daemon("keys", "rewrap", "--wait")
-    refused = daemon("keys", "retire", "1", "--yes")
+        assert small("run", "get", run.run_id, "--json").code == 0
+    small("keys", "rewrap", "--wait")
+    refused = small("keys", "retire", "1", "--yes")
     assert refused.code == 78
     assert "of table runs" in refused.err
     assert "they go when they are no longer kept" in refused.err
@@ -102,38 +103,38 @@ def test_secrets_of_the_environment_are_taken_once_and_no_child_inherits_them(da
     assert SECRET not in "".join(daemon.log)
 
 
-def test_a_second_place_with_other_keys_stops_the_start(daemon):
-    daemon.start()
-    daemon.stop()
-    daemon.variables["ENCRYPTION_SECRETS"] = f"1:{SECRET}"
+def test_a_second_place_with_other_keys_stops_the_start(small):
+    small.start()
+    small.stop()
+    small.variables["ENCRYPTION_SECRETS"] = f"1:{SECRET}"
     with pytest.raises(AssertionError, match="two places hold different keyrings") as caught:
-        daemon.start()
+        small.start()
     assert SECRET not in str(caught.value)
 
 
-def test_a_lost_host_is_rebuilt_from_a_copy_of_its_data_and_a_recovery_file(daemon):
+def test_a_lost_host_is_rebuilt_from_a_copy_of_its_data_and_a_recovery_file(small):
     alice = pyrage.x25519.Identity.generate()
-    daemon.start()
-    with daemon.channel() as api:
+    small.start()
+    with small.channel() as api:
         for number in range(20):
             api.register(guest("config"), f"plain-{number}", config=b"%d" % number)
-    to = ("--recipient", str(alice.to_public()), "--out", str(daemon.state / "copy.age"))
-    assert daemon("keys", "export-recovery", *to, "--state-dir", str(daemon.state)).code == 0
-    daemon.stop()
+    to = ("--recipient", str(alice.to_public()), "--out", str(small.state / "copy.age"))
+    assert small("keys", "export-recovery", *to, "--state-dir", str(small.state)).code == 0
+    small.stop()
     elsewhere = short_directory()
     try:
-        shutil.copy(daemon.state / "strongroom.db", elsewhere)
-        shutil.copy(daemon.state / "copy.age", elsewhere)
+        shutil.copy(small.state / "strongroom.db", elsewhere)
+        shutil.copy(small.state / "copy.age", elsewhere)
         (elsewhere / "alice.txt").write_text(str(alice))
         # Everything else of the old host is gone.
-        shutil.rmtree(daemon.state)
-        daemon.state.mkdir()
+        shutil.rmtree(small.state)
+        small.state.mkdir()
         recovered = strongroom(
             elsewhere, "keys", "init", "--from-recovery", "copy.age", "--identity-file", "alice.txt", "--json"
         )
         assert recovered.code == 0, recovered.err
         assert json.loads(recovered.out)["key_file"] == str(elsewhere / "keyring")
-        rebuilt = LiveDaemon(elsewhere).start()
+        rebuilt = LiveDaemon(elsewhere, shipped_with(elsewhere, *IN_PROCESS)).start()
         try:
             listed = rebuilt("workflow", "list", "--json").json["workflows"]
             assert len(listed) == 20

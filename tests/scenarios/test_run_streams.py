@@ -47,9 +47,9 @@ def test_a_watch_that_is_cut_anywhere_goes_on_without_a_gap(shared, everything):
             assert first + rest == whole
 
 
-def test_watchers_that_go_away_leave_their_places_to_others(daemon):
-    daemon.start()
-    with daemon.channel() as api:
+def test_watchers_that_go_away_leave_their_places_to_others(small):
+    small.start()
+    with small.channel() as api:
         api.register(guest("sleep-forever"), "slow")
         run_id = start(api, "slow")
         request = run_pb2.WatchRequest(run_id=run_id)
@@ -74,21 +74,21 @@ def test_watchers_that_go_away_leave_their_places_to_others(daemon):
             stream.cancel()
 
 
-def test_a_follower_survives_a_restart_of_the_host(daemon):
-    daemon.start()
-    with daemon.channel() as api:
+def test_a_follower_survives_a_restart_of_the_host(small):
+    small.start()
+    with small.channel() as api:
         api.register(guest("sleep-long"), "long", config=b"4000000000")
         run_id = start(api, "long")
     shown = []
     follower = threading.Thread(
-        target=lambda: shown.append(daemon("run", "events", run_id, "--follow", "--json", "--timeout", "30"))
+        target=lambda: shown.append(small("run", "events", run_id, "--follow", "--json", "--timeout", "30"))
     )
     follower.start()
-    with daemon.channel() as api:
+    with small.channel() as api:
         stream = api.runs.Watch(run_pb2.WatchRequest(run_id=run_id), timeout=20)
         assert next(stream).event.index == 0
-    daemon.kill()
-    daemon.start()
+    small.kill()
+    small.start()
     follower.join(40)
     documents = [json.loads(line) for line in shown[0].out.splitlines()]
     assert shown[0].code == 0, shown[0].err
@@ -122,7 +122,7 @@ def test_following_a_log_ends_with_the_run(shared):
 
 
 def test_a_wall_of_log_lines_arrives_whole_at_a_reader_that_is_slow(shared):
-    with shared.channel() as api:
+    with shared.channel(admin=True) as api:
         api.register(guest("log-flood"), "floods")
         run_id = start(api, "floods")
         request = run_pb2.LogsRequest(run_id=run_id, follow=True, reason="x")
@@ -143,16 +143,16 @@ def assert_suspended(api, run_id):
     raise AssertionError("the run ended before it waited")
 
 
-def test_open_streams_keep_no_host_from_stopping(daemon):
-    daemon.options = ("--set", "limits.drain_timeout_ms=200")
-    daemon.start()
-    with daemon.channel() as api:
+def test_open_streams_keep_no_host_from_stopping(small):
+    small.options += ("--set", "limits.drain_timeout_ms=200")
+    small.start()
+    with small.channel() as api:
         api.register(guest("sleep-forever"), "slow")
         run_id = start(api, "slow")
         streams = [api.runs.Watch(run_pb2.WatchRequest(run_id=run_id), timeout=60) for _ in range(8)]
         for stream in streams:
             next(stream)
-        assert daemon.stop() == 0
+        assert small.stop() == 0
         for stream in streams:
             with pytest.raises(grpc.RpcError):
                 list(stream)

@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from tests.fakes.live_daemon import PROGRAM, environment, strongroom
+from tests.fakes.loaded_program import forked
 
 
 def elsewhere(state):
@@ -27,14 +28,8 @@ class Service:
 
     def __init__(self, state, *arguments):
         self.log = []
-        self.process = subprocess.Popen(
-            [*PROGRAM, "serve", *arguments],
-            env=environment(state, CONFIGURATION_DIRECTORY=str(state / "etc")),
-            stdin=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=state,
-        )
+        variables = environment(state, CONFIGURATION_DIRECTORY=str(state / "etc"))
+        self.process = forked(PROGRAM[-1], ["serve", *arguments], variables, state)
         for line in self.process.stderr:
             self.log.append(line)
             if "strongroom.app: ready" in line:

@@ -1,8 +1,13 @@
-"""Schedules on a real host that is killed, restarted, paused and drained: every second is one run, none is lost."""
+"""Schedules on a real host that is killed, restarted, paused and drained: every second is one run, none is lost.
+
+Every scene has a host of its own. They are played side by side, since all of them wait for seconds to pass.
+"""
 
 import os
+import shutil
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 import pytest
@@ -10,15 +15,26 @@ import pytest
 from strongroom.pb.strongroom.v1 import run_pb2, workflow_pb2
 from tests.fakes.ticking import EVERY_SECOND, KINDS, events, ticking_daemon, wait_for_events, without_gaps
 from tests.guests.build import guest
+from tests.scenarios.conftest import short_directory
 
 
-@pytest.fixture
-def ticking(request, state):
-    """A daemon whose schedules may fire every second."""
-    daemon = ticking_daemon(state, getattr(request, "param", "in process")).start()
-    yield daemon
-    if daemon.process.poll() is None:
-        daemon.kill()
+@pytest.fixture(scope="module")
+def scenes():
+    """How each scene ends, by itself and the kind of its plugin."""
+    with ThreadPoolExecutor(len(SCENES)) as pool:
+        yield {each: pool.submit(played, *each) for each in SCENES}
+
+
+def played(scene, kind):
+    """Play it on a daemon whose schedules may fire every second."""
+    state = short_directory()
+    daemon = ticking_daemon(state, kind).start()
+    try:
+        scene(daemon)
+    finally:
+        if daemon.process.poll() is None:
+            daemon.kill()
+        shutil.rmtree(state, ignore_errors=True)
 
 
 def subscription(api, name="ticks"):
@@ -40,8 +56,7 @@ def let_the_clock_go_on(api):
     return wait_for_events(api, 3, clock)[-1]
 
 
-@pytest.mark.parametrize("ticking", KINDS, indirect=True)
-def test_after_kill_9_and_restarts_every_second_is_one_run(ticking):
+def killed_and_restarted(ticking):
     with ticking.channel() as api:
         registered = api.register(guest("scheduled"), "ticks", config=EVERY_SECOND)
         assert registered.subscriptions[0].state == "registered"
@@ -59,8 +74,7 @@ def test_after_kill_9_and_restarts_every_second_is_one_run(ticking):
     assert ticking.stop() == 0
 
 
-@pytest.mark.parametrize("ticking", ["process"], indirect=True)
-def test_after_kill_9_of_the_plugin_every_second_is_one_run(ticking):
+def killed_plugin(ticking):
     with ticking.channel() as api:
         api.register(guest("scheduled"), "ticks", config=EVERY_SECOND)
         wait_for_events(api, 2)
@@ -72,7 +86,7 @@ def test_after_kill_9_of_the_plugin_every_second_is_one_run(ticking):
         assert subscription(api).state == "registered"
 
 
-def test_a_pause_stops_events_and_activation_brings_what_was_missed(ticking):
+def paused_and_activated(ticking):
     with ticking.channel() as api:
         ticks = api.register(guest("scheduled"), "ticks", config=EVERY_SECOND).workflow_id
         wait_for_events(api, 2)
@@ -90,7 +104,7 @@ def test_a_pause_stops_events_and_activation_brings_what_was_missed(ticking):
         assert without_gaps(found), found
 
 
-def test_a_deletion_that_drains_ends_the_events_and_is_forgotten(ticking):
+def deleted(ticking):
     with ticking.channel() as api:
         ticks = api.register(guest("scheduled"), "ticks", config=EVERY_SECOND).workflow_id
         wait_for_events(api, 1)
@@ -105,7 +119,7 @@ def test_a_deletion_that_drains_ends_the_events_and_is_forgotten(ticking):
         assert found[len(gone)] > now > gone[-1]
 
 
-def test_a_schedule_that_is_wrong_shows_as_degraded_and_the_others_wait_with_it(ticking):
+def wrong_schedule(ticking):
     with ticking.channel() as api:
         done = api.register(guest("scheduled"), "ticks", config=EVERY_SECOND + b"\n61 * * * *")
         first, second = done.subscriptions
@@ -122,10 +136,43 @@ def test_a_schedule_that_is_wrong_shows_as_degraded_and_the_others_wait_with_it(
         assert events(api, done.workflow_id) == []
 
 
-def test_a_payload_is_the_scheduled_second(ticking):
+def payload(ticking):
     with ticking.channel() as api:
         api.register(guest("scheduled"), "ticks", config=EVERY_SECOND)
         wait_for_events(api, 1)
         run = api.runs.List(run_pb2.RunServiceListRequest(page_size=1), timeout=20).runs[0]
         assert run.event_id == datetime.fromisoformat(run.event_id).strftime("%Y-%m-%dT%H:%M:%SZ")
         assert run.trigger_index == 0
+
+
+SCENES = [
+    *((killed_and_restarted, kind) for kind in KINDS),
+    (killed_plugin, "process"),
+    *((scene, "in process") for scene in (paused_and_activated, deleted, wrong_schedule, payload)),
+]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_after_kill_9_and_restarts_every_second_is_one_run(scenes, kind):
+    scenes[killed_and_restarted, kind].result()
+
+
+@pytest.mark.parametrize("kind", ["process"])
+def test_after_kill_9_of_the_plugin_every_second_is_one_run(scenes, kind):
+    scenes[killed_plugin, kind].result()
+
+
+def test_a_pause_stops_events_and_activation_brings_what_was_missed(scenes):
+    scenes[paused_and_activated, "in process"].result()
+
+
+def test_a_deletion_that_drains_ends_the_events_and_is_forgotten(scenes):
+    scenes[deleted, "in process"].result()
+
+
+def test_a_schedule_that_is_wrong_shows_as_degraded_and_the_others_wait_with_it(scenes):
+    scenes[wrong_schedule, "in process"].result()
+
+
+def test_a_payload_is_the_scheduled_second(scenes):
+    scenes[payload, "in process"].result()
