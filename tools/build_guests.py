@@ -82,6 +82,7 @@ GUESTS: Final = _guests(
     _standard("many-calls"),
     _standard("sequential-calls"),
     _standard("scenario"),
+    _standard("streaming"),
     _standard("scheduled"),
     _standard("everything"),
     _standard("duplicate-call"),

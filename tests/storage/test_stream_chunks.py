@@ -4,7 +4,7 @@ import pytest
 
 from strongroom.errors import Conflict, Tampered
 from strongroom.storage import stream_chunks
-from strongroom.storage.stream_chunks import PAGE_BYTES_MAX, ChunkRow, StreamRow
+from strongroom.storage.stream_chunks import PAGE_BYTES_MAX, ChunkRow, StreamRow, Tail
 
 
 def row(index=0, **changes):
@@ -34,6 +34,8 @@ def test_chunks_come_back_as_they_were_written_and_in_order(database):
     assert database.read(lambda c: stream_chunks.chunks(c, "wrun_1", "out", start=0, limit=10)) == written
     assert database.read(lambda c: stream_chunks.chunks(c, "wrun_1", "out", start=3, limit=1)) == [written[3]]
     assert database.read(lambda c: stream_chunks.last(c, "wrun_1", "out")) == written[4]
+    assert database.read(lambda c: stream_chunks.tail(c, "wrun_1", "out")) == Tail(4, 1, 40)
+    assert database.read(lambda c: stream_chunks.tail(c, "wrun_1", "other")) is None
     assert database.read(lambda c: stream_chunks.before(c, written[3])) == written[2]
     assert database.read(lambda c: stream_chunks.before(c, written[0])) is None
     assert database.read(lambda c: stream_chunks.written(c, "wrun_1", "out", "x:2")) == written[2]
@@ -76,4 +78,7 @@ def test_what_sqlite_keeps_although_it_is_of_another_type_is_not_believed(databa
     database.write(lambda c: c.exec_driver_sql(f"UPDATE stream_chunks SET {column} = {value}")).result()
     with pytest.raises(Tampered, match="stream out of run wrun_1"):
         database.read(lambda c: stream_chunks.last(c, "wrun_1", "out"))
+    if column != "sealed":
+        with pytest.raises(Tampered, match="stream out of run wrun_1"):
+            database.read(lambda c: stream_chunks.tail(c, "wrun_1", "out"))
     assert database.read(lambda c: stream_chunks.streams(c, "wrun_1", limit=10))[0].name == "out"

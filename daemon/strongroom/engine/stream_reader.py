@@ -19,7 +19,7 @@ from strongroom.errors import KeyMissing, NotFound, Tampered, Truncated
 from strongroom.storage import stream_chunks
 from strongroom.storage.database import Connection
 from strongroom.storage.runs import RunRow
-from strongroom.storage.stream_chunks import ChunkRow
+from strongroom.storage.stream_chunks import ChunkRow, Tail
 
 __all__ = ["StreamInfo", "StreamReader"]
 
@@ -44,10 +44,10 @@ class StreamInfo:
 
 @dataclass(frozen=True, slots=True)
 class _Stand:
-    """The header of the run and the last chunk of the stream, of one moment."""
+    """The header of the run, and the last chunk that its stream has after that."""
 
     header: RunRow
-    last: ChunkRow | None
+    last: Tail | None
 
     @property
     def length(self) -> int:
@@ -178,7 +178,7 @@ class StreamReader:
     def _stand(self, run_id: str, name: str) -> _Stand:
         """The run is read before its stream: a chunk that comes between is behind no end."""
         header = self.header(run_id)
-        last = self._journals.database.read(lambda c: stream_chunks.last(c, header.run_id, name))
+        last = self._journals.database.read(lambda c: stream_chunks.tail(c, header.run_id, name))
         return _Stand(header, last)
 
     def _infos(self, run_id: str, *, after: str = "", only: str = "", limit: int) -> Sequence[StreamInfo]:
@@ -198,7 +198,13 @@ class StreamReader:
             is_whole = False
         if not is_whole:
             return StreamInfo(row.name, row.chunks, size, closed=False, stored=row.chunks, tampered=True)
-        return StreamInfo(row.name, row.chunks - _is_mark(last.row), size, closed=last.final, stored=row.chunks)
+        return StreamInfo(
+            row.name,
+            row.chunks - _is_mark(last.row.final, len(last.row.sealed)),
+            size,
+            closed=last.final,
+            stored=row.chunks,
+        )
 
     @staticmethod
     def _missing(run_id: str, name: str) -> NotFound:
@@ -220,14 +226,14 @@ def _last_two(connection: Connection, run_id: str, name: str) -> Sequence[ChunkR
     return [each for each in (before, last) if each is not None]
 
 
-def _is_mark(row: ChunkRow) -> bool:
+def _is_mark(final: int, sealed_bytes: int) -> bool:
     """Whether a chunk is empty and there to mark the end only."""
-    return bool(row.final) and len(row.sealed) == OVERHEAD_BYTES
+    return bool(final) and sealed_bytes == OVERHEAD_BYTES
 
 
 def _resolved(start: int, stand: _Stand) -> int:
     """The index that ``start`` stands for; below zero it counts back from behind the last chunk with content."""
     if start >= 0:
         return start
-    is_marked = stand.last is not None and _is_mark(stand.last)
+    is_marked = stand.last is not None and _is_mark(stand.last.final, stand.last.sealed_bytes)
     return max(stand.length - is_marked + start, 0)

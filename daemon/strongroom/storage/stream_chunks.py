@@ -16,12 +16,14 @@ __all__ = [
     "PAGE_BYTES_MAX",
     "ChunkRow",
     "StreamRow",
+    "Tail",
     "append",
     "before",
     "chunks",
     "delete",
     "last",
     "streams",
+    "tail",
     "written",
 ]
 
@@ -47,6 +49,15 @@ class ChunkRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Tail:
+    """What the columns say of the last chunk of a stream, whose content was not read."""
+
+    index: int
+    final: int
+    sealed_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class StreamRow:
     """A stream as its rows describe it: how many they are, their sealed bytes, and the highest index."""
 
@@ -63,6 +74,14 @@ _APPEND: Final = insert_new(STREAM_CHUNKS)
 _LAST: Final = Statement(
     lambda _dialect: (
         select(*(COLUMNS[name] for name in _NAMES)).where(*_OF_STREAM).order_by(COLUMNS.index.desc()).limit(1)
+    )
+)
+_TAIL: Final = Statement(
+    lambda _dialect: (
+        select(COLUMNS.index, COLUMNS.final, func.length(COLUMNS.sealed))
+        .where(*_OF_STREAM)
+        .order_by(COLUMNS.index.desc())
+        .limit(1)
     )
 )
 _WRITTEN: Final = Statement(
@@ -105,6 +124,14 @@ def append(conn: Connection, chunk: ChunkRow) -> None:
 def last(conn: Connection, run_id: str, name: str) -> ChunkRow | None:
     """The chunk with the highest index; nothing when there is no such stream."""
     return _first(_LAST, conn, {"of_run": run_id, "of_name": name})
+
+
+def tail(conn: Connection, run_id: str, name: str) -> Tail | None:
+    """As ``last``, without its content."""
+    found = _TAIL.run(conn, {"of_run": run_id, "of_name": name}).first()
+    if found is not None and not isinstance(found[0], int):
+        raise _not_ours(run_id, name)
+    return None if found is None else Tail(*found)
 
 
 def before(conn: Connection, chunk: ChunkRow) -> ChunkRow | None:
@@ -168,5 +195,9 @@ def _row(found: tuple[Any, ...]) -> ChunkRow:  # Any: what the columns hold, in 
     row = ChunkRow(**dict(zip(_NAMES, found, strict=True)))
     # SQLite keeps a value of any type in any column, and arithmetic on an index must not fail of it.
     if not isinstance(row.index, int) or not isinstance(row.sealed, bytes):
-        raise Tampered(f"stream {row.name} of run {row.run_id}", run_id=row.run_id, stream=row.name)
+        raise _not_ours(row.run_id, row.name)
     return row
+
+
+def _not_ours(run_id: str, name: str) -> Tampered:
+    return Tampered(f"stream {name} of run {run_id}", run_id=run_id, stream=name)
