@@ -24,11 +24,11 @@ from strongroom_confidential_workflows.messages import Configure
 from strongroom_confidential_workflows.providers.choice import KINDS
 from strongroom_confidential_workflows.software_identity import NO_IDENTITY, IdentityIssuer, IssuedIdentity
 
-__all__ = ["EvidenceConfig", "RunnerSettings"]
+__all__ = ["FILES_WAIT_S", "EvidenceConfig", "RunnerSettings"]
 
 FILES_WAIT_S: Final = 10.0
-"""A vault of the same host starts within this; the plugin is counted as started meanwhile. Shorter than what a host
-gives a workflow to name its triggers, so that a registration hears which file is missing."""
+"""A development vault of the same host makes them within this; the plugin is counted as started meanwhile. Shorter than
+what a host gives a workflow to name its triggers, so that a registration hears which file is missing."""
 FILES_POLL_S: Final = 0.1
 REGIONS_MAX: Final = 64
 PCRS_MAX: Final = 24

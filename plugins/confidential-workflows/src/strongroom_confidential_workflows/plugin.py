@@ -10,7 +10,7 @@ from strongroom.attest.assurance import INSECURE_KINDS
 from strongroom.attest.evidence import INSECURE
 from strongroom.plugin import Capability, Host, hookimpl
 from strongroom_confidential_workflows.capability import CAPABILITY_ID, ConfidentialWorkflows
-from strongroom_confidential_workflows.evidence_config import EvidenceConfig, RunnerSettings
+from strongroom_confidential_workflows.evidence_config import FILES_WAIT_S, EvidenceConfig, RunnerSettings
 from strongroom_confidential_workflows.https_get import AllowedHttps
 from strongroom_confidential_workflows.launcher import Launcher
 from strongroom_confidential_workflows.launchers.choice import LOCAL_LAUNCHERS, check_launcher, open_starter
@@ -76,7 +76,12 @@ class ConfidentialWorkflowsPlugin:
             file_directories=tuple(Path(directory).resolve() for directory in self.file_directories),
             https_get=AllowedHttps(hosts=frozenset(self.https_hosts)) if self.https_hosts else None,
         )
-        settings = RunnerSettings(evidence=self._evidence, enclave_config_file=Path(self.enclave_config_file))
+        settings = RunnerSettings(
+            evidence=self._evidence,
+            enclave_config_file=Path(self.enclave_config_file),
+            # Elsewhere nobody but an operator makes the files, and a status that waits for one tells nothing sooner.
+            wait_s=FILES_WAIT_S if host.mode == "dev" else 0.0,
+        )
         starter = open_starter(self.launcher, settings.configure, external_address=self.external_address)
         self._launcher = Launcher(host.log, spares=self.spare_runners, starter=starter, edition=settings.edition)
         self._launcher.start()
