@@ -26,8 +26,8 @@ READ_LATE = (
 )
 """How variables begin that a fork may get. Others may be for the loader or the interpreter, which do so at a start."""
 HOSTS = {"dev", "serve"}
-LASTING = {*HOSTS, "demo", "vault"}
-"""Commands that want a process of their own."""
+LASTING = {*((host,) for host in HOSTS), ("demo",), ("vault", "serve")}
+"""How commands begin that want a process of their own."""
 _saves_starts = threading.Event()
 _here = threading.Lock()
 _lending = threading.Lock()
@@ -69,7 +69,8 @@ def strongroom(state, *arguments, stdin=b"", cwd=None, **more):
     """Run a command against the daemon of ``state``."""
     words, variables = [os.fsdecode(word) for word in arguments], environment(state, **more)
     # Beside a command that runs here already, on another thread, the next one has a process of its own.
-    if words[0] not in LASTING and _saves_starts.is_set() and _here.acquire(blocking=False):
+    is_short = LASTING.isdisjoint({tuple(words[:1]), tuple(words[:2])})
+    if is_short and _saves_starts.is_set() and _here.acquire(blocking=False):
         try:
             with _environment_is(variables, cwd or state):
                 ended = terminal.strongroom(*words, stdin=stdin)

@@ -125,10 +125,12 @@ def test_the_demo_runs_from_installed_wheels(installed, tmp_path):
     done = run(installed, tmp_path, "demo", DEMO_JSON="1")
     assert done.returncode == 0, done.stderr
     shown = json.loads(done.stdout[done.stdout.index("{") :])
+    assert shown["schema"] == "strongroom.demo/v1"
     assert shown["local"] == {"result": "hello, strongroom", "backend": "local"}
     assert shown["confidential"]["backend"] == "insecure-software"
     assert shown["confidential"]["result"]["greeting"] == "hello, strongroom"
     assert len(bytes.fromhex(shown["confidential"]["binary_sha256"])) == 32
+    assert (shown["receipt"]["holds"], shown["receipt"]["result_matches"]) == (True, True)
 
 
 def test_help_and_version_come_from_the_installed_package(installed, tmp_path):

@@ -1,6 +1,7 @@
 """Plugins that misbehave: each marks itself failed, and the host serves the rest."""
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -10,7 +11,9 @@ import yaml
 
 from strongroom.pb.strongroom.v1 import plugin_pb2, run_pb2
 from tests.fakes.live_daemon import LiveDaemon, strongroom
+from tests.fakes.manifests import shipped_with
 from tests.guests.build import guest
+from tests.scenarios.conftest import short_directory
 
 ROOT = Path(__file__).resolve().parents[2]
 BROKEN = ROOT / "tests" / "fakes" / "broken_process.py"
@@ -32,12 +35,15 @@ def broken(word, **more):
 WORKING = {"name": "basic-test", "factory": "strongroom_basic_test.plugin:BasicTest"}
 
 
-@pytest.fixture
-def without_vault(state):
+@pytest.fixture(scope="module")
+def without_vault():
+    """A daemon whose vault did not start, for those who ask it for something."""
+    state = short_directory()
     vault = {"name": "vault", "command": [sys.executable, str(BROKEN), "exits"], "provides": ["vault@1.0.0"]}
     daemon = LiveDaemon(state, ("--plugins-file", str(manifest(state, vault, WORKING)))).start()
     yield daemon
     daemon.stop()
+    shutil.rmtree(state, ignore_errors=True)
 
 
 def test_broken_plugins_are_failed_with_their_reason_and_the_rest_works(state):
@@ -120,7 +126,7 @@ def test_a_local_run_and_a_registration_name_the_vault_that_failed(without_vault
 
 
 def test_a_confidential_workflow_whose_backend_went_away_fails_with_the_reason(state):
-    daemon = LiveDaemon(state).start()
+    daemon = LiveDaemon(state, shipped_with(state, "vault", "confidential-workflows")).start()
     with daemon.channel() as api:
         api.register(SAMPLES / "greet.wasm", "hidden", b'{"confidential": true}')
     daemon.stop()
