@@ -56,7 +56,7 @@ class Seen:
 class CanaryHost:
     """``state`` is the host's, ``work`` has what is beside it. ``marker`` is no secret, and found all over.
 
-    With ``separate`` the vault is a service of its own. Every byte on the API's socket and on those of plugins is on
+    With ``separate`` the vault is a service of its own. Every byte on the API's sockets and on those of plugins is on
     record in ``records``.
     """
 
@@ -75,6 +75,7 @@ class CanaryHost:
             is_installed=True,
         )
         self.relay = RecordingRelay(self.daemon.socket, state / "api", self.records)
+        self.admin_relay = RecordingRelay(self.daemon.admin_socket, state / "api-admin", self.records)
         self._answers = []
         self._waiting = None
 
@@ -190,6 +191,7 @@ class CanaryHost:
         if self.daemon.process is not None and self.daemon.process.poll() is None:
             self.daemon.stop()
         self.relay.close()
+        self.admin_relay.close()
         if self.service:
             self.service.end()
 

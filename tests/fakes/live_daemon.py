@@ -47,6 +47,10 @@ class LiveDaemon:
     def socket(self):
         return self.state / "strongroom.sock"
 
+    @property
+    def admin_socket(self):
+        return self.state / "admin.sock"
+
     def start(self):
         """Start and wait until it is ready."""
         self.process = self._started(["dev", "--state-dir", str(self.state), "--json", *self.options])
@@ -92,12 +96,14 @@ class LiveDaemon:
         return strongroom(self.state, *arguments, stdin=stdin, **more)
 
     @contextmanager
-    def channel(self):
+    def channel(self, *, admin=False):
+        """Stubs on the socket of users, or on that of administrators, for what needs the role decrypt or admin."""
         options = [
             ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
             ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
         ]
-        with grpc.insecure_channel(f"unix:{quote(os.fsencode(self.socket))}", options=options) as channel:
+        socket = self.admin_socket if admin else self.socket
+        with grpc.insecure_channel(f"unix:{quote(os.fsencode(socket))}", options=options) as channel:
             yield Api(channel)
 
 

@@ -21,7 +21,7 @@ REWRAP_S = 12
 def rewrap(storm):
     """Begin to seal again, slowly enough to be killed, and follow it until it ends or the host does."""
     rate = max(1, len(storm.keys) // REWRAP_S)
-    with storm.daemon.channel() as api:
+    with storm.daemon.channel(admin=True) as api:
         list(KeysServiceStub(api.channel).Rewrap(keys_pb2.KeysServiceRewrapRequest(rate=rate), timeout=S))
 
 

@@ -139,7 +139,7 @@ class WorkspaceStorm:
 
     def versions(self):
         """Blobs by key version of everything that can be sealed again."""
-        with self.daemon.channel() as api:
+        with self.daemon.channel(admin=True) as api:
             answer = KeysServiceStub(api.channel).Status(keys_pb2.KeysServiceStatusRequest(), timeout=S)
         return {thing.name: dict(thing.blobs) for thing in answer.things if any(thing.blobs.values())}
 

@@ -100,8 +100,8 @@ def test_it_does_not_pass_over_any_socket_in_the_clear(scene):
     records = scene.host.records
     assert scene.host.canary.found_below(records) == []
     passed = [path.name for path in records.iterdir() if scene.host.marker.plain in path.read_bytes()]
-    # Control: both directions of the API, the sockets where plugins serve, and those where the host serves them.
-    for beginning in ("strongroom.sock", "plugin", "host"):
+    # Control: both directions of the API's sockets, the sockets where plugins serve, and those where the host serves them.
+    for beginning in ("strongroom.sock", "admin.sock", "plugin", "host"):
         for ending in (".to", ".from"):
             assert [n for n in passed if n.startswith(beginning) and n.endswith(ending)], (beginning, ending, passed)
 

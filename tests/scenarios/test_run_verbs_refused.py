@@ -88,7 +88,7 @@ def test_bytes_that_are_no_message_are_refused_by_a_stream_too(shared, method):
     ],
 )
 def test_a_wrong_field_is_named(shared, run_id, verb, fields, reason):
-    with shared.channel() as api:
+    with shared.channel(admin=True) as api:
         call, request = calls(api)[verb]
         error = failing(call, request(run_id=run_id, **fields))
     assert error.code() == WRONG

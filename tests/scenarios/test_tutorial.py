@@ -156,6 +156,7 @@ def test_a_service_that_was_set_up_by_hand_runs_a_workflow_as_the_readme_says(re
     assert (document["status"], document["module"]) == ("completed", "local")
     home = Path(environment["HOME"]) / "strongroom-service"
     assert sorted(path.name for path in home.iterdir()) == [
+        "admin.sock",
         "cache",
         "keyring",
         "keys",

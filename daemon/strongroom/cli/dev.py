@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +14,10 @@ from strongroom.cli.caller import Caller, facts
 from strongroom.cli.chosen import Set, chosen_flags
 from strongroom.cli.verbs import a_path, verb
 from strongroom.registry.states import PluginState
+
+if TYPE_CHECKING:
+    # Loaded by the command itself: its library is slow to import.
+    from strongroom.settings.model import Settings
 
 __all__ = ["Format", "Level", "Manifest", "SocketPath", "add_to"]
 
@@ -70,7 +74,7 @@ def dev(
     acts = acts_of(load_manifest(settings.plugins_file), settings.keys_dir)
 
     def ready(down: Sequence[PluginState]) -> None:
-        tell = _exports(state, settings.socket, settings.keys_dir)
+        tell = _exports(state, settings)
         document = {
             "socket": str(settings.socket),
             "admin_socket": str(settings.admin_socket_path),
@@ -107,10 +111,13 @@ def dev(
             shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _exports(state: Path, socket: Path, keys_dir: Path) -> str:
+def _exports(state: Path, settings: "Settings") -> str:
     """What another shell needs to reach this host, and to know its vault: `secret set` seals to no other."""
+    socket, keys_dir = settings.socket, settings.keys_dir
     is_usual = socket == state / "strongroom.sock"
     variables = {"STRONGROOM_STATE_DIR": state} if is_usual else {"STRONGROOM_SOCKET": socket}
+    if settings.admin_socket is not None:
+        variables["STRONGROOM_ADMIN_SOCKET"] = settings.admin_socket
     vault_key = keys_dir / "vault.pub"
     # A client looks below the state directory by itself, and a vault that is elsewhere has no key here.
     if vault_key.exists() and not (is_usual and keys_dir == state / "keys"):
