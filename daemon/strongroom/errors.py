@@ -159,9 +159,16 @@ class RuntimeDecryptionError(StrongroomError):
     ) -> None:
         self.operation = "decrypt"
         self.byte_length = byte_length
-        self.format_prefix = format_prefix
-        facts = {"operation": self.operation, "byte_length": byte_length, "format_prefix": format_prefix}
-        super().__init__(code, what, why=why, fix=fix, **facts)
+        self.format_prefix = str(format_prefix)
+        super().__init__(
+            code,
+            what,
+            why=why,
+            fix=fix,
+            operation=self.operation,
+            byte_length=byte_length,
+            format_prefix=str(format_prefix),
+        )
 
 
 class KeyMissing(StrongroomError):
