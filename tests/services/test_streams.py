@@ -1,6 +1,5 @@
 """``StreamService``: chunks go in once and come out in order, sealed or for a reason, and each refusal has its name."""
 
-import logging
 import tempfile
 import threading
 from pathlib import Path
@@ -16,6 +15,7 @@ from strongroom.services.places import Places
 from strongroom.services.server import ApiServer
 from strongroom.services.streams import StreamService
 from strongroom.storage.database import Database
+from tests.fakes.audit_book import AuditBook
 from tests.fakes.callers import administrators
 from tests.fakes.journalled import ended, new_run
 from tests.fakes.streamed import change
@@ -35,9 +35,14 @@ def host(sqlite_url):
 
 
 @pytest.fixture
-def api(host):
+def book():
+    return AuditBook()
+
+
+@pytest.fixture
+def api(host, book):
     places = Places(PLACES, "streams are open", "close one")
-    service = StreamService(host.host.stream_store, host.host.stream_reader, places=places)
+    service = StreamService(host.host.stream_store, host.host.stream_reader, places=places, audit=book)
     with tempfile.TemporaryDirectory(prefix="sr-") as directory:
         socket = Path(directory) / "s.sock"
         server = ApiServer(
@@ -112,16 +117,15 @@ def test_without_a_reason_only_sizes_and_key_versions_are_sent(api, run_id):
         assert not any(c.HasField("data") for c in found)
 
 
-def test_what_is_opened_is_written_down_before_and_after(api, run_id, caplog):
+def test_what_is_opened_is_on_record_before_and_after(api, book, run_id):
     write(api, run_id, b"canary", last=True)
-    with caplog.at_level(logging.WARNING):
-        read(api, run_id, reason="ticket 4711")
-        chunks(api, run_id, reason="ticket 4712")
-    said = [(r.message, r.what, r.reason, getattr(r, "shown", None)) for r in caplog.records if hasattr(r, "what")]
-    assert [each[1:] for each in said] == [
-        ("stream out", reason, shown) for reason in ("ticket 4711", "ticket 4712") for shown in (None, 1)
+    read(api, run_id, reason="ticket 4711")
+    chunks(api, run_id, reason="ticket 4712")
+    assert [(each.action, each.subject, each.reason, each.outcome, each.facts) for each in book.records] == [
+        ("run.decrypt", run_id, reason, outcome, {"fields": "stream out", **shown})
+        for reason in ("ticket 4711", "ticket 4712")
+        for outcome, shown in (("begun", {}), ("done", {"shown": 1}))
     ]
-    assert "canary" not in caplog.text
 
 
 def test_a_request_that_is_sent_again_writes_once(api, run_id):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Final, Literal
 
+from strongroom.app.auditing import AuditParts
 from strongroom.app.development_owner import KEY_NAME, DevelopmentOwner, GrantingDesk
 from strongroom.app.directories import private_directory
 from strongroom.app.keys import checked_against, key_desk, refuses_other_roots, root_keyring
@@ -92,6 +93,7 @@ class Parts:
     tally: Tally
     workspaces: WorkspaceParts
     development_owner: DevelopmentOwner | None
+    audit: AuditParts
 
 
 class _Capabilities:
@@ -163,6 +165,7 @@ def _wired(
 ) -> Parts:
     record_keys = RecordKeys(root)
     run_keys = RunEncryptor(root, keys.life.deployment_id)
+    audit = AuditParts(settings, root, record_keys, database, keys.life.deployment_id, mode)
     registry = Registry(restart_wait_s=RESTART_WAIT_S)
     artifacts = _Artifacts()
     late_desk = LateDesk()
@@ -184,7 +187,7 @@ def _wired(
     )
     workspaces = workspace_parts(settings, root, registry.mounts.all)
     late_desk.desk = workspaces.desk
-    keys.life.on_change.append(workspaces.rotated)
+    keys.life.on_change += [audit.key_changed, workspaces.rotated]
     cache = CompiledCache(private_directory(settings.cache_dir, "cache_dir") / "native", CacheKey(root))
     pool = RunnerPool(runners_max=settings.limits.runners_max, cache=cache, limits=_guest_limits(settings))
     capabilities = _Capabilities(registry)
@@ -196,8 +199,9 @@ def _wired(
         keys=record_keys,
         router=Router(pool, capabilities, _routed, tally),
         capabilities=capabilities,
-        secrets=SecretReader(capabilities),
+        secrets=SecretReader(capabilities, audit.audit),
         limits=_engine_limits(settings),
+        audit=audit.audit,
     )
     artifacts.host = host
     engine = Engine(host)
@@ -236,6 +240,7 @@ def _wired(
         tally=tally,
         workspaces=workspaces,
         development_owner=signer,
+        audit=audit,
     )
 
 

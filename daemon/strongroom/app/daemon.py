@@ -16,7 +16,9 @@ from strongroom.app.leftovers import PluginDirectories
 from strongroom.app.lock import Keeper, StateLock
 from strongroom.app.memory import return_large_buffers
 from strongroom.app.pulse import Pulse
+from strongroom.engine.refused_calls import RefusedCalls
 from strongroom.pb.strongroom.v1 import (
+    audit_pb2_grpc,
     capability_pb2_grpc,
     keys_pb2_grpc,
     plugin_pb2_grpc,
@@ -27,6 +29,7 @@ from strongroom.pb.strongroom.v1 import (
     workspace_pb2_grpc,
 )
 from strongroom.registry.states import Lifecycle, PluginState
+from strongroom.services.audited import audited
 from strongroom.services.capabilities import CapabilityService
 from strongroom.services.keys import KeyService
 from strongroom.services.places import streaming, waiting
@@ -86,6 +89,7 @@ class Daemon:
             )
             parts = build(self._settings, mode=self._mode, on_plugin=self._plugin_changed)
             self._parts = parts
+            parts.audit.start()
             parts.pool.start()
             parts.plugins.start()
             # After the plugins, which provide mounts; before runs, which may use them.
@@ -109,6 +113,7 @@ class Daemon:
             self._server.set_serving(plugin.name, plugin.state == "ready")
         self._state = "ready"
         self._server.set_serving("", True)
+        parts.audit.watched_by(self._server.set_serving)
         log.info(
             "ready",
             extra={
@@ -162,6 +167,7 @@ class Daemon:
         if self._pulse is not None:
             self._pulse.close()
         parts.engine.uptime.beat()
+        parts.audit.stop()
         parts.database.close()
         parts.host_lock.release()
 
@@ -179,8 +185,11 @@ class Daemon:
             replays=parts.replays,
             waiting=places,
             streams=streams,
+            audit=parts.audit.audit,
         )
-        run_streams = StreamService(parts.host.stream_store, parts.host.stream_reader, places=streams)
+        run_streams = StreamService(
+            parts.host.stream_store, parts.host.stream_reader, places=streams, audit=parts.audit.audit
+        )
         capabilities = CapabilityService(parts.registry, parts.owners)
         status = StatusService(describer(parts, self._started_ms, lambda: self._state))
         keys = KeyService(parts.key_desk, parts.keys.source)
@@ -195,22 +204,35 @@ class Daemon:
             is_ending=lambda: self._state == "draining",
         )
         plugins = PluginService(parts.plugins.states)
+        audit = parts.audit.service(lambda: self._state == "draining")
+        recorded = partial(audited, audit=parts.audit.audit, own_owner=parts.owners.own)
         return api_servers(
             parts,
             self._mode,
             [
-                partial(workflow_pb2_grpc.add_WorkflowServiceServicer_to_server, workflows),
-                partial(run_pb2_grpc.add_RunServiceServicer_to_server, runs),
-                partial(capability_pb2_grpc.add_CapabilityServiceServicer_to_server, capabilities),
+                partial(audit_pb2_grpc.add_AuditServiceServicer_to_server, audit),
+                partial(
+                    workflow_pb2_grpc.add_WorkflowServiceServicer_to_server, recorded("WorkflowService", workflows)
+                ),
+                partial(run_pb2_grpc.add_RunServiceServicer_to_server, recorded("RunService", runs)),
+                partial(
+                    capability_pb2_grpc.add_CapabilityServiceServicer_to_server,
+                    recorded("CapabilityService", capabilities),
+                ),
                 partial(plugin_pb2_grpc.add_PluginServiceServicer_to_server, plugins),
-                partial(keys_pb2_grpc.add_KeysServiceServicer_to_server, keys),
+                partial(keys_pb2_grpc.add_KeysServiceServicer_to_server, recorded("KeysService", keys)),
                 partial(status_pb2_grpc.add_StatusServiceServicer_to_server, status),
                 partial(stream_pb2_grpc.add_StreamServiceServicer_to_server, run_streams),
-                partial(workspace_pb2_grpc.add_WorkspaceServiceServicer_to_server, workspaces),
+                partial(
+                    workspace_pb2_grpc.add_WorkspaceServiceServicer_to_server, recorded("WorkspaceService", workspaces)
+                ),
             ],
+            on_refused=RefusedCalls(parts.audit.audit),
         )
 
     def _plugin_changed(self, plugin: PluginState) -> None:
+        if self._parts is not None:
+            self._parts.audit.plugin_changed(plugin)
         if self._server is not None:
             self._server.set_serving(plugin.name, plugin.state == "ready")
         signer = self._parts.development_owner if self._parts is not None else None

@@ -62,7 +62,8 @@ def describer(
             answer.confidential_protections.extend(backend.protections)
             answer.confidential_missing.extend(backend.missing)
         _add_workspaces(answer, parts.workspaces)
-        troubled = answer.insecure or answer.plugin_problems or answer.workspace_problems
+        is_recorded = parts.audit.describe(answer)
+        troubled = answer.insecure or answer.plugin_problems or answer.workspace_problems or not is_recorded
         answer.health = DEGRADED if troubled else OK
         return answer
 

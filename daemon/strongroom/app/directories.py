@@ -5,7 +5,7 @@ from pathlib import Path
 
 from strongroom.errors import Misconfigured
 
-__all__ = ["make_socket_parent", "private_directory"]
+__all__ = ["make_log_parent", "make_socket_parent", "private_directory"]
 
 
 def private_directory(path: Path, setting: str) -> Path:
@@ -34,6 +34,14 @@ def make_socket_parent(socket: Path) -> None:
         socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise _unusable(socket.parent, "socket", error) from error
+
+
+def make_log_parent(file: Path) -> None:
+    """The directory of the audit log, mode 0750 when it is made here. Raises ``Misconfigured``."""
+    try:
+        file.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unusable(file.parent, "audit.file", error) from error
 
 
 def _check_text(path: Path, setting: str) -> None:

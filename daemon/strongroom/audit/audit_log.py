@@ -10,6 +10,7 @@ import queue
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import BinaryIO, Final, NamedTuple, Protocol
@@ -100,6 +101,8 @@ class AuditLog:
         self._next_head_s = 0.0
         self._next_reserve_s = 0.0
         self._failing = _Failing()
+        self.on_change: Callable[[], None] = _nothing
+        """Called when the log begins or ceases to take records."""
         self.failures = 0
         """Groups of records that could not be written since the host started."""
 
@@ -222,16 +225,19 @@ class AuditLog:
             written = self._written(records)
         except (OSError, StrongroomError) as error:
             fault = error if isinstance(error, StrongroomError) else _takes_nothing(error)
-            if not failing.why:
-                log.error("the audit log takes no record", extra={"why": fault.why or str(fault)})
+            was_well = not failing.why
             failing.why, failing.lost = fault.why or str(fault), failing.lost + len(batch)
             self.failures += bool(batch)
+            if was_well:
+                log.error("the audit log takes no record", extra={"why": failing.why})
+                self.on_change()
             for entry in batch:
                 entry.future.set_exception(fault)
             return
         if failing.why:
             log.warning("the audit log takes records again", extra={"missing": failing.lost})
             failing.why, failing.lost = "", 0
+            self.on_change()
         for entry in batch:
             entry.future.set_result(None)
         with self._told:
@@ -282,6 +288,10 @@ class AuditLog:
                 self._following = self._heads.write(self._follows)
             except StrongroomError as error:
                 log.warning("the head of the audit log was not stored", extra={"why": str(error)})
+
+
+def _nothing() -> None:
+    """Nobody wants to know."""
 
 
 def _wait(future: "Future[None]") -> None:

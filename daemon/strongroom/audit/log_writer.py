@@ -14,7 +14,7 @@ from strongroom.audit.append_file import AppendFile, Disk
 from strongroom.audit.log_chain import BREAK, FILE, Head, LogKeys, LogName, line_of, link_of
 from strongroom.audit.log_place import LogPlace, sync_names
 from strongroom.audit.log_start import Found, find
-from strongroom.audit.record import Record, encode
+from strongroom.audit.record import HOST, Record, encode
 
 __all__ = ["LogWriter", "Written"]
 
@@ -87,7 +87,8 @@ class LogWriter:
         written = []
         for record in records:
             number += 1
-            raw = encode(replace(record, number=number, time_ms=now_ms, host=self._name.host))
+            caller = record.caller or HOST
+            raw = encode(replace(record, number=number, time_ms=now_ms, host=self._name.host, caller=caller))
             link = link_of(self._keys, version, link, number, raw)
             written.append(Written(number, line_of(raw, version, link)))
         file.append(b"".join(each.line for each in written))

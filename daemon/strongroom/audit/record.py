@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-__all__ = ["FACTS_MAX", "RECORD_BYTES_MAX", "Record", "cut", "decode", "encode"]
+__all__ = ["FACTS_MAX", "HOST", "RECORD_BYTES_MAX", "Record", "cut", "decode", "encode"]
 
 RECORD_BYTES_MAX: Final = 4096
 """One page; a disk of 64 MB holds sixteen thousand of the largest, and more than a hundred thousand usual ones."""
@@ -28,6 +28,8 @@ CHARACTERS_MAX: Final[Mapping[str, int]] = {
     "reason": 512,
 }
 """Limits of the texts of a record, in characters."""
+HOST: Final = "host"
+"""Whose deed it is when nobody called, such as the start of a trigger's run."""
 NUMBER_MAX: Final = 2**63 - 1
 """Whole numbers that every reader of JSON keeps; others become text."""
 
@@ -52,7 +54,9 @@ def encode(record: Record) -> bytes:
     """``record`` as at most ``RECORD_BYTES_MAX`` bytes of JSON, without a line end."""
     texts = {name: cut(getattr(record, name), limit) for name, limit in CHARACTERS_MAX.items()}
     facts: dict[str, str | int] = {
-        cut(name, FACT_NAME_CHARACTERS_MAX): _fact(value) for name, value in list(record.facts.items())[:FACTS_MAX]
+        cut(name, FACT_NAME_CHARACTERS_MAX): _fact(value)
+        for name, value in list(record.facts.items())[:FACTS_MAX]
+        if value != ""
     }
     if len(record.facts) > FACTS_MAX:
         facts["facts_left_out"] = len(record.facts) - FACTS_MAX

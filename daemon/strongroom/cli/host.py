@@ -1,11 +1,15 @@
 """``strongroom status`` and ``strongroom version``."""
 
 import platform
+from typing import TYPE_CHECKING
 
 import typer
 
 from strongroom.cli.caller import Caller, facts
 from strongroom.cli.verbs import verb
+
+if TYPE_CHECKING:
+    from strongroom.pb.strongroom.v1 import status_pb2
 
 __all__ = ["add_to"]
 
@@ -65,6 +69,11 @@ def status(caller: Caller) -> None:
         "relay_connections": answer.relay_connections,
         "relay_refusals": relay_refusals,
         "oldest_run_time": optional_time(answer, "oldest_run_time"),
+        "audit_records": answer.audit_records,
+        "audit_on_failure": answer.audit_on_failure,
+        "audit_problems": list(answer.audit_problems),
+        "audit_write_failures": answer.audit_write_failures,
+        "audit_unrecorded": answer.audit_unrecorded,
     }
     none = "none: confidential workflows fail"
     backend = answer.confidential_backend or (f"{none}; see plugins" if answer.plugin_problems else none)
@@ -95,9 +104,17 @@ def status(caller: Caller) -> None:
             ("relay", f"{answer.relay}, {answer.relay_connections} connections" if answer.relay else ""),
             ("it refused", ", ".join(f"{count} {code}" for code, count in relay_refusals.items())),
             ("plugins", "; ".join(answer.plugin_problems) or "all ready"),
+            ("audit", _audit(answer)),
+            ("AUDIT LOG", "; ".join(answer.audit_problems)),
         ]
     )
     caller.emit("status", document, f"{text}\n{_fence()}" if answer.insecure else text)
+
+
+def _audit(answer: "status_pb2.StatusServiceGetResponse") -> str:
+    failed = f", {answer.audit_write_failures} failed writes" if answer.audit_write_failures else ""
+    lost = f", {answer.audit_unrecorded} not written" if answer.audit_unrecorded else ""
+    return f"{answer.audit_records} records{failed}{lost}; when it takes none: {answer.audit_on_failure}"
 
 
 def _fence() -> str:

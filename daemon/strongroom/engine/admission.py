@@ -21,6 +21,7 @@ from strongroom.engine.runids import PREFIX, check_event_id, check_run_id, new_r
 from strongroom.engine.running import Dispatcher
 from strongroom.engine.specs import ACTIVE, Spec
 from strongroom.engine.standing import taken
+from strongroom.engine.start_record import StartRecord
 from strongroom.engine.triggers import wrap
 from strongroom.engine.unsure import Unsure
 from strongroom.errors import Conflict, InvalidInput, LimitExceeded, NotFound, Refused, Unavailable, WrongState
@@ -155,8 +156,7 @@ class Admission:
         """Store the run and have it executed, unless one stands for it already."""
         journal = RunJournal(self._host.journals, header)
         handle = RunHandle(header.run_id, header.module, header.workflow_id, journal, spec=spec)
-        if not steps:
-            handle.recorded = Recorded(created)
+        handle.recorded = None if steps else Recorded(created)
         try:
             while (known := self._dispatcher.reserve(handle)) is not handle:
                 # Somebody else starts the same run: once that is stored or refused, it stands or the place is free.
@@ -169,14 +169,15 @@ class Admission:
                 raise
             return self._going_on(standing()), False
         more = [(each.row.event_type, each.row.correlation_id, each.content or b"") for each in steps]
+        on_record = StartRecord(self._host.audit, header)
         try:
-            journal.begin(created.SerializeToString(), spec.row.mac, more, once=once).result()
-        except Conflict:
-            self._dispatcher.release(handle)
-            return self._going_on(standing()), False
+            on_record.beside(journal, lambda: journal.begin(created.SerializeToString(), spec.row.mac, more, once=once))
         except BaseException as error:
             self._dispatcher.release(handle)
-            self._unsure.note(header.run_id, error)
+            if isinstance(error, Conflict):
+                return self._going_on(standing()), False
+            if not on_record.is_stored:
+                self._unsure.note(header.run_id, error)
             raise
         accepted = journal.header
         self._dispatcher.submit(handle)
@@ -225,6 +226,7 @@ class Admission:
         return created
 
     def _startable(self, spec: Spec) -> None:
+        self._host.audit.check()
         if spec.row.status != ACTIVE:
             raise WrongState(
                 "SR-WF-002",
@@ -270,15 +272,14 @@ class Admission:
 
     def _found(self, wish: Start) -> RunRow | None:
         """The run that stands for the wish's run id, or for its event where the workflow is named by its id."""
-        journals = self._host.journals
-        by_id = journals.get(wish.run_id) if wish.run_id.startswith(PREFIX) else None
+        by_id = self._host.journals.get(wish.run_id) if wish.run_id.startswith(PREFIX) else None
         if by_id is not None or not wish.event_id:
             return by_id
         try:
             workflow_id = self._host.specs.to_start(wish.owner, wish.workflow).workflow_id
         except NotFound:
             workflow_id = wish.workflow
-        return journals.get_by_event(workflow_id, wish.trigger_index, wish.event_id)
+        return self._host.journals.get_by_event(workflow_id, wish.trigger_index, wish.event_id)
 
     def _of_event(self, header: RunRow) -> RunRow | None:
         return self._host.journals.get_by_event(header.workflow_id, header.trigger_index, header.event_id)

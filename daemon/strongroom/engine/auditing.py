@@ -8,12 +8,10 @@ Rule 2: facts are names, numbers and codes. Payloads and values of secrets never
 from contextvars import ContextVar
 from typing import Final, Protocol
 
-__all__ = ["CALLER", "HOST", "Audit", "NoAudit", "Pending"]
+__all__ = ["CALLER", "Audit", "NoAudit", "Pending"]
 
 CALLER: Final[ContextVar[str]] = ContextVar("strongroom_caller", default="")
 """Name of whoever made the call that is being answered; empty outside of calls."""
-HOST: Final = "host"
-"""Whose deed it is when nobody called, such as the start of a trigger's run."""
 
 
 class Pending(Protocol):

@@ -11,8 +11,8 @@ from typing import Final
 
 from strongroom.audit.audit_log import AuditLog
 from strongroom.audit.log_chain import Head, LogName
-from strongroom.audit.record import Record
-from strongroom.engine.auditing import CALLER, HOST, Pending
+from strongroom.audit.record import HOST, Record
+from strongroom.engine.auditing import CALLER, Pending
 from strongroom.errors import StrongroomError, Unavailable
 from strongroom.keyring.records import RecordKeys
 from strongroom.keyring.root import AUDIT, AUDIT_HEADS, RootKeyring

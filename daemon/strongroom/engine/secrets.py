@@ -14,6 +14,7 @@ from google.protobuf.message import Message
 
 from strongroom.attest.assurance import LOCAL
 from strongroom.crypto.box import BoxKey
+from strongroom.engine.auditing import Audit, NoAudit
 from strongroom.errors import CapabilityError, PluginAway, PluginFault, StrongroomError, Unavailable
 from strongroom.guest.ids import owner_checksum
 from strongroom.modules.attributes import DEFAULT_NAMESPACE, SecretName
@@ -42,8 +43,9 @@ class _Asked:
 class SecretReader:
     """Reads secrets of owners through the vault capability."""
 
-    def __init__(self, capabilities: Capabilities) -> None:
+    def __init__(self, capabilities: Capabilities, audit: Audit | None = None) -> None:
         self._capabilities = capabilities
+        self._audit = audit or NoAudit()
         self._box = BoxKey.generate()
 
     def fetch(
@@ -64,6 +66,15 @@ class SecretReader:
             names |= self._opened(metadata, owner)
         given = [a for a in dict.fromkeys(asked) if (a.namespace, a.key) in names]
         answers: dict[tuple[str, str], vault_pb2.SecretResponse] = {}
+        if given:
+            # Before the first of them is here: what was given cannot be taken back.
+            self._audit.record(
+                "secret.release",
+                subject=metadata.workflow_execution_id,
+                owner=metadata.workflow_owner,
+                workflow_id=metadata.workflow_id,
+                secret_names=", ".join(f"{a.namespace}/{a.key}" for a in given),
+            )
         for start in range(0, len(given), REQUESTS_MAX):
             for answer in self._ask(metadata, owner, given[start : start + REQUESTS_MAX]):
                 answers[answer.id.namespace or DEFAULT_NAMESPACE, answer.id.key] = answer

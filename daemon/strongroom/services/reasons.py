@@ -2,16 +2,15 @@
 
 from typing import Final, Self
 
-import grpc
-
+from strongroom.engine.auditing import Audit
 from strongroom.errors import InvalidInput
-from strongroom.telemetry import logs
+from strongroom.services.audited import BEGUN, outcome_of
+from strongroom.storage.runs import RunRow
 
 __all__ = ["Opening", "checked_reason"]
 
 REASON_CHARACTERS_MAX: Final = 512
-"""A reason is a sentence; it is sealed into the journal, or becomes a line of the daemon's log."""
-log = logs.get("services")
+"""A reason is a sentence; it is sealed into the journal, or becomes part of a record of the audit log."""
 
 
 def checked_reason(untrusted_reason: str) -> str:
@@ -30,19 +29,44 @@ def checked_reason(untrusted_reason: str) -> str:
 
 
 class Opening:
-    """Sealed contents that are shown: the log says who asked for what and why before the first of them, and how many
-    there were after the last. It never says what they hold."""
+    """Sealed contents of a run that are shown: the audit log says who asked for what and why before the first of them,
+    and how many there were after the last. It never says what they hold.
 
-    def __init__(self, what: str, run_id: str, reason: str, context: grpc.ServicerContext) -> None:
-        self._facts = {"run_id": run_id, "what": what, "reason": reason, "peer": context.peer()}
+    ``action`` is ``run.decrypt`` or ``run.export``; ``what`` names the fields that were asked for.
+    """
+
+    def __init__(self, audit: Audit, action: str, run: RunRow, what: str, reason: str) -> None:
+        self._audit = audit
+        self._action = action
+        self._run = run
+        self._what = what
+        self._reason = reason
         self.shown = 0
         """Contents that were handed over up to now."""
 
     def __enter__(self) -> Self:
-        """Nothing is shown that was not announced."""
-        log.warning("sealed contents of a run are opened", extra=self._facts)
+        """Nothing is shown that is not on record. Raises ``Unavailable``."""
+        self._audit.record(
+            self._action,
+            subject=self._run.run_id,
+            owner=self._run.workflow_owner,
+            outcome=BEGUN,
+            reason=self._reason,
+            fields=self._what,
+        )
         return self
 
-    def __exit__(self, *_failure: object) -> None:
+    def __exit__(self, _kind: object, failure: BaseException | None, _trace: object) -> None:
         """However it ended."""
-        log.warning("sealed contents of a run were opened", extra={**self._facts, "shown": self.shown})
+        outcome = "done" if failure is None else outcome_of(failure)
+        pending = self._audit.begin(
+            self._action,
+            subject=self._run.run_id,
+            owner=self._run.workflow_owner,
+            outcome=outcome,
+            reason=self._reason,
+            fields=self._what,
+            shown=self.shown,
+        )
+        if failure is None:
+            pending.wait()

@@ -9,6 +9,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from strongroom.pb.strongroom.v1 import (
+    audit_pb2,
     capability_pb2,
     keys_pb2,
     plugin_pb2,
@@ -34,7 +35,17 @@ END_S: Final = 2.0
 """How long calls that were cancelled may take to be gone. It takes no time, and is the library's doing."""
 SERVICES: Final = tuple(
     service.full_name
-    for file in (capability_pb2, keys_pb2, plugin_pb2, run_pb2, status_pb2, stream_pb2, workflow_pb2, workspace_pb2)
+    for file in (
+        audit_pb2,
+        capability_pb2,
+        keys_pb2,
+        plugin_pb2,
+        run_pb2,
+        status_pb2,
+        stream_pb2,
+        workflow_pb2,
+        workspace_pb2,
+    )
     for service in file.DESCRIPTOR.services_by_name.values()
 )
 """Ours. Each method of each of them stands in ``services/roles.py``."""

@@ -6,6 +6,7 @@ from typing import Final
 
 import grpc
 
+from strongroom.engine.auditing import Audit
 from strongroom.engine.stream_chunk import Chunk, from_outside
 from strongroom.engine.stream_reader import StreamInfo, StreamReader
 from strongroom.engine.stream_store import StreamStore
@@ -26,8 +27,9 @@ REFERENCE_BYTES: Final = 16
 class StreamService(stream_pb2_grpc.StreamServiceServicer):
     """Named streams of runs."""
 
-    def __init__(self, store: StreamStore, reader: StreamReader, *, places: Places) -> None:
+    def __init__(self, store: StreamStore, reader: StreamReader, *, places: Places, audit: Audit) -> None:
         """``places`` are those of calls whose answer is a stream: each holds a thread and a page of chunks."""
+        self._audit = audit
         self._store = store
         self._reader = reader
         self._places = places
@@ -53,7 +55,8 @@ class StreamService(stream_pb2_grpc.StreamServiceServicer):
     ) -> Iterator[stream_pb2.StreamServiceReadResponse]:
         """Chunks from an index on, and new ones as they come."""
         reason, start = checked_reason(request.reason), _checked_start(request.start_index)
-        run_id = self._reader.header(request.run_id).run_id
+        header = self._reader.header(request.run_id)
+        run_id = header.run_id
         with self._places.taken(), self._reader.watch(run_id) as watch:
             if not context.add_callback(watch.close):
                 return
@@ -61,7 +64,7 @@ class StreamService(stream_pb2_grpc.StreamServiceServicer):
             if not reason:
                 yield from (stream_pb2.StreamServiceReadResponse(chunk=_sealed(chunk)) for chunk in found)
                 return
-            with Opening(f"stream {request.name}", run_id, reason, context) as opening:
+            with Opening(self._audit, "run.decrypt", header, f"stream {request.name}", reason) as opening:
                 for chunk in found:
                     message = _opened(chunk)
                     opening.shown += 1
@@ -94,7 +97,8 @@ class StreamService(stream_pb2_grpc.StreamServiceServicer):
         reason, size = checked_reason(request.reason), page_size(request.page_size, CHUNKS)
         place = decode_token(request.page_token)
         start = place[0] if place else _checked_start(request.start_index)
-        run_id = self._reader.header(request.run_id).run_id
+        header = self._reader.header(request.run_id)
+        run_id = header.run_id
         page, more = self._reader.page(run_id, request.name, start, size)
         response = stream_pb2.StreamServiceGetChunksResponse()
         if more:
@@ -102,7 +106,7 @@ class StreamService(stream_pb2_grpc.StreamServiceServicer):
         if not reason:
             response.chunks.extend(_sealed(chunk) for chunk in page)
             return response
-        with Opening(f"stream {request.name}", run_id, reason, context) as opening:
+        with Opening(self._audit, "run.decrypt", header, f"stream {request.name}", reason) as opening:
             response.chunks.extend(_opened(chunk) for chunk in page)
             opening.shown = len(page)
         return response

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1astrongroom/v1/status.proto\x12\rstrongroom.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x19\n\x17StatusServiceGetRequest\"\x9b\x08\n\x18StatusServiceGetResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\x0c\n\x04mode\x18\x03 \x01(\t\x12.\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0b\n\x03pid\x18\x05 \x01(\r\x12\x0f\n\x07storage\x18\x06 \x01(\t\x12\x16\n\x0ewriting_key_id\x18\x07 \x01(\t\x12?\n\x04runs\x18\x08 \x03(\x0b\x32\x31.strongroom.v1.StatusServiceGetResponse.RunsEntry\x12\x11\n\tworkflows\x18\t \x01(\x04\x12\x1c\n\x14\x63onfidential_backend\x18\n \x01(\t\x12\x10\n\x08insecure\x18\x0b \x01(\x08\x12\x1a\n\x12runner_protections\x18\x0c \x03(\t\x12\x16\n\x0erunner_missing\x18\r \x03(\t\x12\x18\n\x10wasmtime_version\x18\x0e \x01(\t\x12\x0f\n\x07runners\x18\x0f \x01(\r\x12\r\n\x05owner\x18\x10 \x01(\t\x12\x17\n\x0fplugin_problems\x18\x11 \x03(\t\x12\x13\n\x0bruns_purged\x18\x12 \x01(\x04\x12\x33\n\x0foldest_run_time\x18\x13 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06health\x18\x14 \x01(\t\x12\x19\n\x11insecure_releases\x18\x15 \x01(\x04\x12^\n\x14\x61ttestation_refusals\x18\x16 \x03(\x0b\x32@.strongroom.v1.StatusServiceGetResponse.AttestationRefusalsEntry\x12 \n\x18\x63onfidential_protections\x18\x17 \x03(\t\x12\x1c\n\x14\x63onfidential_missing\x18\x18 \x03(\t\x12\x12\n\nworkspaces\x18\x19 \x01(\x04\x12\x1a\n\x12workspace_problems\x18\x1a \x03(\t\x12\r\n\x05relay\x18\x1b \x01(\t\x12\x19\n\x11relay_connections\x18\x1c \x01(\x04\x12R\n\x0erelay_refusals\x18\x1d \x03(\x0b\x32:.strongroom.v1.StatusServiceGetResponse.RelayRefusalsEntry\x1a+\n\tRunsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\x1a:\n\x18\x41ttestationRefusalsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\x1a\x34\n\x12RelayRefusalsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\x32g\n\rStatusService\x12V\n\x03Get\x12&.strongroom.v1.StatusServiceGetRequest\x1a\'.strongroom.v1.StatusServiceGetResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1astrongroom/v1/status.proto\x12\rstrongroom.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x19\n\x17StatusServiceGetRequest\"\x9c\t\n\x18StatusServiceGetResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\x0c\n\x04mode\x18\x03 \x01(\t\x12.\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0b\n\x03pid\x18\x05 \x01(\r\x12\x0f\n\x07storage\x18\x06 \x01(\t\x12\x16\n\x0ewriting_key_id\x18\x07 \x01(\t\x12?\n\x04runs\x18\x08 \x03(\x0b\x32\x31.strongroom.v1.StatusServiceGetResponse.RunsEntry\x12\x11\n\tworkflows\x18\t \x01(\x04\x12\x1c\n\x14\x63onfidential_backend\x18\n \x01(\t\x12\x10\n\x08insecure\x18\x0b \x01(\x08\x12\x1a\n\x12runner_protections\x18\x0c \x03(\t\x12\x16\n\x0erunner_missing\x18\r \x03(\t\x12\x18\n\x10wasmtime_version\x18\x0e \x01(\t\x12\x0f\n\x07runners\x18\x0f \x01(\r\x12\r\n\x05owner\x18\x10 \x01(\t\x12\x17\n\x0fplugin_problems\x18\x11 \x03(\t\x12\x13\n\x0bruns_purged\x18\x12 \x01(\x04\x12\x33\n\x0foldest_run_time\x18\x13 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06health\x18\x14 \x01(\t\x12\x19\n\x11insecure_releases\x18\x15 \x01(\x04\x12^\n\x14\x61ttestation_refusals\x18\x16 \x03(\x0b\x32@.strongroom.v1.StatusServiceGetResponse.AttestationRefusalsEntry\x12 \n\x18\x63onfidential_protections\x18\x17 \x03(\t\x12\x1c\n\x14\x63onfidential_missing\x18\x18 \x03(\t\x12\x12\n\nworkspaces\x18\x19 \x01(\x04\x12\x1a\n\x12workspace_problems\x18\x1a \x03(\t\x12\r\n\x05relay\x18\x1b \x01(\t\x12\x19\n\x11relay_connections\x18\x1c \x01(\x04\x12R\n\x0erelay_refusals\x18\x1d \x03(\x0b\x32:.strongroom.v1.StatusServiceGetResponse.RelayRefusalsEntry\x12\x15\n\raudit_records\x18\x1e \x01(\x04\x12\x18\n\x10\x61udit_on_failure\x18\x1f \x01(\t\x12\x16\n\x0e\x61udit_problems\x18  \x03(\t\x12\x1c\n\x14\x61udit_write_failures\x18! \x01(\x04\x12\x18\n\x10\x61udit_unrecorded\x18\" \x01(\x04\x1a+\n\tRunsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\x1a:\n\x18\x41ttestationRefusalsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\x1a\x34\n\x12RelayRefusalsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\x32g\n\rStatusService\x12V\n\x03Get\x12&.strongroom.v1.StatusServiceGetRequest\x1a\'.strongroom.v1.StatusServiceGetResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,13 +41,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STATUSSERVICEGETREQUEST']._serialized_start=78
   _globals['_STATUSSERVICEGETREQUEST']._serialized_end=103
   _globals['_STATUSSERVICEGETRESPONSE']._serialized_start=106
-  _globals['_STATUSSERVICEGETRESPONSE']._serialized_end=1157
-  _globals['_STATUSSERVICEGETRESPONSE_RUNSENTRY']._serialized_start=1000
-  _globals['_STATUSSERVICEGETRESPONSE_RUNSENTRY']._serialized_end=1043
-  _globals['_STATUSSERVICEGETRESPONSE_ATTESTATIONREFUSALSENTRY']._serialized_start=1045
-  _globals['_STATUSSERVICEGETRESPONSE_ATTESTATIONREFUSALSENTRY']._serialized_end=1103
-  _globals['_STATUSSERVICEGETRESPONSE_RELAYREFUSALSENTRY']._serialized_start=1105
-  _globals['_STATUSSERVICEGETRESPONSE_RELAYREFUSALSENTRY']._serialized_end=1157
-  _globals['_STATUSSERVICE']._serialized_start=1159
-  _globals['_STATUSSERVICE']._serialized_end=1262
+  _globals['_STATUSSERVICEGETRESPONSE']._serialized_end=1286
+  _globals['_STATUSSERVICEGETRESPONSE_RUNSENTRY']._serialized_start=1129
+  _globals['_STATUSSERVICEGETRESPONSE_RUNSENTRY']._serialized_end=1172
+  _globals['_STATUSSERVICEGETRESPONSE_ATTESTATIONREFUSALSENTRY']._serialized_start=1174
+  _globals['_STATUSSERVICEGETRESPONSE_ATTESTATIONREFUSALSENTRY']._serialized_end=1232
+  _globals['_STATUSSERVICEGETRESPONSE_RELAYREFUSALSENTRY']._serialized_start=1234
+  _globals['_STATUSSERVICEGETRESPONSE_RELAYREFUSALSENTRY']._serialized_end=1286
+  _globals['_STATUSSERVICE']._serialized_start=1288
+  _globals['_STATUSSERVICE']._serialized_end=1391
 # @@protoc_insertion_point(module_scope)

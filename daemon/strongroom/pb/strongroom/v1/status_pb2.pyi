@@ -131,6 +131,11 @@ class StatusServiceGetResponse(_message.Message):
     RELAY_FIELD_NUMBER: _builtins.int
     RELAY_CONNECTIONS_FIELD_NUMBER: _builtins.int
     RELAY_REFUSALS_FIELD_NUMBER: _builtins.int
+    AUDIT_RECORDS_FIELD_NUMBER: _builtins.int
+    AUDIT_ON_FAILURE_FIELD_NUMBER: _builtins.int
+    AUDIT_PROBLEMS_FIELD_NUMBER: _builtins.int
+    AUDIT_WRITE_FAILURES_FIELD_NUMBER: _builtins.int
+    AUDIT_UNRECORDED_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """Required. Version of the host."""
     state: _builtins.str
@@ -158,8 +163,8 @@ class StatusServiceGetResponse(_message.Message):
     runs_purged: _builtins.int
     """Required. Runs that were removed since this host started, because they were older than they are kept."""
     health: _builtins.str
-    """Required. "ok", or "degraded" when confidential workflows have no hardware protection, or a plugin or a mounted
-    workspace has a problem.
+    """Required. "ok", or "degraded" when confidential workflows have no hardware protection, or a plugin, a mounted
+    workspace or the audit log has a problem.
     """
     insecure_releases: _builtins.int
     """Required. Metric strongroom_insecure_release_total: confidential executions since this host started that gave their
@@ -171,6 +176,14 @@ class StatusServiceGetResponse(_message.Message):
     """Optional. HOST:PORT of the relay; empty when it listens nowhere."""
     relay_connections: _builtins.int
     """Required. Connections to the relay, those of this host's own mounts included."""
+    audit_records: _builtins.int
+    """Required. Records of the audit log."""
+    audit_on_failure: _builtins.str
+    """Required. "refuse" or "degrade": what happens to what must be recorded and cannot be."""
+    audit_write_failures: _builtins.int
+    """Required. Metric strongroom_audit_write_failures_total: writes of the audit log that failed since this host started."""
+    audit_unrecorded: _builtins.int
+    """Required. Records that could not be written since this host started."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """Required. When the process started."""
@@ -217,6 +230,10 @@ class StatusServiceGetResponse(_message.Message):
     def relay_refusals(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """Optional. Metric strongroom_relay_refusals_total: what the relay refused since this host started, by code."""
 
+    @_builtins.property
+    def audit_problems(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Optional. What is wrong with the audit log: that it takes nothing, or where it does not hold."""
+
     def __init__(
         self,
         *,
@@ -249,10 +266,15 @@ class StatusServiceGetResponse(_message.Message):
         relay: _builtins.str = ...,
         relay_connections: _builtins.int = ...,
         relay_refusals: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        audit_records: _builtins.int = ...,
+        audit_on_failure: _builtins.str = ...,
+        audit_problems: _abc.Iterable[_builtins.str] | None = ...,
+        audit_write_failures: _builtins.int = ...,
+        audit_unrecorded: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["oldest_run_time", b"oldest_run_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attestation_refusals", b"attestation_refusals", "confidential_backend", b"confidential_backend", "confidential_missing", b"confidential_missing", "confidential_protections", b"confidential_protections", "health", b"health", "insecure", b"insecure", "insecure_releases", b"insecure_releases", "mode", b"mode", "oldest_run_time", b"oldest_run_time", "owner", b"owner", "pid", b"pid", "plugin_problems", b"plugin_problems", "relay", b"relay", "relay_connections", b"relay_connections", "relay_refusals", b"relay_refusals", "runner_missing", b"runner_missing", "runner_protections", b"runner_protections", "runners", b"runners", "runs", b"runs", "runs_purged", b"runs_purged", "start_time", b"start_time", "state", b"state", "storage", b"storage", "version", b"version", "wasmtime_version", b"wasmtime_version", "workflows", b"workflows", "workspace_problems", b"workspace_problems", "workspaces", b"workspaces", "writing_key_id", b"writing_key_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attestation_refusals", b"attestation_refusals", "audit_on_failure", b"audit_on_failure", "audit_problems", b"audit_problems", "audit_records", b"audit_records", "audit_unrecorded", b"audit_unrecorded", "audit_write_failures", b"audit_write_failures", "confidential_backend", b"confidential_backend", "confidential_missing", b"confidential_missing", "confidential_protections", b"confidential_protections", "health", b"health", "insecure", b"insecure", "insecure_releases", b"insecure_releases", "mode", b"mode", "oldest_run_time", b"oldest_run_time", "owner", b"owner", "pid", b"pid", "plugin_problems", b"plugin_problems", "relay", b"relay", "relay_connections", b"relay_connections", "relay_refusals", b"relay_refusals", "runner_missing", b"runner_missing", "runner_protections", b"runner_protections", "runners", b"runners", "runs", b"runs", "runs_purged", b"runs_purged", "start_time", b"start_time", "state", b"state", "storage", b"storage", "version", b"version", "wasmtime_version", b"wasmtime_version", "workflows", b"workflows", "workspace_problems", b"workspace_problems", "workspaces", b"workspaces", "writing_key_id", b"writing_key_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,198 @@
+"""Which calls are recorded, and as what: the one table of it. Services know nothing of it.
+
+A deed that cannot be undone is recorded before it is done, and again with how it ended; every other one with how it
+ended, before its caller hears of it. What only looks, checks or counts is not recorded, but for contents that are
+opened (``reasons``). Starts of runs and releases of secrets are recorded by the engine, whoever asked for them.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from strongroom.pb.vault import vault_pb2
+from strongroom.registry.ids import parse_id
+
+__all__ = ["AUDITED", "NOT_AUDITED", "Deed", "Facts", "deeds_of"]
+
+Facts: TypeAlias = Mapping[str, str | int]
+Names: TypeAlias = Callable[[Any], str]  # Any: the request, a message
+
+
+def _no_facts(_message: Any) -> Facts:  # Any: as above
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """One kind of deed. ``subject`` and ``facts`` read the request, ``result`` the answer, where there is one."""
+
+    action: str | Names
+    subject: Names
+    facts: Callable[[Any], Facts] = _no_facts
+    result: Callable[[Any], Facts] = _no_facts
+    owner: Names = lambda request: str(getattr(request, "owner", ""))
+    only_if: Callable[[Any], bool] = lambda _request: True
+    before: bool = False
+
+
+def _name(request: Any) -> str:  # Any: as above
+    return str(request.name)
+
+
+def _workflow(request: Any) -> str:  # Any: as above
+    return str(request.workflow)
+
+
+def _run_id(request: Any) -> str:  # Any: as above
+    return str(request.run_id)
+
+
+def _project(request: Any) -> str:  # Any: as above
+    return str(request.project_dir)
+
+
+def _version(request: Any) -> str:  # Any: as above
+    return str(request.version)
+
+
+def _keyring(_request: Any) -> str:  # Any: as above
+    return "keyring"
+
+
+def _session(_request: Any) -> str:  # Any: as above
+    return "session"
+
+
+def _is_meant(request: Any) -> bool:  # Any: as above
+    return not request.validate_only
+
+
+_SECRETS: Final = {
+    "vault.secrets.create": "secret.set",
+    "vault.secrets.update": "secret.set",
+    "vault.secrets.delete": "secret.delete",
+    "vault.secrets.list": "secret.list",
+}
+
+
+def _call_action(request: Any) -> str:  # Any: as above
+    return _SECRETS.get(request.method, "capability.call")
+
+
+def _call_facts(request: Any) -> Facts:  # Any: as above
+    """The method, and the names of the secrets that it is about; of the values nothing."""
+    names: list[str] = []
+    if request.message.Is(vault_pb2.CreateSecretsRequest.DESCRIPTOR):
+        asked = vault_pb2.CreateSecretsRequest.FromString(request.message.value)
+        names = [_secret(each.id) for each in asked.encrypted_secrets]
+    elif request.message.Is(vault_pb2.UpdateSecretsRequest.DESCRIPTOR):
+        changed = vault_pb2.UpdateSecretsRequest.FromString(request.message.value)
+        names = [_secret(each.id) for each in changed.encrypted_secrets]
+    elif request.message.Is(vault_pb2.DeleteSecretsRequest.DESCRIPTOR):
+        names = [_secret(each) for each in vault_pb2.DeleteSecretsRequest.FromString(request.message.value).ids]
+    return {"method": request.method, "secret_names": ", ".join(names)}
+
+
+def _secret(name: vault_pb2.SecretIdentifier) -> str:
+    return f"{name.namespace or 'main'}/{name.key}"
+
+
+def _is_of_the_system(request: Any) -> bool:
+    """Capabilities that workflows use as well tell nobody's secrets; the vault is the host's own."""
+    return parse_id(request.capability_id).name == "vault"
+
+
+_DEEDS: Final[Mapping[str, Mapping[str, Deed]]] = {
+    "WorkflowService": {
+        "Register": Deed(
+            "workflow.register",
+            _name,
+            only_if=_is_meant,
+            result=lambda answer: {
+                "workflow_id": answer.workflow.workflow_id,
+                "module": answer.workflow.module,
+                "created": str(answer.created).lower(),
+            },
+        ),
+        "Pause": Deed("workflow.pause", _workflow),
+        "Activate": Deed("workflow.activate", _workflow),
+        "Delete": Deed("workflow.delete", _workflow, only_if=_is_meant, before=True),
+    },
+    "RunService": {
+        "Cancel": Deed("run.cancel", _run_id),
+        "Kill": Deed("run.kill", _run_id, before=True),
+    },
+    "CapabilityService": {
+        "Execute": Deed(
+            _call_action, lambda request: str(request.capability_id), _call_facts, only_if=_is_of_the_system
+        )
+    },
+    "KeysService": {
+        "Reload": Deed(
+            "keys.reload",
+            _keyring,
+            result=lambda answer: {"added": ", ".join(map(str, answer.added_versions)) or "none"},
+        ),
+        "Promote": Deed("keys.promote", _version, result=lambda answer: {"key_id": answer.writing_key_id}),
+        "Rewrap": Deed(
+            "keys.rewrap",
+            lambda request: request.workspace or "everything",
+            only_if=lambda request: not request.look_only,
+        ),
+        "Retire": Deed(
+            "keys.retire",
+            _version,
+            lambda request: {"forget": ", ".join(request.forget)},
+            only_if=_is_meant,
+            before=True,
+        ),
+    },
+    "WorkspaceService": {
+        "Mount": Deed("workspace.mount", _project, lambda request: {"name": request.name}),
+        "Unmount": Deed("workspace.unmount", _name),
+        "Export": Deed("workspace.export", _name, lambda request: {"path": request.path}, before=True),
+        "Import": Deed("workspace.import", _name),
+        "Unlock": Deed("workspace.unlock", _name),
+        "Lock": Deed("workspace.lock", _name),
+        "ChangePassword": Deed("workspace.change_password", _name),
+        "Migrate": Deed("workspace.migrate", _name, only_if=lambda request: not request.dry_run),
+        "Discard": Deed("workspace.discard", _name, only_if=_is_meant, before=True),
+        "Wipe": Deed(
+            "workspace.wipe", _project, owner=lambda request: request.owner_id, only_if=_is_meant, before=True
+        ),
+        "SignIn": Deed("workspace.sign_in", _session, owner=lambda _request: ""),
+        "SignOut": Deed("workspace.sign_out", _session, owner=lambda _request: ""),
+    },
+}
+_LOOKS: Final[Mapping[str, tuple[str, ...]]] = {
+    "WorkflowService": ("Get", "List", "GetLimits"),
+    # The first ones begin runs, which the engine records; those with a reason are recorded where they open something.
+    "RunService": (
+        *("Start", "Execute", "Retry", "Replay"),
+        *("Get", "List", "ListEvents", "Export", "Watch", "Logs", "GetReceipt"),
+    ),
+    # What comes in for a run, and what it wrote, is in its journal.
+    "HookService": ("Get", "List", "Resume", "Dispose"),
+    "StreamService": ("Write", "Close", "Read", "List", "GetInfo", "GetChunks"),
+    "CapabilityService": ("List",),
+    "PluginService": ("List",),
+    "StatusService": ("Get",),
+    "KeysService": ("Status", "CheckRewrap"),
+    "WorkspaceService": (*("List", "Get", "Entries", "Set", "Delete", "Watch", "Verify", "Compact", "GetSession"),),
+    "AuditService": ("Tail", "Verify"),
+}
+
+
+def _full(names: Mapping[str, Any]) -> dict[str, Any]:  # Any: a deed, or nothing
+    return {f"/strongroom.v1.{service}/{each}": names[service][each] for service in names for each in names[service]}
+
+
+AUDITED: Final[Mapping[str, Deed]] = _full(_DEEDS)
+"""The deed of each method that does one, by its full name."""
+NOT_AUDITED: Final = frozenset(_full({service: dict.fromkeys(names) for service, names in _LOOKS.items()}))
+"""Methods that are not recorded here."""
+
+
+def deeds_of(service: str) -> Mapping[str, Deed]:
+    """The deeds of one service, by the names of its methods."""
+    return _DEEDS.get(service, {})
