@@ -1,5 +1,6 @@
 """A chunk is written once, in the order of commit, and what cannot be written says why."""
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -11,6 +12,7 @@ from strongroom.engine.stream_store import StreamStore, Written
 from strongroom.errors import Conflict, InvalidInput, LimitExceeded, NotFound, StorageFault, Tampered, WrongState
 from strongroom.storage.writer import Writer
 from tests.fakes.journalled import ended, new_run
+from tests.fakes.scripted_guest import until
 from tests.fakes.streamed import read, rows, write
 
 
@@ -181,6 +183,26 @@ def test_a_disk_that_takes_nothing_is_a_fault_and_the_chunk_can_be_sent_again(ho
         refused(StorageFault, "SR-STORE-005", lambda: store.write(run_id, "a", b"x", written_by="7"))
     assert store.write(run_id, "a", b"x", written_by="7") == Written(1, True)
     assert read(host, run_id, "a") == [b"before", b"x"]
+
+
+def test_a_refusal_costs_nothing_to_those_who_share_its_commit(host, run, store, run_id):
+    ended(run)
+    entered, release, done = threading.Event(), threading.Event(), []
+
+    def holding(_connection):
+        entered.set()
+        assert release.wait(20)
+
+    host.database.write(holding)
+    assert entered.wait(20)
+    other = host.database.write(lambda _connection: done.append("once"))
+    with ThreadPoolExecutor() as pool:
+        refusing = pool.submit(store.write, run_id, "a", b"x", written_by="1")
+        until(lambda: host.database._writer._queue.qsize() == 2)
+        release.set()
+        refused(WrongState, "SR-STREAM-003", lambda: refusing.result(20))
+    other.result(20)
+    assert done == ["once"], "a batch in which a job fails is done again"
 
 
 def test_the_chunks_of_a_run_go_with_it(host, run, run_id):

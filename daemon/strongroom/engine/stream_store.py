@@ -13,7 +13,17 @@ from strongroom.engine.lifecycle import FINAL
 from strongroom.engine.limits import EngineLimits
 from strongroom.engine.stream_budget import StreamBudget, check_chunk
 from strongroom.engine.stream_chunk import check_name, open_chunk, place_of_chunk
-from strongroom.errors import Conflict, LimitExceeded, NotFound, Refused, StrongroomError, WrongState
+from strongroom.errors import (
+    Conflict,
+    KeyMissing,
+    LimitExceeded,
+    NotFound,
+    Refused,
+    SealBudgetExceeded,
+    StrongroomError,
+    Tampered,
+    WrongState,
+)
 from strongroom.keyring.run_keys import SealContext
 from strongroom.storage import runs, stream_chunks
 from strongroom.storage.database import Connection
@@ -46,7 +56,7 @@ class StreamStore:
 
         Raises ``InvalidInput``, ``LimitExceeded``, ``NotFound`` for a run that is not there, ``WrongState`` once the
         run has ended or the stream is closed, ``Conflict`` for a reference that wrote something else, ``Tampered``,
-        ``KeyMissing``, ``StorageFault`` and ``Unavailable``.
+        ``KeyMissing``, ``SealBudgetExceeded``, ``StorageFault`` and ``Unavailable``.
         """
         check_name(name)
         check_chunk(data, self._limits)
@@ -76,18 +86,28 @@ class StreamStore:
             # What is sent again needs no room, and which this is only the disk knows.
             full = error
         try:
-            done = self._journals.database.write(lambda c: self._written(c, new, data, full, is_mark=is_mark)).result()
-        except StrongroomError as error:
-            if not isinstance(error, Refused):
-                self._budget.forget(run_id)
-            elif full is None:
-                self._budget.give_back(run_id, len(data))
+            done = self._journals.database.write(lambda c: self._answer(c, new, data, full, is_mark=is_mark)).result()
+        except StrongroomError:
+            self._budget.forget(run_id)
             raise
-        if done.created:
-            self._journals.streams.ring(run_id)
-        elif full is None:
+        is_new = isinstance(done, Written) and done.created
+        if not is_new and full is None:
             self._budget.give_back(run_id, len(data))
+        if isinstance(done, StrongroomError):
+            raise done
+        if is_new:
+            self._journals.streams.ring(run_id)
         return done
+
+    def _answer(
+        self, connection: Connection, new: ChunkRow, data: bytes, full: LimitExceeded | None, *, is_mark: bool
+    ) -> Written | StrongroomError:
+        """As ``_written``. A refusal is an answer: nothing was written, and those that share the commit need not be
+        done again for it."""
+        try:
+            return self._written(connection, new, data, full, is_mark=is_mark)
+        except (Refused, Tampered, KeyMissing, SealBudgetExceeded) as error:
+            return error
 
     def _written(
         self, connection: Connection, new: ChunkRow, data: bytes, full: LimitExceeded | None, *, is_mark: bool
