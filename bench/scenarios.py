@@ -6,7 +6,8 @@ Source: contracts/run-encryption.md 15, the columns of April 2026, whose steps s
 """
 
 import statistics
-from collections.abc import Mapping
+import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from typing import Final
 from bench.figures import Row
 from bench.sleeper import method_of
 from bench.worker import ROOT
-from strongroom.pb.strongroom.v1 import run_pb2
+from strongroom.pb.strongroom.v1 import run_pb2, stream_pb2, stream_pb2_grpc
 from tests.fakes.live_daemon import Api, LiveDaemon
 from tests.fakes.postgres import running_postgres, wheel
 from tests.guests.build import guest
@@ -25,6 +26,10 @@ __all__ = ["measure"]
 
 MANIFEST: Final = "version: 1\nplugins:\n  - name: sleeper\n    factory: bench.sleeper:Sleeper\n"
 KB_10: Final = 10_240
+STREAM: Final = "stream of 50 chunks, 10 ms apart"
+FIRST_BYTE: Final = "  its first chunk at a reader"
+FIRST_BYTE_PUBLISHED_MS: Final = (1005, 1000, 5277)
+"""By the clock on the wall, which was looked at once a second there."""
 WAIT_S: Final = 120
 
 
@@ -48,7 +53,7 @@ class Scenario:
     @property
     def slept_ms(self) -> int:
         """How long a run takes that costs nothing but the sleep of its steps."""
-        return self.sleep_ms * (self.steps if self.kind == "sequential" else min(self.steps, 1))
+        return self.sleep_ms * (self.steps if self.kind in {"sequential", "write"} else min(self.steps, 1))
 
 
 SCENARIOS: Final = (
@@ -69,6 +74,7 @@ SCENARIOS: Final = (
     Scenario(name="race of 10", kind="race", steps=10, sleep_ms=1000, published_ms=(1866, 1257, 2459)),
     Scenario(name="race of 25", kind="race", steps=25, sleep_ms=1000, published_ms=(3065, 2339, 3233)),
     Scenario(name="race of 50", kind="race", steps=50, sleep_ms=1000, published_ms=(9144, 3480, 5093)),
+    Scenario(name=STREAM, kind="write", steps=50, sleep_ms=10, published_ms=(214, 205, 3832), step_bytes=100),
     *(
         Scenario(name=f"10 KB, {steps} {word}", kind=kind, steps=steps, sleep_ms=0, published_ms=told, step_bytes=KB_10)
         for kind, word, figures in (
@@ -99,17 +105,17 @@ def measure(directory: Path) -> list[Row]:
             )
     return [
         Row(what="scenarios, sealed: ms on SQLite · PostgreSQL", measured="published: local · PostgreSQL · hosted"),
-        *(_row(scenario, taken) for scenario in SCENARIOS),
+        *(_row(each.name, [side[each.name] for side in taken.values()], each.published_ms, each) for each in SCENARIOS),
+        _row(FIRST_BYTE, [side[FIRST_BYTE] for side in taken.values()], FIRST_BYTE_PUBLISHED_MS),
     ]
 
 
-def _row(scenario: Scenario, taken: Mapping[str, Mapping[str, float]]) -> Row:
-    ours = [taken[side][scenario.name] for side in taken]
+def _row(name: str, ours: Sequence[float], published_ms: Sequence[int], scenario: Scenario | None = None) -> Row:
     text = f"{' · '.join(f'{ms:,.0f}' for ms in ours)} ms"
-    if scenario.slept_ms:
+    if scenario is not None and scenario.slept_ms:
         text += f", of it {scenario.slept_ms:,} asleep"
-    published = " · ".join(f"{ms:,}" for ms in scenario.published_ms)
-    return Row(what=f"  {scenario.name}", measured=f"{text} (published: {published})")
+    published = " · ".join(f"{ms:,}" for ms in published_ms)
+    return Row(what=f"  {name}", measured=f"{text} (published: {published})")
 
 
 def _all(state: Path, manifest: Path, database_url: str) -> dict[str, float]:
@@ -120,15 +126,31 @@ def _all(state: Path, manifest: Path, database_url: str) -> dict[str, float]:
     daemon = LiveDaemon(state, options, variables=variables).start()
     try:
         with daemon.channel() as api:
-            return {scenario.name: _median_ms(api, scenario) for scenario in SCENARIOS}
+            taken = {scenario.name: _median_ms(api, scenario) for scenario in SCENARIOS}
+            return taken | {FIRST_BYTE: statistics.median(_first_byte_ms(api) for _ in range(5))}
     finally:
         daemon.stop()
 
 
 def _median_ms(api: Api, scenario: Scenario) -> float:
-    name = scenario.name.replace(" ", "-").replace(",", "")
-    api.register(guest("scenario"), name, config=scenario.config)
-    return statistics.median(_one_ms(api, name) for _ in range(scenario.runs))
+    api.register(guest("scenario"), _workflow(scenario.name), config=scenario.config)
+    return statistics.median(_one_ms(api, _workflow(scenario.name)) for _ in range(scenario.runs))
+
+
+def _workflow(name: str) -> str:
+    return name.replace(" ", "-").replace(",", "")
+
+
+def _first_byte_ms(api: Api) -> float:
+    """From the call that starts the run to the first chunk at a client that follows its stream."""
+    began = time.perf_counter()
+    started = api.runs.Start(run_pb2.StartRequest(workflow=_workflow(STREAM), json=b"{}"), timeout=WAIT_S)
+    request = stream_pb2.StreamServiceReadRequest(run_id=started.run.run_id, name="out", follow=True)
+    chunks = stream_pb2_grpc.StreamServiceStub(api.channel).Read(request, timeout=WAIT_S)
+    next(chunks)
+    took_s = time.perf_counter() - began
+    assert sum(1 for _ in chunks) >= next(each.steps for each in SCENARIOS if each.name == STREAM) - 1
+    return took_s * 1e3
 
 
 def _one_ms(api: Api, name: str) -> float:
