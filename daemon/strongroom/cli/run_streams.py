@@ -17,13 +17,12 @@ from strongroom.cli.channel import Host, connect
 from strongroom.cli.exits import Exit
 from strongroom.cli.failure import Failure, bad_data
 from strongroom.cli.run_calls import Decrypt, Run, Why, followed, opening_reason, was_cut
-from strongroom.cli.run_events import Follow
 from strongroom.cli.verbs import verb
 from strongroom.pb.strongroom.v1 import stream_pb2
 from strongroom.pb.strongroom.v1.stream_pb2_grpc import StreamServiceStub
 from strongroom.telemetry.redaction import printable
 
-__all__ = ["add_to"]
+__all__ = ["add_to", "sent"]
 
 INDEX_MAX: Final = 2**62
 PIECE_BYTES: Final = 262_144
@@ -44,6 +43,7 @@ _From = Annotated[
         metavar="N",
     ),
 ]
+_Follow = Annotated[bool, typer.Option("--follow", "-f", help="Go on until it is closed, or its run has ended.")]
 _Close = Annotated[bool, typer.Option("--close", help="Close the stream; nothing can be written behind it.")]
 _RequestId = Annotated[
     str,
@@ -76,7 +76,7 @@ def stream(
     run: Run,
     name: _Name,
     start: _From = 0,
-    follow: Follow = False,
+    follow: _Follow = False,
     decrypt: Decrypt = False,
     reason: Why = "",
 ) -> None:
@@ -169,16 +169,16 @@ def stream_write(
             write = stream_pb2.StreamServiceWriteRequest(
                 run_id=run, name=name, data=piece, request_id=f"{made}.{number}", last=close and piece is pieces[-1]
             )
-            indexes.append(_sent(caller, host, stub.Write, write).index)
+            indexes.append(sent(caller, host, stub.Write, write).index)
         if close and not pieces:
             end = stream_pb2.StreamServiceCloseRequest(run_id=run, name=name, request_id=f"{made}.end")
-            _sent(caller, host, stub.Close, end)
+            sent(caller, host, stub.Close, end)
     document = {"run_id": run, "name": name, "indexes": indexes, "bytes": len(content), "closed": close}
     caller.emit("stream-written", document, " ".join(map(str, indexes)))
     caller.note(f"{len(indexes)} chunks, {len(content)} bytes" + (", and it is closed" if close else ""))
 
 
-def _sent(caller: Caller, host: Host, method: Any, request: Any) -> Any:  # Any: generated methods and messages
+def sent(caller: Caller, host: Host, method: Any, request: Any) -> Any:  # Any: generated methods and messages
     """The answer. What was cut off goes out again: its request id makes it the same write."""
     until = time.monotonic() + caller.timeout_s
     cut: Failure | None = None
