@@ -41,15 +41,15 @@ SCALE = (
     )
     if NIGHTLY
     else Scale(
-        kill_cycles=20,
+        kill_cycles=12,
         kill_clients=8,
         passages=(1,),
         runs_before=0,
-        power_cuts=5,
+        power_cuts=4,
         disk_operations=40,
         submits=1000,
         submit_clients=10,
-        workspace_blobs=1000,
+        workspace_blobs=300,
         workspace_rotations=1,
         workspace_kills=20,
     )

@@ -13,10 +13,10 @@ import pytest
 
 from strongroom.engine.runids import new_run_id
 from strongroom.pb.strongroom.v1 import run_pb2
-from tests.fakes.live_daemon import LiveDaemon
 from tests.faults.disk import BadDisk
 from tests.faults.history import Verdict, judge_runs
 from tests.faults.scale import SCALE
+from tests.faults.workspace_storm import quiet_daemon
 
 SAMPLES = Path(__file__).resolve().parents[2] / "daemon" / "strongroom" / "app" / "samples"
 RECOVERY_S = 20
@@ -32,7 +32,7 @@ def state():
 
 
 def daemon_on(disk, state):
-    return LiveDaemon(state, ("--log-level", "error"), variables=disk.variables)
+    return quiet_daemon(state, variables=disk.variables)
 
 
 def start(api, run_id):

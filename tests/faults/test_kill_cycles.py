@@ -8,7 +8,7 @@ import pytest
 from tests.faults.scale import SCALE
 from tests.faults.storm import Storm
 
-LOAD_S = 0.5
+LOAD_S = 0.4
 
 
 @pytest.mark.timeout(0)

@@ -11,9 +11,9 @@ import pytest
 
 from strongroom.engine.runids import new_run_id
 from strongroom.pb.strongroom.v1 import run_pb2
-from tests.fakes.live_daemon import LiveDaemon
 from tests.faults.scale import SCALE
 from tests.faults.storm import SAMPLES
+from tests.faults.workspace_storm import quiet_daemon
 
 REPEATS = 5
 """How often each run id is sent."""
@@ -43,7 +43,7 @@ def test_starts_that_are_repeated_are_one_run_each(figure):
     # Who hurries asks again, as a client does that got no answer.
     wishes += [(run_id, False) for run_id, hurried in wishes if hurried]
     with tempfile.TemporaryDirectory(prefix="sr-") as directory:
-        daemon = LiveDaemon(Path(directory), ("--log-level", "error")).start()
+        daemon = quiet_daemon(Path(directory)).start()
         with daemon.channel() as api, ThreadPoolExecutor(SCALE.submit_clients) as clients:
             api.register(SAMPLES / "greet.wasm", "greet")
             answers = list(clients.map(lambda wish: (wish[0], submit(api, *wish)), wishes))
