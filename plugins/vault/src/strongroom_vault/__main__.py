@@ -1,6 +1,7 @@
 """``python -m strongroom_vault`` serves the plugin to its host; with a command it does what ``commands`` has."""
 
 import argparse
+import gc
 import sys
 from pathlib import Path
 from typing import Final, NoReturn
@@ -22,6 +23,7 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: list[str]) -> int:
     """The exit code. Without a command this is a plugin process, which talks to the host that started it."""
     if not arguments or arguments == [SIMULATION_FLAG]:
+        gc.disable()  # what is imported stays; `serve` has garbage looked for again
         from strongroom.plugin.serve import serve  # gRPC is not needed to make a key
         from strongroom_vault.plugin import SimulatingVaultPlugin, VaultPlugin
 
