@@ -190,6 +190,7 @@ def test_an_interruption_ends_with_130(monkeypatch):
         (errors.Cancelled("SR-T-1", "x"), 1),
         (errors.CapabilityError("Public", "User", "Internal", "x"), 1),
         (errors.SealBudgetExceeded("SR-T-1", "x"), 65),
+        (errors.RuntimeDecryptionError("SR-T-1", "x", byte_length=4, format_prefix="encr"), 74),
         (errors.Internal("SR-T-1", "x"), 70),
         (errors.StrongroomError("SR-T-1", "x"), 70),
     ],

@@ -125,6 +125,15 @@ def test_frames_that_say_their_size_and_such_that_do_not_are_read():
         decompressed(b"zstd" + lies, bytes_max=1999)
 
 
+def test_a_frame_that_asks_for_a_large_window_gets_none():
+    parameters = zstandard.ZstdCompressionParameters(window_log=27, write_content_size=False)
+    packer = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
+    payload = b"zstd" + packer.compress(TEXT) + packer.flush()
+    with pytest.raises(InvalidInput, match="asks for too much memory"):
+        decompressed(payload, bytes_max=2**20)
+    assert decompressed(payload, bytes_max=2**27) == TEXT
+
+
 def test_what_is_too_large_is_not_compressed(monkeypatch):
     monkeypatch.setattr(payload_format, "PAYLOAD_BYTES_MAX", 2000)
     with pytest.raises(LimitExceeded, match="larger than 2000"):

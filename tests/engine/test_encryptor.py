@@ -3,6 +3,7 @@
 import pytest
 
 from strongroom.crypto.srn1_parts import PART_BYTES_MAX, parts_in
+from strongroom.engine.admission import Start
 from strongroom.engine.encryptor import PARTS
 from strongroom.engine.journal import Journals
 from strongroom.errors import Misconfigured, SealBudgetExceeded, Tampered
@@ -11,6 +12,7 @@ from strongroom.keyring.root import parse_secrets
 from strongroom.keyring.run_keys import RunEncryptor, RunKeys
 from strongroom.storage.schema import RUN_EVENTS
 from tests.fakes.journalled import new_run
+from tests.fakes.workflow_host import OWNER, value
 
 LARGE = b"L" * (3 * PART_BYTES_MAX + 5)
 
@@ -79,3 +81,23 @@ def test_parts_that_a_run_sealed_before_a_restart_count_for_its_budget(host, jou
     reopened.read_back()
     with pytest.raises(SealBudgetExceeded):
         reopened.note("log_written", "", b"one more")
+
+
+def test_a_run_with_a_large_payload_and_a_large_result_is_stored_in_parts_and_answered(host, journals):
+    payload, result = b'"' + b"p" * 600_000 + b'"', "r" * 700_000
+    received = []
+
+    def on_trigger(request, helper):
+        received.append(len(request.trigger.payload.value))
+        return value(result)
+
+    host.module.on_trigger = on_trigger
+    host.register()
+    header, _ = host.engine.start(Start(owner=OWNER, workflow="wf", json=payload))
+    ended, outcome = host.engine.wait(header.run_id, 10)
+    assert received[0] > 600_000
+    assert outcome.result.value.string_value == result
+    events = {event.row.event_type: event for event in journals.read(ended)}
+    assert [parts_in(len(events[kind].row.sealed)) for kind in ("run_created", "run_completed")] == [3, 3]
+    later = Journals(host.database, RunEncryptor(parse_secrets("1:" + "s" * 43), "deployment"), host.keys)
+    assert [event.content for event in later.read(ended)] == [event.content for event in journals.read(ended)]

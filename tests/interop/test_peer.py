@@ -85,6 +85,7 @@ def test_frames_are_the_same_in_both_directions():
         frames = [writer.frame(chunk) for chunk in chunks]
         payloads = [payload for frame in frames for payload in FrameReader().feed(frame)]
         assert b"".join(map(streams.encode_frame, payloads)) == b"".join(frames)
+        assert list(streams.FrameDecoder().feed(b"".join(frames))) == payloads
         assert [theirs(payload) for payload in payloads] == [f"chunk-{number}" for number in range(5)]
         assert [open_frame(payload, KEYS) for payload in payloads] == chunks
 

@@ -113,6 +113,16 @@ def test_a_length_that_no_frame_has_is_refused_before_anything_is_kept(length):
         reader.feed(length.to_bytes(4, "big"))
 
 
+def test_what_stands_before_a_length_that_no_frame_has_comes_out_first():
+    for end in (lambda reader: reader.feed(b"more"), lambda reader: reader.close()):
+        reader = FrameReader()
+        assert reader.feed(frame_of(b"devl[42]") + b"\xff" * 4 + b"noise") == [b"devl[42]"]
+        for _ in range(2):
+            with pytest.raises(LimitExceeded, match="a frame of 4294967295 bytes"):
+                end(reader)
+        assert len(reader._pending) == 9, "nothing more is kept"
+
+
 def test_the_longest_frame_is_waited_for_and_not_made_room_for():
     reader = FrameReader()
     assert reader.feed((100_000_000).to_bytes(4, "big") + b"start") == []

@@ -26,6 +26,8 @@ PERCENT_LEFT_MAX: Final = 95
 ZSTD_LEVEL: Final = 3
 PIECE_BYTES: Final = 256
 """A block of four bytes may stand for 128 KiB, so of zstd so much is read at once: at most 11 MiB beyond the limit."""
+WINDOW_BYTES_MIN: Final = 2**23
+"""Every reader of zstd has room for such a window (RFC 8878, 3.1.1.1.2); none need be larger than what may come out."""
 _GZIP_BITS: Final = 16 + zlib.MAX_WBITS
 
 
@@ -93,13 +95,13 @@ def _unpacked(body: bytes, bytes_max: int) -> Iterator[bytes]:
         # A frame that says its size is refused before it is read; many do not say it (-1).
         if frame_content_size(body) > bytes_max:
             raise _too_large(bytes_max)
-        reader = ZstdDecompressor().decompressobj()
+        reader = ZstdDecompressor(max_window_size=max(bytes_max, WINDOW_BYTES_MIN)).decompressobj()
         for start in range(0, len(body), PIECE_BYTES):
             if reader.eof:
                 raise _damaged("something follows it")
             yield reader.decompress(body[start : start + PIECE_BYTES])
     except ZstdError:
-        raise _damaged("it is no zstd") from None
+        raise _damaged("it is no zstd, or one that asks for too much memory") from None
     if not reader.eof:
         raise _damaged("it is cut off")
     if reader.unused_data:

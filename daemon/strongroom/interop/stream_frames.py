@@ -55,24 +55,27 @@ class FrameReader:
     def feed(self, piece: bytes) -> list[bytes]:
         """The payloads of the frames that ``piece`` completes, in order.
 
-        Raises ``LimitExceeded`` for a frame that says it is larger than one may be; the stream cannot go on then.
+        Raises ``LimitExceeded`` for a frame that says it is larger than one may be; the stream cannot go on then. Those
+        before it come out first: it is said at the next call.
         """
+        self._check_first()
         self._pending += piece
         payloads: list[bytes] = []
         start = 0
-        while len(self._pending) - start >= LENGTH_BYTES:
-            length = int.from_bytes(self._pending[start : start + LENGTH_BYTES], "big")
-            _check_length(length)
+        while (length := self._length_at(start)) is not None:
             end = start + LENGTH_BYTES + length
-            if len(self._pending) < end:
+            if length > FRAME_BYTES_MAX or len(self._pending) < end:
                 break
             payloads.append(bytes(self._pending[start + LENGTH_BYTES : end]))
             start = end
         del self._pending[:start]
+        if not payloads:
+            self._check_first()
         return payloads
 
     def close(self) -> None:
-        """Say that nothing follows. Raises ``Truncated`` in the middle of a frame."""
+        """Say that nothing follows. Raises ``Truncated`` in the middle of a frame, ``LimitExceeded`` like ``feed``."""
+        self._check_first()
         if self._pending:
             raise Truncated(
                 "SR-INTEROP-016",
@@ -81,6 +84,14 @@ class FrameReader:
                 fix="read it again from the start of that frame",
                 size=len(self._pending),
             )
+
+    def _length_at(self, start: int) -> int | None:
+        if len(self._pending) - start < LENGTH_BYTES:
+            return None
+        return int.from_bytes(self._pending[start : start + LENGTH_BYTES], "big")
+
+    def _check_first(self) -> None:
+        _check_length(self._length_at(0) or 0)
 
 
 def _check_length(length: int) -> None:
