@@ -120,5 +120,6 @@ def test_the_status_names_everything(rig):
         "table plugin_values": {},
         "table runs": {},
         "table run_events": {},
+        "table stream_chunks": {},
         "workspace notes": {1: 2, 2: 1},
     }
