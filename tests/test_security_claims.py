@@ -62,7 +62,7 @@ SECTIONS = {
     "Guests": "Guests and the runner",
     "Plugins": "Plugins",
     "Network": "The network",
-    "Socket": "The socket",
+    "Sockets": "The sockets",
 }
 
 

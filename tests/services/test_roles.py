@@ -5,6 +5,9 @@ The tests go over every method of every message file. A new one fails here until
 that line says whose thing it touches.
 """
 
+import re
+from pathlib import Path
+
 import pytest
 
 from strongroom.errors import Forbidden, NotFound, Tampered
@@ -204,3 +207,18 @@ def test_what_a_call_by_hand_needs_depends_on_what_is_called(capability, method,
     request = capability_pb2.CapabilityServiceExecuteRequest(capability_id=capability, method=method)
     need = need_of("/strongroom.v1.CapabilityService/Execute", request)
     assert (need.role, need.of.kind) == (role, kind)
+
+
+def test_the_page_on_callers_names_the_role_of_each_method():
+    page = (Path(__file__).resolve().parents[2] / "docs" / "callers.md").read_text()
+    named = {
+        (role, method)
+        for role, methods in re.findall(r"^\| (\w+) \| [^|]+ \| (`.+`) \|$", page, re.MULTILINE)
+        for method in re.findall(r"`(\w+\.\w+)`", methods)
+    }
+    needed = {
+        (str(need_of(method, request).role), method.removeprefix("/strongroom.v1.").replace("/", "."))
+        for method in METHODS
+        for request in requests(method)
+    }
+    assert named == needed

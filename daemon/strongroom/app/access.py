@@ -1,16 +1,15 @@
 """The ways in: which server stands at which place, who comes in there, and whose each kind of thing is."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
-
-import grpc
 
 from strongroom.app.build import Mode, Parts
 from strongroom.app.directories import make_socket_parent
 from strongroom.engine.history import no_run
+from strongroom.engine.hook_desk import no_hook
 from strongroom.services.access import Access, CallerBook, Finder, Refused, unheard
 from strongroom.services.callers import Caller, socket_caller
-from strongroom.services.server import ApiServer, ApiServers
+from strongroom.services.server import AddService, ApiServer, ApiServers
 from strongroom.services.tls_port import TlsPort
 from strongroom.services.unix_socket import ADMIN_MODE, UnixSocket
 from strongroom.settings.callers import load_callers
@@ -26,7 +25,7 @@ ADMIN_NAME: Final = "admin-socket"
 def api_servers(
     parts: Parts,
     mode: Mode,
-    add_services: Sequence[Callable[[grpc.Server], None]],
+    add_services: Sequence[AddService],
     *,
     on_refused: Refused = unheard,
 ) -> ApiServers:
@@ -63,7 +62,7 @@ def api_servers(
 
 def _finders(parts: Parts) -> Mapping[str, Finder]:
     """Whose each kind of thing is that ``services/roles.py`` names."""
-    mounts = parts.workspaces.mounts
+    mounts, hooks = parts.workspaces.mounts, parts.hooks
 
     def of_mount(name: str) -> str | None:
         return next((info.owner_id for info in mounts.all() if info.name == name), None)
@@ -72,6 +71,8 @@ def _finders(parts: Parts) -> Mapping[str, Finder]:
         "owner": Finder(parts.owners.checked),
         "run": Finder(lambda run_id: parts.history.header(run_id).workflow_owner, no_run),
         "mount": Finder(of_mount, not_mounted),
+        "hook": Finder(lambda hook_id: hooks.owner_of(hook_id=hook_id), lambda hook_id: no_hook(hook_id=hook_id)),
+        "hook token": Finder(lambda token: hooks.owner_of(token=token), lambda _token: no_hook()),
         "session": Finder(lambda _key: mounts.owner_id),
         "workspace owner": Finder(lambda owner_id: owner_id),
     }

@@ -95,7 +95,7 @@ _SESSION: Final = Of("session")
 _LOOK: Final = _plain(READ, SOME_OWNER)
 _WORKSPACES: Final[Mapping[str, Rule]] = {
     # Values of workspaces are shown in the clear, as a workflow would have them: so to look at one is no mere look.
-    "Mount": _plain(REGISTER, _SESSION),
+    "Mount": lambda request: Need(ADMIN if request.password else REGISTER, _SESSION),
     "Unmount": _mount(REGISTER),
     "List": _LOOK,
     "Get": _mount(RUN),

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -11,6 +11,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from strongroom.pb.strongroom.v1 import (
     audit_pb2,
     capability_pb2,
+    hook_pb2,
     keys_pb2,
     plugin_pb2,
     run_pb2,
@@ -25,7 +26,10 @@ from strongroom.services.tls_port import TlsPort
 from strongroom.services.unix_socket import UnixSocket
 from strongroom.telemetry import logs
 
-__all__ = ["SERVICES", "ApiServer", "ApiServers"]
+__all__ = ["SERVICES", "AddService", "ApiServer", "ApiServers"]
+
+AddService: TypeAlias = Callable[[grpc.Server], None]
+"""Has a server answer for a service."""
 
 THREADS: Final = 256
 """Calls at once; most of them wait for a run and cost no processor. Waiting calls may take ``WAITING_MAX`` of them."""
@@ -38,6 +42,7 @@ SERVICES: Final = tuple(
     for file in (
         audit_pb2,
         capability_pb2,
+        hook_pb2,
         keys_pb2,
         plugin_pb2,
         run_pb2,
@@ -61,7 +66,7 @@ class ApiServer:
     def __init__(
         self,
         place: Path | UnixSocket | TlsPort,
-        add_services: Sequence[Callable[[grpc.Server], None]],
+        add_services: Sequence[AddService],
         *,
         message_bytes_max: int,
         reflection: bool,
