@@ -3,16 +3,21 @@
 import base64
 import json
 import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 
+import grpc
 import pytest
 
-from strongroom.pb.strongroom.v1 import run_pb2
+from strongroom.pb.strongroom.v1 import run_pb2, stream_pb2, stream_pb2_grpc
 from tests.fakes.live_daemon import LiveDaemon
 from tests.fakes.manifests import IN_PROCESS, shipped_with
 from tests.guests.build import guest
 from tests.scenarios.conftest import short_directory
 
 WHY = ("--decrypt", "--reason", "a look")
+KILLED_AT = 40
 CHUNKS = [b"chunk %d\n" % number for number in range(5)]
 
 
@@ -78,3 +83,37 @@ def test_others_write_to_a_run_that_goes_on_and_a_stream_that_it_leaves_open_is_
     assert (cut.code, cut.out, "SR-STREAM-006" in cut.err) == (74, "more", True)
     ended = shared("run", "stream-write", waiting, "in", "x")
     assert (ended.code, "SR-STREAM-003" in ended.err) == (65, True)
+
+
+def test_a_host_that_is_killed_loses_no_chunk_that_it_took_and_writes_none_twice(small):
+    small.start()
+    with small.channel() as api:
+        api.register(guest("sleep-forever"), "waiting")
+        run_id = api.runs.Start(run_pb2.StartRequest(workflow="waiting"), timeout=20).run.run_id
+        taken, killed = [], threading.Event()
+
+        def write(numbers, last=None):
+            stub = stream_pb2_grpc.StreamServiceStub(api.channel)
+            for number in numbers:
+                request = stream_pb2.StreamServiceWriteRequest(
+                    run_id=run_id, name="out", data=b"%d " % number, request_id=f"chunk-{number}", last=number == last
+                )
+                taken.append(stub.Write(request, timeout=20).index)
+                if number == KILLED_AT:
+                    killed.set()
+
+        with ThreadPoolExecutor() as pool:
+            following = pool.submit(small, "run", "stream", run_id, "out", "--follow", *WHY)
+            writing = pool.submit(write, count())
+            assert killed.wait(20)
+            small.kill()
+            with pytest.raises(grpc.RpcError):
+                writing.result(20)
+            small.start()
+            before, last = len(taken), len(taken) + 5
+            # As a client does that knows not which of its last writes went in.
+            with small.channel() as api:
+                write(range(before - 2, last + 1), last)
+            assert following.result(60).out == "".join(f"{number} " for number in range(last + 1))
+    assert taken == [*range(before), *range(before - 2, last + 1)]
+    small.stop()
