@@ -182,11 +182,12 @@ class StreamReader:
         return _Stand(header, last)
 
     def _infos(self, run_id: str, *, after: str = "", only: str = "", limit: int) -> Sequence[StreamInfo]:
-        def query(connection: Connection) -> Sequence[tuple[stream_chunks.StreamRow, Sequence[ChunkRow]]]:
+        def query(connection: Connection) -> Sequence[StreamInfo]:
             found = stream_chunks.streams(connection, run_id, after=after, only=only, limit=limit)
-            return [(row, _last_two(connection, run_id, row.name)) for row in found]
+            # Opened here, so that the last chunks of one stream are in memory at a time, and not those of all.
+            return [self._info(row, _last_two(connection, run_id, row.name)) for row in found]
 
-        return [self._info(row, last_two) for row, last_two in self._journals.database.read(query)]
+        return self._journals.database.read(query)
 
     def _info(self, row: stream_chunks.StreamRow, last_two: Sequence[ChunkRow]) -> StreamInfo:
         """Columns in the clear say how a stream stands; what they say of its end must open as that."""
