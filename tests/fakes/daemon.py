@@ -28,9 +28,7 @@ from strongroom.pb.strongroom.v1 import (
     workflow_pb2,
     workflow_pb2_grpc,
 )
-from strongroom.pb.strongroom.v1 import (
-    status_pb2 as host_status_pb2,
-)
+from strongroom.pb.strongroom.v1 import status_pb2 as host_status_pb2
 from strongroom.pb.values.v1 import values_pb2
 from tests.fakes.daemon_runs import Streams, limits, listed, page
 from tests.fakes.daemon_streams import add_streams
@@ -55,6 +53,7 @@ class FakeDaemon(VaultState):
         super().__init__()
         self.asked: list[Any] = []
         self.deadlines_s: list[float | None] = []
+        self.tokens: list[str] = []
         self.workflows: dict[str, workflow_pb2.Workflow] = {}
         self.runs: dict[str, run_pb2.Run] = {}
         self.events: list[run_pb2.Event] = []
@@ -74,6 +73,7 @@ class FakeDaemon(VaultState):
     def hear(self, request: Any, context: grpc.ServicerContext) -> None:
         self.asked.append(request)
         self.deadlines_s.append(context.time_remaining())
+        self.tokens.append(str(dict(context.invocation_metadata()).get("authorization", "")))
         if self.fail is None:
             return
         failure = self.fail()

@@ -61,7 +61,8 @@ def token(caller: Caller, name: _Name, roles: _Roles = None, owners: _Owners = N
     )
     caller.emit("caller-token", {"token": made, "token_sha256": digest, "entry": entry}, made)
     if not caller.json:
-        caller.warn(entry)
+        for line in entry.splitlines():
+            caller.warn(line)
     caller.note("the token is not shown again; add the lines above below `callers:` and start the host again")
 
 

@@ -78,7 +78,7 @@ def _listed(request: Any) -> Need:  # Any: as above
 
 
 VAULT_LOOKS: Final = frozenset(
-    {"vault.secrets.list", "vault.publicKey.get", "vault.identity.get", "vault.manifests.get"}
+    {"vault.secrets.list", "vault.secrets.status", "vault.publicKey.get", "vault.identity.get", "vault.manifests.get"}
 )
 
 
