@@ -200,8 +200,8 @@ def test_records_of_many_threads_share_the_syncs_and_none_is_missing(rig):
 def test_a_database_that_stores_no_head_stops_the_log_before_nobody_could_tell_the_head_from_an_older_one(
     rig, monkeypatch
 ):
-    monkeypatch.setattr("strongroom.audit.audit_log.AHEAD_MAX", 20)
-    monkeypatch.setattr("strongroom.audit.audit_log.HEAD_WAIT_S", 0.1)
+    monkeypatch.setattr("strongroom.audit.head_follower.AHEAD_MAX", 20)
+    monkeypatch.setattr("strongroom.audit.head_follower.HEAD_WAIT_S", 0.1)
     until(lambda: rig.heads.head.number == rig.log.writer.number)
     rig.heads.fails = True
     with pytest.raises(StorageFault) as refused:

@@ -121,5 +121,6 @@ def test_the_status_names_everything(rig):
         "table runs": {},
         "table run_events": {},
         "table stream_chunks": {},
+        "table audit_heads": {},
         "workspace notes": {1: 2, 2: 1},
     }

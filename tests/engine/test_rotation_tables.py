@@ -5,11 +5,14 @@ import dataclasses
 import pytest
 from sqlalchemy import text
 
+from strongroom.audit.log_chain import Head, LogName
+from strongroom.engine.host_audit import SealedHeads
 from strongroom.engine.rotation_tables import tables
 from strongroom.errors import WrongState
-from strongroom.storage import key_counts, plugin_store, runs
+from strongroom.keyring.records import RecordKeys
+from strongroom.storage import audit_heads, key_counts, plugin_store, runs
 from strongroom.storage import specs as spec_rows
-from tests.fakes.key_rig import KeyRig
+from tests.fakes.key_rig import KeyRig, roots
 from tests.fakes.rows import event_row, run_row
 
 
@@ -44,6 +47,7 @@ def test_macs_and_headers_are_counted(rig):
         "runs": {},
         "run_events": {},
         "stream_chunks": {},
+        "audit_heads": {},
     }
     rig.add_workflow(9)
     assert counts(rig)["workflow_specs"] == {1: 9, 2: 3}
@@ -71,6 +75,7 @@ def test_everything_is_sealed_again_and_reads_as_before(rig):
         "runs": {},
         "run_events": {},
         "stream_chunks": {},
+        "audit_heads": {},
     }
     rig.life.retire(1, lambda _version: None)
     again = KeyRig(rig.database, rig.file.parent, 2)
@@ -192,3 +197,21 @@ def test_looking_names_what_cannot_be_opened(rig):
     assert (values.opens, values.closed) == (2, 1)
     assert values.problems[0].startswith("a value of plugin plugin: ")
     assert "value 1" not in repr(values)
+
+
+def test_the_head_of_an_audit_log_is_sealed_again_also_of_a_host_that_is_gone(rig):
+    gone, head = LogName("deployment", "gone"), Head(7, bytes(32), 7)
+    SealedHeads(gone, rig.database, RecordKeys(roots(1))).write(head).result(10)
+    assert counts(rig)["audit_heads"] == {1: 1}
+    assert not rewrapped(rig).problems
+    assert counts(rig)["audit_heads"] == {2: 1}
+    assert SealedHeads(gone, rig.database, rig.keys).read() == head
+
+
+def test_the_head_of_an_audit_log_that_somebody_changed_is_left_and_named(rig):
+    rig.database.write(lambda connection: audit_heads.set(connection, "gone", b"srh1\0\0\0\1" + bytes(60))).result()
+    rewrapped(rig)
+    assert counts(rig)["audit_heads"] == {1: 1}
+    (looked,) = [each for each in rig.desk.check_rewrap() if each.name == "table audit_heads"]
+    assert (looked.opens, looked.closed) == (0, 1)
+    assert "the audit log of gone" in looked.problems[0]

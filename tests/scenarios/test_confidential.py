@@ -65,10 +65,11 @@ def test_the_receipt_of_a_run_is_verified_where_there_is_no_host(daemon, tmp_pat
     assert (exported.json["file"], exported.json["result_bytes"]) == (str(receipt), result.stat().st_size)
     assert stat.S_IMODE(result.stat().st_mode) == 0o600
     assert b"s3cret" not in receipt.read_bytes()
+    newest = daemon("audit", "tail", "-n", "50", "--json").json["records"]
+    opened = [each for each in newest if each["action"] == "run.decrypt" and each["subject"] == run_id]
+    assert [each["outcome"] for each in opened] == ["begun", "done"]
+    assert all("an audit" in each["reason"] for each in opened)
     assert daemon.stop() == 0
-    opened = [line for line in daemon.log if run_id in line and "sealed contents of a run" in line]
-    assert len(opened) == 2
-    assert all("an audit" in line for line in opened)
 
     verified = daemon("receipt", "verify", str(receipt), "--result", str(result), "--json")
     assert verified.code == 0, verified.out

@@ -104,9 +104,11 @@ def test_logs_are_sealed_and_opened_for_a_reason_that_the_daemon_writes_down(sha
     lines = opened.json["lines"]
     assert lines[0]["line"].startswith("agreed=")
     assert {line["mode"] for line in lines} == {"don", "node"}
-    told = [line for line in shared.log if "ticket 4711" in line]
-    assert any("are opened" in line and everything in line for line in told)
-    assert any("were opened" in line and f"shown={len(lines)}" in line for line in told)
+    newest = shared("audit", "tail", "-n", "200", "--json").json["records"]
+    first, last = [each for each in newest if each["reason"] == "ticket 4711"]
+    assert (first["action"], first["subject"], first["outcome"]) == ("run.decrypt", everything, "begun")
+    assert (last["outcome"], last["facts"]) == ("done", {"fields": "log lines", "shown": str(len(lines))})
+    assert "random=" not in (shared.state / "audit.jsonl").read_text()
     assert not any("random=" in line for line in shared.log)
 
 

@@ -12,12 +12,14 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import BinaryIO, Final, NamedTuple, Protocol
+from typing import BinaryIO, Final, NamedTuple
 
 from strongroom.audit.append_file import Disk
+from strongroom.audit.head_follower import HEAD_EVERY_S, HeadFollower, Heads
 from strongroom.audit.log_chain import Head
-from strongroom.audit.log_start import AHEAD_MAX, Found
+from strongroom.audit.log_start import Found
 from strongroom.audit.log_writer import LogWriter, Written
 from strongroom.audit.record import Record
 from strongroom.audit.reserve import Reserve
@@ -29,23 +31,11 @@ __all__ = ["AuditLog", "Heads", "LogState", "Snapshot"]
 GROUP_MAX: Final = 256
 QUEUE_MAX: Final = 20_000
 """Records that wait for the disk; they are small, and behind them wait the calls that they tell of."""
-HEAD_EVERY_S: Final = 0.25
 RETRY_S: Final = 1.0
 RESERVE_EVERY_S: Final = 60.0
-HEAD_WAIT_S: Final = 5.0
 RECENT_MAX: Final = 1_000
 FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 log = logs.get("audit")
-
-
-class Heads(Protocol):
-    """Where the sealed head of the log is kept."""
-
-    def read(self) -> Head | None:
-        """The head. Raises ``Tampered``, ``KeyMissing``."""
-
-    def write(self, head: Head) -> "Future[None]":
-        """Keep ``head``; the future resolves once it is on the disk."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,10 +85,7 @@ class AuditLog:
         self._accepting = threading.Lock()
         self._is_open = False
         self._thread = threading.Thread(target=self._run, name="audit-log", daemon=True)
-        self._committed: Head | None = None
-        self._following: Future[None] | None = None
-        self._follows: Head | None = None
-        self._next_head_s = 0.0
+        self._follower = HeadFollower(heads)
         self._next_reserve_s = 0.0
         self._failing = _Failing()
         self.on_change: Callable[[], None] = _nothing
@@ -116,8 +103,7 @@ class AuditLog:
         if not found.breaks:
             # Before the first record: a log without a head is one whose head somebody took away. After a break it stays
             # as it was found, until the record that names the break is written.
-            self._committed = Head(found.number, found.link, found.count)
-            self._heads.write(self._committed).result()
+            self._follower.begin(self._head())
         self._reserve.hold()
         self._is_open = True
         self._thread.start()
@@ -163,7 +149,7 @@ class AuditLog:
                 file = self.writer.place.path.open("rb")
             except OSError:
                 file = None
-            return Snapshot(self.writer.number, self.writer.link, self._committed, size, file)
+            return Snapshot(self.writer.number, self.writer.link, self._follower.committed, size, file)
 
     def close(self) -> None:
         """Write what was handed over, then the head, and let go of the file."""
@@ -174,12 +160,9 @@ class AuditLog:
             return
         self._queue.put(None)
         self._thread.join()
-        try:
+        with suppress(OSError):
             self.writer.cut_back()
-            head = Head(self.writer.number, self.writer.link, self.writer.count, closed=True)
-            self._heads.write(head).result(HEAD_WAIT_S)
-        except (StrongroomError, TimeoutError, OSError) as error:
-            log.warning("the head of the audit log was not stored at the end", extra={"why": str(error)})
+        self._follower.end(self._head(closed=True))
         self.writer.close()
         with self._told:
             self._told.notify_all()
@@ -194,7 +177,7 @@ class AuditLog:
             if self._reserve.is_missing and now_s >= self._next_reserve_s:
                 self._next_reserve_s = now_s + RESERVE_EVERY_S
                 self._reserve.hold()
-            self._let_head_follow(now_s)
+            self._follower.follow(self._head())
 
     def _gather(self) -> tuple[list[_Entry], bool]:
         """What waits, and whether the log is to be closed behind it."""
@@ -202,7 +185,7 @@ class AuditLog:
         timeout_s: float | None = RESERVE_EVERY_S if self._reserve.is_missing else None
         if self._failing.why:
             timeout_s = RETRY_S
-        if self._committed is None or self._committed.number != self.writer.number:
+        if self._follower.is_behind(self.writer.number):
             timeout_s = HEAD_EVERY_S
         try:
             entry = self._queue.get(timeout=timeout_s)
@@ -245,7 +228,7 @@ class AuditLog:
             self._told.notify_all()
 
     def _written(self, records: list[Record]) -> list[Written]:
-        self._stay_near_the_head(len(records))
+        self._follower.stay_near(self._head(), len(records))
         try:
             with self._writing:
                 return self.writer.write(records)
@@ -258,46 +241,12 @@ class AuditLog:
             with self._writing:
                 return self.writer.write([full, *records])
 
-    def _stay_near_the_head(self, number: int) -> None:
-        """A file that is further ahead than a start would believe is told from one beside an older head by nobody."""
-        until_s = time.monotonic() + HEAD_WAIT_S
-        while self._committed is not None and self.writer.number + number - self._committed.number > AHEAD_MAX // 2:
-            if self._following is None:
-                self._next_head_s = 0.0
-            self._let_head_follow(time.monotonic())
-            if time.monotonic() > until_s:
-                raise StorageFault(
-                    "SR-AUDIT-006", "the audit log takes no record", why="the database does not store its head"
-                )
-            if self._following is not None:
-                _wait(self._following)
-
-    def _let_head_follow(self, now_s: float) -> None:
-        if self._following is not None and self._following.done():
-            error = self._following.exception()
-            if error is None:
-                self._committed = self._follows
-            else:
-                log.warning("the head of the audit log was not stored", extra={"why": str(error)})
-            self._following = None
-        is_behind = self._committed is None or self._committed.number != self.writer.number
-        if is_behind and self._following is None and now_s >= self._next_head_s:
-            self._next_head_s = now_s + HEAD_EVERY_S
-            self._follows = Head(self.writer.number, self.writer.link, self.writer.count)
-            try:
-                self._following = self._heads.write(self._follows)
-            except StrongroomError as error:
-                log.warning("the head of the audit log was not stored", extra={"why": str(error)})
+    def _head(self, *, closed: bool = False) -> Head:
+        return Head(self.writer.number, self.writer.link, self.writer.count, closed)
 
 
 def _nothing() -> None:
     """Nobody wants to know."""
-
-
-def _wait(future: "Future[None]") -> None:
-    done = threading.Event()
-    future.add_done_callback(lambda _: done.set())
-    done.wait(HEAD_EVERY_S)
 
 
 def _takes_nothing(error: OSError) -> StorageFault:

@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from strongroom.crypto.framing import length_prefixed
 
@@ -53,8 +53,7 @@ class LogName:
         return hashlib.sha256(length_prefixed(LABEL, "after a break", self.deployment_id, self.host)).digest()
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """A line of the file, as it was read. Nothing of it is authentic before its link was checked."""
 
     number: int
@@ -62,11 +61,9 @@ class Line:
     key_version: int
     link: bytes
 
-    @property
-    def action(self) -> str:
-        """What the record says was done."""
-        found = re.search(rb'\A\{"action":"([^"\\]*)"', self.record)
-        return found.group(1).decode("ascii", "replace") if found else ""
+    def is_of(self, action: str) -> bool:
+        """Whether the record says that this was done."""
+        return self.record.startswith(b'{"action":"%b"' % action.encode())
 
 
 @dataclass(frozen=True, slots=True)

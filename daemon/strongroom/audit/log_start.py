@@ -68,7 +68,8 @@ def find(
             found.breaks.append(Break(walk.number + 1, "head removed", "the database has no head of this log"))
         return found
     found.count = head.count
-    compared = compare(walk.number, head, {parsed.number: parsed.link for raw in lines if (parsed := parse_line(raw))})
+    newest = (parse_line(raw) for raw in lines[-AHEAD_MAX - 1 :])
+    compared = compare(walk.number, head, {each.number: each.link for each in newest if each is not None})
     if compared is not None:
         found.breaks.append(compared)
         found.number = max(found.number, head.number)

@@ -86,7 +86,7 @@ class Walk:
             self._set_aside(self.number + 1 + len(self._pending), None)
         elif self._holds(line, self.number + 1, self.link):
             self._goes_on(line)
-        elif line.action == BREAK and self._holds(line, line.number, self.name.after_break):
+        elif line.is_of(BREAK) and self._holds(line, line.number, self.name.after_break):
             self._after_break(line)
         elif self._lacks_key(line):
             self._unread(line)
@@ -130,7 +130,7 @@ class Walk:
             return
         if pending and not self._were_gone(pending):
             self.found(line.number, "inserted", f"{_lines(len(pending))} before it were never written by this host")
-        if line.action == FILE:
+        if line.is_of(FILE):
             self._check_file_before(line)
         self._take(line)
 
@@ -156,7 +156,7 @@ class Walk:
         """A record of a key that was retired: its number must follow; what it says, only its file's digest tells."""
         if line.number != self.number + 1:
             self._missing(line.number)
-        elif line.action == FILE and self._no_key_since and not self._vouches(line):
+        elif line.is_of(FILE) and self._no_key_since and not self._vouches(line):
             # What this one says is vouched for by the next file.
             self.found(self._no_key_since, "altered", NOT_THE_FILE)
         self._no_key_since = self._no_key_since or line.number

@@ -13,7 +13,7 @@ from strongroom.audit.audit_log import AuditLog
 from strongroom.audit.log_chain import Head, LogName
 from strongroom.audit.record import HOST, Record
 from strongroom.engine.auditing import CALLER, Pending
-from strongroom.errors import StrongroomError, Unavailable
+from strongroom.errors import StrongroomError, Tampered, Unavailable
 from strongroom.keyring.records import RecordKeys
 from strongroom.keyring.root import AUDIT, AUDIT_HEADS, RootKeyring
 from strongroom.storage import audit_heads
@@ -46,20 +46,26 @@ class SealedHeads:
     """The head of one log, sealed in the database."""
 
     def __init__(self, name: LogName, database: Database, keys: RecordKeys) -> None:
-        self._name = name.host
-        self._place = (name.deployment_id, name.host)
+        self._name = name
+        self._place = (name.host,)
         self._database = database
         self._keys = keys
 
     def read(self) -> Head | None:
         """The head. Raises ``Tampered``, ``KeyMissing``."""
-        sealed = self._database.read(lambda connection: audit_heads.get(connection, self._name))
-        return None if sealed is None else Head.from_bytes(self._keys.open(AUDIT_HEADS, self._place, sealed))
+        sealed = self._database.read(lambda connection: audit_heads.get(connection, self._name.host))
+        if sealed is None:
+            return None
+        deployment_id, _, head = self._keys.open(AUDIT_HEADS, self._place, sealed).partition(b" ")
+        if deployment_id != self._name.deployment_id.encode():
+            raise Tampered("head of the audit log")
+        return Head.from_bytes(head)
 
     def write(self, head: Head) -> "Future[None]":
         """Have it stored with the next commit, or soon without one."""
-        sealed = self._keys.seal(AUDIT_HEADS, self._place, head.to_bytes())
-        return self._database.write(lambda connection: audit_heads.set(connection, self._name, sealed), may_wait=True)
+        named = self._name.deployment_id.encode() + b" " + head.to_bytes()
+        sealed, name = self._keys.seal(AUDIT_HEADS, self._place, named), self._name.host
+        return self._database.write(lambda connection: audit_heads.set(connection, name, sealed), may_wait=True)
 
 
 class HostAudit:

@@ -14,8 +14,8 @@ from strongroom.engine import specs
 from strongroom.engine.rotation_check import Looked
 from strongroom.errors import KeyMissing, StrongroomError, Tampered
 from strongroom.keyring.records import RecordKeys
-from strongroom.keyring.root import PLUGIN_STORES, WORKFLOWS
-from strongroom.storage import key_counts
+from strongroom.keyring.root import AUDIT_HEADS, PLUGIN_STORES, WORKFLOWS
+from strongroom.storage import audit_heads, key_counts
 from strongroom.storage import specs as spec_rows
 from strongroom.storage.database import Connection, Database
 from strongroom.storage.specs import SpecRow
@@ -65,10 +65,11 @@ class Table:
 
 def tables(database: Database, keys: RecordKeys) -> list[Table]:
     """Every table with something sealed in it."""
-    specs_sealed, values = _Specs(database, keys), _Values(database, keys)
+    specs_sealed, values, heads = _Specs(database, keys), _Values(database, keys), _Heads(database, keys)
     return [
         Table("workflow_specs", database, batch=specs_sealed, look=specs_sealed.look),
         Table("plugin_values", database, batch=values, look=values.look),
+        Table("audit_heads", database, batch=heads, look=heads.look),
         Table("runs", database, stays=RUNS_STAY),
         Table("run_events", database, stays=RUNS_STAY),
         Table("stream_chunks", database, stays=RUNS_STAY),
@@ -178,6 +179,43 @@ class _Values:
             return self._keys.seal(PLUGIN_STORES, place, self._keys.open(PLUGIN_STORES, place, row[3]))
         except (Tampered, KeyMissing) as error:
             _skipped(f"a value of plugin {row[0]}", error)
+            return None
+
+
+class _Heads:
+    """Heads of audit logs, a row for each host. A host that writes seals its own again by itself."""
+
+    def __init__(self, database: Database, keys: RecordKeys) -> None:
+        self._database = database
+        self._keys = keys
+
+    def __call__(self, _blobs_max: int) -> int:
+        changed = [(name, sealed, again) for name, sealed in self._old() if (again := self._sealed_again(name, sealed))]
+        if not changed:
+            return 0
+        return self._database.write(lambda c: sum(audit_heads.replace(c, *each) for each in changed)).result()
+
+    def look(self) -> Looked:
+        """Open every head that is not under the version that writes."""
+        looked = Looked()
+        for name, sealed in self._old():
+            try:
+                self._keys.open(AUDIT_HEADS, (name,), sealed)
+                looked.opens += 1
+            except (Tampered, KeyMissing) as error:
+                looked.cannot(f"the head of the audit log of {name}: {error} ({error.code})")
+        return looked
+
+    def _old(self) -> list[tuple[str, bytes]]:
+        version = self._keys.writing_version.to_bytes(4, "big")
+        heads = self._database.read(audit_heads.all)
+        return [(name, sealed) for name, sealed in heads.items() if sealed[4:8] != version]
+
+    def _sealed_again(self, name: str, sealed: bytes) -> bytes | None:
+        try:
+            return self._keys.seal(AUDIT_HEADS, (name,), self._keys.open(AUDIT_HEADS, (name,), sealed))
+        except (Tampered, KeyMissing) as error:
+            _skipped(f"the head of the audit log of {name}", error)
             return None
 
 

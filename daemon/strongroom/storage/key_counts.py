@@ -11,7 +11,15 @@ from sqlalchemy import ColumnElement, Connection, LargeBinary, bindparam, func, 
 from sqlalchemy import update as update_rows
 
 from strongroom.storage.runs import RunRow
-from strongroom.storage.schema import METADATA, PLUGIN_VALUES, RUN_EVENTS, RUNS, STREAM_CHUNKS, WORKFLOW_SPECS
+from strongroom.storage.schema import (
+    AUDIT_HEADS,
+    METADATA,
+    PLUGIN_VALUES,
+    RUN_EVENTS,
+    RUNS,
+    STREAM_CHUNKS,
+    WORKFLOW_SPECS,
+)
 from strongroom.storage.specs import SpecRow
 from strongroom.storage.statements import Statement
 
@@ -38,6 +46,7 @@ _SEALED: Final = {
     "run_events": (RUN_EVENTS.c.sealed,),
     "stream_chunks": (STREAM_CHUNKS.c.sealed,),
     "plugin_values": (PLUGIN_VALUES.c.value,),
+    "audit_heads": (AUDIT_HEADS.c.sealed,),
 }
 TABLES: Final = tuple(_SEALED)
 """Every table with something that only a root key opens or authenticates."""
