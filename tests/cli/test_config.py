@@ -51,6 +51,17 @@ def test_an_unknown_key_refuses_with_its_place_and_the_nearest_name(tmp_path):
     assert "run_timeout_ms" in ended.error["why"]
 
 
+def test_the_callers_file_is_validated_too(tmp_path):
+    file = tmp_path / "callers.yaml"
+    file.write_text("callers:\n  - {name: ci, certificate: ci.example, grants: [{roles: [root], owners: '*'}]}\n")
+    file.chmod(0o600)
+    words = ("config", "validate", "--json", "--set", f"callers_file={file}")
+    ended = strongroom(*words)
+    assert (ended.code, ended.error["details"]["where"]) == (78, f"{file}:callers[0].grants[0].roles[0]")
+    file.write_text(file.read_text().replace("root", "read"))
+    assert strongroom(*words).document["callers"] == ["ci"]
+
+
 def test_the_manifest_is_validated_too(tmp_path):
     (tmp_path / "plugins.yaml").write_text("version: 1\nplugins:\n  - name: a\n    factori: x.y:Z\n")
     ended = strongroom("config", "validate", "--set", f"plugins_file={tmp_path}/plugins.yaml")

@@ -10,6 +10,7 @@ import typer
 from strongroom.cli.caller import Caller, table
 from strongroom.cli.chosen import Set, chosen_flags
 from strongroom.cli.verbs import group, verb
+from strongroom.settings.callers import load_callers
 from strongroom.settings.layers import Loaded, load
 from strongroom.settings.manifest import load_manifest
 from strongroom.settings.sources import known_keys
@@ -32,9 +33,11 @@ app = group("Check the settings, and show where each comes from.")
 
 @verb(app, "validate", example="strongroom config validate --mode serve", online=False)
 def validate(caller: Caller, mode: _Mode = ModeName.DEV, assignments: Set = None) -> None:
-    """Read settings and manifest exactly as the host would. No plugin is loaded and nothing is connected."""
+    """Read settings, manifest and callers' file exactly as the host would. No plugin is loaded, nothing is connected."""
     loaded = _load(mode, assignments)
     entries = load_manifest(loaded.settings.plugins_file)
+    callers_file = loaded.settings.callers_file
+    callers = load_callers(callers_file) if callers_file is not None else ()
     for warning in loaded.warnings:
         caller.note(f"warning: {warning}")
     document = {
@@ -42,6 +45,7 @@ def validate(caller: Caller, mode: _Mode = ModeName.DEV, assignments: Set = None
         "mode": mode.value,
         "plugins_file": str(loaded.settings.plugins_file),
         "plugins": [entry.name for entry in entries if entry.enabled],
+        "callers": [entry.name for entry in callers],
         "warnings": list(loaded.warnings),
     }
     caller.emit("config-validation", document, "ok")

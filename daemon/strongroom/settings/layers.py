@@ -129,5 +129,6 @@ def _check_sockets(settings: Settings, origins: Mapping[str, Origin]) -> None:
             raise wrong_value(
                 origin.place(name),
                 f"the path of a Unix socket has at most {SOCKET_PATH_BYTES_MAX} bytes, this one has {size}",
-                fix="give a shorter one with --socket, or a shorter state directory",
+                fix="give a shorter one with --socket, or a shorter state directory"
+                + ("; or set admin_socket" if name == "admin_socket" else ""),
             )
