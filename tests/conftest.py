@@ -10,6 +10,7 @@ import pytest
 
 from strongroom.storage.database import Database
 from tests.fakes.postgres import PostgresServer, running_postgres, wheel
+from tests.fakes.postgres_pool import DatabasePool
 from tests.fakes.program import save_starts
 
 # A server that runs as another user is started by a plain fork, whose handlers of gRPC crash now and then.
@@ -105,12 +106,22 @@ def sqlite_url(sqlite_template, tmp_path) -> str:
     return f"sqlite:///{shutil.copy(sqlite_template, tmp_path / 'strongroom.db')}"
 
 
+@pytest.fixture(scope="session")
+def postgres_pool(postgres) -> DatabasePool:
+    """Databases with the schema of this release that are lent to one test after the other."""
+    return DatabasePool(postgres, "strongroom")
+
+
 @pytest.fixture
-def url(backend, request) -> str:
+def url(backend, request) -> Iterator[str]:
     """The URL of a database with the schema of this release."""
     if backend == "sqlite":
-        return request.getfixturevalue("sqlite_url")
-    return request.getfixturevalue("postgres").create_database(template="strongroom")
+        yield request.getfixturevalue("sqlite_url")
+        return
+    server, pool = request.getfixturevalue("postgres"), request.getfixturevalue("postgres_pool")
+    name = pool.take()
+    yield server.url(name)
+    pool.give_back(name)
 
 
 @pytest.fixture

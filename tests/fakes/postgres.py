@@ -87,18 +87,26 @@ class PostgresServer:
     def url(self, database: str) -> str:
         return f"postgresql+psycopg://postgres@/{database}?host={self.directory}"
 
+    def connect(self, database: str = "postgres") -> psycopg.Connection:
+        """A connection outside a transaction, which a ``with`` closes."""
+        return psycopg.connect(f"host={self.directory} user=postgres dbname={database}", autocommit=True)
+
     def execute(self, statement: str) -> None:
         """Run one statement outside a transaction."""
-        with psycopg.connect(f"host={self.directory} user=postgres dbname=postgres", autocommit=True) as connection:
+        with self.connect() as connection:
             connection.execute(statement.encode())
 
     def create_database(self, *, template: str = "template1") -> str:
         """The URL of a fresh database, a copy of ``template``."""
+        return self.url(self.create_database_named(template=template))
+
+    def create_database_named(self, *, template: str = "template1") -> str:
+        """The name of a fresh database, a copy of ``template``."""
         self._databases += 1
         name = f"test{self._databases}"
         # Files are copied as they are; the other way writes all of them into the log of the server as well.
         self.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
-        return self.url(name)
+        return name
 
     def _reachable(self, installation: Path) -> Path:
         if self.user is not None:
