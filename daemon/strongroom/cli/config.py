@@ -33,7 +33,7 @@ app = group("Check the settings, and show where each comes from.")
 
 @verb(app, "validate", example="strongroom config validate --mode serve", online=False)
 def validate(caller: Caller, mode: _Mode = ModeName.DEV, assignments: Set = None) -> None:
-    """Read settings, manifest and callers' file exactly as the host would. No plugin is loaded, nothing is connected."""
+    """Read settings, manifest and callers' file as the host would. No plugin is loaded and nothing is connected."""
     loaded = _load(mode, assignments)
     entries = load_manifest(loaded.settings.plugins_file)
     callers_file = loaded.settings.callers_file
