@@ -2,9 +2,11 @@
 
 from google.protobuf import any_pb2
 
+from strongroom.engine.admission import Start
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.strongroom.run.v1 import run_capability_pb2 as messages
-from tests.fakes.scripted_guest import Guest
+from tests.fakes.scripted_guest import WAIT_S, Guest, until
+from tests.fakes.workflow_host import OWNER, value
 
 
 class HookError(Exception):
@@ -19,7 +21,10 @@ def asked(number, method, message, capability="run@1.0.0"):
 
 
 class HookGuest(Guest):
-    """One execution of it."""
+    """One execution of it, which waits for payloads as long as its patience lasts, and for everything else."""
+
+    def __init__(self, helper, patience_s=0.15):
+        super().__init__(helper, patience_s)
 
     def create(self, number, *, token="", metadata=b""):
         """The id and the token of a new hook."""
@@ -29,24 +34,63 @@ class HookGuest(Guest):
 
     def begin_wait(self, number, hook_id):
         """Begin to wait for the next payload of a hook."""
-        self.call(asked(number, "AwaitHook", messages.AwaitHookRequest(hook_id=hook_id)))
+        self.call(self._await(number, hook_id))
+
+    def begin_all(self, numbers, hook_id):
+        """Begin to wait for several, in this order; the threads that do so come in the opposite one."""
+        requests = [self._await(number, hook_id) for number in numbers]
+        for request in requests:
+            self.helper.begin_call(request)
+        for request in reversed(requests):
+            self.call(request)
 
     def wait_for(self, number, hook_id):
         """The next payload of a hook."""
         self.begin_wait(number, hook_id)
-        return self.got(number, messages.AwaitHookResponse).payload
+        return self.payload(number)
+
+    def payload(self, number):
+        """The payload that a wait has got."""
+        return self.got(number, messages.AwaitHookResponse, self._patience_s).payload
 
     def dispose(self, number, hook_id):
         """Take a hook away."""
         self.call(asked(number, "DisposeHook", messages.DisposeHookRequest(hook_id=hook_id)))
         self.got(number, messages.DisposeHookResponse)
 
-    def got(self, number, kind):
+    def got(self, number, kind, patience_s=WAIT_S):
         """The answer to a call, waited for. Raises ``HookError``."""
-        self.answer(number)
+        patience_before_s, self._patience_s = self._patience_s, patience_s
+        if self.answer(number) == ["stopped"]:
+            raise HookError("stopped")
+        self._patience_s = patience_before_s
         response = self._answers[number][1][0]
         if response.error:
             raise HookError(response.error)
         message = kind()
         assert response.payload.Unpack(message)
         return message
+
+    @staticmethod
+    def _await(number, hook_id):
+        return asked(number, "AwaitHook", messages.AwaitHookRequest(hook_id=hook_id))
+
+
+def one_hook(request, helper):
+    """A trigger handler that makes a hook with the token ``order-7`` and waits for one payload."""
+    guest = HookGuest(helper)
+    hook_id, _ = guest.create(1, token="order-7")
+    return value(guest.wait_for(2, hook_id).decode())
+
+
+def started(host, on_trigger):
+    """The id of a run whose guest does that."""
+    host.module.on_trigger = on_trigger
+    host.register()
+    header, _ = host.engine.start(Start(owner=OWNER, workflow="wf", json=b"1"))
+    return header.run_id
+
+
+def asleep(host, run_id):
+    """Wait until the run is the few bytes that a run is which waits."""
+    until(lambda: run_id in host.engine.dispatcher._asleep and host.engine.get(run_id).status == "waiting")

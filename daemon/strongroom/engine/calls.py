@@ -15,49 +15,13 @@ under way any more, and the guest that is run again asks anew.
 """
 
 import threading
-from collections.abc import Callable, Container, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Container, Iterable
 
-from strongroom.errors import Cancelled, StrongroomError
+from strongroom.engine.call import Call, GuestDropped, Later, dropped, stopped
+from strongroom.errors import StrongroomError
 from strongroom.pb.strongroom.journal.v1 import journal_pb2
-from strongroom.plugin.hang_up import HangUp
 
 __all__ = ["Call", "Calls", "GuestDropped", "Later", "stopped"]
-
-
-class GuestDropped(Cancelled):
-    """The guest that asks is gone, and so is whoever would hear of the answer."""
-
-
-@dataclass(frozen=True, slots=True)
-class Later:
-    """No answer yet: there is one once hook ``hook_id`` has its payload ``number`` (from 1), or is disposed of."""
-
-    hook_id: str
-    number: int
-
-
-class Call:
-    """One step under way. ``done`` once it is answered or failed; ``later`` while it waits for a payload."""
-
-    __slots__ = ("answer", "asked", "done", "error", "hang_up", "later", "name", "round", "unwritten")
-
-    def __init__(self, name: str, asked: bytes, number: int) -> None:
-        self.name = name
-        self.asked = asked
-        self.round = number
-        self.done = False
-        self.answer: journal_pb2.StepCompleted | None = None
-        self.unwritten: journal_pb2.StepCompleted | None = None
-        self.error: StrongroomError | None = None
-        self.later: Later | None = None
-        self.hang_up = HangUp()
-
-    def result(self) -> journal_pb2.StepCompleted:
-        """The answer of a call that is done. Raises what kept it from getting into the journal."""
-        if self.answer is None:
-            raise self.error or stopped()
-        return self.answer
 
 
 class Calls:
@@ -72,6 +36,7 @@ class Calls:
         self._left: set[str] = set()
         self._answered: set[str] = set()
         self._put_off: dict[str, Later] = {}
+        self._expected: set[str] = set()
         self._come: dict[str, int] = {}
         self.news = 0
         """Counts what came to hooks of the run; whoever waits for a payload looks again when it is another one."""
@@ -100,7 +65,7 @@ class Calls:
             if self._closed:
                 raise stopped()
             if number != self._round and name in self._answered:
-                raise _dropped()
+                raise dropped()
             call = Call(name, asked, number)
             self._open[name] = call
             self._put_off.pop(name, None)
@@ -115,7 +80,7 @@ class Calls:
         with self._changed:
             self._changed.wait_for(lambda: call.done or self._closed or number != self._round)
             if not call.done:
-                raise _dropped()
+                raise dropped()
         return None if isinstance(call.error, GuestDropped) else call.result()
 
     def leave(
@@ -153,7 +118,7 @@ class Calls:
             call.later = later
             self._changed.wait_for(lambda: self.news != news or self._closed or number != self._round)
             if self._closed or number != self._round:
-                raise _dropped()
+                raise dropped()
             call.later = None
 
     def put_off(self, call: Call) -> None:
@@ -163,7 +128,7 @@ class Calls:
                 del self._open[call.name]
                 if call.later is not None:
                     self._put_off[call.name] = call.later
-            call.error, call.done = _dropped(), True
+            call.error, call.done = dropped(), True
             self._changed.notify_all()
             told = self._told
         if told is not None:
@@ -179,11 +144,20 @@ class Calls:
         if told is not None:
             told()
 
-    def laters(self) -> dict[str, Later]:
-        """The steps that wait for payloads, whether their guest lives or not."""
+    def expect(self, name: str) -> None:
+        """The guest is about to make a step that may wait for a payload."""
         with self._changed:
-            waiting = {name: call.later for name, call in self._open.items() if call.later is not None}
-            return {**self._put_off, **waiting}
+            self._expected.add(name)
+
+    def laters(self, names: Collection[str], timeout_s: float) -> dict[str, Later]:
+        """Which of the steps ``names`` wait for payloads, once it is known of each, or after ``timeout_s``.
+
+        The guest was dropped, so none of them waits for long.
+        """
+        with self._changed:
+            unsettled = self._expected.intersection(names)
+            self._changed.wait_for(lambda: all(n in self._put_off or n in self._left for n in unsettled), timeout_s)
+            return {name: self._put_off[name] for name in names if name in self._put_off}
 
     def have_come(self, laters: Iterable[Later]) -> bool:
         """Whether every one of these payloads was announced."""
@@ -195,6 +169,10 @@ class Calls:
         """Places that the guest's calls take: those under way, and those that wait for payloads that are not here."""
         with self._changed:
             return len(self._open) + sum(not self._has_come(later) for later in self._put_off.values())
+
+    def _is_awaited_there(self, name: str) -> bool:
+        later = self._put_off.get(name)
+        return later is not None and self._has_come(later)
 
     def _has_come(self, later: Later) -> bool:
         return self._come.get(later.hook_id, 0) >= later.number
@@ -211,6 +189,7 @@ class Calls:
             self._late.clear()
             self._left.clear()
             self._put_off.clear()
+            self._expected.clear()
             self._told = None
 
     def begin_anew(self) -> None:
@@ -246,9 +225,10 @@ class Calls:
             self._told = told
 
     def have_left(self, names: Iterable[str]) -> bool:
-        """Whether every one of ``names`` was answered, or failed, since the journal was last read."""
+        """Whether every one of ``names`` was answered, or failed, since the journal was last read; or waits for a
+        payload that has come."""
         with self._changed:
-            return all(name in self._left for name in names)
+            return all(name in self._left or self._is_awaited_there(name) for name in names)
 
     def is_known(self, name: str) -> bool:
         """Whether a step was entered since the journal was last read."""
@@ -286,13 +266,3 @@ class Calls:
             self._closed = True
             self._changed.notify_all()
             return self._changed.wait_for(lambda: not self._open, timeout_s)
-
-
-def stopped() -> Cancelled:
-    """What a guest gets that wants to send something although its run is being stopped, or goes on elsewhere."""
-    return Cancelled("SR-RUN-028", "the run is being stopped")
-
-
-def _dropped() -> GuestDropped:
-    # The guest hears of nothing any more, so this is read by nobody.
-    return GuestDropped("SR-RUN-028", "the run is being stopped")

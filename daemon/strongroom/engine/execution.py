@@ -127,7 +127,7 @@ class RunHelper:
 
     def granted(self, request: sdk_pb2.CapabilityRequest) -> None:
         """The guest makes a call that the gate lets through. Called in its order."""
-        self.own.begin(request)
+        self.own.begin(request, f"{self.phase}{request.callback_id}")
 
     def call_capability(self, request: sdk_pb2.CapabilityRequest) -> sdk_pb2.CapabilityResponse:
         """The recorded answer of this step, or a fresh one that is on disk when this returns.

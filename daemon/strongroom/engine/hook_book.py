@@ -29,13 +29,15 @@ ALL: Final = 2**63 - 1
 
 @dataclass(slots=True)
 class BookedHook:
-    """One hook. ``payloads`` are the indexes of their events; ``requests`` say which number and content a request had.
+    """One hook. ``sealed_bytes`` is the size of its token and metadata, sealed; ``payloads`` are the indexes of their
+    events; ``requests`` say which number and content a request had.
 
     ``answered`` are the numbers that the run which this one repeats had taken, ``taken`` counts those taken since.
     """
 
     hook_id: str
     created_index: int
+    sealed_bytes: int
     answered: frozenset[int] = frozenset()
     payloads: list[int] = field(default_factory=list)
     requests: dict[bytes, tuple[int, bytes]] = field(default_factory=dict)
@@ -109,7 +111,7 @@ class HookBook:
         match event.row.event_type:
             case kind if kind == HOOK_CREATED:
                 created = journal_pb2.HookCreated.FromString(content)
-                self.hooks[name] = BookedHook(name, event.row.index, frozenset(created.answered))
+                self.hooks[name] = BookedHook(name, event.row.index, len(event.row.sealed), frozenset(created.answered))
                 self.made[created.step] = name
                 self._known_as[created.known_as or name] = name
             case kind if kind == HOOK_RECEIVED:
@@ -126,8 +128,9 @@ class HookBook:
                 self.refused[conflict.step] = conflict.conflicting_run_id
             case kind if kind == STEP_COMPLETED:
                 taken = journal_pb2.StepCompleted.FromString(content).hook
-                if taken.hook_id in self.hooks:
-                    self.hooks[taken.hook_id].taken += 1
+                of = self.get(taken.hook_id)
+                if of is not None and taken.number not in of.answered:
+                    of.taken += 1
             case kind if kind == RunEvent.SUSPENDED:
                 waits = journal_pb2.Suspended.FromString(content).hooks
                 self.waits = tuple(Later(each.hook_id, each.number) for each in waits)

@@ -27,7 +27,7 @@ from strongroom.storage import hooks as rows
 from strongroom.storage.hooks import HookRow
 from strongroom.storage.runs import RunRow
 
-__all__ = ["HookDesk", "HookReport", "Left"]
+__all__ = ["HookDesk", "HookReport", "Left", "no_hook"]
 
 REQUEST_BYTES: Final = 16
 
@@ -60,23 +60,26 @@ class HookDesk:
         self._hooks: Hooks = host.hooks
         self._engine = engine
 
-    def get(self, *, token: str = "", hook_id: str = "") -> HookReport:
-        """How a hook stands. Raises ``NotFound``, ``Tampered``."""
+    def get(self, *, token: str = "", hook_id: str = "") -> tuple[RunRow, HookReport]:
+        """The header of the run, and how a hook stands. Raises ``NotFound``, ``Tampered``."""
         row = self._row(token, hook_id)
-        return self._report(row, self._engine.get(row.run_id))
+        header = self._engine.get(row.run_id)
+        return header, self._report(row, header)
+
+    def owner_of(self, *, token: str = "", hook_id: str = "") -> str:
+        """Whose the run of a hook is. Raises ``NotFound``, ``Tampered``."""
+        return self._engine.get(self._row(token, hook_id).run_id).workflow_owner
 
     def opened(self, report: HookReport) -> journal_pb2.HookCreated:
         """Its token and metadata."""
-        if report.booked is None:
-            return journal_pb2.HookCreated()
-        content = self._hooks.content(report.row.run_id, report.booked.created_index)
-        return journal_pb2.HookCreated.FromString(content)
+        booked = self._booked(report.row)
+        return journal_pb2.HookCreated.FromString(self._hooks.content(report.row.run_id, booked.created_index))
 
-    def page(self, run_id: str, *, after: str, limit: int) -> tuple[RunRow, list[HookReport]]:
-        """The header of a run, and up to ``limit`` of its hooks behind the id ``after``."""
+    def page(self, run_id: str, *, after: str, limit: int) -> list[HookReport]:
+        """Up to ``limit`` hooks of a run behind the id ``after``."""
         header = self._engine.get(run_id)
         found = self._journals.database.read(partial(rows.page, run_id=header.run_id, after=after, limit=limit))
-        return header, [self._report(row, header) for row in found]
+        return [self._report(row, header) for row in found]
 
     def resume(self, payload: bytes, request_id: str = "", *, token: str = "", hook_id: str = "") -> Left:
         """Leave a payload. It is on disk when this returns; the same ``request_id`` again leaves nothing.
@@ -110,7 +113,7 @@ class HookDesk:
 
             handle, header = self._written(row, write)
             self._tell(handle, header, row, ALL)
-        return self.get(hook_id=row.hook_id)
+        return self.get(hook_id=row.hook_id)[1]
 
     def _known(self, row: HookRow, sent: "_Sent") -> Left | None:
         """What stands for a request that came before, whatever became of the hook since."""
@@ -215,12 +218,7 @@ class HookDesk:
             check_token(token)
             row = self._journals.database.read(lambda connection: self._journals.hook_rows.find(connection, token))
         if row is None:
-            raise NotFound(
-                "SR-HOOK-017",
-                f"there is no hook {hook_id[:80]!r}" if hook_id else "there is no hook with this token",
-                why="" if hook_id else "a token is forgotten once its hook is disposed of, or its run has ended",
-                fix=f"strongroom hook list RUN shows the hooks of a run, each by its id ({HOOK_PREFIX}…)",
-            )
+            raise no_hook(hook_id=hook_id)
         return self._journals.hook_rows.verified(row)
 
 
@@ -234,6 +232,16 @@ def _done() -> "Future[None]":
     done: Future[None] = Future()
     done.set_result(None)
     return done
+
+
+def no_hook(*, hook_id: str = "") -> NotFound:
+    """A hook that is not there, or not for whoever asks. A token is never repeated."""
+    return NotFound(
+        "SR-HOOK-017",
+        f"there is no hook {hook_id[:80]!r}" if hook_id else "there is no hook with this token",
+        why="" if hook_id else "a token is forgotten once its hook is disposed of, or its run has ended",
+        fix=f"strongroom hook list RUN shows the hooks of a run, each by its id ({HOOK_PREFIX}…)",
+    )
 
 
 def _ended(row: HookRow) -> WrongState:

@@ -190,7 +190,7 @@ class Hooks:
         if index is None:
             return Later(hook.hook_id, call.number)
         received = journal_pb2.HookReceived.FromString(self.content(run_id, index))
-        return Taken(run_capability_pb2.AwaitHookResponse(payload=received.payload), hook.hook_id, call.number)
+        return Taken(run_capability_pb2.AwaitHookResponse(payload=received.payload), request.hook_id, call.number)
 
     def _dispose(
         self, call: RunCall, request: run_capability_pb2.DisposeHookRequest

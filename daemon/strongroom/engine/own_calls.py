@@ -34,7 +34,7 @@ class OwnCalls:
         self._awaits: Counter[str] = Counter()
         self._numbers: dict[int, int] = {}
 
-    def begin(self, request: sdk_pb2.CapabilityRequest) -> None:
+    def begin(self, request: sdk_pb2.CapabilityRequest, reference: str) -> None:
         """The guest makes a call that it may make. Called in its order."""
         if request.method != AWAIT or not is_own(request.id):
             return
@@ -47,6 +47,7 @@ class OwnCalls:
             with self._lock:
                 self._awaits[asked.hook_id] += 1
                 self._numbers[request.callback_id] = self._awaits[asked.hook_id]
+            self._run.calls.expect(reference)
 
     @staticmethod
     def keeps(request: sdk_pb2.CapabilityRequest) -> bool:

@@ -7,9 +7,18 @@ from itertools import takewhile
 from typing import Final
 
 from strongroom.engine.admission import Admission
-from strongroom.engine.event_types import CREATED, RESTRICTIONS_SET, STEP_COMPLETED, STEP_CREATED, TIME_READ
+from strongroom.engine.event_types import (
+    CREATED,
+    HOOK_CREATED,
+    HOOK_DISPOSED,
+    RESTRICTIONS_SET,
+    STEP_COMPLETED,
+    STEP_CREATED,
+    TIME_READ,
+)
 from strongroom.engine.execution import draw_entropy, draw_seed
 from strongroom.engine.history import History
+from strongroom.engine.hooks_again import hooks_again
 from strongroom.engine.host import EngineHost
 from strongroom.engine.journal import JournalEvent
 from strongroom.engine.lifecycle import FINAL
@@ -26,7 +35,7 @@ __all__ = ["Retried", "Retries"]
 
 SEEN_BEFORE: Final = frozenset({TIME_READ, RESTRICTIONS_SET})
 """Beside the steps, what a guest saw that its next request may depend on."""
-TAKEN_OVER: Final = SEEN_BEFORE | {CREATED, STEP_CREATED, STEP_COMPLETED}
+TAKEN_OVER: Final = SEEN_BEFORE | {CREATED, STEP_CREATED, STEP_COMPLETED, HOOK_CREATED, HOOK_DISPOSED}
 """What the journal of a repeated run begins with."""
 
 
@@ -107,7 +116,9 @@ class Retries:
         created.CopyFrom(before)
         created.parent_run_id, created.from_step = parent.run_id, from_step
         created.seen_execution_id = before.seen_execution_id or parent.execution_id
-        return created, _up_to(from_step, list(stored))
+        events = list(stored)
+        kept = _up_to(from_step, events)
+        return created, [*hooks_again(self._host.journals, events, kept), *kept]
 
 
 def _up_to(from_step: str, events: Sequence[JournalEvent]) -> list[JournalEvent]:

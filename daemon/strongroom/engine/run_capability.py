@@ -37,14 +37,14 @@ __all__ = [
 
 NAME: Final = "run"
 RUN_CAPABILITY: Final = f"{NAME}@1.0.0"
-DESCRIPTION: Final = "What a workflow asks of its own run: hooks, which somebody outside answers"
+DESCRIPTION: Final = "A workflow's own run: hooks that somebody outside answers, streams that others read"
 OF_THE_RUN: Final = frozenset({JOURNAL_FULL, NO_SUCH_WAY})
 """What a journal says to whoever appends: it is about the run, and no answer to its guest."""
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """An answer that is payload ``number`` of a hook."""
+    """An answer that is payload ``number`` of a hook, which the guest knows as ``hook_id``."""
 
     message: Message
     hook_id: str

@@ -15,7 +15,15 @@ from typing import Any, Final
 from strongroom.crypto.srn1 import tag_of
 from strongroom.engine.appends import Also, WaitingEvents, bytes_of, is_stored, not_written, settle
 from strongroom.engine.begun import store_begun
-from strongroom.engine.event_types import CREATED, HOOK_CREATED, HOOK_NEWS, MAY_WAIT, OF_THE_GUEST, TIME_READ
+from strongroom.engine.event_types import (
+    CREATED,
+    HOOK_CREATED,
+    HOOK_DISPOSED,
+    HOOK_NEWS,
+    MAY_WAIT,
+    OF_THE_GUEST,
+    TIME_READ,
+)
 from strongroom.engine.journal import Event, JournalEvent, Journals, now_ms
 from strongroom.engine.lifecycle import ANY_TIME_MS, FINAL, RunEvent, RunState, step
 from strongroom.errors import LimitExceeded, StorageFault, Unavailable
@@ -205,9 +213,11 @@ class RunJournal:
     def _hooks_of(self, events: Sequence[Event]) -> list[HookRow]:
         """Rows of the hooks that a run begins with."""
         tokens = {name: HookCreated.FromString(each).token for kind, name, each in events if kind == HOOK_CREATED}
+        gone = {name for kind, name, _ in events if kind == HOOK_DISPOSED}
         self.has_hooks = bool(tokens)
-        at, rows_of = now_ms(), self._journals.hook_rows
-        return [rows_of.made(name, self.header, token, at) for name, token in tokens.items()]
+        at, of = now_ms(), self._journals.hook_rows
+        made = [of.made(name, self.header, token, at) for name, token in tokens.items()]
+        return [of.disposed(row, at) if row.hook_id in gone else row for row in made]
 
     def _dispose_all(self, at: int) -> Callable[[Connection], None]:
         run_id, hook_rows = self.header.run_id, self._journals.hook_rows

@@ -9,6 +9,7 @@ Rule 3: after a wish to stop nothing leaves any more.
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from strongroom.engine.calls import Call, Calls, GuestDropped, Later, stopped
@@ -75,9 +76,8 @@ class Steps:
     ) -> journal_pb2.StepCompleted:
         completed: journal_pb2.StepCompleted | None = None
         try:
-            if not was_sent:
-                self._begin(call.name, created, once=once)
-            completed = self._sent(call, was_sent, send)
+            begun = None if was_sent else self._begin(call.name, created, once=once)
+            completed = self._sent(call, begun, send)
             completed.answered_unix_ns = self.now_unix_ns()
             self.journal.settle(self.journal.note(STEP_COMPLETED, call.name, completed.SerializeToString()))
         except GuestDropped:
@@ -92,8 +92,12 @@ class Steps:
         self.calls.leave(call, completed)
         return completed
 
-    def _sent(self, call: Call, was_sent: bool, send: Send) -> journal_pb2.StepCompleted:
-        """The answer. One that comes later is waited for, as long as the guest lives: then ``GuestDropped``."""
+    def _sent(self, call: Call, begun: "Future[None] | None", send: Send) -> journal_pb2.StepCompleted:
+        """The answer. One that comes later is waited for, as long as the guest lives: then ``GuestDropped``.
+
+        ``begun`` is the step on its way to the disk, nothing for one that the journal had before.
+        """
+        was_sent = begun is None
         while True:
             news = self.calls.news
             if self.cancel.reason is not None:
@@ -102,10 +106,13 @@ class Steps:
                 answered = send(was_sent)
             if not isinstance(answered, Later):
                 return answered
+            if begun is not None:
+                # A run that waits has nothing on its way to the disk.
+                self.journal.settle(begun)
             self.calls.wait(call, answered, news, self._round)
             was_sent = True
 
-    def _begin(self, name: str, created: journal_pb2.StepCreated, *, once: bool) -> None:
+    def _begin(self, name: str, created: journal_pb2.StepCreated, *, once: bool) -> "Future[None]":
         with self._lock:
             if name in self._begun:
                 raise GuestFault(
@@ -132,6 +139,7 @@ class Steps:
             # Only what the disk knows to be sent can be kept from being sent again.
             self.journal.settle(stored)
         self.journal.settle_times()
+        return stored
 
     def _noted(self, name: str, completed: journal_pb2.StepCompleted) -> journal_pb2.StepCompleted:
         self._answered_unix_ns[name] = completed.answered_unix_ns

@@ -14,6 +14,8 @@ from strongroom.telemetry import logs
 __all__ = ["suspend", "suspension_refusal", "until_asked"]
 
 NS_PER_MS: Final = 1_000_000
+SETTLE_S: Final = 2.0
+"""How long calls that look for payloads may take to say so; a busy host does without what that spares it."""
 LOOK_S: Final = 1.0
 """How soon a run is woken that waits for a call which nobody has begun; with threads to spare there is no such call."""
 log = logs.get("engine")
@@ -42,9 +44,10 @@ def suspend(handle: RunHandle, suspended: GuestSuspended, limits: EngineLimits) 
     # From here on answers are kept for the guest that comes.
     handle.calls.drop_guest()
     names = [*map(str, suspended.capabilities), *(f"s{number}" for number in suspended.secrets)]
-    laters = handle.calls.laters()
-    hooks = tuple(laters[name] for name in names if name in laters)
-    open_names = tuple(name for name in names if name not in laters and not _is_answered(handle.recorded, name))
+    unanswered = [name for name in names if not _is_answered(handle.recorded, name)]
+    laters = handle.calls.laters(unanswered, SETTLE_S)
+    hooks = tuple(laters.values())
+    open_names = tuple(name for name in unanswered if name not in laters)
     spent_ms = handle.spent_ms()
     content = journal_pb2.Suspended(
         spent_ms=spent_ms,
