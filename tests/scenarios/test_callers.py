@@ -225,3 +225,24 @@ def test_a_token_gives_the_command_line_what_its_socket_does_not(scene):
     file.write_text("another-token")
     wrong = daemon("status", "--token-file", str(file))
     assert (wrong.code, "SR-AUTH-003" in wrong.err) == (77, True)
+
+
+def test_what_was_refused_is_in_the_audit_log_by_the_name_of_its_caller(scene):
+    wanted = ("reader", "/strongroom.v1.RunService/Kill", "SR-AUTH-001")
+    refused = set()
+    # Of many at once some are only counted, and other tests had many refused.
+    for _ in range(30):
+        with scene.host.caller("reader") as reader, pytest.raises(grpc.RpcError):
+            reader.stub(run_pb2_grpc.RunServiceStub).Kill(run_pb2.KillRequest(run_id=scene.runs["alice"][0]))
+        shown = scene.host.daemon("audit", "tail", "-n", "1000", "--json")
+        assert shown.code == 0, shown.err
+        records = [each for each in shown.json["records"] if each["action"] == "call.refused"]
+        refused = {(each["caller"], each["subject"], each["outcome"]) for each in records}
+        if wanted in refused:
+            break
+    assert wanted in refused
+
+
+def test_the_audit_log_is_for_administrators(scene):
+    ended = scene.host.daemon("audit", "tail", "--socket", str(scene.host.daemon.socket))
+    assert (ended.code, "has not the role admin for every owner" in ended.err) == (77, True)

@@ -1,6 +1,7 @@
 """The API over TCP: never without TLS, and for nobody whom the callers' file does not name."""
 
 import socket
+import threading
 from contextlib import contextmanager
 
 import grpc
@@ -52,7 +53,12 @@ class Place:
     def serving(self, **changed):
         port = TlsPort(self.settings(**changed))
         add = [lambda server: keys_pb2_grpc.add_KeysServiceServicer_to_server(Keys(), server)]
-        access = Access(base=None, book=BOOK, on_refused=lambda *heard: self.refused.append((heard[1], heard[2].code)))
+        access = Access(
+            base=None,
+            book=BOOK,
+            on_refused=lambda *heard: self.refused.append((heard[1], heard[2].code)),
+            has_certificates="tls_client_ca_file" in changed,
+        )
         server = ApiServer(port, add, message_bytes_max=1_000_000, reflection=True, access=access)
         server.start()
         try:
@@ -133,6 +139,23 @@ def test_a_token_counts_beside_a_certificate_that_nobody_granted_anything(place)
         # The token says who it is, so a wrong one is refused beside a certificate that would do.
         error = place.refusal(port, place.clients.issue("robot.example"), bearer("token-of-nobody"))
         assert "the token is not known here" in error.details()
+
+
+@pytest.mark.parametrize("metadata", [(), bearer("token-of-nobody"), (("authorization", "Basic x"),)])
+def test_whoever_is_not_known_is_refused_before_his_message_is_read(place, metadata):
+    unsent = threading.Event()
+
+    def message():
+        unsent.wait(30)
+        yield b""
+
+    with place.serving() as port, place.channel(port) as channel:
+        call = channel.stream_unary("/strongroom.v1.KeysService/Status")
+        with pytest.raises(grpc.RpcError) as refused:
+            call(message(), timeout=20, metadata=metadata)
+        unsent.set()
+        assert refused.value.code() is grpc.StatusCode.PERMISSION_DENIED
+    assert len(place.refused) == 1
 
 
 def test_nothing_is_spoken_in_the_clear(place):

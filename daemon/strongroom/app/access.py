@@ -46,7 +46,13 @@ def api_servers(
             add_services,
             message_bytes_max=settings.limits.message_bytes_max,
             reflection=settings.reflects(mode),
-            access=Access(base=base, book=book, finders=finders, on_refused=on_refused),
+            access=Access(
+                base=base,
+                book=book,
+                finders=finders,
+                on_refused=on_refused,
+                has_certificates=settings.api.tls_client_ca_file is not None,
+            ),
         )
 
     users = socket_caller(SOCKET_NAME, USERS, settings.socket.name)

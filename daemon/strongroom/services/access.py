@@ -10,7 +10,7 @@ import hmac
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import grpc
 
@@ -85,6 +85,7 @@ class CallerBook:
             )
 
 
+Metadata: TypeAlias = Sequence[tuple[str, str | bytes]] | None
 Refused = Callable[[str, str, Forbidden], None]
 """Told of the method, the caller's name and the refusal."""
 
@@ -96,16 +97,34 @@ def unheard(method: str, caller: str, refusal: Forbidden) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Access:
-    """One way in. ``base`` is who comes through it and shows nothing; nobody, where that gives nothing."""
+    """One way in. ``base`` is who comes through it and shows nothing; nobody, where that gives nothing.
+
+    ``has_certificates`` says that those who come may show one instead of a token.
+    """
 
     base: Caller | None
     book: CallerBook = field(default_factory=CallerBook)
     finders: Mapping[str, Finder] = field(default_factory=dict)
     on_refused: Refused = unheard
+    has_certificates: bool = False
+
+    def turned_away(self, metadata: Metadata) -> Forbidden | None:
+        """Why somebody of whom nothing is known is refused before his message is read, which may be a large one."""
+        if self.base is not None:
+            return None
+        try:
+            token = _token_in(metadata)
+            if token is not None:
+                self.book.by_token(token)
+            elif not self.has_certificates:
+                raise _unknown()
+        except Forbidden as refusal:
+            return refusal
+        return None
 
     def caller(self, context: grpc.ServicerContext) -> Caller:
         """Who makes this call. Raises ``Forbidden``."""
-        token = _token_of(context)
+        token = _token_in(context.invocation_metadata())
         named = self.book.by_token(token) if token is not None else self._by_certificate(context)
         if named is not None:
             base = self.base or Caller("", (), "")
@@ -113,12 +132,7 @@ class Access:
             return Caller(named.name, base.grants + named.grants, way)
         if self.base is not None:
             return self.base
-        raise Forbidden(
-            "SR-AUTH-006",
-            "nobody may call here without a token, or a certificate that is known",
-            why="callers_file names nobody like this caller",
-            fix="send the metadata `authorization: Bearer TOKEN`, or ask the operator for an entry",
-        )
+        raise _unknown()
 
     def _by_certificate(self, context: grpc.ServicerContext) -> CallerEntry | None:
         presented = context.auth_context()
@@ -168,8 +182,17 @@ class Access:
             log.error("a refused call could not be recorded", extra={"method": method, "code": error.code})
 
 
-def _token_of(context: grpc.ServicerContext) -> str | None:
-    values = [value for key, value in context.invocation_metadata() or () if key == HEADER]
+def _unknown() -> Forbidden:
+    return Forbidden(
+        "SR-AUTH-006",
+        "nobody may call here without a token, or a certificate that is known",
+        why="callers_file names nobody like this caller",
+        fix="send the metadata `authorization: Bearer TOKEN`, or ask the operator for an entry",
+    )
+
+
+def _token_in(metadata: Metadata) -> str | None:
+    values = [value for key, value in metadata or () if key == HEADER]
     if not values:
         return None
     value = values[0]

@@ -50,6 +50,9 @@ class Guard(grpc.ServerInterceptor):  # type: ignore[type-arg]  # generic in the
             return handler
         # The bytes of a request are read by us: the library would report those that are no message as a fault of ours.
         guarded = _Guarded(method, _reader(handler.request_deserializer), self._access)
+        if (refusal := self._access.turned_away(handler_call_details.invocation_metadata)) is not None:
+            # As one that streams both ways, since only such a handler is called before anything was received.
+            return grpc.stream_stream_rpc_method_handler(guarded.refusing(refusal))
         if handler.unary_unary is not None:
             return grpc.unary_unary_rpc_method_handler(
                 guarded.one(handler.unary_unary), response_serializer=handler.response_serializer
@@ -104,6 +107,16 @@ class _Guarded:
         self._method = method
         self._read = read
         self._access = access
+
+    def refusing(self, refusal: Forbidden) -> Streaming:
+        """Whatever is asked, it is refused and not read."""
+
+        def call(_unread: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+            self._access.refused(self._method, str(refusal.details.get("caller", "")), refusal)
+            context.abort_with_status(status_of(refusal))
+            yield
+
+        return call
 
     def one(self, behaviour: Behaviour) -> Behaviour:
         """One request, one answer."""
