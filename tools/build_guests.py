@@ -58,6 +58,7 @@ GUESTS: Final = _guests(
     Guest(name="greet", source="examples/hello/greet.c"),
     Guest(name="hello", source="examples/hello/hello.c"),
     Guest(name="prices", source="examples/prices/prices.c"),
+    Guest(name="approval", source="examples/approval/approval.c"),
     Guest(name="webhook", source="examples/webhook/webhook.c"),
     Guest(name="count", source="examples/notes/count.c"),
     Guest(name="echo", source="tests/guests/c/echo.c", libc=True),
@@ -131,6 +132,7 @@ COMMITTED: Final[Mapping[str, str]] = {
     f"{SAMPLES}/echo.wasm": "echo",
     f"{SAMPLES}/greet.wasm": "greet",
     f"{SAMPLES}/hello.wasm": "hello",
+    "examples/approval/approval.wasm": "approval",
     "examples/hello/hello.wasm": "hello",
     "examples/notes/count.wasm": "count",
     "examples/prices/prices.wasm": "prices",
@@ -147,6 +149,7 @@ def sources_digest(root: Path = ROOT) -> str:
     digest = hashlib.sha256()
     folders = [
         root / HEADERS,
+        root / "examples" / "approval",
         root / "examples" / "hello",
         root / "examples" / "notes",
         root / "examples" / "prices",

@@ -16,6 +16,7 @@ from strongroom.app.workspaces import WorkspaceParts, workspace_parts
 from strongroom.engine.catalog import Catalog
 from strongroom.engine.engine import Engine
 from strongroom.engine.history import History
+from strongroom.engine.hook_desk import HookDesk
 from strongroom.engine.host import EngineHost
 from strongroom.engine.journal import Journals
 from strongroom.engine.key_desk import KeyDesk
@@ -25,6 +26,7 @@ from strongroom.engine.registration import Owners, Registration
 from strongroom.engine.replay import Replays
 from strongroom.engine.retention import Retention
 from strongroom.engine.retry import Retries
+from strongroom.engine.run_offer import own_offer
 from strongroom.engine.secrets import SecretReader
 from strongroom.engine.specs import Spec, Specs
 from strongroom.engine.subscriptions import TriggerDesk
@@ -86,6 +88,7 @@ class Parts:
     catalog: Catalog
     desk: TriggerDesk
     history: History
+    hooks: HookDesk
     retries: Retries
     replays: Replays
     retention: Retention
@@ -167,6 +170,7 @@ def _wired(
     run_keys = RunEncryptor(root, keys.life.deployment_id)
     audit = AuditParts(settings, root, record_keys, database, keys.life.deployment_id, mode)
     registry = Registry(restart_wait_s=RESTART_WAIT_S)
+    registry.add(own_offer())
     artifacts = _Artifacts()
     late_desk = LateDesk()
     entries = load_manifest(settings.plugins_file)
@@ -233,6 +237,7 @@ def _wired(
         catalog=Catalog(host, GrantingDesk(desk, signer) if signer is not None else desk),
         desk=desk,
         history=history,
+        hooks=HookDesk(host, engine),
         retries=Retries(host, history, engine.admission),
         replays=Replays(host, history, pool),
         retention=Retention(host),

@@ -20,6 +20,7 @@ from strongroom.engine.refused_calls import RefusedCalls
 from strongroom.pb.strongroom.v1 import (
     audit_pb2_grpc,
     capability_pb2_grpc,
+    hook_pb2_grpc,
     keys_pb2_grpc,
     plugin_pb2_grpc,
     run_pb2_grpc,
@@ -31,6 +32,7 @@ from strongroom.pb.strongroom.v1 import (
 from strongroom.registry.states import Lifecycle, PluginState
 from strongroom.services.audited import audited
 from strongroom.services.capabilities import CapabilityService
+from strongroom.services.hooks import HookService
 from strongroom.services.keys import KeyService
 from strongroom.services.places import streaming, waiting
 from strongroom.services.plugins import PluginService
@@ -225,6 +227,9 @@ class Daemon:
                 partial(stream_pb2_grpc.add_StreamServiceServicer_to_server, run_streams),
                 partial(
                     workspace_pb2_grpc.add_WorkspaceServiceServicer_to_server, recorded("WorkspaceService", workspaces)
+                ),
+                partial(
+                    hook_pb2_grpc.add_HookServiceServicer_to_server, HookService(parts.hooks, audit=parts.audit.audit)
                 ),
             ],
             on_refused=RefusedCalls(parts.audit.audit),

@@ -28,6 +28,7 @@ COMPLETE_VARIABLE: Final = "_STRONGROOM_COMPLETE"
 NOUNS: Final[Mapping[str, str]] = {
     "workflow": "Register workflows, look at them, pause and delete them.",
     "run": "Start runs, look at them, stop them, repeat them.",
+    "hook": "Answer runs that wait for somebody outside.",
     "receipt": "Take receipts of confidential runs out of the host, and check them anywhere.",
     "attest": "Verify evidence of enclaves, and see why it is refused; offline.",
     "policy": "Test, compare and sign policies of a vault; offline.",
