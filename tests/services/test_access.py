@@ -21,7 +21,8 @@ from strongroom.pb.strongroom.v1 import (
     workspace_pb2,
     workspace_pb2_grpc,
 )
-from strongroom.services.access import TOKEN_CHARS_MAX, Access, CallerBook, Finder
+from strongroom.services.access import Access, Finder
+from strongroom.services.caller_book import TOKEN_CHARS_MAX, CallerBook
 from strongroom.services.callers import caller_of, socket_caller
 from strongroom.services.server import ApiServer, ApiServers
 from strongroom.services.status import StatusService

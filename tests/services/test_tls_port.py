@@ -10,7 +10,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from strongroom.errors import Misconfigured
 from strongroom.pb.strongroom.v1 import keys_pb2, keys_pb2_grpc
-from strongroom.services.access import Access, CallerBook
+from strongroom.services.access import Access
+from strongroom.services.caller_book import CallerBook
 from strongroom.services.server import ApiServer
 from strongroom.services.tls_port import TlsPort
 from strongroom.settings.api import ApiSettings

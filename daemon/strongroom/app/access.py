@@ -7,7 +7,8 @@ from strongroom.app.build import Mode, Parts
 from strongroom.app.directories import make_socket_parent
 from strongroom.engine.history import no_run
 from strongroom.engine.hook_desk import no_hook
-from strongroom.services.access import Access, CallerBook, Finder, Refused, unheard
+from strongroom.services.access import Access, Finder, Refused, unheard
+from strongroom.services.caller_book import CallerBook
 from strongroom.services.callers import Caller, socket_caller
 from strongroom.services.server import AddService, ApiServer, ApiServers
 from strongroom.services.tls_port import TlsPort

@@ -5,28 +5,22 @@ gRPC does not say which socket a call came through. A token adds to what the way
 where the way alone would do, so that nobody believes it worked.
 """
 
-import hashlib
-import hmac
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from typing import Any
 
 import grpc
 
 from strongroom.errors import Forbidden, KeyMissing, NotFound, StrongroomError, Tampered
+from strongroom.services.caller_book import CallerBook, Metadata, token_in, unknown
 from strongroom.services.callers import Caller, socket_caller
 from strongroom.services.roles import ALL_OWNERS, SOME_OWNER, Need, need_of
 from strongroom.settings.callers import CallerEntry
 from strongroom.settings.roles import EVERY_OWNER, USERS
 from strongroom.telemetry import logs
 
-__all__ = ["TOKEN_CHARS_MAX", "Access", "CallerBook", "Finder", "Refused", "unheard", "users_socket"]
+__all__ = ["Access", "Finder", "Refused", "unheard", "users_socket"]
 
-TOKEN_CHARS_MAX: Final = 512
-"""Tokens of ours have 43 characters; a longer one is not hashed."""
-SCHEME: Final = "bearer "
-HEADER: Final = "authorization"
 log = logs.get("services")
 
 
@@ -39,53 +33,6 @@ class Finder:
     missing: Callable[[str], StrongroomError] | None = None
 
 
-class CallerBook:
-    """The callers' file, as it was read at the start."""
-
-    def __init__(self, entries: Sequence[CallerEntry] = (), *, now_s: Callable[[], float] = time.time) -> None:
-        self._with_token = [entry for entry in entries if entry.token_sha256]
-        self._with_certificate = [entry for entry in entries if entry.certificate]
-        self._now_s = now_s
-
-    def by_token(self, untrusted: str) -> CallerEntry:
-        """Whose token it is. Raises ``Forbidden``."""
-        found = None
-        if 0 < len(untrusted) <= TOKEN_CHARS_MAX:
-            digest = hashlib.sha256(untrusted.encode(errors="replace")).digest()
-            for entry in self._with_token:
-                # All of them, whichever it is: the time says nothing.
-                if hmac.compare_digest(entry.token_sha256, digest):
-                    found = entry
-        if found is None:
-            raise Forbidden(
-                "SR-AUTH-003",
-                "the token is not known here",
-                why="no entry of callers_file has its digest",
-                fix="make one with `strongroom callers token`, add its entry and restart the host",
-            )
-        self._check_time(found)
-        return found
-
-    def by_certificate(self, names: Sequence[str]) -> CallerEntry | None:
-        """Whose certificate bears one of ``names``: the first entry of the file. Raises ``Forbidden`` when it ended."""
-        wanted = {name.lower() for name in names}
-        found = next((entry for entry in self._with_certificate if entry.certificate.lower() in wanted), None)
-        if found is not None:
-            self._check_time(found)
-        return found
-
-    def _check_time(self, entry: CallerEntry) -> None:
-        if entry.ends_at and self._now_s() >= entry.ends_at:
-            raise Forbidden(
-                "SR-AUTH-004",
-                f"the entry of {entry.name} has expired",
-                why="callers_file says until when it holds",
-                fix="ask the operator for a new one",
-                caller=entry.name,
-            )
-
-
-Metadata: TypeAlias = Sequence[tuple[str, str | bytes]] | None
 Refused = Callable[[str, str, Forbidden], None]
 """Told of the method, the caller's name and the refusal."""
 
@@ -113,18 +60,18 @@ class Access:
         if self.base is not None:
             return None
         try:
-            token = _token_in(metadata)
+            token = token_in(metadata)
             if token is not None:
                 self.book.by_token(token)
             elif not self.has_certificates:
-                raise _unknown()
+                raise unknown()
         except Forbidden as refusal:
             return refusal
         return None
 
     def caller(self, context: grpc.ServicerContext) -> Caller:
         """Who makes this call. Raises ``Forbidden``."""
-        token = _token_in(context.invocation_metadata())
+        token = token_in(context.invocation_metadata())
         named = self.book.by_token(token) if token is not None else self._by_certificate(context)
         if named is not None:
             base = self.base or Caller("", (), "")
@@ -132,7 +79,7 @@ class Access:
             return Caller(named.name, base.grants + named.grants, way)
         if self.base is not None:
             return self.base
-        raise _unknown()
+        raise unknown()
 
     def _by_certificate(self, context: grpc.ServicerContext) -> CallerEntry | None:
         presented = context.auth_context()
@@ -180,30 +127,6 @@ class Access:
             self.on_refused(method, caller, refusal)
         except StrongroomError as error:
             log.error("a refused call could not be recorded", extra={"method": method, "code": error.code})
-
-
-def _unknown() -> Forbidden:
-    return Forbidden(
-        "SR-AUTH-006",
-        "nobody may call here without a token, or a certificate that is known",
-        why="callers_file names nobody like this caller",
-        fix="send the metadata `authorization: Bearer TOKEN`, or ask the operator for an entry",
-    )
-
-
-def _token_in(metadata: Metadata) -> str | None:
-    values = [value for key, value in metadata or () if key == HEADER]
-    if not values:
-        return None
-    value = values[0]
-    if len(values) != 1 or not isinstance(value, str) or not value.lower().startswith(SCHEME):
-        raise Forbidden(
-            "SR-AUTH-005",
-            "the metadata `authorization` is not one bearer token",
-            why="it is read only as `Bearer TOKEN`, and only once",
-            fix="send `authorization: Bearer TOKEN`",
-        )
-    return value[len(SCHEME) :].strip()
 
 
 def users_socket() -> Access:

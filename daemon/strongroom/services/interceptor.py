@@ -7,27 +7,24 @@ from itertools import chain, islice
 from typing import Any, Final, TypeAlias
 
 import grpc
-from google.protobuf.message import DecodeError, Message
 
-from strongroom.errors import Cancelled, Forbidden, Internal, InvalidInput, StrongroomError
+from strongroom.errors import Cancelled, Forbidden, Internal, StrongroomError
 from strongroom.services.access import Access
 from strongroom.services.callers import Caller, calling
 from strongroom.services.errors import status_of
+from strongroom.services.request_checks import Reader, check_deadline, reader, refuse_nul
 from strongroom.telemetry import logs
 
 __all__ = ["Guard"]
 
 WITHOUT_DEADLINE: Final = ("/grpc.health.", "/grpc.reflection.")
 """Probes and explorers, which seldom set one and cost nothing."""
-DEADLINE_S_MAX: Final = 365 * 86_400.0
-"""A deadline further away than a year is none."""
 OURS: Final = "SR-AUTH-"
 """So begin the codes of what was refused because of who called."""
 log = logs.get("services")
 
 # The library types a handler's request and answer as anything; they are protobuf messages.
 Behaviour = Callable[[Any, grpc.ServicerContext], Any]
-Reader = Callable[[bytes], Any]
 Streaming = Callable[[Any, grpc.ServicerContext], Iterator[Any]]
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
@@ -49,7 +46,7 @@ class Guard(grpc.ServerInterceptor):  # type: ignore[type-arg]  # generic in the
         if handler is None or method.startswith(WITHOUT_DEADLINE):
             return handler
         # The bytes of a request are read by us: the library would report those that are no message as a fault of ours.
-        guarded = _Guarded(method, _reader(handler.request_deserializer), self._access)
+        guarded = _Guarded(method, reader(handler.request_deserializer), self._access)
         if (refusal := self._access.turned_away(handler_call_details.invocation_metadata)) is not None:
             # As one that streams both ways, since only such a handler is called before anything was received.
             return grpc.stream_stream_rpc_method_handler(guarded.refusing(refusal))
@@ -67,37 +64,6 @@ class Guard(grpc.ServerInterceptor):  # type: ignore[type-arg]  # generic in the
             )
         # Nobody guards a method that streams both ways, and we have none.
         return None
-
-
-def has_deadline(context: grpc.ServicerContext) -> bool:
-    """Whether the caller set one; the library shows an unset deadline as one in the far future."""
-    left = context.time_remaining()
-    return left is not None and left < DEADLINE_S_MAX
-
-
-def refuse_nul(request: Message, path: str = "") -> None:
-    """Raises ``InvalidInput`` for a text with a NUL: one database refuses it, the other keeps it cut or whole."""
-    for field, value in request.ListFields():
-        if isinstance(value, str) and "\0" in value:
-            where = f"{path}{field.name}"
-            raise InvalidInput("SR-API-008", f"{where} holds a NUL character", fix="leave it out", field=where)
-        if isinstance(value, Message):
-            refuse_nul(value, f"{path}{field.name}.")
-
-
-def _reader(deserializer: Reader | None) -> Reader:
-    def read(untrusted: bytes) -> Any:
-        try:
-            return deserializer(untrusted) if deserializer is not None else untrusted
-        except DecodeError:
-            raise InvalidInput(
-                "SR-API-011",
-                "the request cannot be read: its bytes are no message of the kind that this method takes",
-                fix="send the message that the .proto file of this version names",
-                field="request",
-            ) from None
-
-    return read
 
 
 class _Guarded:
@@ -169,7 +135,7 @@ class _Guarded:
 
     @contextmanager
     def _calling(self, context: grpc.ServicerContext) -> Iterator[Caller]:
-        _check_deadline(context)
+        check_deadline(context)
         caller = None
         try:
             caller = self._access.caller(context)
@@ -186,17 +152,6 @@ class _Guarded:
         refuse_nul(request)
         self._access.admit(caller, self._method, request)
         return request
-
-
-def _check_deadline(context: grpc.ServicerContext) -> None:
-    if not has_deadline(context):
-        raise InvalidInput(
-            "SR-API-001",
-            "the call has no deadline",
-            why="a call without one could wait for ever",
-            fix="set a deadline (a timeout) on every call",
-            field="deadline",
-        )
 
 
 def _answerable(error: Exception, method: str) -> StrongroomError:
