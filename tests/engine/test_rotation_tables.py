@@ -47,6 +47,7 @@ def test_macs_and_headers_are_counted(rig):
         "runs": {},
         "run_events": {},
         "stream_chunks": {},
+        "hooks": {},
         "audit_heads": {},
     }
     rig.add_workflow(9)
@@ -75,6 +76,7 @@ def test_everything_is_sealed_again_and_reads_as_before(rig):
         "runs": {},
         "run_events": {},
         "stream_chunks": {},
+        "hooks": {},
         "audit_heads": {},
     }
     rig.life.retire(1, lambda _version: None)

@@ -73,6 +73,7 @@ def tables(database: Database, keys: RecordKeys) -> list[Table]:
         Table("runs", database, stays=RUNS_STAY),
         Table("run_events", database, stays=RUNS_STAY),
         Table("stream_chunks", database, stays=RUNS_STAY),
+        Table("hooks", database, stays=RUNS_STAY),
     ]
 
 

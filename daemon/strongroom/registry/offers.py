@@ -8,7 +8,7 @@ from strongroom.plugin.mounts import MountProvider
 from strongroom.registry.bounds import BoundedExecutable, ExecutableBackend, Gate
 from strongroom.registry.limits import CallLimits
 from strongroom.registry.registry import Offer, Registry
-from strongroom.registry.system_only import refuse_to_plugin
+from strongroom.registry.system_only import refuse_own_name, refuse_to_plugin
 from strongroom.registry.triggers import TriggerBackend
 from strongroom.settings.manifest import MOUNT_OFFER_PREFIX, PluginEntry
 
@@ -52,6 +52,7 @@ class Offers:
         """Register one capability under the plugin's name. Raises ``PluginFault``, ``Conflict`` or ``InvalidInput``."""
         entry = self._entry
         self._refuse_unlisted(capability_id)
+        refuse_own_name(entry, capability_id)
         limit = self._gate.limits.capabilities_max
         with self._lock:
             if len(self._ids) >= limit and capability_id not in self._ids:

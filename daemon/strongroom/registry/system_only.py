@@ -5,15 +5,16 @@ The vault releases a value to whatever key the caller names and cannot see who c
 
 from typing import Final
 
-from strongroom.errors import Forbidden
+from strongroom.errors import Forbidden, PluginFault
 from strongroom.registry.ids import parse_id
 from strongroom.settings.manifest import PluginEntry
 
-__all__ = ["ANY_METHOD", "SYSTEM_ONLY", "refuse_to_plugin", "system_only"]
+__all__ = ["ANY_METHOD", "SYSTEM_ONLY", "refuse_own_name", "refuse_to_plugin", "system_only"]
 
 ANY_METHOD: Final = "*"
 ENCLAVES: Final = "confidential-workflows"
 VAULT: Final = "vault"
+OWN: Final = "run"
 SYSTEM_ONLY: Final = {
     # It takes whole workflows; a caller could start others under any name.
     ENCLAVES: frozenset({ANY_METHOD}),
@@ -21,6 +22,18 @@ SYSTEM_ONLY: Final = {
     VAULT: frozenset({"vault.secrets.get"}),
 }
 """Methods, by capability name, that only the host itself calls."""
+
+
+def refuse_own_name(entry: PluginEntry, capability_id: str) -> None:
+    """Raises ``PluginFault`` for what only the host itself offers: whoever calls it means its own run."""
+    if parse_id(capability_id).name == OWN:
+        raise PluginFault(
+            "SR-PLUG-092",
+            f"plugin {entry.name} offers {capability_id[:200]}",
+            why="the host itself offers what a workflow asks of its own run, under this name",
+            fix="choose another name",
+            plugin=entry.name,
+        )
 
 
 def system_only(capability_id: str, method: str) -> bool:

@@ -15,6 +15,8 @@ __all__ = ["LimitSettings", "runners"]
 Count = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
 Bytes = Annotated[int, Field(strict=True, ge=1, le=2_000_000_000)]
 Milliseconds = Annotated[int, Field(strict=True, ge=1, le=86_400_000)]
+RUN_TIMEOUT_MS_MAX = 1_728_000_000
+"""20 days: a run may wait for days for somebody outside, and the kernel waits for no more than 24 at once."""
 Hours = Annotated[int, Field(strict=True, ge=24, le=876_000)]
 
 
@@ -72,7 +74,7 @@ class LimitSettings(BaseModel):
         default=100_000_000,
         description="Linear memory of one guest; times runners_max it is what guests can take in all.",
     )
-    run_timeout_ms: Milliseconds = Field(
+    run_timeout_ms: Annotated[int, Field(strict=True, ge=1, le=RUN_TIMEOUT_MS_MAX)] = Field(
         default=300_000,
         description="Time of one run, executing and waiting, across restarts; the time without a host is not counted.",
     )

@@ -45,6 +45,7 @@ _SEALED: Final = {
     "runs": (),
     "run_events": (RUN_EVENTS.c.sealed,),
     "stream_chunks": (STREAM_CHUNKS.c.sealed,),
+    "hooks": (),
     "plugin_values": (PLUGIN_VALUES.c.value,),
     "audit_heads": (AUDIT_HEADS.c.sealed,),
 }
