@@ -1,5 +1,7 @@
 """A peer without keys that names arrays for ever: what those with keys wrote stays there, and is counted."""
 
+import functools
+
 import pycrdt
 
 from strongroom.workspace.stores import ARRAYS_MAX
@@ -8,12 +10,18 @@ from tests.fakes.workspace_rig import exchange, fuji
 JUNK = b"\x02\x01" + bytes(60)
 
 
-def flood(workspace, count=ARRAYS_MAX + 200):
+@functools.cache
+def junk_arrays(count=ARRAYS_MAX + 200):
+    """The update that names them; every test is sent the same one."""
     document = pycrdt.Doc()
     with document.transaction():
         for number in range(count):
             document.get(f"aaa{number}", type=pycrdt.Array).append({"key": "k", "val": JUNK, "ts": 1.0})
-    workspace.document.apply_untrusted(document.get_update())
+    return document.get_update()
+
+
+def flood(workspace):
+    workspace.document.apply_untrusted(junk_arrays())
 
 
 def flooded():

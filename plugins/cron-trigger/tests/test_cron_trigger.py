@@ -44,7 +44,7 @@ def test_it_keeps_the_contract_of_plugins(plugin, check):
     run_check(check, subject)
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(scope="module", params=KINDS)
 def kind(request):
     return request.param
 
@@ -52,6 +52,15 @@ def kind(request):
 @pytest.fixture
 def host(kind, tmp_path):
     with MemoryHost(tmp_path, PluginEntry(name="cron-trigger", config=FAST, **KINDS[kind])) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def refusing_host(kind, tmp_path_factory):
+    """One host for everything that is refused, since it leaves nothing behind."""
+    with MemoryHost(
+        tmp_path_factory.mktemp("host"), PluginEntry(name="cron-trigger", config=FAST, **KINDS[kind])
+    ) as made:
         yield made
 
 
@@ -100,18 +109,18 @@ def test_a_pause_keeps_what_is_not_confirmed(host):
         ("OVERLAP=never * * * * *", "InvalidArgument", "OVERLAP must be one of allow, skip, queue"),
     ],
 )
-def test_a_wrong_schedule_is_refused_by_code_and_text(host, schedule, code, text):
+def test_a_wrong_schedule_is_refused_by_code_and_text(refusing_host, schedule, code, text):
     with pytest.raises(CapabilityError, match=text) as refused:
-        host.registry.get_trigger(CRON).register(asked(schedule), Eventually(), timeout_s=WAIT_S)
+        refusing_host.registry.get_trigger(CRON).register(asked(schedule), Eventually(), timeout_s=WAIT_S)
     assert (refused.value.visibility, refused.value.origin, refused.value.name) == ("Public", "User", code)
-    assert host.stores["cron-trigger"].list() == []
+    assert refusing_host.stores["cron-trigger"].list() == []
 
 
-def test_another_message_than_the_config_is_refused(host):
+def test_another_message_than_the_config_is_refused(refusing_host):
     request = asked("* * * * *")
     request.payload.Pack(timestamp_pb2.Timestamp())
     with pytest.raises(CapabilityError, match="the payload must be capabilities.scheduler.cron.v1.Config"):
-        host.registry.get_trigger(CRON).register(request, Eventually(), timeout_s=WAIT_S)
+        refusing_host.registry.get_trigger(CRON).register(request, Eventually(), timeout_s=WAIT_S)
 
 
 def test_an_overlap_policy_is_refused_where_the_host_cannot_say_what_runs(host, kind):
