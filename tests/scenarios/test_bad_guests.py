@@ -5,6 +5,7 @@ import pytest
 
 from strongroom.pb.strongroom.v1 import run_pb2, workflow_pb2
 from tests.fakes.live_daemon import LiveDaemon
+from tests.fakes.manifests import shipped_with
 from tests.guests.build import guest, wasm
 from tests.scenarios.conftest import short_directory
 
@@ -17,7 +18,8 @@ def host():
     """A daemon with short time limits."""
     limits = ("run_timeout_ms", "subscribe_timeout_ms")
     options = [word for name in limits for word in ("--set", f"limits.{name}={RUN_TIMEOUT_MS}")]
-    daemon = LiveDaemon(short_directory(), tuple(options)).start()
+    state = short_directory()
+    daemon = LiveDaemon(state, (*options, *shipped_with(state, "confidential-workflows", "vault"))).start()
     yield daemon
     assert daemon.stop() == 0
 
