@@ -62,7 +62,10 @@ def test_the_result_and_the_error_of_a_run_that_was_begun_are_read_for_a_reason(
     plain = shared("run", "get", done)
     assert "result:" not in plain.out
     assert "--decrypt" in plain.err
-    assert any("ticket 4711" in line and "its end" in line for line in shared.log)
+    newest = shared("audit", "tail", "-n", "200", "--json").json["records"]
+    told = [each for each in newest if (each["reason"], each["subject"]) == ("ticket 4711", done)]
+    assert {each["action"] for each in told} == {"run.decrypt"}
+    assert {each["facts"]["fields"] for each in told} == {"result, error, cancel reason"}
 
 
 def test_a_cancel_reason_is_read_as_well(shared):
