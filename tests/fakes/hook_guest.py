@@ -94,3 +94,16 @@ def started(host, on_trigger):
 def asleep(host, run_id):
     """Wait until the run is the few bytes that a run is which waits."""
     until(lambda: run_id in host.engine.dispatcher._asleep and host.engine.get(run_id).status == "waiting")
+
+
+def waiting_with(host, token, metadata=b""):
+    """A run that waits at a hook, and the id of that."""
+
+    def on_trigger(request, helper):
+        guest = HookGuest(helper)
+        hook_id, _ = guest.create(1, token=token, metadata=metadata)
+        return value(guest.wait_for(2, hook_id).decode())
+
+    run_id = started(host, on_trigger)
+    asleep(host, run_id)
+    return run_id
