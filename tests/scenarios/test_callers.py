@@ -17,8 +17,12 @@ from strongroom.pb.strongroom.v1 import (
     stream_pb2_grpc,
     workflow_pb2,
     workflow_pb2_grpc,
+    workspace_pb2,
+    workspace_pb2_grpc,
 )
-from tests.fakes.methods import DESCRIPTORS, METHODS, request_for
+from strongroom.services.server import SERVICES
+from tests.fakes.methods import DESCRIPTORS, request_for
+from tests.fakes.methods import METHODS as KNOWN
 from tests.fakes.tls_host import A, B, TlsHost, entry, token_of
 from tests.guests.build import guest
 from tests.scenarios.conftest import short_directory
@@ -26,7 +30,14 @@ from tests.scenarios.conftest import short_directory
 DENIED = {grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.NOT_FOUND}
 APPROVAL = Path(__file__).resolve().parents[2] / "examples" / "approval" / "approval.wasm"
 STREAM = "bobs-stream"
-NAMELESS = {"/strongroom.v1.WorkspaceService/List", "/strongroom.v1.WorkspaceService/GetSession"}
+METHODS = [method for method in KNOWN if method.split("/")[1] in SERVICES]
+NAMELESS = {
+    "/strongroom.v1.WorkspaceService/List",
+    "/strongroom.v1.WorkspaceService/GetSession",
+    "/strongroom.v1.WorldService/GetRuns",
+    "/strongroom.v1.WorldService/CancelRuns",
+}
+"""Methods that answer for what the caller may see of what is named, and for nothing else."""
 NAME, MOUNT = "bobs-workflow", "bobs-notes"
 PAYLOAD = b'"secret of bob"'
 SHOWN = base64.b64encode(PAYLOAD).decode()
@@ -109,6 +120,7 @@ def requests_about_bob(scene, method):
     start = run_pb2.StartRequest(workflow=workflow, owner=B, json=b"1")
     named = {"owner": B, "run_id": run, "workflow": workflow, "name": MOUNT, "owner_id": "shared", "start": start}
     by_token, by_id = hook_pb2.HookName(token="order-bob"), hook_pb2.HookName(hook_id=scene.hook_id)
+    named |= {"run_ids": [run], "correlation_id": scene.hook_id, "token": "order-bob"}
     for each in (
         {**named, "hook": by_token},
         {**named, "hook": by_id, "workflow": NAME, "name": NAME},
@@ -138,6 +150,25 @@ def test_who_may_do_everything_for_one_owner_neither_sees_nor_touches_what_anoth
         for request in (request_for(method), request_for(method, run_id=scene.runs["alice"][0], owner=A, owner_id=A)):
             said, _ = outcome(alice, method, request)
             assert [each for each in scene.of_bob for one in said if each in one] == []
+
+
+def test_after_all_of_that_what_bob_has_is_as_it_was(scene):
+    with scene.host.caller("bob") as bob:
+        get = run_pb2.RunServiceGetRequest(run_id=scene.runs["bob"][-1])
+        assert bob.stub(run_pb2_grpc.RunServiceStub).Get(get).run.status == run_pb2.RUN_STATUS_WAITING
+        hook = hook_pb2.HookServiceGetRequest(hook=hook_pb2.HookName(hook_id=scene.hook_id), reason="his own")
+        found = bob.stub(hook_pb2_grpc.HookServiceStub).Get(hook)
+        assert (found.hook.status, found.hook.received, found.token) == (hook_pb2.HOOK_STATUS_OPEN, 0, "order-bob")
+        listed = workflow_pb2.WorkflowServiceListRequest(owner=B)
+        workflows = bob.stub(workflow_pb2_grpc.WorkflowServiceStub).List(listed).workflows
+        assert [each.status for each in workflows] == [workflow_pb2.WORKFLOW_STATUS_ACTIVE] * 2
+        chunks = stream_pb2.StreamServiceGetInfoRequest(run_id=scene.runs["bob"][-1], name=STREAM)
+        info = bob.stub(stream_pb2_grpc.StreamServiceStub).GetInfo(chunks).stream
+        assert (info.chunks, info.closed) == (1, False)
+        mounts = (
+            bob.stub(workspace_pb2_grpc.WorkspaceServiceStub).List(workspace_pb2.WorkspaceServiceListRequest()).mounts
+        )
+        assert [(each.name, each.state) for each in mounts] == [(MOUNT, "open")]
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -77,6 +77,33 @@ def _listed(request: Any) -> Need:  # Any: as above
     return Need(READ, Of("owner", request.owner) if request.owner else SOME_OWNER)
 
 
+def _several(role: Role) -> Rule:
+    """Of whichever runs of a list the caller may see: the service leaves out, or refuses, the others one by one."""
+    return lambda request: Need(DECRYPT if role is READ and request.reason else role, SOME_OWNER)
+
+
+def _world_event(request: Any) -> Need:  # Any: as above
+    """The first event of a run makes it, for an owner; every other one is for whoever's run it is."""
+    events = request.events if hasattr(request, "events") else [request.event]
+    begins = len(events) > 0 and events[0].event_type == "run_created"
+    return Need(RUN, Of("owner", request.owner) if begins else Of("run", request.run_id))
+
+
+def _world_runs(request: Any) -> Need:  # Any: as above
+    return Need(DECRYPT if request.reason else READ, _listed(request).of)
+
+
+def _world_correlated(request: Any) -> Need:  # Any: as above
+    """Of one run, or of all whom the caller may see."""
+    return Need(DECRYPT if request.reason else READ, Of("run", request.run_id) if request.run_id else SOME_OWNER)
+
+
+def _world_hook(request: Any) -> Need:  # Any: as above
+    """By its token, else by its run and id."""
+    named = Of("hook token", request.token) if request.token else Of("run", request.run_id)
+    return Need(DECRYPT if request.reason else READ, named)
+
+
 VAULT_LOOKS: Final = frozenset(
     {"vault.secrets.list", "vault.secrets.status", "vault.publicKey.get", "vault.identity.get", "vault.manifests.get"}
 )
@@ -160,6 +187,23 @@ _SERVICES: Final[Mapping[str, Mapping[str, Rule]]] = {
         "List": _run(READ),
         "Resume": _hook(RUN),
         "Dispose": _hook(RUN),
+    },
+    "WorldService": {
+        "GetInfo": _LOOK,
+        "CreateEvent": _world_event,
+        "CreateEvents": _world_event,
+        "GetEvent": _run(READ, opening=True),
+        "ListEvents": _run(READ, opening=True),
+        "ListEventsByCorrelation": _world_correlated,
+        "GetRun": _run(READ, opening=True),
+        "GetRuns": _several(READ),
+        "ListRuns": _world_runs,
+        "WaitForRun": _run(READ, opening=True),
+        "CancelRuns": _several(RUN),
+        "GetStep": _run(READ, opening=True),
+        "ListSteps": _run(READ, opening=True),
+        "GetHook": _world_hook,
+        "ListHooks": _run(READ, opening=True),
     },
     # It names what all owners did.
     "AuditService": {"Tail": _plain(ADMIN, ALL_OWNERS), "Verify": _plain(ADMIN, ALL_OWNERS)},
