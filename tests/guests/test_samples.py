@@ -7,6 +7,7 @@ import pytest
 
 from strongroom.pb.capabilities.networking.http.v1alpha import http_pb2
 from strongroom.pb.sdk.v1alpha import sdk_pb2
+from strongroom.pb.strongroom.run.v1 import run_capability_pb2
 from tests.guests.bare import run_bare
 from tests.guests.build import wasm
 from tests.guests.host import PretendedHost, any_of, trigger
@@ -49,7 +50,7 @@ def test_the_command_of_the_page_builds_the_committed_bytes(tmp_path):
     assert (tmp_path / "hello.wasm").read_bytes() == wasm("hello")
 
 
-@pytest.mark.parametrize("name", ["greet", "hello", "echo"])
+@pytest.mark.parametrize("name", ["greet", "hello", "echo", "approval"])
 def test_a_sample_subscribes_to_the_http_trigger(name):
     run = run_bare(wasm(name), SUBSCRIBE)
     assert run.result is not None
@@ -147,3 +148,24 @@ def test_the_webhook_names_the_keys_of_its_config_and_answers_with_the_one_that_
     assert run_bare(wasm("webhook"), posted("{}")).result.value.string_value == "hello, world, from nobody's key"
     long = sdk_pb2.ExecuteRequest(subscribe={}, config=b"0" * 1025)
     assert "at most 1024 bytes" in run_bare(wasm("webhook"), long).result.error
+
+
+def test_the_approval_makes_a_hook_named_after_the_order_and_answers_with_what_is_left_there():
+    def create(request):
+        asked = run_capability_pb2.CreateHookRequest()
+        assert request.payload.Unpack(asked)
+        made.append((asked.token, asked.metadata))
+        return run_capability_pb2.CreateHookResponse(hook_id="hook_1", token=asked.token or "drawn")
+
+    def wait(request):
+        asked = run_capability_pb2.AwaitHookRequest()
+        assert request.payload.Unpack(asked)
+        assert asked.hook_id == "hook_1"
+        return run_capability_pb2.AwaitHookResponse(payload=b'{"paid": true}')
+
+    made = []
+    host = PretendedHost(answers={("run@1.0.0", "CreateHook"): create, ("run@1.0.0", "AwaitHook"): wait})
+    run = run_bare(wasm("approval"), posted('{"order": "4711"}'), host=host)
+    assert run.result.value.string_value == '{"paid": true}'
+    run_bare(wasm("approval"), posted("{}"), host=host)
+    assert made == [("order-4711", b'{"order": "4711"}'), ("", b"{}")]
