@@ -47,7 +47,7 @@ class Document:
         self.lock: Final = RLock()
         self._doc: pycrdt.Doc[Any] | None = pycrdt.Doc(client_id=client_id, guid=guid, allow_multithreading=True)
         self._arrays: dict[str, pycrdt.Array[Any]] = {}
-        self._watched: set[str] = set()
+        self.watchers: Final[dict[str, ArrayWatcher]] = {}
         self._contents: dict[str, list[object]] = {}
         self._transaction: pycrdt.Transaction | None = None
         self._depth = 0
@@ -140,7 +140,7 @@ class Document:
 
         Raises by name, such as SR-WS-032 for encoding V2, SR-WS-046 for texts where stores are; then nothing is merged.
         """
-        check_untrusted(update_v1, replace(limits, values_only=limits.values_only or bool(self._watched)))
+        check_untrusted(update_v1, replace(limits, values_only=limits.values_only or bool(self.watchers)))
         self._apply_in_turn(update_v1, origin, is_counted=True)
 
     def apply_in_turn(self, update_v1: bytes, *, origin: object = None) -> None:
@@ -196,9 +196,9 @@ class Document:
 
         Raises ``Internal`` when the array has one: two would each remove what lost, and the second one something else.
         """
-        if name in self._watched:
+        if name in self.watchers:
             raise Internal("SR-WS-004", f"an array of the document {self.guid} was opened twice")
-        self._watched.add(name)
+        self.watchers[name] = watcher
         self.array(name).observe(
             lambda event: self._deltas.append((watcher, event.delta))  # type: ignore[attr-defined] # declared as a slot only
         )

@@ -192,6 +192,10 @@ class LwwStore:
         losers, self._winners.losers = self._winners.losers, {}
         remove(self.document.array(self.name), self._positions(list(losers)))
 
+    def mirrored(self) -> list[Slot]:
+        """Every entry in the order of the array, losers among them; ``ts`` is -1 for what is none."""
+        return list(self._mirror)
+
     def absorb(self, delta: Delta, origin: object) -> None:
         """Follow the array, find the winners, and have the handlers told."""
         removed: list[Slot] = []

@@ -1,6 +1,9 @@
 """What a document calls when an array of it changed, and the origins that are shown to nobody."""
 
+from collections.abc import Sequence
 from typing import Any, Protocol
+
+from strongroom.workspace.entry import Entry
 
 __all__ = ["ArrayWatcher", "Delta", "PrivateOrigin"]
 
@@ -23,6 +26,9 @@ class PrivateOrigin:
 
 class ArrayWatcher(Protocol):
     """What keeps itself in step with one array. Every call comes with the document's lock held."""
+
+    def mirrored(self) -> Sequence[Entry]:
+        """The entries of the array in its order, as they were absorbed; ``ts`` is -1 for what is no entry."""
 
     def absorb(self, delta: Delta, origin: object) -> None:
         """Take over what a commit changed. May call ``tell_later``, ``write_at_end`` and ``sweep_at_end``."""

@@ -8,7 +8,6 @@ from strongroom.errors import Internal, StorageFault
 from strongroom.workspace.document import Document
 from strongroom.workspace.persistence import growth
 from strongroom.workspace.persistence.growth import Growth
-from strongroom.workspace.persistence.verified import check_copy, snapshot_of
 from tests.fakes.sealed_logs import bytes_beside, filled, keys_of, opened, put, rows_in, values
 
 
@@ -117,41 +116,6 @@ def test_a_row_that_would_make_another_document_is_not_swapped_in(path, monkeypa
         assert len(rows_in(path)) == 1
 
 
-def document_with(*entries, array="kv", client_id=7):
-    document = Document("notes", client_id=client_id)
-    for entry in entries:
-        with document.transaction():
-            document.array(array).append(entry)
-    return document
-
-
-@pytest.mark.parametrize(
-    ("other", "why"),
-    [
-        (document_with({"key": "a", "val": 2}), "an array has other values"),
-        (document_with({"key": "a", "val": 1}, array="other"), "it has other arrays"),
-        (document_with({"key": "a", "val": 1}, client_id=8), "its state vector differs"),
-        (document_with({"key": "a", "val": 1}, {"key": "b"}), "its state vector differs"),
-        (document_with(), "its state vector differs"),
-    ],
-    ids=["value", "name of array", "author", "more", "less"],
-)
-def test_a_copy_is_compared_in_everything_that_can_be_read(other, why):
-    wanted = snapshot_of(document_with({"key": "a", "val": 1}))
-    with pytest.raises(Internal) as refused:
-        check_copy("notes", [other.update_since()], wanted, [])
-    assert refused.value.why.endswith(why)
-    check_copy("notes", [wanted.update], wanted, [])
-
-
-def test_what_is_written_beside_the_state_is_compared_too():
-    wanted = snapshot_of(document_with({"key": "a", "val": 1}))
-    check_copy("notes", [wanted.update, b"late"], wanted, [b"late"])
-    for opened_rows in ([None, b"late"], [wanted.update], [wanted.update, None], [wanted.update, b"other"]):
-        with pytest.raises(Internal, match="a row does not open as what it was sealed from"):
-            check_copy("notes", opened_rows, wanted, [b"late"])
-
-
 def test_an_array_that_was_only_asked_for_is_no_difference(path):
     with opened(path) as log:
         log.document.array("table:empty")
@@ -161,11 +125,6 @@ def test_an_array_that_was_only_asked_for_is_no_difference(path):
             del log.document.array("kv")[0]
         log.compact()
         assert log.verify().problem == ""
-
-
-def test_a_number_that_is_none_equals_itself():
-    document = document_with({"key": "a", "val": float("nan")}, {"key": "b", "val": [{"deep": float("nan")}]})
-    check_copy("notes", [document.update_since()], snapshot_of(document), [])
 
 
 def test_a_swap_that_fails_leaves_the_log_as_it_was_and_usable(path):

@@ -6,18 +6,34 @@ same, so they are not what is compared.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Final
 
 from strongroom.errors import Internal
+from strongroom.workspace.contents import values_by_array
 from strongroom.workspace.document import Document
+from strongroom.workspace.entry import Entry
+from strongroom.workspace.mirror import slot_of
 
 __all__ = ["Snapshot", "check_copy", "snapshot_of"]
 
-Values = Mapping[str, list[object]]
+LONG_VALUES_MIN: Final = 1000
+"""From here on the library is not asked for each value: it finds one by a walk from the beginning, which for all values
+of an array in many pieces takes minutes, and the document waits."""
+
+
+class _Mirrored(tuple[Entry, ...]):
+    """A long array as its store has it, which follows every change: so it is what users see."""
+
+    __slots__ = ()
+
+
+Values = Mapping[str, "list[object] | _Mirrored"]
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A document at one moment: its whole state as an update, its state vector, and the values of its arrays."""
+    """A document at one moment: its whole state as an update, its state vector, and what its arrays hold."""
 
     update: bytes = field(repr=False)
     state_vector: bytes = field(repr=False)
@@ -27,7 +43,8 @@ class Snapshot:
 def snapshot_of(document: Document) -> Snapshot:
     """What ``document`` holds now."""
     with document.lock:
-        return Snapshot(document.update_since(), document.state_vector(), _values(document))
+        update = document.update_since()
+        return Snapshot(update, document.state_vector(), _values(document, update))
 
 
 def check_copy(guid: str, opened: Sequence[bytes | None], wanted: Snapshot, others: Sequence[bytes]) -> None:
@@ -63,10 +80,41 @@ def difference(guid: str, update: bytes, wanted: Snapshot) -> str:
     return ""
 
 
-def _values(document: Document) -> Values:
+def _values(document: Document, update: bytes) -> Values:
     """The arrays that hold something: one that was only asked for is known here and in no update."""
-    found = {name: document.array(name).to_py() for name in document.array_names()}
+    found: dict[str, list[object] | _Mirrored] = {}
+    told = _Told(update)
+    for name in document.array_names():
+        array, watcher = document.array(name), document.watchers.get(name)
+        if len(array) < LONG_VALUES_MIN:
+            found[name] = array.to_py() or []
+        elif watcher is not None:
+            found[name] = _Mirrored(watcher.mirrored())
+        else:
+            # A long array that nobody has opened: what the update says of it.
+            found[name] = [_plain(value) for value in told.values.get(name, ())]
     return {name: values for name, values in found.items() if values}
+
+
+def _plain(value: object) -> object:
+    """What a shared type holds; every other value as it is."""
+    read = getattr(value, "to_py", None)
+    return value if read is None else read()
+
+
+class _Told:
+    """What an update says of all arrays, read when it is needed."""
+
+    def __init__(self, update: bytes) -> None:
+        self._update = update
+
+    @cached_property
+    def values(self) -> Mapping[str, list[object]]:
+        return values_by_array(self._update)
+
+
+def _fields(entry: Entry) -> tuple[str, object, int]:
+    return entry.key, entry.val, entry.ts
 
 
 def _vector(raw: bytes) -> dict[int, int]:
@@ -82,7 +130,9 @@ def _vector(raw: bytes) -> dict[int, int]:
 
 
 def _same(one: object, other: object) -> bool:
-    """Equality in which a number that is none equals itself."""
+    """Equality in which a number that is none equals itself, and a store's entries equal the values that hold them."""
+    if isinstance(other, _Mirrored):
+        return isinstance(one, list) and [_fields(slot_of(value)) for value in one] == [_fields(each) for each in other]
     if one == other:
         return True
     if isinstance(one, list) and isinstance(other, list):
