@@ -102,6 +102,17 @@ def _is_of_the_system(request: Any) -> bool:
     return parse_id(request.capability_id).name == "vault"
 
 
+def _world_types(request: Any) -> set[str]:
+    """Of the events that a program appends to a run which it executes itself."""
+    return {each.event_type for each in (request.events if hasattr(request, "events") else [request.event])}
+
+
+_WORLD_EVENT: Final = Deed(
+    lambda request: "run.start" if "run_created" in _world_types(request) else "run.cancel",
+    _run_id,
+    lambda _request: {"module": "external"},
+    only_if=lambda request: bool(_world_types(request) & {"run_created", "run_cancelled"}),
+)
 _DEEDS: Final[Mapping[str, Mapping[str, Deed]]] = {
     "WorkflowService": {
         "Register": Deed(
@@ -126,6 +137,12 @@ _DEEDS: Final[Mapping[str, Mapping[str, Deed]]] = {
         "Execute": Deed(
             _call_action, lambda request: str(request.capability_id), _call_facts, only_if=_is_of_the_system
         )
+    },
+    # Begins and cancellations only: what else there is of such a run is in its journal.
+    "WorldService": {
+        "CreateEvent": _WORLD_EVENT,
+        "CreateEvents": _WORLD_EVENT,
+        "CancelRuns": Deed("run.cancel", lambda request: ", ".join(request.run_ids)),
     },
     "KeysService": {
         "Reload": Deed(
@@ -179,6 +196,10 @@ _LOOKS: Final[Mapping[str, tuple[str, ...]]] = {
     "StatusService": ("Get",),
     "KeysService": ("Status", "CheckRewrap"),
     "WorkspaceService": (*("List", "Get", "Entries", "Set", "Delete", "Watch", "Verify", "Compact", "GetSession"),),
+    "WorldService": (
+        *("GetInfo", "GetEvent", "ListEvents", "ListEventsByCorrelation", "GetRun", "GetRuns", "ListRuns"),
+        *("WaitForRun", "GetStep", "ListSteps", "GetHook", "ListHooks"),
+    ),
     "AuditService": ("Tail", "Verify"),
 }
 
