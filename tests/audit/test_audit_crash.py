@@ -7,6 +7,7 @@ import pytest
 from strongroom.audit.audit_log import AuditLog
 from strongroom.audit.log_chain import parse_line
 from strongroom.audit.record import Record, decode
+from strongroom.audit.verify import verify
 from strongroom.errors import StorageFault, Unavailable
 from tests.fakes.audit_rig import Rig, Ring, SimulatedDisk
 
@@ -224,3 +225,13 @@ def test_followers_hear_what_is_new(rig):
     assert [each.number for each in heard] == [3, 4]
     assert rig.log.behind(4, 0.01) == []
     assert isinstance(rig.log, AuditLog)
+
+
+def test_a_log_that_goes_on_while_it_is_read_holds(tmp_path):
+    rig = Rig(tmp_path, file_bytes_max=4_000).open()
+    rig.write(20)
+    snapshot = rig.log.snapshot()
+    rig.write(40)
+    report = verify(snapshot, rig.name, rig.keys, rig.heads.read)
+    assert (report.breaks, report.number) == ((), snapshot.number)
+    rig.close()

@@ -156,7 +156,7 @@ class Rig:
         self.path.write_bytes(b"".join(lines))
 
     def verify(self):
-        return verify(self.log.snapshot(), self.place, self.name, self.keys, self.heads.read)
+        return verify(self.log.snapshot(), self.name, self.keys, self.heads.read)
 
     def breaks(self):
         """What ``verify`` finds, as (number, kind)."""

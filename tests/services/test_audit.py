@@ -30,7 +30,7 @@ def serve(rig):
 
         def serving(access):
             def read(on_progress):
-                return verify(rig.log.snapshot(), rig.place, rig.name, rig.keys, rig.heads.read, on_progress)
+                return verify(rig.log.snapshot(), rig.name, rig.keys, rig.heads.read, on_progress)
 
             service = AuditService(rig.log, read, "host-1", is_ending=lambda: bool(stopping))
             socket = Path(directory) / "s.sock"

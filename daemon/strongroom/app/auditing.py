@@ -116,7 +116,7 @@ class AuditParts:
 
     def verify(self, on_progress: Callable[[int], None]) -> Report:
         """Read everything."""
-        return verify(self.log.snapshot(), self.log.writer.place, self._name, self._keys, self._heads.read, on_progress)
+        return verify(self.log.snapshot(), self._name, self._keys, self._heads.read, on_progress)
 
     def service(self, is_ending: Callable[[], bool]) -> AuditService:
         """What answers ``strongroom audit``."""

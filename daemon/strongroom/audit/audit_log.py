@@ -14,6 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
 from strongroom.audit.append_file import Disk
@@ -31,6 +32,9 @@ __all__ = ["AuditLog", "Heads", "LogState", "Snapshot"]
 GROUP_MAX: Final = 256
 QUEUE_MAX: Final = 20_000
 """Records that wait for the disk; they are small, and behind them wait the calls that they tell of."""
+CROWD: Final = 3
+"""Records of one group from which on the next one is given time to gather, so that one sync is for more of them."""
+LINGER_S: Final = 0.001
 RETRY_S: Final = 1.0
 RESERVE_EVERY_S: Final = 60.0
 RECENT_MAX: Final = 1_000
@@ -50,11 +54,13 @@ class LogState:
 
 @dataclass(slots=True)
 class Snapshot:
-    """The log as it was at one moment. ``file`` is the growing one, of which ``size`` bytes count."""
+    """The log as it was at one moment. ``file`` is the growing one, of which ``size`` bytes count; ``before`` are those
+    that grow no more."""
 
     number: int
     link: bytes
     committed: Head | None
+    before: list[Path]
     size: int
     file: BinaryIO | None
 
@@ -88,6 +94,7 @@ class AuditLog:
         self._follower = HeadFollower(heads)
         self._next_reserve_s = 0.0
         self._failing = _Failing()
+        self._last_group = 0
         self.on_change: Callable[[], None] = _nothing
         """Called when the log begins or ceases to take records."""
         self.failures = 0
@@ -144,12 +151,12 @@ class AuditLog:
     def snapshot(self) -> Snapshot:
         """The log as it is between two groups. Whoever gets it closes its file."""
         with self._writing:
-            size = self.writer.size
+            size, before = self.writer.size, self.writer.place.before()
             try:
                 file = self.writer.place.path.open("rb")
             except OSError:
                 file = None
-            return Snapshot(self.writer.number, self.writer.link, self._follower.committed, size, file)
+            return Snapshot(self.writer.number, self.writer.link, self._follower.committed, before, size, file)
 
     def close(self) -> None:
         """Write what was handed over, then the head, and let go of the file."""
@@ -189,6 +196,8 @@ class AuditLog:
             timeout_s = HEAD_EVERY_S
         try:
             entry = self._queue.get(timeout=timeout_s)
+            if self._last_group >= CROWD:
+                time.sleep(LINGER_S)
             while entry is not None:
                 batch.append(entry)
                 if len(batch) >= GROUP_MAX:
@@ -200,6 +209,7 @@ class AuditLog:
 
     def _write(self, batch: list[_Entry]) -> None:
         failing = self._failing
+        self._last_group = len(batch)
         records = [entry.record for entry in batch]
         if failing.why:
             facts: dict[str, str | int] = {"missing": failing.lost, "why": failing.why}

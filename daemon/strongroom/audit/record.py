@@ -30,6 +30,7 @@ CHARACTERS_MAX: Final[Mapping[str, int]] = {
 """Limits of the texts of a record, in characters."""
 HOST: Final = "host"
 """Whose deed it is when nobody called, such as the start of a trigger's run."""
+_ENCODER: Final = json.JSONEncoder(separators=(",", ":"), sort_keys=True)
 NUMBER_MAX: Final = 2**63 - 1
 """Whole numbers that every reader of JSON keeps; others become text."""
 
@@ -96,7 +97,7 @@ def _fact(value: str | int) -> str | int:
 def _json(record: Record, texts: Mapping[str, str], facts: Mapping[str, str | int]) -> bytes:
     time = datetime.fromtimestamp(record.time_ms / 1000, UTC).isoformat(timespec="milliseconds")
     document = {**texts, "number": record.number, "time": time.replace("+00:00", "Z"), "facts": facts}
-    return json.dumps(document, separators=(",", ":"), sort_keys=True).encode("ascii")
+    return _ENCODER.encode(document).encode("ascii")
 
 
 def _shorten(texts: dict[str, str], facts: dict[str, str | int]) -> None:

@@ -18,7 +18,7 @@ def newest(log: AuditLog, records: int) -> list[bytes]:
         with snapshot.file as file:
             size = min(snapshot.size, os.fstat(file.fileno()).st_size)
             lines = _last(os.pread(file.fileno(), *_window(size, records)), records, is_whole=_is_whole(size, records))
-    for path in reversed(log.writer.place.before()):
+    for path in reversed(snapshot.before):
         if len(lines) >= records:
             break
         with path.open("rb") as file:

@@ -7,7 +7,6 @@ from typing import BinaryIO, Final
 
 from strongroom.audit.audit_log import Snapshot
 from strongroom.audit.log_chain import Head, LogKeys, LogName
-from strongroom.audit.log_place import LogPlace
 from strongroom.audit.log_start import LINE_BYTES_MAX
 from strongroom.audit.walk import Break, Walk
 from strongroom.errors import KeyMissing, Tampered
@@ -32,7 +31,6 @@ class Report:
 
 def verify(
     snapshot: Snapshot,
-    place: LogPlace,
     name: LogName,
     keys: LogKeys,
     read_head: Callable[[], Head | None],
@@ -40,9 +38,8 @@ def verify(
 ) -> Report:
     """The log as it was when ``snapshot`` was made. ``on_progress`` may raise to end it."""
     walk = Walk(keys, name)
-    files = place.before()
     number = 0
-    for path in files:
+    for path in snapshot.before:
         with path.open("rb") as file:
             number += _read(walk, file, None, on_progress, number)
     if snapshot.file is not None:
@@ -57,7 +54,7 @@ def verify(
     _look_at_head(walk, snapshot, read_head)
     return Report(
         records=walk.count,
-        files=len(files) + (snapshot.file is not None),
+        files=len(snapshot.before) + (snapshot.file is not None),
         number=walk.number,
         unchecked=walk.unchecked,
         breaks=tuple(walk.breaks),
