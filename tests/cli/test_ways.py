@@ -99,6 +99,16 @@ def test_the_environment_and_the_settings_may_put_it_elsewhere(tmp_path, monkeyp
         assert len(second.asked) == 1
 
 
+def test_the_environment_says_nothing_of_a_host_that_was_named_by_its_directory(tmp_path, monkeypatch):
+    (tmp_path / "other").mkdir()
+    monkeypatch.setenv("STRONGROOM_ADMIN_SOCKET", str(tmp_path / "b.sock"))
+    places = [tmp_path / "b.sock", tmp_path / "other" / "strongroom.sock", tmp_path / "other" / "admin.sock"]
+    with running(places[0]) as wrong, running(places[1]), running(places[2]) as right:
+        right.runs[RUN] = finished()
+        assert strongroom(*OPENED, "--state-dir", str(tmp_path / "other")).code == 0
+    assert (wrong.asked, len(right.asked)) == ([], 1)
+
+
 @pytest.fixture
 def token(tmp_path):
     def write(content, mode=0o600):

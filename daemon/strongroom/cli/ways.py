@@ -38,13 +38,14 @@ def find_way(caller: Caller) -> Way:
     token_file = caller.token_file or _named("STRONGROOM_TOKEN_FILE")
     if caller.socket is not None:
         return Way(caller.socket.absolute(), None, token_file)
-    named = _named("STRONGROOM_ADMIN_SOCKET")
     if caller.state_dir is not None:
-        socket: Path | None = caller.state_dir.absolute() / SOCKET_NAME
-    elif (socket := _named("STRONGROOM_SOCKET")) is None and (state_dir := _named("STRONGROOM_STATE_DIR")):
+        # What the environment says of the other socket is about another host.
+        chosen = caller.state_dir.absolute() / SOCKET_NAME
+        return Way(chosen, admin_socket_beside(chosen), token_file)
+    if (socket := _named("STRONGROOM_SOCKET")) is None and (state_dir := _named("STRONGROOM_STATE_DIR")):
         socket = state_dir / SOCKET_NAME
     if socket is not None:
-        return Way(socket, named or admin_socket_beside(socket), token_file)
+        return Way(socket, _named("STRONGROOM_ADMIN_SOCKET") or admin_socket_beside(socket), token_file)
     from strongroom.settings.layers import load
 
     settings = load("client", {}, Path.cwd(), os.environ).settings
