@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from strongroom.app import daemon
 from strongroom.app.auditing import AuditParts, audit_file
 from strongroom.errors import Misconfigured
 from strongroom.keyring.records import RecordKeys
 from strongroom.keyring.root import parse_secrets
 from strongroom.registry.states import PluginState
+from strongroom.services.deeds import AUDITED
 from strongroom.settings.audit import AuditSettings
 from strongroom.settings.model import Settings
 from strongroom.storage.database import Database
@@ -92,3 +94,10 @@ def test_a_place_that_cannot_be_written_is_said_at_the_start(database, tmp_path)
     with pytest.raises(Misconfigured) as refused:
         parts(database, tmp_path, file=str(tmp_path / "file" / "audit.jsonl")).start()
     assert refused.value.details["where"] == "audit.file"
+
+
+def test_each_service_with_deeds_is_served_with_their_records():
+    source = Path(daemon.__file__).read_text()
+    for service in {method.split("/")[1].rpartition(".")[2] for method in AUDITED}:
+        if f"add_{service}Servicer_to_server" in source:
+            assert f'recorded("{service}"' in source, f"app/daemon.py: add {service} as recorded(...)"

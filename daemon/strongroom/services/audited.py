@@ -102,7 +102,7 @@ class _Recorded:
     def _what(self, named: Any) -> dict[str, str]:
         deed = self._deed
         action = deed.action if isinstance(deed.action, str) else deed.action(named)
-        reason = str(getattr(named, "reason", ""))
+        reason = str(getattr(named, "reason", "") or getattr(named, "cancel_reason", ""))
         owner = deed.owner(named)
         if not owner and "owner" in named.DESCRIPTOR.fields_by_name:
             owner = self._own_owner

@@ -133,6 +133,7 @@ _DEEDS: Final[Mapping[str, Mapping[str, Deed]]] = {
         "Cancel": Deed("run.cancel", _run_id),
         "Kill": Deed("run.kill", _run_id, before=True),
     },
+    "WorldService": {"CancelRuns": Deed("run.cancel", lambda request: ", ".join(request.run_ids))},
     "CapabilityService": {
         "Execute": Deed(
             _call_action, lambda request: str(request.capability_id), _call_facts, only_if=_is_of_the_system
@@ -191,6 +192,11 @@ _LOOKS: Final[Mapping[str, tuple[str, ...]]] = {
     # What comes in for a run, and what it wrote, is in its journal.
     "HookService": ("Get", "List", "Resume", "Dispose"),
     "StreamService": ("Write", "Close", "Read", "List", "GetInfo", "GetChunks"),
+    # Events of runs that others execute; their starts are recorded by the engine.
+    "WorldService": (
+        *("GetInfo", "CreateEvent", "CreateEvents", "GetEvent", "ListEvents", "ListEventsByCorrelation"),
+        *("GetRun", "GetRuns", "ListRuns", "WaitForRun", "GetStep", "ListSteps", "GetHook", "ListHooks"),
+    ),
     "CapabilityService": ("List",),
     "PluginService": ("List",),
     "StatusService": ("Get",),
