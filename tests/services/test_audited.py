@@ -147,6 +147,25 @@ def test_calls_of_the_vault_are_recorded_with_names_and_without_values(book, met
     assert "c0ffee" not in repr(record)
 
 
+@pytest.mark.parametrize("value", [b"\xff\xff\xff", b"\x0a\x05ab"])
+def test_a_call_of_the_vault_that_cannot_be_read_is_passed_on_and_names_nothing(book, value):
+    servicer = Servicer()
+    call = vault_call("vault.secrets.delete", vault_pb2.DeleteSecretsRequest())
+    call.message.value = value
+    audited("CapabilityService", servicer, book).Execute(call, None)
+    assert (servicer.done, book.records[0].facts.get("secret_names", "")) == (1, "")
+
+
+def test_a_call_of_the_vault_that_is_written_as_json_is_recorded_with_names(book):
+    call = capability_pb2.CapabilityServiceExecuteRequest(
+        capability_id="vault@1.0.0", method="vault.secrets.delete", json=b'{"ids": [{"key": "API_KEY"}]}'
+    )
+    audited("CapabilityService", Servicer(), book).Execute(call, None)
+    call.json = b"no json"
+    audited("CapabilityService", Servicer(), book).Execute(call, None)
+    assert [each.facts.get("secret_names", "") for each in book.records] == ["main/API_KEY", ""]
+
+
 def test_passwords_and_secrets_of_a_request_are_in_no_record(book):
     request = workspace_pb2.WorkspaceServiceMigrateRequest(
         name="notes", archived_secret=b"c0ffee", archived_password="c0ffee"

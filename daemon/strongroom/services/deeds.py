@@ -6,11 +6,16 @@ opened (``reasons``). Starts of runs and releases of secrets are recorded by the
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
+from google.protobuf.message import DecodeError
+
+from strongroom.errors import StrongroomError
 from strongroom.pb.vault import vault_pb2
 from strongroom.registry.ids import parse_id
+from strongroom.services.capability_requests import request_of
 
 __all__ = ["AUDITED", "NOT_AUDITED", "Deed", "Facts", "deeds_of"]
 
@@ -75,21 +80,29 @@ _SECRETS: Final = {
 }
 
 
+_NAMING: Final[Mapping[str, Any]] = {  # Any: classes of messages
+    "vault.secrets.create": vault_pb2.CreateSecretsRequest,
+    "vault.secrets.update": vault_pb2.UpdateSecretsRequest,
+    "vault.secrets.delete": vault_pb2.DeleteSecretsRequest,
+}
+
+
 def _call_action(request: Any) -> str:  # Any: as above
     return _SECRETS.get(request.method, "capability.call")
 
 
 def _call_facts(request: Any) -> Facts:  # Any: as above
     """The method, and the names of the secrets that it is about; of the values nothing."""
+    asked = _NAMING.get(request.method)
     names: list[str] = []
-    if request.message.Is(vault_pb2.CreateSecretsRequest.DESCRIPTOR):
-        asked = vault_pb2.CreateSecretsRequest.FromString(request.message.value)
-        names = [_secret(each.id) for each in asked.encrypted_secrets]
-    elif request.message.Is(vault_pb2.UpdateSecretsRequest.DESCRIPTOR):
-        changed = vault_pb2.UpdateSecretsRequest.FromString(request.message.value)
-        names = [_secret(each.id) for each in changed.encrypted_secrets]
-    elif request.message.Is(vault_pb2.DeleteSecretsRequest.DESCRIPTOR):
-        names = [_secret(each) for each in vault_pb2.DeleteSecretsRequest.FromString(request.message.value).ids]
+    # What cannot be read names nothing, and is refused by whoever is asked for it.
+    with suppress(StrongroomError, DecodeError):
+        if asked is not None:
+            by_hand = not request.HasField("message")
+            packed = request_of(request.capability_id, request.method, request.json) if by_hand else request.message
+            message = asked.FromString(packed.value)
+            named = message.ids if asked is vault_pb2.DeleteSecretsRequest else message.encrypted_secrets
+            names = [_secret(getattr(each, "id", each)) for each in named]
     return {"method": request.method, "secret_names": ", ".join(names)}
 
 
@@ -133,7 +146,6 @@ _DEEDS: Final[Mapping[str, Mapping[str, Deed]]] = {
         "Cancel": Deed("run.cancel", _run_id),
         "Kill": Deed("run.kill", _run_id, before=True),
     },
-    "WorldService": {"CancelRuns": Deed("run.cancel", lambda request: ", ".join(request.run_ids))},
     "CapabilityService": {
         "Execute": Deed(
             _call_action, lambda request: str(request.capability_id), _call_facts, only_if=_is_of_the_system
@@ -192,11 +204,6 @@ _LOOKS: Final[Mapping[str, tuple[str, ...]]] = {
     # What comes in for a run, and what it wrote, is in its journal.
     "HookService": ("Get", "List", "Resume", "Dispose"),
     "StreamService": ("Write", "Close", "Read", "List", "GetInfo", "GetChunks"),
-    # Events of runs that others execute; their starts are recorded by the engine.
-    "WorldService": (
-        *("GetInfo", "CreateEvent", "CreateEvents", "GetEvent", "ListEvents", "ListEventsByCorrelation"),
-        *("GetRun", "GetRuns", "ListRuns", "WaitForRun", "GetStep", "ListSteps", "GetHook", "ListHooks"),
-    ),
     "CapabilityService": ("List",),
     "PluginService": ("List",),
     "StatusService": ("Get",),
