@@ -226,3 +226,16 @@ def test_a_log_that_cannot_be_opened_says_why(tmp_path):
 def test_the_head_says_that_the_host_closed_its_log(rig):
     rig.write(3).close()
     assert rig.heads.head == Head(4, rig.log.writer.link, 4, closed=True)
+
+
+def test_each_deletion_and_each_alteration_of_a_hundred_records_is_found_at_its_place(rig, record_property):
+    rig.write(99)
+    lines = rig.lines()
+    found = 0
+    for place in range(len(lines)):
+        rig.put(lines[:place] + lines[place + 1 :])
+        found += rig.breaks()[0][0] == place + 1
+        rig.put([*lines[:place], lines[place].replace(b'"host":"host-1"', b'"host":"host-2"'), *lines[place + 1 :]])
+        found += rig.breaks()[0][0] == place + 1
+    record_property("promise", ("O7", "200 of 200 deletions and alterations found", f"{found} of 200"))
+    assert found == 200

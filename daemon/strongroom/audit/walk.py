@@ -188,7 +188,7 @@ class Walk:
             self.found(first, "reordered", f"the lines up to record {line.number - 1} are not in their order")
         elif missing:
             self._gone.update(dict.fromkeys(list(missing)[:PENDING_MAX], len(self.breaks)))
-            self.found(min(missing), "removed", f"{_lines(len(missing))} up to record {line.number - 1} are missing")
+            self.found(min(missing), "removed", _missing(len(missing)))
         elif len(pending) > len(wanted):
             self.found(first, "inserted", f"there are more lines than records up to record {line.number - 1}")
         else:
@@ -242,3 +242,7 @@ BREAK_KINDS: Final = frozenset(get_args(BreakKind))
 
 def _lines(number: int) -> str:
     return "1 line" if number == 1 else f"{number} lines"
+
+
+def _missing(number: int) -> str:
+    return "1 line is missing" if number == 1 else f"{number} lines are missing"
