@@ -1,6 +1,7 @@
 """Whoever knows a token leaves payloads: what is refused, what is left once, and what is told apart."""
 
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -8,6 +9,7 @@ from strongroom.engine.hook_desk import HookDesk
 from strongroom.engine.limits import EngineLimits
 from strongroom.errors import Conflict, InvalidInput, LimitExceeded, NotFound, Tampered, WrongState
 from strongroom.storage import hooks as rows
+from strongroom.storage import runs
 from tests.fakes.hook_guest import HookGuest, asleep, started, waiting_with
 from tests.fakes.scripted_guest import WAIT_S, types, until, waits
 from tests.fakes.streamed import change
@@ -208,3 +210,13 @@ def test_the_end_of_a_run_and_its_retention_take_its_hooks_along(host, desk):
     assert host.database.write(lambda connection: rows.delete(connection, run_id)).result() == 1
     with pytest.raises(NotFound):
         desk.get(hook_id=hook_id)
+
+
+def test_the_hook_of_a_run_that_others_execute_is_not_answered_here(host, desk):
+    run_id = waiting_with(host, "t")
+    header = host.engine.get(run_id)
+    elsewhere = host.host.journals.authenticated(replace(header, module="external"))
+    host.database.write(lambda connection: runs.replace(connection, elsewhere)).result()
+    with pytest.raises(WrongState, match="not executed by this host") as caught:
+        desk.resume(b"x", token="t")
+    assert caught.value.code == "SR-HOOK-024"

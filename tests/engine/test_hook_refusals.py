@@ -4,7 +4,9 @@ import pytest
 
 from strongroom.engine.hook_desk import HookDesk
 from strongroom.engine.limits import EngineLimits
+from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.strongroom.run.v1 import run_capability_pb2 as messages
+from tests.engine.test_pre_hook import run, with_pre_hook
 from tests.fakes.hook_guest import HookError, HookGuest, asked, started, waiting_with
 from tests.fakes.scripted_guest import WAIT_S, types, until
 from tests.fakes.workflow_host import WorkflowHost, value
@@ -117,3 +119,28 @@ def test_what_a_guest_asks_wrongly_is_an_error_that_it_reads(host):
     said = result(host, started(host, on_trigger)).split("\n")
     wanted = ["SR-HOOK-007", "Unimplemented", "SR-HOOK-002", "SR-HOOK-001"]
     assert [word in line for word, line in zip(wanted, said, strict=True)] == [True] * 4
+
+
+def test_a_pre_hook_keeps_its_run_from_hooks_and_can_make_none_itself(host):
+    heard = []
+
+    def tries(request, helper):
+        try:
+            HookGuest(helper).create(1)
+        except HookError as error:
+            heard.append(str(error))
+        return value("ok")
+
+    def pre_hook(request, helper):
+        tries(request, helper)
+        allowed = sdk_pb2.MethodRestriction(id="run@1.0.0", method="AwaitHook", max_calls=1)
+        closed = sdk_pb2.CapabilityRestrictions(
+            max_total_calls=9, restrictions=[sdk_pb2.CapabilityRestriction(method=allowed)]
+        )
+        return sdk_pb2.ExecutionResult(restrictions=sdk_pb2.Restrictions(capabilities=closed))
+
+    host.module.on_trigger = tries
+    with_pre_hook(host, pre_hook)
+    assert run(host)[0].status == "completed"
+    assert "PermissionDenied:SR-HOOK-010: a pre-hook cannot call run@1.0.0" in heard[0]
+    assert heard[1] == "Public:User:LimitExceeded:call denied by user pre-hook restrictions: run@1.0.0 CreateHook"

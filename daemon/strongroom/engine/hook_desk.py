@@ -22,6 +22,7 @@ from strongroom.engine.host import EngineHost
 from strongroom.engine.lifecycle import FINAL, RunState
 from strongroom.engine.run_journal import RunJournal
 from strongroom.errors import Conflict, LimitExceeded, NotFound, WrongState
+from strongroom.modules.route import CONFIDENTIAL, LOCAL
 from strongroom.pb.strongroom.journal.v1 import journal_pb2
 from strongroom.storage import hooks as rows
 from strongroom.storage.hooks import HookRow
@@ -149,6 +150,14 @@ class HookDesk:
         return replace(left, created=True)
 
     def _written(self, row: HookRow, write: "Callable[[RunJournal], Future[None]]") -> tuple[RunHandle, RunRow]:
+        if (module := self._engine.get(row.run_id).module) not in {LOCAL, CONFIDENTIAL}:
+            raise WrongState(
+                "SR-HOOK-024",
+                f"run {row.run_id} is not executed by this host",
+                why=f"its module is {module}, and whoever executes it appends what its hooks receive",
+                fix="append hook_received or hook_disposed through WorldService",
+                run_id=row.run_id,
+            )
         handle, header = self._engine.written(row.run_id, write)
         if handle is None or header is None:
             raise _ended(row)
