@@ -52,8 +52,7 @@ def test_a_log_that_still_holds_old_rows_is_enough_to_be_needed(rig):
 def test_runs_block_by_name_until_they_are_gone(rig):
     rig.database.write(lambda c: runs.insert(c, run_row(1, key_version=1, status="completed"))).result()
     error = refused(rig)
-    assert error.why == "1 blobs of table runs"
-    assert "they go when they are no longer kept" in error.fix
+    assert (error.why, error.fix) == ("1 blobs of table runs", "seal them again: strongroom keys rewrap --wait")
     rig.database.write(lambda c: runs.delete(c, run_row(1).run_id)).result()
     assert rig.desk.retire(1)
 
@@ -100,6 +99,17 @@ def test_a_long_list_is_cut(rig):
     assert refused(rig).why.endswith("and 10 more")
 
 
+def test_runs_that_go_on_block_until_they_end_and_are_counted_as_runs(rig):
+    for number, status in enumerate(("pending", "running", "waiting")):
+        row = run_row(number, key_version=1, status=status)
+        rig.database.write(lambda c, row=row: runs.insert(c, row)).result()
+    rig.database.write(lambda c: runs.insert(c, run_row(9, key_version=2, status="running"))).result()
+    error = refused(rig)
+    assert error.why == "3 blobs of runs that have not ended"
+    assert error.fix.startswith("3 runs have not ended, and keep the key version that they began with until then")
+    assert rig.desk.blobs_to_rewrap() == 0
+
+
 def test_trying_changes_nothing(rig):
     assert rig.desk.retire(1, dry_run=True)
     assert rig.root.versions == (2, 1)
@@ -121,6 +131,8 @@ def test_the_status_names_everything(rig):
         "table runs": {},
         "table run_events": {},
         "table stream_chunks": {},
+        "table hooks": {},
+        "runs that have not ended": {},
         "table audit_heads": {},
         "workspace notes": {1: 2, 2: 1},
     }

@@ -9,8 +9,10 @@ from strongroom.keyring.root import PLUGIN_STORES
 from strongroom.storage import plugin_store
 from strongroom.storage.database import Database
 from tests.fakes.key_rig import KeyRig
+from tests.fakes.rotated_runs import RunRig
 
 VALUES, KILLS = 2000, 2
+RUNS = 14
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
@@ -53,14 +55,34 @@ def test_two_kills_cost_no_value_and_the_third_start_comes_to_one_version(url, t
     rig.life.promote(2)
     for _ in range(KILLS):
         assert child(url, tmp_path, kill_at=400) >= 400
-        between = tables(database, rig.keys)[1].counts()
+        between = tables(database, rig.keys, rig.life.run_keys())[1].counts()
         assert sum(between.values()) == VALUES
         assert between[2] >= 400, "what was sealed again before stays so"
     child(url, tmp_path)
-    assert dict(tables(database, rig.keys)[1].counts()) == {2: VALUES}
+    assert dict(tables(database, rig.keys, rig.life.run_keys())[1].counts()) == {2: VALUES}
     assert rig.desk.retire(1)
     again = KeyRig(database, tmp_path, 2)
     unreadable = [n for n in range(VALUES) if again.store.get(f"key {n}", owner="owner") != b"value %d" % n]
     database.close()
     assert unreadable == []
     record_property("promise", ("K5", "0 unreadable after 2 kills", f"0 of {VALUES}"))
+
+
+def test_a_kill_between_and_inside_of_runs_leaves_every_run_whole_under_one_version_or_the_other(url, tmp_path):
+    database = Database.open(url)
+    rig = RunRig(database, tmp_path, 1)
+    headers = [*rig.every_kind(), *(rig.plain(number) for number in range(5, RUNS))]
+    before = [rig.content(each.run_id) for each in headers]
+    total = sum(rig.versions().values())
+    rig.to_version(2, 1)
+    child(url, tmp_path, kill_at=total // 4)
+    found = rig.versions()
+    assert sum(found.values()) == total, "nothing is lost or doubled"
+    assert found.get(2, 0) > 0, "what was sealed again before stays so"
+    assert [rig.content(each.run_id) for each in headers] == before
+    child(url, tmp_path)
+    assert rig.versions() == {2: total}
+    assert rig.desk.retire(1)
+    again = RunRig(database, tmp_path, 2)
+    assert [again.content(each.run_id) for each in headers] == before
+    database.close()

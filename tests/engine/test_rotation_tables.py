@@ -105,7 +105,8 @@ def test_a_record_that_does_not_open_stays_as_it_is_is_counted_and_stops_nothing
 
 
 def test_what_somebody_changes_meanwhile_is_not_overwritten(rig):
-    values = next(table for table in tables(rig.database, rig.keys) if table.table == "plugin_values")
+    everything = tables(rig.database, rig.keys, rig.life.run_keys())
+    values = next(each for each in everything if each.name == "table plugin_values")
     batch = values.batch
     page = batch._page
 
@@ -123,7 +124,7 @@ def test_what_somebody_changes_meanwhile_is_not_overwritten(rig):
 
 
 def test_a_workflow_that_is_paused_or_removed_meanwhile_stays_so(rig):
-    (records, *_) = tables(rig.database, rig.keys)
+    (records, *_) = tables(rig.database, rig.keys, rig.life.run_keys())
     page, seen = records.batch._page, []
 
     def changed_behind_it(*where):
@@ -143,7 +144,7 @@ def test_a_workflow_that_is_paused_or_removed_meanwhile_stays_so(rig):
 
 
 def test_a_batch_is_no_larger_than_asked_for(rig):
-    specs, values, *_ = tables(rig.database, rig.keys)
+    specs, values, *_ = tables(rig.database, rig.keys, rig.life.run_keys())
     assert (specs.rewrap(1), counts(rig)["workflow_specs"]) == (3, {1: 6, 2: 3})
     assert (values.rewrap(2), counts(rig)["plugin_values"]) == (2, {1: 1, 2: 2})
     assert (values.rewrap(2), values.rewrap(2), values.rewrap(2)) == (1, 0, 0)
@@ -160,7 +161,7 @@ def test_more_unreadable_records_than_a_batch_are_passed(rig):
         rig.database.write(
             lambda c, n=number, j=junk: plugin_store.put(c, "plugin", "moved", f"a {n:02}", j, updated_at=1)
         ).result()
-    values = tables(rig.database, rig.keys)[1]
+    values = tables(rig.database, rig.keys, rig.life.run_keys())[1]
     assert values.rewrap(10) == 3
     assert values.rewrap(10) == 0
     assert counts(rig)["plugin_values"] == {1: 60, 2: 3}

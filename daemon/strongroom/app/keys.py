@@ -6,9 +6,10 @@ from typing import Final
 
 from strongroom.engine.key_desk import KeyDesk
 from strongroom.engine.key_life import KeyLife
-from strongroom.engine.rotation import Rotation, SealedThing
+from strongroom.engine.rotation import Rotation
 from strongroom.engine.rotation_mounts import MountedThing, OpenWorkspaces, known_thing
 from strongroom.engine.rotation_tables import tables
+from strongroom.engine.rotation_things import SealedThing
 from strongroom.errors import Misconfigured
 from strongroom.keyring.check import verify
 from strongroom.keyring.files import create_dev_keyring, load_keyring
@@ -76,7 +77,7 @@ def key_desk(
     life: KeyLife, database: Database, record_keys: RecordKeys, workspaces: OpenWorkspaces | None = None
 ) -> KeyDesk:
     """What people ask of the keys of a host, over its tables and what it knows of ``workspaces``."""
-    own = tables(database, record_keys)
+    own = tables(database, record_keys, life.run_keys())
 
     def things() -> Sequence[SealedThing]:
         if workspaces is None:

@@ -16,6 +16,7 @@ from strongroom.engine.host import EngineHost
 from strongroom.engine.journal import JournalEvent, now_ms
 from strongroom.engine.lifecycle import FINAL
 from strongroom.engine.recorded import Recorded, limits_now
+from strongroom.engine.requests import is_request, json_asked, message_asked, repeat_of, sealed_request
 from strongroom.engine.run_journal import RunJournal
 from strongroom.engine.runids import PREFIX, check_event_id, check_run_id, new_run_id
 from strongroom.engine.running import Dispatcher
@@ -26,7 +27,6 @@ from strongroom.engine.triggers import wrap
 from strongroom.engine.unsure import Unsure
 from strongroom.errors import Conflict, InvalidInput, LimitExceeded, NotFound, Refused, Unavailable, WrongState
 from strongroom.guest.ids import execution_id
-from strongroom.keyring.root import RUN_REQUESTS
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.strongroom.journal.v1 import journal_pb2
 from strongroom.storage import seen_events
@@ -49,9 +49,7 @@ class Start:
 
     def asked(self) -> bytes:
         """What the caller wants the guest to get, as the caller said it: equal wishes are told by it."""
-        if self.message is not None:
-            return b"message|" + self.message.SerializeToString(deterministic=True)
-        return b"json|" + self.json
+        return message_asked(self.message) if self.message is not None else json_asked(self.json)
 
 
 class Admission:
@@ -124,13 +122,13 @@ class Admission:
         new; it is on disk when this returns.
         """
         self._startable(spec)
-        asked = _asked_again(header.run_id, created.from_step)
+        asked = repeat_of(header.run_id, created.from_step)
         new = self._header(spec, run_id, header.trigger_index, run_id, asked)
         new = replace(new, parent_run_id=header.run_id)
 
         def standing() -> RunRow:
             found = self._host.journals.get(run_id)
-            if found is None or found.request_digest != self._digest(found, asked):
+            if found is None or not is_request(self._host.keys, found, asked):
                 raise taken(found, run_id)
             return found
 
@@ -139,7 +137,7 @@ class Admission:
     def repeated(self, parent_id: str, from_step: str, run_id: str) -> RunRow | None:
         """The run ``run_id`` when it repeats run ``parent_id`` from that step, which may be gone by now."""
         found = self._host.journals.get(run_id) if run_id.startswith(PREFIX) else None
-        if found is None or found.request_digest != self._digest(found, _asked_again(parent_id, from_step)):
+        if found is None or not is_request(self._host.keys, found, repeat_of(parent_id, from_step)):
             return None
         return self._going_on(found)
 
@@ -215,7 +213,7 @@ class Admission:
             epoch=0,
             mac=b"",
         )
-        return replace(header, request_digest=self._digest(header, asked))
+        return replace(header, request_digest=sealed_request(self._host.keys, header, asked))
 
     def _created(self, trigger_index: int, payload: any_pb2.Any) -> journal_pb2.RunCreated:
         trigger = sdk_pb2.Trigger(id=trigger_index, payload=payload)
@@ -266,10 +264,6 @@ class Admission:
                 setting="limits.payload_bytes_max",
             )
 
-    def _digest(self, header: RunRow, asked: bytes) -> bytes:
-        place = f"{header.workflow_id}|{len(header.event_id)}|{header.event_id}|".encode()
-        return self._host.keys.fingerprint(RUN_REQUESTS, place + asked, key_version=header.key_version)
-
     def _found(self, wish: Start) -> RunRow | None:
         """The run that stands for the wish's run id, or for its event where the workflow is named by its id."""
         by_id = self._host.journals.get(wish.run_id) if wish.run_id.startswith(PREFIX) else None
@@ -291,10 +285,5 @@ class Admission:
             and wish.workflow in {found.workflow_id, found.workflow_name}
             and found.trigger_index == wish.trigger_index
             and found.event_id == (wish.event_id or wish.run_id)
-            and self._digest(found, wish.asked()) == found.request_digest
+            and is_request(self._host.keys, found, wish.asked())
         )
-
-
-def _asked_again(parent_id: str, from_step: str) -> bytes:
-    """What a caller wants who has a run repeated."""
-    return f"repeat|{parent_id}|{from_step}".encode()

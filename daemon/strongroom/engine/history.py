@@ -118,7 +118,7 @@ class History:
             self.header(header.run_id)
             raise Tampered(f"journal of run {header.run_id}", run_id=header.run_id)
         for event in page:
-            if event.row.index == header.head_index and tag_of(event.row.sealed) != header.head_tag:
+            if event.row.index == header.head_index and not self._journals.is_head(header, tag_of(event.row.sealed)):
                 raise Tampered(f"journal of run {header.run_id}", run_id=header.run_id)
         return page
 

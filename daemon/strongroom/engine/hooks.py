@@ -89,7 +89,7 @@ class Hooks:
             book.read(page)
             book.tag = tag_of(page[-1].row.sealed)
         behind = book.next_index - 1 - header.head_index
-        return behind > 0 or (behind == 0 and book.tag == header.head_tag)
+        return behind > 0 or (behind == 0 and self._journals.is_head(header, book.tag))
 
     def note_disposed(self, journal: RunJournal, hook_id: str, step: str) -> "Future[None]":
         """Note that a hook is gone, and free its token. The lock of the run is held until that is on the disk."""
@@ -119,7 +119,7 @@ class Hooks:
                 raise _taken(other)
             self._check_room(book)
             token = request.token or secrets.token_hex(TOKEN_BYTES)
-            with self._claim(token):
+            with self.claim(token):
                 return self._made(call, token, request.metadata)
 
     def _made(self, call: RunCall, token: str, metadata: bytes) -> run_capability_pb2.CreateHookResponse:
@@ -164,7 +164,8 @@ class Hooks:
             )
 
     @contextmanager
-    def _claim(self, token: str) -> Iterator[None]:
+    def claim(self, token: str) -> Iterator[None]:
+        """The block looks for a token and takes it, and nobody else does so meanwhile."""
         with self._claims:
             self._claims.wait_for(lambda: token not in self._claimed)
             self._claimed.add(token)

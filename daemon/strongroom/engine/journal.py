@@ -116,9 +116,21 @@ class Journals:
             if not page or any(event.content is None for event in page):
                 raise self.fault(header)
             journal += page
-        if tag_of(journal[-1].row.sealed) != header.head_tag:
+        if not self.is_head(header, tag_of(journal[-1].row.sealed)):
             raise self.fault(header)
         return journal
+
+    def is_head(self, header: RunRow, tag: bytes) -> bool:
+        """Whether the event ``header.head_index`` with this ``tag`` is the one that the header names.
+
+        A run that has ended may have been sealed again since ``header`` was read: then the header of today counts.
+        """
+        if tag == header.head_tag:
+            return True
+        now = self.database.read(lambda connection: rows.get(connection, header.run_id))
+        if now is None or (now.key_version, now.head_index) == (header.key_version, header.head_index):
+            return False
+        return (self.verified(now).head_index, now.head_tag) == (header.head_index, tag)
 
     def sealed(self, header: RunRow, event: Event, *, index: int, previous_tag: bytes) -> EventRow:
         """The row of ``event`` in the journal of ``header``, sealed at its place. Raises ``SealBudgetExceeded``."""

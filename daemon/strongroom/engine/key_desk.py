@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from strongroom.engine.key_life import KeyLife, VersionInfo
-from strongroom.engine.rotation import Progress, Rotation, SealedThing
+from strongroom.engine.rotation import Progress, Rotation
 from strongroom.engine.rotation_check import Checked, check_all
 from strongroom.engine.rotation_mounts import OpenWorkspaces
+from strongroom.engine.rotation_things import SealedThing
 from strongroom.errors import NotFound, StrongroomError, WrongState
 from strongroom.telemetry import logs
 

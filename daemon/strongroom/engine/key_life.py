@@ -19,6 +19,7 @@ from strongroom.keyring.check import verify
 from strongroom.keyring.key_state import KEY_STATE, KeyState, check_not_older, read_state, state_text
 from strongroom.keyring.records import RecordKeys
 from strongroom.keyring.root import RootKeyring
+from strongroom.keyring.run_keys import RunEncryptor
 from strongroom.keyring.version_states import VersionEvent, VersionState, state_of, step
 from strongroom.storage import key_checks, key_counts, meta
 from strongroom.storage.database import Connection, Database
@@ -158,6 +159,10 @@ class KeyLife:
             if state is not VersionState.RETIRED:
                 refuse_needed(version)
             return state is not VersionState.RETIRED
+
+    def run_keys(self) -> RunEncryptor:
+        """Keys of the runs of this deployment, for what looks at many runs once: its cache is its own."""
+        return RunEncryptor(self._root, self.deployment_id)
 
     @property
     def writing_version(self) -> int:

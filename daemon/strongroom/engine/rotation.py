@@ -12,14 +12,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Literal, Protocol
+from typing import Final, Literal
 
+from strongroom.engine.rotation_things import NamesSkipped, SealedAlong, SealedThing
 from strongroom.errors import InvalidInput, LimitExceeded, NotFound, StrongroomError, WrongState
 from strongroom.storage import meta
 from strongroom.storage.database import Database
 from strongroom.telemetry import logs
 
-__all__ = ["RATE_MAX", "Progress", "Rotation", "SealedThing"]
+__all__ = ["RATE_MAX", "Progress", "Rotation"]
 
 BATCH_MAX: Final = 500
 """Blobs between two looks at the clock and at the wish to stop; at the highest rate, some ten milliseconds."""
@@ -39,31 +40,6 @@ WISH: Final = "rewrap"
 """Its name among the facts about the database: JSON of what was asked for, empty once it is done."""
 UNREADABLE: Final = "SR-KEY-031"
 log = logs.get("keys")
-
-
-class SealedThing(Protocol):
-    """Something that is sealed under versions of the root: a table, a workspace, a copy that was taken away."""
-
-    @property
-    def name(self) -> str:
-        """What people call it, such as ``workspace notes`` or ``table runs``."""
-
-    @property
-    def kind(self) -> Literal["table", "workspace", "project", "backup"]:
-        """What it is. Projects are not mounted now, and backups are not here; both are known by their last counts."""
-
-    @property
-    def stays(self) -> str:
-        """Why its blobs keep their version, and what to do; empty for what this job seals again."""
-
-    def counts(self) -> Mapping[int, int]:
-        """Blobs by key version; 0 is what is not sealed, or names no version."""
-
-    def rewrap(self, blobs_max: int) -> int:
-        """Seal up to ``blobs_max`` again under the version that writes; how many. 0 when there is nothing left."""
-
-    def finish(self) -> None:
-        """After the last batch: let go of what still holds old ciphertext, such as a log."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,10 +205,13 @@ class Rotation:
             self._update(thing=thing.name)
             done = self.progress().done
             try:
+                if isinstance(thing, SealedAlong):
+                    self._told(thing, done, 0, _left(thing.counts(), version))
+                    continue
                 self._rewrapped(thing)
                 if not self._stop.is_set():
                     thing.finish()
-                    self._told(thing.name, done, left[thing.name], _left(thing.counts(), version))
+                    self._told(thing, done, left[thing.name], _left(thing.counts(), version))
             except StrongroomError as error:
                 # One that fails keeps nobody else from being done.
                 self._problem(thing.name, error)
@@ -258,12 +237,15 @@ class Rotation:
             if ahead_s > 0:
                 self._stop.wait(ahead_s)
 
-    def _told(self, name: str, done: int, before: int, after: int) -> None:
+    def _told(self, thing: SealedThing, done: int, before: int, after: int) -> None:
         """What is left of a thing, rows of logs included, which go all at once."""
+        name = thing.name
         self._update(done=max(self.progress().done, done + before - after))
         if after and self._writing_version() == self.progress().version:
             log.warning("blobs keep their version", extra={"code": UNREADABLE, "thing": name, "blobs": after})
             self._add_problem(f"{name}: {after} blobs keep their version, since they cannot be opened ({UNREADABLE})")
+            for each in thing.skipped() if isinstance(thing, NamesSkipped) else ():
+                self._add_problem(f"{name}: {each}")
 
     def _problem(self, name: str, error: StrongroomError) -> None:
         log.warning("something was not sealed again", extra={"thing": name, "code": error.code, "why": str(error)})

@@ -1,27 +1,30 @@
-"""Tables of the host's database as things that are sealed, and those records that can be sealed again.
+"""Every table of the host's database, and how its records are sealed again.
 
 Records of workflows and values of plugins are read, sealed under the version that writes, and put back only where they
-still are what was read. Runs keep the version that they began with: their events, and the chunks of each of their
-streams, are chains in which each is bound to its predecessor, so they go as a whole, with their retention.
+still are what was read. Runs are chains in which each event and chunk is bound to its predecessor, so those that have
+ended go as a whole (``rotation_runs``), and those that have not keep the version that they began with.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
-from typing import Final, Literal
+from typing import Final
 
 from strongroom.engine import specs
 from strongroom.engine.rotation_check import Looked
+from strongroom.engine.rotation_runs import EndedRuns
+from strongroom.engine.rotation_table import RUNS, EndedTable, GoesAlong, Table, UnfinishedRuns
 from strongroom.errors import KeyMissing, StrongroomError, Tampered
 from strongroom.keyring.records import RecordKeys
 from strongroom.keyring.root import AUDIT_HEADS, PLUGIN_STORES, WORKFLOWS
-from strongroom.storage import audit_heads, key_counts
+from strongroom.keyring.run_keys import RunEncryptor
+from strongroom.storage import audit_heads, key_counts, runs_again
 from strongroom.storage import specs as spec_rows
 from strongroom.storage.database import Connection, Database
 from strongroom.storage.specs import SpecRow
 from strongroom.telemetry import logs
 
-__all__ = ["Table", "tables"]
+__all__ = ["tables"]
 
 VALUES_MAX: Final = 500
 """Values that are read at once to be looked at."""
@@ -31,49 +34,20 @@ SEALED: Final = ("config", "subscriptions")
 """What of a record is sealed; the rest is authenticated."""
 BLOBS_OF_SPEC: Final = 3
 """The MAC of a record, its config and its subscriptions."""
-RUNS_STAY: Final = "runs keep the key version that they began with; they go when they are no longer kept"
 log = logs.get("keys")
 
 
-@dataclass(slots=True)
-class Table:
-    """One table. ``batch`` seals some of its rows again, behind the place where the last batch ended."""
-
-    table: str
-    database: Database
-    stays: str = ""
-    batch: Callable[[int], int] = field(default=lambda _blobs_max: 0)
-    look: Callable[[], Looked] = field(default=Looked)
-    kind: Literal["table"] = "table"
-
-    @property
-    def name(self) -> str:
-        """``table`` and its name in the database."""
-        return f"table {self.table}"
-
-    def counts(self) -> Mapping[int, int]:
-        """MACs and sealed values by key version."""
-        return self.database.read(lambda connection: key_counts.by_version(connection, self.table))
-
-    def rewrap(self, blobs_max: int) -> int:
-        """Seal up to ``blobs_max`` again."""
-        return self.batch(blobs_max)
-
-    def finish(self) -> None:
-        """A table holds nothing old once its rows are replaced."""
-
-
-def tables(database: Database, keys: RecordKeys) -> list[Table]:
+def tables(database: Database, keys: RecordKeys, run_keys: RunEncryptor) -> list[Table | UnfinishedRuns]:
     """Every table with something sealed in it."""
+    ended = EndedRuns(database, keys, run_keys)
     specs_sealed, values, heads = _Specs(database, keys), _Values(database, keys), _Heads(database, keys)
     return [
         Table("workflow_specs", database, batch=specs_sealed, look=specs_sealed.look),
         Table("plugin_values", database, batch=values, look=values.look),
         Table("audit_heads", database, batch=heads, look=heads.look),
-        Table("runs", database, stays=RUNS_STAY),
-        Table("run_events", database, stays=RUNS_STAY),
-        Table("stream_chunks", database, stays=RUNS_STAY),
-        Table("hooks", database, stays=RUNS_STAY),
+        EndedTable(RUNS, database, batch=ended, look=ended.look, skipped=ended.skipped),
+        *(GoesAlong(table, database) for table in runs_again.TABLES if table != RUNS),
+        UnfinishedRuns(database, lambda: keys.writing_version),
     ]
 
 

@@ -55,9 +55,11 @@ class RecordKeys:
         except (Tampered, TypeError, InvalidInput):
             raise Tampered(table) from None
 
-    def seal(self, purpose: str, place: Sequence[str | bytes], plaintext: bytes) -> bytes:
-        """``plaintext`` sealed under the writing version for ``purpose``; it opens at ``place`` only."""
-        version = self.writing_version
+    def seal(
+        self, purpose: str, place: Sequence[str | bytes], plaintext: bytes, *, key_version: int | None = None
+    ) -> bytes:
+        """``plaintext`` sealed for ``purpose``, under the writing version or another; it opens at ``place`` only."""
+        version = self.writing_version if key_version is None else key_version
         return seal_record(self._root.subroot(purpose, version), version, place, plaintext)
 
     def open(self, purpose: str, place: Sequence[str | bytes], blob: bytes) -> bytes:

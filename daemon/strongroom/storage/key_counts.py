@@ -4,7 +4,7 @@ A MAC names its version in a column beside it; a sealed value names it in its he
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, LargeBinary, bindparam, func, literal, or_, select, tuple_
@@ -24,6 +24,8 @@ from strongroom.storage.specs import SpecRow
 from strongroom.storage.statements import Statement
 
 __all__ = [
+    "HEADER_BYTES",
+    "SEALED",
     "TABLES",
     "ValueRow",
     "by_version",
@@ -31,6 +33,7 @@ __all__ = [
     "replace_value",
     "specs_of_other_versions",
     "values_of_other_versions",
+    "version_in",
 ]
 
 HEADER_BYTES: Final = 8
@@ -40,7 +43,7 @@ ValueKey = tuple[str, str, str]
 
 _RUN_NAMES: Final = tuple(RunRow.__dataclass_fields__)
 _SPEC_NAMES: Final = tuple(SpecRow.__dataclass_fields__)
-_SEALED: Final = {
+SEALED: Final[Mapping[str, Sequence[Any]]] = {
     "workflow_specs": (WORKFLOW_SPECS.c.config, WORKFLOW_SPECS.c.subscriptions),
     "runs": (),
     "run_events": (RUN_EVENTS.c.sealed,),
@@ -49,7 +52,8 @@ _SEALED: Final = {
     "plugin_values": (PLUGIN_VALUES.c.value,),
     "audit_heads": (AUDIT_HEADS.c.sealed,),
 }
-TABLES: Final = tuple(_SEALED)
+"""The sealed columns of each table; a MAC names its version in ``key_version``. Any: columns of bytes."""
+TABLES: Final = tuple(SEALED)
 """Every table with something that only a root key opens or authenticates."""
 _REPLACE_VALUE: Final = Statement(
     lambda _dialect: (
@@ -72,12 +76,12 @@ def by_version(conn: Connection, table: str) -> Counter[int]:
     if "key_version" in columns:
         versions = select(columns.key_version, func.count()).group_by(columns.key_version)
         counts.update({int(version): int(count) for version, count in conn.execute(versions)})
-    for column in _SEALED[table]:
+    for column in SEALED[table]:
         named = func.substr(column, 5, 4)
         # An event without content has an empty value, and needs no key.
         query = select(named, func.count()).where(func.length(column) >= HEADER_BYTES).group_by(named)
         for raw, count in conn.execute(query):
-            counts[_version(raw)] += int(count)
+            counts[version_in(raw)] += int(count)
     return counts
 
 
@@ -100,7 +104,7 @@ def specs_of_other_versions(conn: Connection, version: int, *, after: str, limit
             columns.workflow_id > after,
             or_(
                 columns.key_version != version,
-                *(_names_another(column, version) for column in _SEALED["workflow_specs"]),
+                *(_names_another(column, version) for column in SEALED["workflow_specs"]),
             ),
         )
         .order_by(columns.workflow_id)
@@ -137,5 +141,6 @@ def _names_another(column: Any, version: int) -> ColumnElement[bool]:  # Any: a 
     return func.substr(column, 5, 4) != literal(version.to_bytes(4, "big"), LargeBinary())
 
 
-def _version(raw: object) -> int:
+def version_in(raw: object) -> int:
+    """The version that those four bytes of a header name, 0 for none."""
     return int.from_bytes(raw, "big") if isinstance(raw, bytes) else 0
