@@ -258,6 +258,6 @@ class Engine:
 
     def _outcome(self, header: RunRow) -> Outcome:
         last = self._host.journals.page(header, header.head_index, 1)
-        if not last or last[0].content is None or tag_of(last[0].row.sealed) != header.head_tag:
+        if not last or last[0].content is None or not self._host.journals.is_head(header, tag_of(last[0].row.sealed)):
             raise self._host.journals.fault(header)
         return outcome_of(last[0])
