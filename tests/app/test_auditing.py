@@ -13,6 +13,7 @@ from strongroom.registry.states import PluginState
 from strongroom.services.deeds import AUDITED
 from strongroom.settings.audit import AuditSettings
 from strongroom.settings.model import Settings
+from strongroom.storage import audit_heads
 from strongroom.storage.database import Database
 
 ROOT = parse_secrets("1:" + "s" * 43)
@@ -101,3 +102,18 @@ def test_each_service_with_deeds_is_served_with_their_records():
     for service in {method.split("/")[1].rpartition(".")[2] for method in AUDITED}:
         if f"add_{service}Servicer_to_server" in source:
             assert f'recorded("{service}"' in source, f"app/daemon.py: add {service} as recorded(...)"
+
+
+def test_hosts_that_share_a_server_have_logs_of_their_own(database, tmp_path, monkeypatch):
+    monkeypatch.setattr(database, "backend", "postgresql")
+    monkeypatch.setattr("socket.gethostname", lambda: "machine 1/ä")
+    names = []
+    for place in ("one", "two", "one"):
+        (tmp_path / place).mkdir(exist_ok=True)
+        made = parts(database, tmp_path / place)
+        made.start()
+        made.stop()
+        names.append(made.log.writer.place.path.read_text().split('"host":"')[1].split('"')[0])
+    assert names[0] == names[2] != names[1]
+    assert names[0].startswith("machine-1---")
+    assert len(database.read(audit_heads.all)) == 2

@@ -1,5 +1,6 @@
 """The audit log of a daemon: where it lies, whose it is, and what is said about it."""
 
+import hashlib
 import os
 import re
 import socket
@@ -33,6 +34,7 @@ FILE_NAME: Final = "audit.jsonl"
 MODES: Final = {"dev": 0o600, "serve": 0o640}
 """A service's log is read by a group too: that of its directory."""
 HOST_CHARS: Final = 12
+PLACE_CHARS: Final = 8
 HEALTH: Final = "audit"
 """What probes ask for to learn whether records are made."""
 log = logs.get("audit")
@@ -51,7 +53,7 @@ class AuditParts:
         mode: str,
     ) -> None:
         path = audit_file(settings, mode, os.environ)
-        self._name = LogName(deployment_id, settings.audit.host_id or _host_id(database, deployment_id))
+        self._name = LogName(deployment_id, settings.audit.host_id or _host_id(database, deployment_id, path))
         self._keys = AuditKeys(root)
         self._heads = SealedHeads(self._name, database, record_keys)
         self._mode = mode
@@ -153,8 +155,10 @@ def audit_file(settings: Settings, mode: str, environ: Mapping[str, str]) -> Pat
     return Path(directory or settings.state_dir) / FILE_NAME
 
 
-def _host_id(database: Database, deployment_id: str) -> str:
-    """A database of SQLite is one host's; hosts that share a server are told by the names of their machines."""
+def _host_id(database: Database, deployment_id: str, path: Path) -> str:
+    """A database of SQLite is one host's; hosts that share a server are told by their machines and the places of their
+    logs."""
     if database.backend == "sqlite":
         return deployment_id[:HOST_CHARS]
-    return re.sub(r"[^A-Za-z0-9._-]", "-", socket.gethostname())[:64] or "host"
+    machine = re.sub(r"[^A-Za-z0-9._-]", "-", socket.gethostname())[:64] or "host"
+    return f"{machine}-{hashlib.sha256(os.fsencode(path)).hexdigest()[:PLACE_CHARS]}"

@@ -21,7 +21,7 @@ UNKNOWN: Final = "unknown"
 
 
 class RefusedCalls:
-    """Has refusals recorded without making who was refused wait for the disk."""
+    """Has refusals recorded, before whoever was refused hears of it."""
 
     def __init__(self, audit: Audit, *, clock_s: Callable[[], float] = time.monotonic) -> None:
         self._audit = audit
@@ -32,7 +32,7 @@ class RefusedCalls:
         self._left_out = 0
 
     def __call__(self, method: str, caller: str, refusal: StrongroomError) -> None:
-        """Record, or count, that ``caller`` may not call ``method``."""
+        """Record, or count, that ``caller`` may not call ``method``. Raises ``Unavailable``."""
         with self._counting:
             now_s = self._clock_s()
             self._left = min(self._left + (now_s - self._since_s) * PER_SECOND, float(AT_ONCE_MAX))
@@ -42,7 +42,7 @@ class RefusedCalls:
                 return
             self._left -= 1
             left_out, self._left_out = self._left_out, 0
-        self._audit.begin(
+        self._audit.record(
             "call.refused",
             subject=method,
             caller=caller or UNKNOWN,
