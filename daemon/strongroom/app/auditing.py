@@ -114,7 +114,7 @@ class AuditParts:
     @property
     def is_ready(self) -> bool:
         """Whether what must be on record can be done."""
-        return not (self.audit.refuses and self.log.state().failing)
+        return not (self.audit.refuses and self.log.failing)
 
     def verify(self, on_progress: Callable[[int], None]) -> Report:
         """Read everything."""
@@ -129,7 +129,7 @@ class AuditParts:
         is not on record."""
 
         def tell() -> None:
-            set_serving(HEALTH, not self.log.state().failing)
+            set_serving(HEALTH, not self.log.failing)
             if self.audit.refuses:
                 set_serving("", self.is_ready)
 

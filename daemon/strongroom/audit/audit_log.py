@@ -128,6 +128,11 @@ class AuditLog:
             self._queue.put(_Entry(record, future))
         return future
 
+    @property
+    def failing(self) -> str:
+        """Why it takes no record; empty while it does."""
+        return self._failing.why
+
     def state(self) -> LogState:
         """How it stands now."""
         failing = self._failing

@@ -124,7 +124,7 @@ class HostAudit:
 
     def check(self) -> None:
         """Raises ``Unavailable`` when the log takes nothing, and what cannot be recorded is refused."""
-        failing = self.log.state().failing if self.refuses else ""
+        failing = self.log.failing if self.refuses else ""
         if failing:
             raise _refused(failing)
 
