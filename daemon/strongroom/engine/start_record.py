@@ -26,12 +26,14 @@ class StartRecord:
         self._audit = audit
         self._run = run
         self.is_stored = False
-        self._pending = audit.begin(self._action, **self._what(), **self._facts())
 
     def beside(self, journal: RunJournal, begin: "Callable[[], Future[None]]") -> None:
         """``begin`` the journal, and wait for both disks. Raises what that raises, or ``Unavailable``."""
+        # In this order: the database has more to do, and its thread does it while the record is written.
+        stored = begin()
+        pending = self._audit.begin(self._action, **self._what(), **self._facts())
         try:
-            begin().result()
+            stored.result()
         except BaseException as error:
             # Behind the record that it begins: it did not.
             code = error.code if isinstance(error, StrongroomError) else "failed"
@@ -39,7 +41,7 @@ class StartRecord:
             raise
         self.is_stored = True
         try:
-            self._pending.wait()
+            pending.wait()
         except Unavailable:
             self._end(journal)
             raise
