@@ -27,6 +27,7 @@ TIERS = {
     "modules": 3,
     "workspace": 3,
     "registry": 3,
+    "tpm": 3,
     "guest": 3,
     "engine": 4,
     "services": 5,
@@ -69,7 +70,7 @@ DOORS = {
 }
 
 FIRST_PARTY_EXTRA = {
-    "confidential-workflows": {"guest", "crypto", "attest", "modules"},
+    "confidential-workflows": {"guest", "crypto", "attest", "modules", "tpm"},
     "vault": {"crypto", "attest", "audit"},
 }
 

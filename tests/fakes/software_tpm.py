@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from strongroom_confidential_workflows.providers.tpm_wire import PASSWORD, open_tpm
+from strongroom.tpm.wire import PASSWORD
+from strongroom_confidential_workflows.providers.tpm_wire import open_tpm
 
 PROGRAM = shutil.which("swtpm")
 needs_swtpm = pytest.mark.skipif(PROGRAM is None, reason="swtpm is not installed: apt-get install -y swtpm")

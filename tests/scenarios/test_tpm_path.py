@@ -12,9 +12,9 @@ import pytest
 from strongroom.attest.codes import BINDING, IDENTITY, MEASUREMENT, STALE
 from strongroom.crypto.signing import SigningKey
 from strongroom.settings.model import DEFAULT_OWNER
+from strongroom.tpm.wire import TpmRefused
 from strongroom_confidential_workflows.providers.tpm_certificate import INDEX
 from strongroom_confidential_workflows.providers.tpm_keys import create_ak
-from strongroom_confidential_workflows.providers.tpm_wire import TpmRefused
 from tests.fakes.software_tpm import extend, needs_swtpm, store
 from tests.fakes.tpm_host import RUNNERS, VAULT, TpmMachine, operator, tried
 from tests.fakes.tpm_relay import of_another_challenge

@@ -8,9 +8,9 @@ import pytest
 
 from strongroom.attest.tpm_keys import parse_public
 from strongroom.plugin import Unavailable
+from strongroom.tpm.wire import TpmWire
 from strongroom_confidential_workflows.providers.tpm_certificate import INDEX, read_ek_certificate
 from strongroom_confidential_workflows.providers.tpm_keys import flush_left_over
-from strongroom_confidential_workflows.providers.tpm_wire import TpmWire
 from strongroom_confidential_workflows.tpm_commands import main
 from tests.fakes.software_tpm import SoftwareTpm, answer, needs_swtpm, spoken, store
 

@@ -15,9 +15,9 @@ from strongroom.attest.tpm_keys import parse_public
 from strongroom.crypto.certificates import load_certificate
 from strongroom.crypto.tpm_credential import make_credential
 from strongroom.errors import EvidenceRejected
+from strongroom.tpm.wire import TpmRefused
 from strongroom_confidential_workflows.providers.tpm2 import TpmProvider
 from strongroom_confidential_workflows.providers.tpm_keys import create_ek
-from strongroom_confidential_workflows.providers.tpm_wire import TpmRefused
 from tests.fakes.pki_tpm import BOUND, NOW, ek_chain, maker
 from tests.fakes.software_tpm import SoftwareTpm, needs_swtpm
 

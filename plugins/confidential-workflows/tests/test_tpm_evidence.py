@@ -17,12 +17,12 @@ from strongroom.attest.tpm_keys import parse_public
 from strongroom.crypto.certificates import load_certificate
 from strongroom.crypto.dev_authority import DevelopmentAuthority
 from strongroom.errors import EvidenceRejected, InvalidInput, Tampered, Unavailable
+from strongroom.tpm.wire import TpmRefused
 from strongroom_confidential_workflows.providers.choice import EvidenceSettings, open_provider
 from strongroom_confidential_workflows.providers.tpm2 import TpmProvider
 from strongroom_confidential_workflows.providers.tpm_counter import NvCounter
 from strongroom_confidential_workflows.providers.tpm_keys import create_ak
 from strongroom_confidential_workflows.providers.tpm_registers import quote, read_registers
-from strongroom_confidential_workflows.providers.tpm_wire import TpmRefused
 from tests.fakes.software_tpm import SoftwareTpm, extend, needs_swtpm
 
 pytestmark = needs_swtpm

@@ -7,17 +7,11 @@ import struct
 import pytest
 
 from strongroom.errors import Misconfigured, Unavailable
+from strongroom.tpm.wire import COMMAND_BYTES_MAX, RETRIES_MAX, TpmRefused, TpmWire, sized
 from strongroom_confidential_workflows.providers.tpm_counter import NvCounter
 from strongroom_confidential_workflows.providers.tpm_keys import TpmPrimary, activate_credential, create_ak
 from strongroom_confidential_workflows.providers.tpm_registers import check_selection, read_registers
-from strongroom_confidential_workflows.providers.tpm_wire import (
-    COMMAND_BYTES_MAX,
-    RETRIES_MAX,
-    TpmRefused,
-    TpmWire,
-    open_tpm,
-    sized,
-)
+from strongroom_confidential_workflows.providers.tpm_wire import open_tpm
 from tests.fakes.software_tpm import answer, spoken
 
 GET_RANDOM = 0x17B

@@ -16,8 +16,8 @@ from strongroom.attest.tpm import INSECURE_KIND, KIND
 from strongroom.attest.tpm_enrolment import CHALLENGE_BYTES_MAX, decode_challenge
 from strongroom.attest.tpm_keys import parse_public
 from strongroom.plugin import EvidenceRejected, Forbidden, Misconfigured, StrongroomError
+from strongroom.tpm.wire import TpmRefused
 from strongroom_confidential_workflows.providers.tpm2 import DEVICE, TpmProvider
-from strongroom_confidential_workflows.providers.tpm_wire import TpmRefused
 
 __all__ = ["main"]
 

@@ -19,6 +19,7 @@ from strongroom.attest.tpm_body import BODY_VERSION
 from strongroom.attest.tpm_enrolment import EnrolmentChallenge
 from strongroom.guest.needs import NOTHING, Needs
 from strongroom.plugin import StrongroomError
+from strongroom.tpm.wire import TpmWire
 from strongroom_confidential_workflows.providers.provider import check_asked
 from strongroom_confidential_workflows.providers.tpm_certificate import read_ek_certificate
 from strongroom_confidential_workflows.providers.tpm_keys import (
@@ -29,7 +30,7 @@ from strongroom_confidential_workflows.providers.tpm_keys import (
     flush_left_over,
 )
 from strongroom_confidential_workflows.providers.tpm_registers import check_selection, quote, read_registers
-from strongroom_confidential_workflows.providers.tpm_wire import TpmWire, open_tpm
+from strongroom_confidential_workflows.providers.tpm_wire import open_tpm
 
 __all__ = ["DEVICE", "TpmProvider"]
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from strongroom.attest.evidence import EvidenceLimits
 from strongroom.plugin import Unavailable
-from strongroom_confidential_workflows.providers.tpm_wire import PASSWORD, TpmRefused, TpmWire, answer_to
+from strongroom.tpm.wire import PASSWORD, TpmRefused, TpmWire, answer_to
 
 __all__ = ["INDEX", "read_ek_certificate"]
 

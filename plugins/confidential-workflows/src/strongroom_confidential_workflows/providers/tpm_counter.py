@@ -11,7 +11,7 @@ import struct
 from typing import Final
 
 from strongroom.plugin import Tampered
-from strongroom_confidential_workflows.providers.tpm_wire import PASSWORD, TpmRefused, TpmWire, answer_to, sized
+from strongroom.tpm.wire import PASSWORD, TpmRefused, TpmWire, answer_to, sized
 
 __all__ = ["INDEX", "NvCounter"]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from strongroom.plugin import StrongroomError
-from strongroom_confidential_workflows.providers.tpm_wire import PASSWORD, TpmWire, answer_to, policy_session, sized
+from strongroom.tpm.wire import PASSWORD, TpmWire, answer_to, policy_session, sized
 
 __all__ = ["TpmPrimary", "activate_credential", "create_ak", "create_ek", "flush", "flush_left_over"]
 

@@ -12,8 +12,8 @@ from typing import Final
 
 from strongroom.attest.tpm_structures import ECDSA, RSASSA, TpmReader, parse_attest
 from strongroom.plugin import Misconfigured, Unavailable
+from strongroom.tpm.wire import PASSWORD, TpmWire, answer_to, sized
 from strongroom_confidential_workflows.providers.tpm_keys import TpmPrimary
-from strongroom_confidential_workflows.providers.tpm_wire import PASSWORD, TpmWire, answer_to, sized
 
 __all__ = ["Quoted", "check_selection", "quote", "read_registers"]
 
