@@ -31,6 +31,7 @@ from strongroom.engine.secrets import SecretReader
 from strongroom.engine.specs import Spec, Specs
 from strongroom.engine.subscriptions import TriggerDesk
 from strongroom.engine.workspaces import LateDesk
+from strongroom.engine.world.world import World
 from strongroom.errors import StrongroomError
 from strongroom.guest.cache import CompiledCache
 from strongroom.guest.limits import GuestLimits
@@ -89,6 +90,7 @@ class Parts:
     desk: TriggerDesk
     history: History
     hooks: HookDesk
+    world: World
     retries: Retries
     replays: Replays
     retention: Retention
@@ -211,6 +213,8 @@ def _wired(
     engine = Engine(host)
     desk = TriggerDesk(host, engine, registry)
     history = History(host.journals)
+    world = World(host, history)
+    engine.end_of_others = world.cancel
     # Elsewhere owners sign for themselves: what a workflow asks for is no reason to give it to it.
     signer = DevelopmentOwner(settings.keys_dir / KEY_NAME, host.specs, capabilities) if mode == "dev" else None
     return Parts(
@@ -238,6 +242,7 @@ def _wired(
         desk=desk,
         history=history,
         hooks=HookDesk(host, engine),
+        world=world,
         retries=Retries(host, history, engine.admission),
         replays=Replays(host, history, pool),
         retention=Retention(host),

@@ -28,6 +28,7 @@ from strongroom.pb.strongroom.v1 import (
     stream_pb2_grpc,
     workflow_pb2_grpc,
     workspace_pb2_grpc,
+    world_pb2_grpc,
 )
 from strongroom.registry.states import Lifecycle, PluginState
 from strongroom.services.audited import audited
@@ -42,6 +43,7 @@ from strongroom.services.status import StatusService
 from strongroom.services.streams import StreamService
 from strongroom.services.workflows import WorkflowService
 from strongroom.services.workspaces import WorkspaceService
+from strongroom.services.world import WorldService
 from strongroom.settings.model import Settings
 from strongroom.telemetry import logs
 
@@ -192,6 +194,7 @@ class Daemon:
         run_streams = StreamService(
             parts.host.stream_store, parts.host.stream_reader, places=streams, audit=parts.audit.audit
         )
+        world = WorldService(parts.world, parts.owners, waiting=places, audit=parts.audit.audit)
         capabilities = CapabilityService(parts.registry, parts.owners)
         status = StatusService(describer(parts, self._started_ms, lambda: self._state))
         keys = KeyService(parts.key_desk, parts.keys.source)
@@ -228,6 +231,7 @@ class Daemon:
                 partial(
                     workspace_pb2_grpc.add_WorkspaceServiceServicer_to_server, recorded("WorkspaceService", workspaces)
                 ),
+                partial(world_pb2_grpc.add_WorldServiceServicer_to_server, recorded("WorldService", world)),
                 partial(
                     hook_pb2_grpc.add_HookServiceServicer_to_server, HookService(parts.hooks, audit=parts.audit.audit)
                 ),

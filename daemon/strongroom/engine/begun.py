@@ -18,14 +18,16 @@ def store_begun(
     events: Sequence[EventRow],
     made: Sequence[HookRow],
     *,
-    spec_mac: bytes,
+    spec_mac: bytes | None,
     once: bool,
 ) -> None:
-    """Insert all of it. Raises ``WrongState`` when the record of the workflow has not ``spec_mac`` any more, or the
-    token of a hook is taken; ``Conflict`` when the run exists, or, with ``once``, when its event was handled by a run
-    that is gone."""
+    """Insert all of it; no record of a workflow is asked for where ``spec_mac`` is nothing.
+
+    Raises ``WrongState`` when the record of the workflow has not ``spec_mac`` any more, or a token is taken;
+    ``Conflict`` when the run exists, or, with ``once``, when its event was handled by a run that is gone.
+    """
     # In one transaction with the insert: a workflow that is deleted or paused meanwhile gets no more runs.
-    if specs.get_mac(connection, header.workflow_id) != spec_mac:
+    if spec_mac is not None and specs.get_mac(connection, header.workflow_id) != spec_mac:
         raise WrongState(
             "SR-RUN-021",
             f"workflow {header.workflow_id} was changed while this run was being accepted",

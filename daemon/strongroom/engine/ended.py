@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 
 from strongroom.engine.event_types import CANCEL_REQUESTED
+from strongroom.engine.external import is_external
 from strongroom.engine.handles import Outcome
 from strongroom.engine.history import History
 from strongroom.engine.journal import JournalEvent
 from strongroom.engine.lifecycle import FINAL, RunEvent
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.strongroom.journal.v1 import journal_pb2
+from strongroom.pb.strongroom.world.v1.event_data_pb2 import EventData
 from strongroom.storage.runs import RunRow
 
 __all__ = ["Ended", "ended", "outcome_of"]
@@ -24,6 +26,8 @@ class Ended:
 
 def ended(history: History, header: RunRow) -> Ended:
     """What the journal says of its end. Raises ``Tampered`` when any of it is not authentic."""
+    if is_external(header):
+        return _ended_by_others(history, header)
     reason = ""
     last: JournalEvent | None = None
     for event in history.stored(header):
@@ -32,6 +36,15 @@ def ended(history: History, header: RunRow) -> Ended:
             reason = journal_pb2.CancelRequested.FromString(event.content or b"").reason
     outcome = outcome_of(last) if last is not None and header.status in FINAL else None
     return Ended(outcome, reason)
+
+
+def _ended_by_others(history: History, header: RunRow) -> Ended:
+    """Its results are in no form that this host knows, so they are left to those who execute it."""
+    reason = ""
+    for event in history.stored(header):
+        if event.row.event_type == RunEvent.CANCELLED:
+            reason = EventData.FromString(event.content or b"").cancel_reason
+    return Ended(None, reason)
 
 
 def outcome_of(event: JournalEvent) -> Outcome:

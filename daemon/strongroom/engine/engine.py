@@ -12,6 +12,7 @@ from strongroom.engine.ended import outcome_of
 from strongroom.engine.ends import killed
 from strongroom.engine.event_types import CANCEL_REQUESTED
 from strongroom.engine.executor import Executor
+from strongroom.engine.external import check_executed_here, is_external
 from strongroom.engine.handles import Outcome, RunHandle
 from strongroom.engine.host import EngineHost
 from strongroom.engine.lifecycle import FINAL, RunState
@@ -54,6 +55,8 @@ class Engine:
         )
         self.admission = Admission(host, self.dispatcher, self._take_up)
         self.uptime = Uptime(host.journals.database)
+        self.end_of_others: Callable[[RunRow, str], RunRow] = _not_ours
+        """Ends a run that others execute, with a reason."""
 
     def start(self, wish: Start) -> tuple[RunRow, bool]:
         """The header of the run and whether it is new; it is on disk when this returns."""
@@ -109,6 +112,8 @@ class Engine:
         The wish is on disk when this returns, also when it returns before the run is final, and outlives a crash.
         """
         reason = reason or "cancelled on request"
+        if (header := self._of_others(run_id)) is not None:
+            return self.end_of_others(header, reason)
         content = journal_pb2.CancelRequested(reason=reason).SerializeToString()
         handle = self.written(run_id, lambda journal: journal.note(CANCEL_REQUESTED, "", content), once=True)[0]
         if handle is None:
@@ -125,6 +130,8 @@ class Engine:
 
         A run that is final already is left as it is.
         """
+        if (of_others := self._of_others(run_id)) is not None:
+            return self.end_of_others(of_others, reason or "killed on request")
         end = killed(reason or "killed on request")
 
         def write(journal: RunJournal) -> "Future[None]":
@@ -152,6 +159,8 @@ class Engine:
                     header = self._host.journals.verified(row)
                 except (Tampered, KeyMissing):
                     log.error("a run failed authentication and is not resumed", extra={"run_id": row.run_id})
+                    continue
+                if is_external(header):
                     continue
                 self._taken_in(header)
                 resumed += 1
@@ -188,7 +197,7 @@ class Engine:
         if run_id not in self.dispatcher:
             # Read after that: who executes a run has its end on disk before it lets go of it.
             header = self._host.journals.get(run_id)
-            if header is not None and header.status not in FINAL:
+            if header is not None and header.status not in FINAL and not is_external(header):
                 self._taken_in(header)
 
     def _taken_in(self, header: RunRow, *, in_s: float = 0.0) -> None:
@@ -204,6 +213,11 @@ class Engine:
             return 0.0
         # By a clock that was set back it would sleep for longer than it has.
         return min(wakes_at - self.uptime.clock_ms(), self._host.limits.run_timeout_ms) / 1000
+
+    def _of_others(self, run_id: str) -> RunRow | None:
+        """The header of a run that others execute."""
+        header = self._host.journals.get(run_id) if run_id not in self.dispatcher else None
+        return header if header is not None and is_external(header) else None
 
     def _ended(self, run_id: str, timeout_s: float) -> RunRow:
         """The header of a run that has ended, or whose end is being written."""
@@ -225,6 +239,7 @@ class Engine:
             handle = self.dispatcher.get(run_id)
             if handle is None:
                 header = self.get(run_id)
+                check_executed_here(header, "be written to")
                 if header.status in FINAL:
                     return None, None
                 if header.run_id == run_id:
@@ -261,3 +276,8 @@ class Engine:
         if not last or last[0].content is None or not self._host.journals.is_head(header, tag_of(last[0].row.sealed)):
             raise self._host.journals.fault(header)
         return outcome_of(last[0])
+
+
+def _not_ours(header: RunRow, _reason: str) -> RunRow:
+    check_executed_here(header, "be stopped")
+    return header

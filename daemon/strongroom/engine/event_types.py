@@ -5,6 +5,7 @@ from typing import Final
 from strongroom.engine.lifecycle import RunEvent
 
 __all__ = [
+    "ATTR_SET",
     "CANCEL_REQUESTED",
     "CREATED",
     "FIELDS",
@@ -20,7 +21,12 @@ __all__ = [
     "RESTRICTIONS_SET",
     "STEP_COMPLETED",
     "STEP_CREATED",
+    "STEP_FAILED",
+    "STEP_RETRYING",
+    "STEP_STARTED",
     "TIME_READ",
+    "WAIT_COMPLETED",
+    "WAIT_CREATED",
 ]
 
 CREATED: Final = "run_created"
@@ -35,6 +41,12 @@ HOOK_CREATED: Final = "hook_created"
 HOOK_RECEIVED: Final = "hook_received"
 HOOK_DISPOSED: Final = "hook_disposed"
 HOOK_CONFLICT: Final = "hook_conflict"
+STEP_STARTED: Final = "step_started"
+STEP_FAILED: Final = "step_failed"
+STEP_RETRYING: Final = "step_retrying"
+ATTR_SET: Final = "attr_set"
+WAIT_CREATED: Final = "wait_created"
+WAIT_COMPLETED: Final = "wait_completed"
 FIELDS: Final[dict[str, str]] = {
     CREATED: "input",
     RunEvent.STARTED: "",
@@ -54,6 +66,13 @@ FIELDS: Final[dict[str, str]] = {
     HOOK_RECEIVED: "payload",
     HOOK_DISPOSED: "hook",
     HOOK_CONFLICT: "hook",
+    # Runs that others execute have these as well.
+    STEP_STARTED: "input",
+    STEP_FAILED: "error",
+    STEP_RETRYING: "error",
+    ATTR_SET: "changes",
+    WAIT_CREATED: "wait",
+    WAIT_COMPLETED: "wait",
 }
 """Which field the sealed content of an event is; part of its associated data."""
 

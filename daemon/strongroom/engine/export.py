@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from strongroom.engine.external import is_external
 from strongroom.engine.history import History
 from strongroom.engine.opened import Opener
 from strongroom.engine.stream_chunk import Chunk, tampered
@@ -31,7 +32,7 @@ def export_lines(history: History, header: RunRow, *, opened: bool) -> Iterator[
     """
     named = history.streams.infos(header.run_id, limit=STREAMS_MAX)
     yield _line({"schema": SCHEMA, "line": "run", "opened": opened, **_run(header), "streams": len(named)})
-    opener = Opener()
+    opener = Opener(of_others=is_external(header))
     for event in history.stored(header):
         row = event.row
         described: dict[str, Any] = {  # Any: JSON

@@ -28,6 +28,7 @@ from strongroom.engine.event_types import (
 from strongroom.engine.lifecycle import RunEvent
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.strongroom.journal.v1 import journal_pb2
+from strongroom.pb.strongroom.world.v1.event_data_pb2 import EventData
 
 __all__ = ["HIDDEN", "Opener", "asks_for_secrets"]
 
@@ -39,12 +40,16 @@ Json = dict[str, Any]  # Any: JSON
 class Opener:
     """Opens the events of one run, in their order: which step asked the vault is known from its first event."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, of_others: bool = False) -> None:
+        """``of_others``: a run that others execute."""
+        self._of_others = of_others
         self._of_vault: set[str] = set()
 
     def content(self, event_type: str, correlation_id: str, content: bytes) -> Json:
         """What an event says. Bytes that are no message of its type are given as base64."""
         reader = READERS.get(event_type, _bytes)
+        if self._of_others and not event_type.startswith("hook_"):
+            return _inner(EventData, content)
         try:
             if event_type == STEP_CREATED and _asks_vault(content):
                 self._of_vault.add(correlation_id)

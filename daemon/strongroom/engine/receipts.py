@@ -11,6 +11,7 @@ from google.protobuf.message import DecodeError
 
 from strongroom.engine.ends import end_of
 from strongroom.engine.event_types import RECEIPT_KEPT
+from strongroom.engine.external import EXTERNAL
 from strongroom.engine.handles import RunHandle
 from strongroom.engine.history import History
 from strongroom.engine.lifecycle import FINAL, RunEvent
@@ -96,10 +97,10 @@ def last_receipt(history: History, run_id: str) -> LastReceipt:
     Raises ``NotFound`` for a run that is not there or has none, ``WrongState`` for one that goes on, ``Tampered``.
     """
     header = history.header(run_id)
-    if header.module == LOCAL:
+    if header.module in (LOCAL, EXTERNAL):
         raise NotFound(
             "SR-RUN-071",
-            f"run {header.run_id} is local and has no receipt",
+            f"run {header.run_id} is {header.module} and has no receipt",
             why="only what an enclave executed leaves one",
             fix="register the workflow with the attribute confidential",
             run_id=header.run_id,

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from strongroom.engine.cancel_signal import CancelSignal
+from strongroom.engine.external import check_executed_here
 from strongroom.engine.history import History
 from strongroom.engine.host import EngineHost
 from strongroom.engine.lifecycle import FINAL, RunState
@@ -207,6 +208,7 @@ class Replays:
                 fix="wait for its end, or cancel it",
                 run_id=header.run_id,
             )
+        check_executed_here(header, "be replayed")
         if header.module != LOCAL:
             raise WrongState(
                 "SR-RUN-043",

@@ -17,6 +17,7 @@ from strongroom.engine.event_types import (
     TIME_READ,
 )
 from strongroom.engine.execution import draw_entropy, draw_seed
+from strongroom.engine.external import check_executed_here
 from strongroom.engine.history import History
 from strongroom.engine.hooks_again import hooks_again
 from strongroom.engine.host import EngineHost
@@ -81,6 +82,7 @@ class Retries:
                 fix="wait for its end, or cancel it",
                 run_id=parent.run_id,
             )
+        check_executed_here(parent, "be repeated")
         if from_step and parent.module != LOCAL:
             raise WrongState(
                 "SR-RUN-049",

@@ -1,5 +1,6 @@
 """What stands in the way or under the feet of a new run: the run that has its place, and the workflow of a past one."""
 
+from strongroom.engine.external import check_executed_here
 from strongroom.engine.host import EngineHost
 from strongroom.engine.specs import Spec
 from strongroom.errors import Conflict, NotFound, Refused
@@ -13,6 +14,7 @@ def standing_workflow(host: EngineHost, header: RunRow) -> Spec:
 
     The workflow id covers the binary and the config, but not the attributes, which say where it runs.
     """
+    check_executed_here(header, "be executed again")
     spec = host.specs.get(header.workflow_id)
     if spec is None:
         raise NotFound(

@@ -121,10 +121,10 @@ def _world_types(request: Any) -> set[str]:
 
 
 _WORLD_EVENT: Final = Deed(
-    lambda request: "run.start" if "run_created" in _world_types(request) else "run.cancel",
+    "run.cancel",
     _run_id,
     lambda _request: {"module": "external"},
-    only_if=lambda request: bool(_world_types(request) & {"run_created", "run_cancelled"}),
+    only_if=lambda request: "run_cancelled" in _world_types(request),
 )
 _DEEDS: Final[Mapping[str, Mapping[str, Deed]]] = {
     "WorkflowService": {
@@ -151,7 +151,7 @@ _DEEDS: Final[Mapping[str, Mapping[str, Deed]]] = {
             _call_action, lambda request: str(request.capability_id), _call_facts, only_if=_is_of_the_system
         )
     },
-    # Begins and cancellations only: what else there is of such a run is in its journal.
+    # Cancellations only: starts are recorded by the engine, and what else there is of such a run is in its journal.
     "WorldService": {
         "CreateEvent": _WORLD_EVENT,
         "CreateEvents": _WORLD_EVENT,
@@ -211,7 +211,7 @@ _LOOKS: Final[Mapping[str, tuple[str, ...]]] = {
     "WorkspaceService": (*("List", "Get", "Entries", "Set", "Delete", "Watch", "Verify", "Compact", "GetSession"),),
     "WorldService": (
         *("GetInfo", "GetEvent", "ListEvents", "ListEventsByCorrelation", "GetRun", "GetRuns", "ListRuns"),
-        *("WaitForRun", "GetStep", "ListSteps", "GetHook", "ListHooks"),
+        *("WaitForRun", "GetStep", "ListSteps", "GetHook", "ListHooks", "ListWaits"),
     ),
     "AuditService": ("Tail", "Verify"),
 }

@@ -83,9 +83,13 @@ def _several(role: Role) -> Rule:
 
 
 def _world_event(request: Any) -> Need:  # Any: as above
-    """The first event of a run makes it, for an owner; every other one is for whoever's run it is."""
+    """The first event of a run makes it, for an owner; every other one is for whoever's run it is.
+
+    A run may begin with its start, which then says what it is made of; a run of somebody else is not found by that.
+    """
     events = request.events if hasattr(request, "events") else [request.event]
-    begins = len(events) > 0 and events[0].event_type == "run_created"
+    kind, data = (events[0].event_type, events[0].data) if len(events) > 0 else ("", None)
+    begins = kind == "run_created" or (kind == "run_started" and data is not None and bool(data.deployment_id))
     return Need(RUN, Of("owner", request.owner) if begins else Of("run", request.run_id))
 
 
@@ -160,13 +164,13 @@ _SERVICES: Final[Mapping[str, Mapping[str, Rule]]] = {
         "Execute": lambda request: Need(RUN, Of("owner", request.start.owner)),
         "Get": _run(READ, opening=True),
         "List": _listed,
-        "ListEvents": _run(READ),
+        "ListEvents": _run(READ, opening=True),
         "Cancel": _run(RUN),
         "Kill": _run(RUN),
         "Retry": _run(RUN),
         "Replay": _run(RUN),
         "Export": _run(READ, opening=True),
-        "Watch": _run(READ),
+        "Watch": _run(READ, opening=True),
         "Logs": _run(READ, opening=True),
         "GetReceipt": _run(READ, opening=True),
     },
@@ -204,6 +208,7 @@ _SERVICES: Final[Mapping[str, Mapping[str, Rule]]] = {
         "ListSteps": _run(READ, opening=True),
         "GetHook": _world_hook,
         "ListHooks": _run(READ, opening=True),
+        "ListWaits": _run(READ),
     },
     # It names what all owners did.
     "AuditService": {"Tail": _plain(ADMIN, ALL_OWNERS), "Verify": _plain(ADMIN, ALL_OWNERS)},

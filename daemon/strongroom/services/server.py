@@ -19,6 +19,7 @@ from strongroom.pb.strongroom.v1 import (
     stream_pb2,
     workflow_pb2,
     workspace_pb2,
+    world_pb2,
 )
 from strongroom.services.access import Access, users_socket
 from strongroom.services.interceptor import Guard
@@ -50,6 +51,7 @@ SERVICES: Final = tuple(
         stream_pb2,
         workflow_pb2,
         workspace_pb2,
+        world_pb2,
     )
     for service in file.DESCRIPTOR.services_by_name.values()
 )

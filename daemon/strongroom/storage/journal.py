@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import Connection, bindparam, func, select, text, tuple_
 from sqlalchemy import delete as delete_rows
 
 from strongroom.errors import Conflict
 from strongroom.storage.schema import RUN_EVENTS
 from strongroom.storage.statements import Statement, insert_new
 
-__all__ = ["PAGE_BYTES_MAX", "EventRow", "append", "delete", "events", "exists"]
+__all__ = ["PAGE_BYTES_MAX", "EventRow", "append", "delete", "events", "exists", "of_correlation"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +76,30 @@ def events(conn: Connection, run_id: str, *, start: int, limit: int) -> list[Eve
 def exists(conn: Connection, run_id: str, index: int) -> bool:
     """Whether a run has an event with that index, or one after it."""
     return _SIZES.run(conn, {"of_run": run_id, "start": index, "rows_max": 1}).first() is not None
+
+
+def of_correlation(
+    conn: Connection,
+    correlation_id: str,
+    *,
+    run_id: str = "",
+    behind: tuple[str, int] | None = None,
+    descending: bool = False,
+    limit: int,
+) -> list[tuple[str, int]]:
+    """Run id and index of up to ``limit`` events with this correlation id, in the order of both, behind ``behind``.
+
+    Without ``run_id`` only of ids of more than 20 characters, of which alone there is an index.
+    """
+    place = tuple_(RUN_EVENTS.c.run_id, RUN_EVENTS.c.index)
+    query = select(RUN_EVENTS.c.run_id, RUN_EVENTS.c.index).where(RUN_EVENTS.c.correlation_id == correlation_id)
+    # Written as in the index, or SQLite does not see that it answers the question.
+    query = query.where(RUN_EVENTS.c.run_id == run_id if run_id else text("length(correlation_id) > 20"))
+    if behind is not None:
+        query = query.where(place < behind if descending else place > behind)
+    columns = (RUN_EVENTS.c.run_id, RUN_EVENTS.c.index)
+    query = query.order_by(*(each.desc() if descending else each for each in columns)).limit(limit)
+    return [(str(found_id), int(index)) for found_id, index in conn.execute(query)]
 
 
 def _fitting(sizes: Iterable[int]) -> int:

@@ -110,6 +110,15 @@ _GET_BY_EVENT: Final = _select_by("workflow_id", "trigger_index", "event_id")
 _THIS_RUN: Final = [RUNS.c[name] == bindparam(name) for name in _IDENTITY]
 _CHANGES: Final[dict[str, Any]] = {name: bindparam(name) for name in _NAMES if name not in _IDENTITY}
 _REPLACE: Final = Statement(lambda _dialect: update_rows(RUNS).where(*_THIS_RUN).values(_CHANGES))
+_REPLACE_BEHIND: Final = Statement(
+    lambda _dialect: (
+        update_rows(RUNS)
+        .where(
+            *_THIS_RUN, RUNS.c.head_index == bindparam("expected_head"), RUNS.c.head_tag == bindparam("expected_tag")
+        )
+        .values(_CHANGES)
+    )
+)
 _REPLACE_AFTER: Final = Statement(
     lambda _dialect: (
         update_rows(RUNS)
@@ -153,19 +162,22 @@ def get_by_event(conn: Connection, workflow_id: str, trigger_index: int, event_i
     return _first(_GET_BY_EVENT, conn, values)
 
 
-def replace(conn: Connection, row: RunRow, *, after: RunRow | None = None) -> None:
+def replace(conn: Connection, row: RunRow, *, after: RunRow | None = None, may_have_ended: bool = False) -> None:
     """Write every column that may change.
 
     With ``after`` only where that header's last event is the run's last one, by index and tag, and the run has not
     ended: a writer whose last append was lost, or that is not the only one, must leave neither a gap nor a second
-    chain. Raises ``NotFound`` when no run has ``row``'s ids, event and creation time, ``Conflict`` when the head is
-    another one or the run has ended.
+    chain.
+
+    In runs that others execute events may come behind the end: ``may_have_ended``. Raises ``NotFound`` when no run
+    has ``row``'s ids, event and creation time, ``Conflict`` when the head is another one or the run has ended.
     """
     if after is None:
         changed = _REPLACE.run(conn, _values(row)).rowcount
     else:
         expected = {"expected_head": after.head_index, "expected_tag": after.head_tag}
-        changed = _REPLACE_AFTER.run(conn, _values(row) | expected).rowcount
+        statement = _REPLACE_BEHIND if may_have_ended else _REPLACE_AFTER
+        changed = statement.run(conn, _values(row) | expected).rowcount
     if changed:
         return
     found = get(conn, row.run_id)

@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from strongroom.pb.sdk.v1alpha import sdk_pb2 as _sdk_pb2
+from strongroom.pb.strongroom.world.v1 import event_data_pb2 as _event_data_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -314,6 +315,7 @@ class HookCreated(_message.Message):
     STEP_FIELD_NUMBER: _builtins.int
     KNOWN_AS_FIELD_NUMBER: _builtins.int
     ANSWERED_FIELD_NUMBER: _builtins.int
+    WORLD_FIELD_NUMBER: _builtins.int
     token: _builtins.str
     """Required. Who has it may answer the run."""
     metadata: _builtins.bytes
@@ -326,6 +328,10 @@ class HookCreated(_message.Message):
     def answered(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Optional. Numbers of the payloads whose answers came along from the run which this one repeats."""
 
+    @_builtins.property
+    def world(self) -> _event_data_pb2.EventData:
+        """Optional. In a run that others execute: the rest of what its client said. The same in the three messages below."""
+
     def __init__(
         self,
         *,
@@ -334,10 +340,11 @@ class HookCreated(_message.Message):
         step: _builtins.str = ...,
         known_as: _builtins.str = ...,
         answered: _abc.Iterable[_builtins.int] | None = ...,
+        world: _event_data_pb2.EventData | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["world", b"world"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered", b"answered", "known_as", b"known_as", "metadata", b"metadata", "step", b"step", "token", b"token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered", b"answered", "known_as", b"known_as", "metadata", b"metadata", "step", b"step", "token", b"token", "world", b"world"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -351,19 +358,25 @@ class HookReceived(_message.Message):
 
     PAYLOAD_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    WORLD_FIELD_NUMBER: _builtins.int
     payload: _builtins.bytes
     """Optional. What somebody outside left."""
     request_id: _builtins.str
     """Required. What a payload that is sent again is known by."""
+    @_builtins.property
+    def world(self) -> _event_data_pb2.EventData:
+        """Optional. As in HookCreated."""
+
     def __init__(
         self,
         *,
         payload: _builtins.bytes = ...,
         request_id: _builtins.str = ...,
+        world: _event_data_pb2.EventData | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["world", b"world"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["payload", b"payload", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["payload", b"payload", "request_id", b"request_id", "world", b"world"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -376,16 +389,22 @@ class HookDisposed(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     STEP_FIELD_NUMBER: _builtins.int
+    WORLD_FIELD_NUMBER: _builtins.int
     step: _builtins.str
     """Optional. Correlation id of the step that disposed of it; empty when somebody outside did."""
+    @_builtins.property
+    def world(self) -> _event_data_pb2.EventData:
+        """Optional. As in HookCreated."""
+
     def __init__(
         self,
         *,
         step: _builtins.str = ...,
+        world: _event_data_pb2.EventData | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["world", b"world"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["step", b"step"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["step", b"step", "world", b"world"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -400,22 +419,28 @@ class HookConflict(_message.Message):
     TOKEN_FIELD_NUMBER: _builtins.int
     CONFLICTING_RUN_ID_FIELD_NUMBER: _builtins.int
     STEP_FIELD_NUMBER: _builtins.int
+    WORLD_FIELD_NUMBER: _builtins.int
     token: _builtins.str
     """Required. The token."""
     conflicting_run_id: _builtins.str
     """Required. The run that has it."""
     step: _builtins.str
     """Required. Correlation id of the step that asked."""
+    @_builtins.property
+    def world(self) -> _event_data_pb2.EventData:
+        """Optional. As in HookCreated."""
+
     def __init__(
         self,
         *,
         token: _builtins.str = ...,
         conflicting_run_id: _builtins.str = ...,
         step: _builtins.str = ...,
+        world: _event_data_pb2.EventData | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["world", b"world"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conflicting_run_id", b"conflicting_run_id", "step", b"step", "token", b"token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conflicting_run_id", b"conflicting_run_id", "step", b"step", "token", b"token", "world", b"world"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

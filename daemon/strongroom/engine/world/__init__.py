@@ -1,0 +1,1 @@
+"""The door of the World contract to the journals: runs that others execute."""
