@@ -2,8 +2,8 @@
 
 import pytest
 
-from strongroom.errors import Forbidden
-from strongroom.registry.system_only import ANY_METHOD, refuse_to_plugin, system_only
+from strongroom.errors import Forbidden, PluginFault
+from strongroom.registry.system_only import ANY_METHOD, refuse_own_name, refuse_to_plugin, system_only
 from strongroom.settings.manifest import PluginEntry
 
 ENCLAVE = "confidential-workflows@1.0.0-alpha"
@@ -49,3 +49,11 @@ def test_system_only_goes_by_name_and_method():
     assert system_only(ENCLAVE, ANY_METHOD)
     assert system_only("confidential-workflows:x@9.0.0", "Anything")
     assert not system_only("basic-test-action@1.0.0", ANY_METHOD)
+
+
+@pytest.mark.parametrize("capability_id", ["run@1.0.0", "run@9.9.9", "run:label_x@1.0.0"])
+def test_what_a_workflow_asks_of_its_own_run_is_offered_by_the_host_alone(capability_id):
+    with pytest.raises(PluginFault, match="the host itself offers") as caught:
+        refuse_own_name(entry(), capability_id)
+    assert caught.value.code == "SR-PLUG-092"
+    refuse_own_name(entry(), "runner@1.0.0")
