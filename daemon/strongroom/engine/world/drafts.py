@@ -14,7 +14,7 @@ from strongroom.engine.lifecycle import ANY_TIME_MS
 from strongroom.engine.limits import EngineLimits
 from strongroom.engine.world.faults import invalid, too_many
 from strongroom.engine.world.rules import MADE_HERE, EventType
-from strongroom.errors import StrongroomError
+from strongroom.errors import InvalidInput, StrongroomError
 from strongroom.pb.strongroom.world.v1.event_data_pb2 import EventData
 
 __all__ = ["CREATION", "SPEC_VERSION", "Draft", "attributes_bytes", "check_attributes_room", "checked"]
@@ -106,11 +106,7 @@ def checked(untrusted: Draft, limits: EngineLimits) -> Draft:
     _check_fields(kind, data)
     if (size := data.ByteSize()) > limits.payload_bytes_max:
         raise too_many("SR-WORLD-021", "bytes of the event", size, limits.payload_bytes_max, "limits.payload_bytes_max")
-    for name, chars_max in TEXTS.items():
-        _check_text(name, getattr(data, name), chars_max)
-    for name in TIMES:
-        if not 0 <= getattr(data, name) <= ANY_TIME_MS:
-            raise invalid("SR-WORLD-022", f"data.{name} is no time", f"data.{name}", fix="give Unix milliseconds")
+    _check_values(data)
     if data.spec_version > SPEC_VERSION:
         raise invalid(
             "SR-WORLD-034",
@@ -119,9 +115,7 @@ def checked(untrusted: Draft, limits: EngineLimits) -> Draft:
             fix="update the host",
         )
     _check_hook(kind, data, limits)
-    _check_attributes(data)
-    if data.encryption_public_key:
-        _check_key(data.encryption_public_key)
+    check_attributes_room(data.attributes)
     return Draft(kind.value, untrusted.correlation_id, data)
 
 
@@ -138,7 +132,7 @@ def check_attributes_room(attributes: Mapping[str, str]) -> None:
 
 def _type(untrusted_type: str) -> EventType:
     if untrusted_type in MADE_HERE:
-        raise invalid("SR-WORLD-017", f"{untrusted_type} is an event that the host makes", "event_type")
+        raise invalid("SR-WORLD-040", f"{untrusted_type} is an event that the host makes", "event_type")
     try:
         return EventType(untrusted_type)
     except ValueError:
@@ -155,7 +149,7 @@ def _check_correlation(kind: EventType, untrusted_id: str) -> None:
         raise invalid("SR-WORLD-020", what, "correlation_id", why=why)
     if wanted and not CORRELATION_ID.fullmatch(untrusted_id):
         raise invalid(
-            "SR-WORLD-020",
+            "SR-WORLD-041",
             "the correlation id is not 1 to 128 printable characters of ASCII without space",
             "correlation_id",
             fix="use a ULID with a prefix, such as step_ or hook_",
@@ -168,31 +162,38 @@ def _present(data: EventData) -> frozenset[str]:
 
 def _check_fields(kind: EventType, data: EventData) -> None:
     present, needed = _present(data), NEEDED.get(kind, frozenset())
+    if kind is E.RUN_STARTED and present & CREATION:
+        # A run is made of all of it; a part would be lost.
+        needed = NEEDED[E.RUN_CREATED]
+    if kind is E.STEP_STARTED and "input" in present:
+        needed = frozenset({"step_name"})
     for name in sorted(needed - present):
         raise invalid("SR-WORLD-018", f"{kind} has no data.{name}", f"data.{name}", fix="add it")
     for name in sorted(present - needed - ALLOWED.get(kind, frozenset()) - {"spec_version"}):
         raise invalid("SR-WORLD-019", f"data.{name} does not belong to {kind}", f"data.{name}", fix="leave it out")
-    # A run is made of all of it; a part would be lost.
-    if kind is E.RUN_STARTED and present & CREATION:
-        for name in sorted(NEEDED[E.RUN_CREATED] - present):
-            raise invalid("SR-WORLD-018", f"{kind} has no data.{name}", f"data.{name}", fix="add it, or leave out all")
-    if kind is E.STEP_STARTED and "input" in present and not data.step_name:
-        raise invalid("SR-WORLD-018", f"{kind} with an input has no data.step_name", "data.step_name", fix="add it")
 
 
-def _check_text(name: str, text: str, chars_max: int) -> None:
-    if len(text) > chars_max:
-        raise invalid(
-            "SR-WORLD-022",
-            f"data.{name} has {len(text)} characters, more than {chars_max}",
-            f"data.{name}",
-            fix="shorten it",
-        )
-    # A reason is prose; the rest are names.
-    if name != "cancel_reason" and not text.isprintable():
-        raise invalid("SR-WORLD-022", f"data.{name} holds what cannot be printed", f"data.{name}")
-    if name == "error_code" and not CODE.fullmatch(text):
-        raise invalid("SR-WORLD-022", "data.error_code is no word of ASCII", "data.error_code")
+def _check_values(data: EventData) -> None:
+    for name, chars_max in TEXTS.items():
+        text = getattr(data, name)
+        if len(text) > chars_max:
+            raise _wrong(name, f"it has {len(text)} characters, and may have {chars_max}")
+        # A reason is prose; the rest are names.
+        if name != "cancel_reason" and not text.isprintable():
+            raise _wrong(name, "it holds what cannot be printed")
+    for name in TIMES:
+        if not 0 <= getattr(data, name) <= ANY_TIME_MS:
+            raise _wrong(name, "it is no time in Unix milliseconds")
+    if not CODE.fullmatch(data.error_code):
+        raise _wrong("error_code", "it is no word of ASCII")
+    for key in (*data.attributes, *(change.key for change in data.changes)):
+        if not 1 <= len(key) <= NAME_CHARS_MAX:
+            raise _wrong("attributes", f"a name of one has {len(key)} characters, and may have 1 to {NAME_CHARS_MAX}")
+    if data.encryption_public_key:
+        try:
+            SealTarget.from_text(data.encryption_public_key)
+        except StrongroomError as error:
+            raise _wrong("encryption_public_key", str(error)) from None
 
 
 def _check_hook(kind: EventType, data: EventData, limits: EngineLimits) -> None:
@@ -203,19 +204,5 @@ def _check_hook(kind: EventType, data: EventData, limits: EngineLimits) -> None:
         check_payload(data.payload, limits)
 
 
-def _check_attributes(data: EventData) -> None:
-    keys = [*data.attributes, *(change.key for change in data.changes)]
-    if any(not 1 <= len(key) <= NAME_CHARS_MAX for key in keys):
-        raise invalid(
-            "SR-WORLD-022", f"the name of an attribute has not 1 to {NAME_CHARS_MAX} characters", "data.attributes"
-        )
-    check_attributes_room(data.attributes)
-
-
-def _check_key(text: str) -> None:
-    try:
-        SealTarget.from_text(text)
-    except StrongroomError as error:
-        raise invalid(
-            "SR-WORLD-022", "data.encryption_public_key is no public key", "data.encryption_public_key", why=str(error)
-        ) from None
+def _wrong(name: str, why: str) -> InvalidInput:
+    return invalid("SR-WORLD-022", f"data.{name} cannot be what it is", f"data.{name}", why=why)

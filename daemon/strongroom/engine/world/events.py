@@ -16,13 +16,13 @@ from strongroom.engine.runids import check_run_id, new_run_id
 from strongroom.engine.world.begin import new_header, start_record
 from strongroom.engine.world.contents import ReadEvent
 from strongroom.engine.world.drafts import Draft, checked
-from strongroom.engine.world.faults import invalid, too_many
+from strongroom.engine.world.faults import exists_already, invalid
 from strongroom.engine.world.ledger import Ledger
 from strongroom.engine.world.plan import Plan
 from strongroom.engine.world.rules import EventType, RunStatus, run_changed
 from strongroom.engine.world.views import Book, HookView, RunView, StepView, WaitView
 from strongroom.engine.world.writable import check_writable
-from strongroom.errors import Conflict, Internal, StrongroomError, Unavailable, WrongState
+from strongroom.errors import Conflict, Internal, LimitExceeded, StrongroomError, Unavailable, WrongState
 from strongroom.pb.strongroom.world.v1.event_data_pb2 import EventData
 from strongroom.storage.hooks import HookRow
 from strongroom.storage.runs import RunRow
@@ -35,6 +35,7 @@ BATCH_MAX: Final = 100
 ATTEMPTS: Final = 5
 """How often a journal is read again that somebody else appended to meanwhile, which takes another host or a hook."""
 TAKEN_MEANWHILE: Final = "SR-HOOK-009"
+HOOK_ID_TAKEN: Final = "SR-HOOK-004"
 NOT_RECORDED: Final = "its start could not be recorded"
 E = EventType
 log = logs.get("world")
@@ -84,11 +85,18 @@ class WorldEvents:
     def create_batch(self, run_id: str | None, events: Sequence[Draft], *, owner: str) -> list[Answer]:
         """Append several events of one run in their order, all or none. Raises as ``create`` does."""
         if not 1 <= len(events) <= BATCH_MAX:
-            raise too_many("SR-WORLD-036", "events of one call", len(events), BATCH_MAX, "events_per_call_max")
+            raise LimitExceeded(
+                "SR-WORLD-036",
+                f"a call has 1 to {BATCH_MAX} events, and this one {len(events)}",
+                fix="make several calls",
+                size=len(events),
+                limit=BATCH_MAX,
+                setting="events_per_call_max",
+            )
         drafts = [checked(event, self._host.limits) for event in events]
         first = drafts[0]
         if not run_id and first.kind is not E.RUN_CREATED:
-            raise invalid("SR-WORLD-020", f"{first.kind} names no run", "run_id", fix="name the run that it is of")
+            raise invalid("SR-WORLD-042", f"{first.kind} names no run", "run_id", fix="name the run that it is of")
         requested, run_id = run_id or "", run_id or new_run_id()
         tokens = sorted({draft.data.token for draft in drafts if draft.kind is E.HOOK_CREATED})
         with ExitStack() as held:
@@ -103,6 +111,8 @@ class WorldEvents:
             try:
                 return self._tried(run_id, drafts, owner)
             except (Conflict, WrongState) as error:
+                if error.code == HOOK_ID_TAKEN:
+                    raise exists_already("Hook", str(error.details["hook_id"])) from error
                 # Refusals of the rules are final; what the disk knew better is looked at again.
                 if not error.code.startswith("SR-STORE-") and error.code != TAKEN_MEANWHILE:
                     raise

@@ -132,9 +132,7 @@ class Plan:
         kind = rules.hook_created(book.run.status, name, is_there=name in book.hooks, is_token_taken=holder is not None)
         if holder is not None:
             return kind, EventData(token=data.token, conflicting_run_id=holder, spec_version=data.spec_version)
-        limit = self._limits.hooks_per_run_max
-        if len(book.hooks) >= limit:
-            raise too_many("SR-WORLD-025", "hooks of the run", len(book.hooks) + 1, limit, "limits.hooks_per_run_max")
+        self._check_count("hooks", len(book.hooks), "hooks_per_run_max")
         row = self._hook_rows.made(name, self._header, data.token, at_ms)
         self.hooks.append(HookChange(name, row, data.token))
         self._tokens[name] = data.token
@@ -163,10 +161,10 @@ class Plan:
                 fix="leave it out, or name the hook that has it",
             )
 
-    def _check_count(self, what: str, count: int) -> None:
-        limit = self._limits.steps_max
+    def _check_count(self, what: str, count: int, setting: str = "steps_max") -> None:
+        limit: int = getattr(self._limits, setting)
         if count >= limit:
-            raise too_many("SR-WORLD-025", f"{what} of the run", count + 1, limit, "limits.steps_max")
+            raise too_many("SR-WORLD-025", f"{what} of the run", count + 1, limit, f"limits.{setting}")
 
     def _take(self, kind: EventType, name: str, data: EventData, at_ms: int) -> None:
         content = content_of(kind, data)
