@@ -142,7 +142,7 @@ def build(settings: Settings, *, mode: Mode, on_plugin: Callable[[PluginState], 
     state_dir = private_directory(settings.state_dir, "state_dir")
     private_directory(settings.keys_dir if mode == "dev" else state_dir, "keys_dir")
     runtime_dir = private_directory(settings.runtime_dir / "plugins", "runtime_dir")
-    root, source = root_keyring(settings.keyring_file, state_dir, mode=mode, environ=os.environ)
+    root, source = root_keyring(settings, mode=mode, environ=os.environ)
     # Before the schema is looked at: another host may be a newer one, in the middle of migrating.
     host_lock = lock_database(settings.database)
     try:
