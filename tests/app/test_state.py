@@ -16,6 +16,7 @@ from strongroom.keyring.check import verify
 from strongroom.keyring.records import RecordKeys
 from strongroom.keyring.root import parse_secrets
 from strongroom.keyring.sources import SecretSource
+from strongroom.settings.model import Settings
 from strongroom.storage import key_checks, plugin_store
 from strongroom.storage.database import Database
 from strongroom.storage.engines import parse_url, writer_engine
@@ -130,15 +131,16 @@ def test_a_database_opens_only_with_the_roots_that_it_was_written_with(database)
 
 
 def test_only_dev_makes_a_keyring_and_never_beside_data(tmp_path):
+    settings = Settings(keyring_file=tmp_path / "keyring", state_dir=tmp_path)
     with pytest.raises(Misconfigured, match="there is no keyring"):
-        root_keyring(tmp_path / "keyring", tmp_path, mode="serve", environ={})
-    made, source = root_keyring(tmp_path / "keyring", tmp_path, mode="dev", environ={})
+        root_keyring(settings, mode="serve", environ={})
+    made, source = root_keyring(settings, mode="dev", environ={})
     assert source == SecretSource("file", str(tmp_path / "keyring"))
-    assert root_keyring(tmp_path / "keyring", tmp_path, mode="dev", environ={})[0].key_id(1) == made.key_id(1)
+    assert root_keyring(settings, mode="dev", environ={})[0].key_id(1) == made.key_id(1)
     (tmp_path / "keyring").unlink()
     (tmp_path / "strongroom.db").write_bytes(b"")
     with pytest.raises(Misconfigured, match="holds data, but its keyring"):
-        root_keyring(tmp_path / "keyring", tmp_path, mode="dev", environ={})
+        root_keyring(settings, mode="dev", environ={})
     assert not (tmp_path / "keyring").exists()
 
 

@@ -105,8 +105,8 @@ def test_runs_that_go_on_block_until_they_end_and_are_counted_as_runs(rig):
         rig.database.write(lambda c, row=row: runs.insert(c, row)).result()
     rig.database.write(lambda c: runs.insert(c, run_row(9, key_version=2, status="running"))).result()
     error = refused(rig)
-    assert error.why == "3 blobs of runs that have not ended"
-    assert error.fix.startswith("3 runs have not ended, and keep the key version that they began with until then")
+    assert error.why == "3 blobs of unfinished runs"
+    assert error.fix.startswith("3 runs keep an older version until they end")
     assert rig.desk.blobs_to_rewrap() == 0
 
 
@@ -132,7 +132,7 @@ def test_the_status_names_everything(rig):
         "table run_events": {},
         "table stream_chunks": {},
         "table hooks": {},
-        "runs that have not ended": {},
+        "unfinished runs": {},
         "table audit_heads": {},
         "workspace notes": {1: 2, 2: 1},
     }

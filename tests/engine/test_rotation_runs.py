@@ -86,8 +86,8 @@ def test_runs_that_go_on_keep_their_version_and_go_when_they_have_ended(rig, tmp
     assert stored(rig, waiting.run_id) == old
     with pytest.raises(WrongState) as refused:
         rig.desk.retire(1)
-    assert refused.value.why == "9 blobs of runs that have not ended"
-    assert refused.value.fix.startswith("2 runs have not ended")
+    assert refused.value.why == "9 blobs of unfinished runs"
+    assert refused.value.fix.startswith("2 runs keep an older version until they end")
     ended(going_on)
     change(rig, "DELETE FROM hooks WHERE run_id = :run", run=waiting.run_id)
     change(rig, "DELETE FROM run_events WHERE run_id = :run", run=waiting.run_id)
@@ -208,5 +208,5 @@ def test_counts_tell_ended_runs_from_others(rig):
     rig.begun(2)
     found = {each.name: dict(each.counts) for each in rig.desk.holdings()}
     assert (found["table runs"], found["table run_events"]) == ({1: 1}, {1: 10})
-    assert found["runs that have not ended"] == {1: 2}
+    assert found["unfinished runs"] == {1: 2}
     assert rig.database.read(lambda c: runs_again.count_unfinished(c, 2)) == 1

@@ -1,11 +1,11 @@
 """The root keyring of this host, from where it stands to beside the database that it opens."""
 
 from collections.abc import Callable, MutableMapping, Sequence
-from pathlib import Path
 from typing import Final
 
 from strongroom.engine.key_desk import KeyDesk
 from strongroom.engine.key_life import KeyLife
+from strongroom.engine.key_source import KeySource
 from strongroom.engine.rotation import Rotation
 from strongroom.engine.rotation_mounts import MountedThing, OpenWorkspaces, known_thing
 from strongroom.engine.rotation_tables import tables
@@ -15,7 +15,8 @@ from strongroom.keyring.check import verify
 from strongroom.keyring.files import create_dev_keyring, load_keyring
 from strongroom.keyring.records import RecordKeys
 from strongroom.keyring.root import RootKeyring
-from strongroom.keyring.sources import SecretSource, find_source
+from strongroom.keyring.sources import SecretSource
+from strongroom.settings.model import Settings
 from strongroom.storage import key_checks
 from strongroom.storage.database import Connection, Database
 from strongroom.telemetry import logs
@@ -27,15 +28,15 @@ log = logs.get("app")
 
 
 def root_keyring(
-    path: Path, state_dir: Path, *, mode: str, environ: MutableMapping[str, str]
+    settings: Settings, *, mode: str, environ: MutableMapping[str, str]
 ) -> tuple[RootKeyring, SecretSource]:
     """The keyring of this host and where it came from; ``environ`` loses the secrets.
 
-    Only ``dev`` makes a missing one, at ``path``, and only beside a state that holds nothing yet. Raises
-    ``Misconfigured``.
+    Only ``dev`` makes a missing one, in ``keyring_file``, and only beside a state that holds nothing yet. Raises
+    ``Misconfigured``, and what a key provider raises.
     """
-    strict = mode == "serve"
-    found = find_source(path, environ, strict=strict)
+    strict, path, state_dir = mode == "serve", settings.keyring_file, settings.state_dir
+    found = KeySource(settings).find(environ, strict=strict)
     if found is not None:
         if strict and found[0].kind == "environment":
             log.warning("the keyring comes from the environment; a systemd credential or a file is the better place")

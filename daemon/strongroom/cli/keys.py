@@ -4,7 +4,7 @@ from typing import Annotated, Final
 
 import typer
 
-from strongroom.cli import keys_file, keys_recovery
+from strongroom.cli import keys_file, keys_recovery, keys_tpm
 from strongroom.cli.caller import Caller
 from strongroom.cli.channel import connect
 from strongroom.cli.exits import Exit
@@ -66,7 +66,8 @@ def rewrap(
 ) -> int:
     """Seal everything again under the version that writes, in the background.
 
-    Started again it goes on where it was, also after the host was killed. Runs keep the version that they began with.
+    Started again it goes on where it was, also after the host was killed. Runs that have not ended keep the version
+    that they began with until they have.
     """
     if dry_run:
         return check_rewrap(caller, workspace)
@@ -137,3 +138,4 @@ def retire(
 
 keys_file.add_to(app)
 keys_recovery.add_to(app)
+keys_tpm.add_to(app)

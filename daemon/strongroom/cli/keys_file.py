@@ -36,6 +36,9 @@ INSTALL: Final = {
     "environment": 'export ENCRYPTION_SECRETS="$(cat),$ENCRYPTION_SECRETS"',
 }
 
+ELSEWHERE: Final = "strongroom keys seal-tpm --help"
+"""For what a TPM or a plugin keeps: how is the business of whoever set that up. The page on keys says it."""
+
 
 def init(
     caller: Caller,
@@ -131,7 +134,7 @@ def _source(
 
 
 def _print_entry(caller: Caller, kind: str, version: int) -> None:
-    entry, install = fresh_entry(version), INSTALL[kind]
+    entry, install = fresh_entry(version), INSTALL.get(kind, ELSEWHERE)
     document = {"version": version, "key_file": "", "held": False, "entry": entry, "install": install}
     caller.emit("keys-added", document, entry)
     caller.warn("the line above is shown this once; install it with this command, to which you paste it, then Ctrl-D:")

@@ -10,7 +10,8 @@ from strongroom.cli.caller import Caller
 from strongroom.cli.channel import Host, connect
 from strongroom.cli.failure import Failure
 from strongroom.cli.verbs import a_path
-from strongroom.keyring.sources import SecretSource, find_source
+from strongroom.engine.key_source import KeySource
+from strongroom.keyring.sources import SecretSource
 from strongroom.pb.strongroom.v1 import keys_pb2, keys_pb2_grpc
 from strongroom.settings.layers import load
 from strongroom.settings.model import Settings
@@ -49,13 +50,13 @@ def status_of_host(caller: Caller) -> keys_pb2.KeysServiceStatusResponse | None:
 def local_source(caller: Caller, key_file: Path | None) -> tuple[SecretSource, str] | None:
     """Where the secrets are as this command sees it, and their text. Raises ``Misconfigured``.
 
-    With ``key_file`` it is that; otherwise the credential, the file of the settings, or the environment.
+    With ``key_file`` it is that; otherwise what the settings name, or the first place that has any.
     """
     if key_file is not None:
         source = SecretSource("file", str(key_file))
         source.read(strict=False)
         return source, source.text()
-    found = find_source(host_settings(caller).keyring_file, dict(os.environ), strict=False)
+    found = KeySource(host_settings(caller)).find(dict(os.environ), strict=False)
     return None if found is None else (found[0], found[2])
 
 

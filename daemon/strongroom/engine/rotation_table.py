@@ -13,7 +13,8 @@ __all__ = ["RUNS", "EndedTable", "GoesAlong", "Table", "UnfinishedRuns"]
 
 RUNS: Final = "runs"
 """The table with a row for each run."""
-UNFINISHED: Final = "runs that have not ended"
+UNFINISHED: Final = "unfinished runs"
+KEEPS: Final = "a run keeps the version that it began with until it ends"
 
 
 @dataclass(slots=True)
@@ -79,10 +80,9 @@ class UnfinishedRuns:
         """How many keep an older version, and what to do."""
         version = self.writing_version()
         number = self.database.read(lambda connection: runs_again.count_unfinished(connection, version))
-        return (
-            f"{number} runs have not ended, and keep the key version that they began with until then:"
-            " wait for them, or end them with strongroom run cancel, and seal everything again then"
-        )
+        if not number:
+            return KEEPS
+        return f"{number} runs keep an older version until they end: wait for them, or strongroom run cancel"
 
     def counts(self) -> Mapping[int, int]:
         """MACs and sealed values by key version, in all tables of runs."""

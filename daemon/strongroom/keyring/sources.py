@@ -8,16 +8,16 @@ The environment is the worst of the three: the kernel keeps what a process was s
 """
 
 import os
-from collections.abc import MutableMapping
-from dataclasses import dataclass
+from collections.abc import Callable, MutableMapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from strongroom.errors import Misconfigured, WrongState
-from strongroom.keyring.files import load_keyring, read_keyring_text
+from strongroom.keyring.files import read_keyring_text
 from strongroom.keyring.root import SECRET_BYTES_MIN, RootKeyring, parse_secrets
 
-__all__ = ["VARIABLE", "SecretSource", "find_source"]
+__all__ = ["CREDENTIAL", "VARIABLE", "SecretSource", "find_source"]
 
 VARIABLE: Final = "ENCRYPTION_SECRETS"
 CREDENTIAL: Final = "keyring"
@@ -25,24 +25,48 @@ CREDENTIAL: Final = "keyring"
 
 @dataclass(frozen=True, slots=True)
 class SecretSource:
-    """Where the secrets are. ``where`` is a path, or the name of the variable; neither is secret."""
+    """Where the secrets are. ``where`` is a path, or the name of the variable; neither is secret.
 
-    kind: Literal["credential", "file", "environment"]
+    ``kind`` is credential, file, environment, or the name of the provider that ``load``s them.
+    """
+
+    kind: str
     where: str
+    load: Callable[[], bytes | None] | None = field(default=None, repr=False, compare=False)
 
     def read(self, *, strict: bool) -> RootKeyring:
         """The keyring as it is there now. Raises ``WrongState`` for the environment, ``Misconfigured``."""
-        if self.kind == "environment":
-            raise self._gone()
-        return load_keyring(Path(self.where), strict=strict)
+        secret_bytes_min = SECRET_BYTES_MIN if strict else 1
+        return parse_secrets(self.text(), where=self.where, secret_bytes_min=secret_bytes_min)
 
     def text(self) -> str:
         """The secrets themselves, for what copies them on purpose. Raises as ``read`` does."""
+        if self.load is not None:
+            text = self.loaded()
+            if text is None:
+                raise Misconfigured(
+                    "SR-KEYRING-035",
+                    f"the keyring is not at {self.where} any more",
+                    fix="put it back; the host goes on with what it has",
+                    where=self.where,
+                )
+            return text
         if self.kind == "environment":
-            raise self._gone()
+            raise self.gone()
         return read_keyring_text(Path(self.where))
 
-    def _gone(self) -> WrongState:
+    def loaded(self) -> str | None:
+        """What the provider has now, without one line break at its end. Raises as it does, and ``Misconfigured``."""
+        raw = None if self.load is None else self.load()
+        try:
+            return None if raw is None else raw.decode().removesuffix("\n")
+        except UnicodeDecodeError:
+            raise Misconfigured(
+                "SR-KEYRING-036", f"what is at {self.where} is not UTF-8", fix="give a keyring", where=self.where
+            ) from None
+
+    def gone(self) -> WrongState:
+        """What to raise when the environment is asked once more."""
         return WrongState(
             "SR-KEYRING-024",
             f"the keyring came from {self.where}, which is read once",

@@ -14,6 +14,7 @@ from strongroom.plugin.capability import Capability
 from strongroom.plugin.dispatch import checked_capabilities
 from strongroom.plugin.hooks import PROJECT, PluginHooks
 from strongroom.plugin.host import Host
+from strongroom.plugin.key_providers import KeyProvider, checked_key_providers
 from strongroom.plugin.mounts import MountProvider, checked_providers
 
 __all__ = ["Hooks", "build_plugin"]
@@ -85,7 +86,7 @@ class Hooks:
                 "SR-PLUG-005",
                 f"plugin {name} implements a hook that does not exist or takes other arguments",
                 why=str(error).replace("\n", " "),
-                fix="the hooks are start(host), capabilities(), mounts() and stop()",
+                fix="the hooks are start(host), capabilities(), mounts(), key_providers() and stop()",
                 plugin=name,
             ) from error
         callers = self._manager.get_hookcallers(plugin) or []
@@ -99,6 +100,7 @@ class Hooks:
             )
         self._name = name
         self._has_mounts = any(caller.name == "mounts" for caller in callers)
+        self._has_key_providers = any(caller.name == "key_providers" for caller in callers)
 
     def start(self, host: Host) -> None:
         """Hand the host over."""
@@ -117,6 +119,24 @@ class Hooks:
             return checked_providers(self._manager.hook.mounts())
         except (TypeError, ValueError) as error:
             raise PluginFault("SR-PLUG-008", f"plugin {self._name}: {error}", plugin=self._name) from error
+
+    def key_providers(self) -> Mapping[str, KeyProvider]:
+        """The key providers of the plugin by name, checked. Raises ``PluginFault``."""
+        try:
+            return checked_key_providers(self._manager.hook.key_providers())
+        except (TypeError, ValueError) as error:
+            raise PluginFault("SR-PLUG-093", f"plugin {self._name}: {error}", plugin=self._name) from error
+
+    def refuse_key_providers(self) -> None:
+        """Raises ``PluginFault`` for a plugin with key providers: one that holds root secrets gets no host."""
+        if self._has_key_providers:
+            raise PluginFault(
+                "SR-PLUG-094",
+                f"plugin {self._name} implements key_providers(), and is listed as an ordinary plugin",
+                why="a provider of root secrets runs in the daemon, before every plugin, and does nothing else",
+                fix="list it with `factory:`, `required: true` and `provides: [key-provider:NAME]` alone",
+                plugin=self._name,
+            )
 
     def refuse_mounts(self) -> None:
         """Raises ``PluginFault`` for a plugin with mounts: it is in a process, to which no keys are handed."""

@@ -103,6 +103,8 @@ class PluginHost:
         self._on_change = on_change
         self._limits = limits or CallLimits()
         self._supervision = supervision or Supervision()
+        # Providers of root secrets were asked before this, and are no plugins of a running host.
+        entries = [entry for entry in entries if not entry.is_key_provider]
         self._plugins = [self._prepare(entry) for entry in entries]
         self._provided = {entry.name: entry.provides for entry in entries}
         registry.ask_states_of(self._state_of, self._provider_of)

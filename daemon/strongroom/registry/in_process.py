@@ -204,6 +204,7 @@ class InProcessPlugin:
     def _start(self) -> None:
         try:
             hooks = Hooks(build_plugin(self._load(), self._config, name=self._entry.name), name=self._entry.name)
+            hooks.refuse_key_providers()
             hooks.start(self._host)
             capabilities, providers = hooks.capabilities(), hooks.mounts()
             with self._lock:

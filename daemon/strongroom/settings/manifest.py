@@ -13,7 +13,15 @@ from typing import Any, Final
 from strongroom.settings.refusals import duplicate_key, missing_key, unknown_key, wrong_value
 from strongroom.settings.yaml_file import Document, read_document
 
-__all__ = ["MANIFEST_VERSION", "MOUNT_OFFER_PREFIX", "PLUGINS_MAX", "Pin", "PluginEntry", "load_manifest"]
+__all__ = [
+    "KEY_OFFER_PREFIX",
+    "MANIFEST_VERSION",
+    "MOUNT_OFFER_PREFIX",
+    "PLUGINS_MAX",
+    "Pin",
+    "PluginEntry",
+    "load_manifest",
+]
 
 MANIFEST_VERSION: Final = 1
 # Each plugin is a process or a class with its threads; more than this on one host is a mistake in a template.
@@ -29,6 +37,8 @@ ID_PATTERN: Final = re.compile(
 )
 MOUNT_OFFER_PREFIX: Final = "mount:"
 MOUNT_OFFER_PATTERN: Final = re.compile(r"mount:[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+KEY_OFFER_PREFIX: Final = "key-provider:"
+KEY_OFFER_PATTERN: Final = re.compile(r"key-provider:[a-z0-9][a-z0-9-]{0,63}")
 SHA256_PATTERN: Final = re.compile(r"[0-9a-f]{64}")
 TOP_KEYS: Final = ("version", "plugins")
 ENTRY_KEYS: Final = (
@@ -71,6 +81,11 @@ class PluginEntry:
     at_most_once: tuple[str, ...] = ()
     pin: Pin | None = None
     where: str = ""
+
+    @property
+    def is_key_provider(self) -> bool:
+        """Whether it is asked for root secrets, and for nothing else."""
+        return any(offer.startswith(KEY_OFFER_PREFIX) for offer in self.provides)
 
 
 def load_manifest(path: Path) -> tuple[PluginEntry, ...]:
@@ -125,7 +140,7 @@ def _entry(document: Document, place: str, section: object) -> PluginEntry:
     name = _text(document, f"{place}.name", section["name"], NAME_PATTERN, "use a-z, 0-9 and -, at most 64 characters")
     if name is None:
         raise wrong_value(document.where(f"{place}.name"), "it is empty")
-    return PluginEntry(
+    entry = PluginEntry(
         name=name,
         enabled=_flag(document, f"{place}.enabled", section.get("enabled", True)),
         required=_flag(document, f"{place}.required", section.get("required", False)),
@@ -138,6 +153,23 @@ def _entry(document: Document, place: str, section: object) -> PluginEntry:
         pin=_pin(document, f"{place}.pin", section.get("pin"), in_process=factory is not None),
         where=document.where(place),
     )
+    if entry.is_key_provider:
+        _check_key_provider(document, place, entry)
+    return entry
+
+
+def _check_key_provider(document: Document, place: str, entry: PluginEntry) -> None:
+    """Nothing of the host starts without its keys, so their provider is nothing that may be left out."""
+    if not all(offer.startswith(KEY_OFFER_PREFIX) for offer in entry.provides):
+        raise wrong_value(
+            document.where(f"{place}.provides"), "a key provider offers nothing else", fix="list it as a plugin alone"
+        )
+    if entry.enabled and not entry.required:
+        raise wrong_value(
+            document.where(f"{place}.required"),
+            "a key provider is required",
+            fix="write `required: true`; a host does not start without its keys",
+        )
 
 
 def _pin(document: Document, place: str, section: object, *, in_process: bool) -> Pin | None:
@@ -210,14 +242,20 @@ def _ids(document: Document, place: str, value: object) -> tuple[str, ...]:
 
 
 def _provides(document: Document, place: str, value: object, *, in_process: bool) -> tuple[str, ...]:
-    """Ids of capabilities, and ``mount:NAME`` for a plugin in this process."""
+    """Ids of capabilities, and ``mount:NAME`` and ``key-provider:NAME`` for a plugin in this process."""
     offers = _texts(document, place, value) or ()
     for index, offer in enumerate(offers):
         if MOUNT_OFFER_PATTERN.fullmatch(offer) and not in_process:
             raise wrong_value(
                 document.where(f"{place}[{index}]"), "a process provides no mounts", fix="load it with `factory:`"
             )
-    _check_ids(document, place, offers, [offer for offer in offers if not MOUNT_OFFER_PATTERN.fullmatch(offer)])
+        if KEY_OFFER_PATTERN.fullmatch(offer) and not in_process:
+            raise wrong_value(
+                document.where(f"{place}[{index}]"), "a process provides no keys", fix="load it with `factory:`"
+            )
+    others = (MOUNT_OFFER_PATTERN, KEY_OFFER_PATTERN)
+    ids = [offer for offer in offers if not any(pattern.fullmatch(offer) for pattern in others)]
+    _check_ids(document, place, offers, ids)
     return offers
 
 

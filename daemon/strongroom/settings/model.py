@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from strongroom.settings.api import ApiSettings
 from strongroom.settings.audit import AuditSettings
 from strongroom.settings.fields import SECRET, AbsolutePath, Flag, Text, as_tuple
+from strongroom.settings.keys import KeySettings
 from strongroom.settings.limits import LimitSettings
 from strongroom.settings.relay import RelaySettings
 from strongroom.settings.sockets import admin_socket_beside
@@ -114,6 +115,10 @@ class Settings(BaseSettings):
     keyring_file: AbsolutePath = Field(
         default=Path("/etc/strongroom/keyring"),
         description="Root secrets; `dev` makes one, `serve` never does, since a new one could not read the old state.",
+    )
+    keys: KeySettings = Field(
+        default_factory=KeySettings,
+        description="Which provider gives the root secrets; without one they are looked for in three places.",
     )
     plugins_file: AbsolutePath = Field(
         default_factory=packaged_manifest,

@@ -106,6 +106,7 @@ class StandardCapabilities(capabilities_pb2_grpc.StandardCapabilitiesServicer):
         plugin = build_plugin(self._factory, _config_of(request.config), name=self.name)
         hooks = Hooks(plugin, name=self.name)
         hooks.refuse_mounts()
+        hooks.refuse_key_providers()
         hooks.start(
             Host(
                 name=self.name,
