@@ -8,6 +8,7 @@ import pytest
 from strongroom.engine.limits import EngineLimits
 from strongroom.engine.retention import HOUR_MS, Retention
 from strongroom.engine.stream_chunk import from_outside
+from strongroom.engine.stream_reader import CHUNKS
 from strongroom.engine.stream_store import StreamStore, Written
 from strongroom.errors import Conflict, InvalidInput, LimitExceeded, NotFound, StorageFault, Tampered, WrongState
 from strongroom.storage.writer import Writer
@@ -33,6 +34,19 @@ def store(host):
 
 def limited(host, **limits):
     return StreamStore(host.host.journals, EngineLimits(**limits))
+
+
+def failing(submit):
+    """What takes the place of ``submit`` when the disk takes nothing."""
+
+    def fails(self, job, *, may_wait=False):
+        def fault(connection):
+            job(connection)
+            raise StorageFault("SR-STORE-005", "the disk is full")
+
+        return submit(self, fault, may_wait=may_wait)
+
+    return fails
 
 
 def refused(kind, code, call):
@@ -138,6 +152,21 @@ def test_each_limit_is_named_with_the_size_that_broke_it(host, run_id):
     assert store.close(run_id, "a", written_by="end").created, "what is full can still be closed"
 
 
+def test_what_is_sent_again_and_what_was_not_written_take_no_room(host, run_id, monkeypatch):
+    store = limited(host, stream_chunks_per_run_max=2, stream_bytes_per_run_max=20)
+    for _ in range(3):
+        store.write(run_id, "a", bytes(10), written_by="1")
+    with monkeypatch.context() as patched:
+        patched.setattr(Writer, "submit", failing(Writer.submit))
+        for _ in range(3):
+            refused(StorageFault, "SR-STORE-005", lambda: store.write(run_id, "a", bytes(9), written_by="2"))
+    # Another process counts what is there, to the byte.
+    other = limited(host, stream_chunks_per_run_max=2, stream_bytes_per_run_max=20)
+    error = refused(LimitExceeded, "SR-STREAM-010", lambda: other.write(run_id, "a", bytes(11), written_by="2"))
+    assert error.details["size"] == 21
+    assert store.write(run_id, "a", bytes(10), written_by="2") == Written(1, True)
+
+
 def test_a_chunk_of_the_largest_size_is_one_sealed_value(host, run_id):
     data = bytes(range(256)) * 1024
     assert len(data) == EngineLimits().stream_chunk_bytes_max
@@ -169,17 +198,8 @@ def test_one_of_two_that_close_at_once_writes_the_mark(host, store, run_id):
 
 def test_a_disk_that_takes_nothing_is_a_fault_and_the_chunk_can_be_sent_again(host, store, run_id, monkeypatch):
     write(host, run_id, "a", b"before")
-    submit = Writer.submit
-
-    def fails(self, job, *, may_wait=False):
-        def fault(connection):
-            job(connection)
-            raise StorageFault("SR-STORE-005", "the disk is full")
-
-        return submit(self, fault, may_wait=may_wait)
-
     with monkeypatch.context() as patched:
-        patched.setattr(Writer, "submit", fails)
+        patched.setattr(Writer, "submit", failing(Writer.submit))
         refused(StorageFault, "SR-STORE-005", lambda: store.write(run_id, "a", b"x", written_by="7"))
     assert store.write(run_id, "a", b"x", written_by="7") == Written(1, True)
     assert read(host, run_id, "a") == [b"before", b"x"]
@@ -214,6 +234,17 @@ def test_the_chunks_of_a_run_go_with_it(host, run, run_id):
     assert keeper.sweep().runs == 1
     assert rows(host, run_id, "a") == []
     assert read(host, other.header.run_id, "a") == [b"y"]
+
+
+def test_a_run_that_is_removed_while_its_stream_is_read_is_gone_and_not_tampered_with(host, run, run_id):
+    write(host, run_id, "a", *[b"%d" % number for number in range(CHUNKS + 1)], close=True)
+    header = ended(run)
+    reader = host.host.stream_reader
+    with reader.watch(run_id) as watch:
+        reading = reader.follow(run_id, "a", 0, watch)
+        assert [next(reading).opened() for _ in range(CHUNKS)][-1] == b"%d" % (CHUNKS - 1)
+        assert Retention(host.host, clock_ms=lambda: header.finished_at + 721 * HOUR_MS).sweep().runs == 1
+        refused(NotFound, "SR-RUN-001", lambda: next(reading))
 
 
 def test_a_run_whose_header_was_changed_is_not_written_to(host, store, run_id):

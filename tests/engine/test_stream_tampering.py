@@ -4,7 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from strongroom.errors import Tampered, Truncated
+from strongroom.engine.stream_chunk import place_of_chunk
+from strongroom.errors import KeyMissing, Tampered, Truncated
+from strongroom.keyring.run_keys import SealContext
 from tests.fakes.journalled import ended, new_run
 from tests.fakes.streamed import change, put, read, rows, write
 
@@ -164,3 +166,34 @@ def test_a_stream_with_a_hole_is_listed_as_tampered_beside_the_others(host, run_
     write(host, run_id, "b", *FIVE, close=True)
     remove(host, "a", 1)
     assert [(each.name, each.tampered) for each in reader.infos(run_id, limit=10)] == [("a", True), ("b", False)]
+
+
+def test_an_end_that_names_a_key_that_nobody_has_is_not_believed(host, run_id, reader):
+    write(host, run_id, "a", *FIVE)
+    unknown = b"srn1" + (99).to_bytes(4, "big") + bytes(28)
+    put(host, replace(rows(host, run_id, "a")[-1], index=5, final=1, written_by="x:forged", sealed=unknown))
+    found, more = reader.page(run_id, "a", 0, 10)
+    assert ([chunk.final for chunk in found], more) == ([False] * 6, False)
+    assert not reader.info(run_id, "a").closed
+    for start in (0, 5, 6):
+        with reader.watch(run_id) as watch, pytest.raises(KeyMissing):
+            list(reader.follow(run_id, "a", start, watch))
+    with pytest.raises(KeyMissing):
+        reader.page(run_id, "a", 6, 1)
+
+
+def test_the_last_chunk_is_marked_in_one_way_only(host, run_id):
+    write(host, run_id, "a", *FIVE, close=True)
+    change(host, "UPDATE stream_chunks SET final = 2 WHERE final = 1")
+    with pytest.raises(Tampered):
+        read(host, run_id, "a")
+
+
+def test_behind_the_last_chunk_is_nothing_even_where_it_was_sealed_with_the_key(host, run, run_id):
+    write(host, run_id, "a", b"x", close=True)
+    last = rows(host, run_id, "a")[-1]
+    more = replace(last, index=2, final=0, written_by="x:more")
+    context = SealContext(place_of_chunk(more, last), run.header.key_version)
+    put(host, replace(more, sealed=host.host.journals.run_keys.encrypt(b"behind the end", context)))
+    with pytest.raises(Tampered):
+        read(host, run_id, "a")

@@ -4,7 +4,8 @@ import hashlib
 
 import pytest
 
-from strongroom.errors import Misconfigured
+from strongroom.errors import Forbidden, Misconfigured
+from strongroom.services.caller_book import CallerBook
 from strongroom.settings.callers import CALLERS_MAX, GRANTS_MAX, OWNERS_MAX, load_callers
 from strongroom.settings.roles import Grant, Role
 
@@ -49,6 +50,13 @@ def test_callers_have_a_name_a_proof_an_end_and_grants(file):
     assert auditor.grants == (Grant(frozenset({Role.READ, Role.DECRYPT})),)
     # A day holds to its end, a time to its second.
     assert (ci.ends_at, auditor.ends_at) == (1_814_400_000, 1_814_356_800)
+
+
+@pytest.mark.parametrize("end", ["1969-12-31", "1970-01-01T00:00:00Z", "1969-12-31T23:59:59Z", "1900-01-01"])
+def test_a_time_at_which_clocks_begin_has_passed_and_is_not_never(file, end):
+    (found,) = load_callers(file(entry(token_sha256=None, certificate="ci.example", expires=end)))
+    with pytest.raises(Forbidden, match="has expired"):
+        CallerBook([found]).by_certificate(["ci.example"])
 
 
 def test_a_file_without_callers_grants_nobody_anything(file):
@@ -102,6 +110,8 @@ def grant(roles="[read]", owners='"*"'):
         (entry(expires="2027-02-30"), "callers[0].expires", "neither a day nor a time"),
         (entry(expires="2027"), "callers[0].expires", "neither a day nor a time"),
         (entry(expires="9999-12-31"), "callers[0].expires", "neither a day nor a time"),
+        (entry(expires=""), "callers[0].expires", "neither a day nor a time"),
+        (entry(expires="~"), "callers[0].expires", "neither a day nor a time"),
         (entry(grants=None), "callers[0].grants", "must be a list"),
         (entry(grants="[read]"), "callers[0].grants[0]", "must be a mapping"),
         (entry(grants="[{role: [read]}]"), "callers[0].grants[0].role", "did you mean roles"),

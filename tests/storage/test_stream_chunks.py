@@ -72,13 +72,15 @@ def test_the_chunks_of_one_run_go_and_those_of_others_stay(database):
 
 
 @pytest.mark.parametrize("backend", ["sqlite"])
-@pytest.mark.parametrize(("column", "value"), [('"index"', "'x'"), ("sealed", "'text'")])
+@pytest.mark.parametrize(
+    ("column", "value"), [('"index"', "'x'"), ("sealed", "'text'"), ("created_at", "'x'"), ("created_at", str(2**62))]
+)
 def test_what_sqlite_keeps_although_it_is_of_another_type_is_not_believed(database, column, value):
     put(database, row(0))
     database.write(lambda c: c.exec_driver_sql(f"UPDATE stream_chunks SET {column} = {value}")).result()
     with pytest.raises(Tampered, match="stream out of run wrun_1"):
         database.read(lambda c: stream_chunks.last(c, "wrun_1", "out"))
-    if column != "sealed":
+    if column == '"index"':
         with pytest.raises(Tampered, match="stream out of run wrun_1"):
             database.read(lambda c: stream_chunks.tail(c, "wrun_1", "out"))
     assert database.read(lambda c: stream_chunks.streams(c, "wrun_1", limit=10))[0].name == "out"

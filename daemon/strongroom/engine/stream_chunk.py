@@ -52,8 +52,8 @@ class Chunk:
 
     @property
     def final(self) -> bool:
-        """Whether the stream ends with it."""
-        return bool(self.row.final)
+        """Whether the stream ends with it: what was not opened ends nothing."""
+        return bool(self.row.final) and self.content is not None
 
 
 def check_name(untrusted_name: str) -> str:

@@ -127,11 +127,15 @@ class StreamReader:
             watch.wait()
 
     def _ends(self, stand: _Stand, name: str, *, seen_last: bool) -> bool:
-        """Whether nothing will come behind what is there. Raises ``Truncated`` where something should."""
+        """Whether nothing will come behind what is there.
+
+        Raises ``Truncated`` where something should, and ``KeyMissing`` where nobody can tell.
+        """
         if stand.last is not None and stand.last.final:
             if not seen_last:
-                # Nobody is told of an end that does not open as one.
-                self._chunks(stand, name, stand.last.index, 1)
+                # Nobody is told of an end that does not open as one; also where only the key is missing.
+                for last in self._chunks(stand, name, stand.last.index, 1):
+                    last.opened()
             return True
         if stand.header.status in FINAL:
             raise Truncated(

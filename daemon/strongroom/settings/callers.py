@@ -108,7 +108,7 @@ def _entry(document: Document, place: str, section: object) -> CallerEntry:
         name=name,
         token_sha256=bytes.fromhex(digest),
         certificate=certificate,
-        ends_at=_end(document, f"{place}.expires", values.get("expires")),
+        ends_at=_end(document, f"{place}.expires", values["expires"]) if "expires" in values else 0,
         grants=grants,
     )
 
@@ -138,13 +138,12 @@ def _owner(text: str) -> str:
 
 
 def _end(document: Document, place: str, value: object) -> int:
-    """The first second in which it is over: that after the day, or the time that is named."""
-    if value is None:
-        return 0
+    """The first second in which it is over: that after the day, or the time that is named. Nothing is not never."""
     if isinstance(value, str):
         for pattern, longer in (("%Y-%m-%d", timedelta(days=1)), ("%Y-%m-%dT%H:%M:%SZ", timedelta())):
             try:
-                return int((datetime.strptime(value, pattern).replace(tzinfo=UTC) + longer).timestamp())
+                # 0 is never, and whoever writes the first second of 1970 does not mean that.
+                return max(int((datetime.strptime(value, pattern).replace(tzinfo=UTC) + longer).timestamp()), 1)
             except (ValueError, OverflowError):
                 continue
     raise wrong_value(

@@ -29,6 +29,8 @@ __all__ = [
 
 PAGE_BYTES_MAX: Final = 1_000_000
 """Sealed bytes that are read at once: there are many readers, and a slow one keeps what it was given."""
+CREATED_MS_MAX: Final = 253_402_300_799_999
+"""The end of the year 9999, which is the last time that a message can tell."""
 COLUMNS: Final = STREAM_CHUNKS.c
 
 
@@ -193,8 +195,9 @@ def _first(statement: Statement, conn: Connection, values: dict[str, Any]) -> Ch
 
 def _row(found: tuple[Any, ...]) -> ChunkRow:  # Any: what the columns hold, in the order of _NAMES
     row = ChunkRow(**dict(zip(_NAMES, found, strict=True)))
-    # SQLite keeps a value of any type in any column, and arithmetic on an index must not fail of it.
-    if not isinstance(row.index, int) or not isinstance(row.sealed, bytes):
+    # SQLite keeps a value of any type in any column, and arithmetic on an index or a time must not fail of it.
+    numbers = isinstance(row.index, int) and isinstance(row.created_at, int)
+    if not numbers or not isinstance(row.sealed, bytes) or not 0 <= row.created_at <= CREATED_MS_MAX:
         raise _not_ours(row.run_id, row.name)
     return row
 
