@@ -142,7 +142,7 @@ def test_a_filter_by_name_is_looked_up_and_an_id_is_not(host, wasm):
 def test_a_tampered_header_shows_its_id_and_nothing_it_claims(host):
     host.runs["wrun_1"] = run_pb2.Run(run_id="wrun_1", tampered=True, workflow_name="forged")
     ended = strongroom("run", "list", "--json")
-    assert ended.document["runs"] == [{"run_id": "wrun_1", "status": "tampered", "tampered": True}]
+    assert ended.document["runs"] == [{"run_id": "wrun_1", "status": "tampered", "tampered": True, "unreadable": None}]
     assert "forged" not in strongroom("run", "get", "wrun_1").out
 
 

@@ -6,12 +6,12 @@ from typing import Annotated, Final
 
 import typer
 
-from strongroom.cli import run_again, run_begin, run_events, run_export, run_stop, run_streams, views
+from strongroom.cli import run_again, run_begin, run_events, run_export, run_stop, run_streams, unsealed, views
 from strongroom.cli.caller import Caller, facts
 from strongroom.cli.channel import Host, connect
 from strongroom.cli.exits import Exit
 from strongroom.cli.failure import Failure, bad_data
-from strongroom.cli.run_calls import Decrypt, Run, Why, opening_reason, runs_stub
+from strongroom.cli.run_calls import Decrypt, Fields, Run, Why, opened_fields, opening_reason, runs_stub
 from strongroom.cli.run_end import end_document, end_facts, note_fence
 from strongroom.cli.verbs import group, verb
 from strongroom.cli.workflow import Owner
@@ -60,6 +60,7 @@ def list_runs(
         rows,
         nothing=_nothing(workflow, request.workflow_id, status),
     )
+    unsealed.note_unreadable(caller, found[:limit])
     if more:
         caller.note(f"there are more than {limit}: raise --limit")
 
@@ -122,20 +123,29 @@ def _workflow_id(host: Host, workflow: str, owner: str) -> str:
 
 
 @verb(app, "get", example="strongroom run get wrun_01JD3Z8Q4M6Y1T9W2V5X7B0C8D")
-def get(caller: Caller, run: Run, decrypt: Decrypt = False, reason: Why = "") -> None:
+def get(caller: Caller, run: Run, decrypt: Decrypt = False, reason: Why = "", field: Fields = None) -> None:
     """Show one run. Its input and output stay sealed.
 
-    With --decrypt and a reason it also shows how the run ended: its result, or its error, and why it was asked to stop.
-    The host writes down that this was opened, when and why.
+    With --decrypt and a reason it also shows what started the run, and how it ended: its result, or its error, and why
+    it was asked to stop. --field opens some of these only: input, output, error, reason. The host writes down what was
+    opened, when and why. Steps, hooks and lines of the guest are opened by run events.
     """
-    why = opening_reason(decrypt=decrypt, reason=reason)
+    why, wanted = opening_reason(decrypt=decrypt, reason=reason), opened_fields(field, decrypt=decrypt)
     with connect(caller) as host:
-        answer = host.call(runs_stub(host).Get, run_pb2.RunServiceGetRequest(run_id=run, reason=why))
+        request = run_pb2.RunServiceGetRequest(run_id=run, reason=why, fields=wanted)
+        answer = host.call(runs_stub(host).Get, request)
     document, pairs = views.run(answer.run), views.run_facts(answer.run)
+    text = facts(pairs)
     if why:
-        document |= {**end_document(answer), "cancel_reason": answer.cancel_reason}
-        pairs += [*end_facts(answer), ("asked to stop", answer.cancel_reason)]
-    caller.emit("run", document, facts(pairs))
+        opened_input = unsealed.content(answer.input) if answer.HasField("input") else None
+        document |= {**end_document(answer), "cancel_reason": answer.cancel_reason, "opened_input": opened_input}
+        document["unreadable_fields"] = {each.field: unsealed.unreadable(each) for each in answer.unreadable}
+        closed = [(each.field, unsealed.unreadable_mark(each)) for each in answer.unreadable]
+        text = facts([*pairs, *end_facts(answer), ("asked to stop", answer.cancel_reason), *closed])
+        if opened_input is not None:
+            text += f"\nopened input:\n{unsealed.block(opened_input)}"
+    caller.emit("run", document, text)
+    unsealed.note_unreadable(caller, answer.unreadable)
     if not why and answer.run.HasField("output"):
         caller.note('how it ended is sealed: add --decrypt --reason "..." to read it')
     note_fence(caller, answer.run)

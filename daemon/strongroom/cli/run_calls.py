@@ -1,7 +1,7 @@
 """What the commands of ``strongroom run`` share: which run, how its host is asked, and how one stream is followed."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Any, Final
 
 import typer
@@ -15,12 +15,14 @@ from strongroom.pb.strongroom.v1.run_pb2_grpc import RunServiceStub
 
 __all__ = [
     "Decrypt",
+    "Fields",
     "Reason",
     "Run",
     "RunId",
     "Why",
     "events_of",
     "followed",
+    "opened_fields",
     "opening_reason",
     "runs_stub",
     "was_cut",
@@ -47,6 +49,23 @@ RunId = Annotated[
 Decrypt = Annotated[bool, typer.Option("--decrypt", help="Open what is sealed; needs --reason.")]
 
 
+Fields = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--field",
+        help="Open only this field, such as input; may be repeated, or name several.",
+        metavar="NAME",
+    ),
+]
+
+
+def opened_fields(names: list[str] | None, *, decrypt: bool) -> list[str]:
+    """The names of the fields to open; the host knows which there are."""
+    if names and not decrypt:
+        raise bad_data("SR-CLI-199", "--field says what is opened", fix="add --decrypt --reason", exit_code=Exit.USAGE)
+    return [part.strip() for name in names or () for part in name.split(",") if part.strip()]
+
+
 def runs_stub(host: Host) -> RunServiceStub:
     """The service that knows runs."""
     return host.stub(RunServiceStub)
@@ -67,10 +86,12 @@ def opening_reason(*, decrypt: bool, reason: str) -> str:
     return reason
 
 
-def events_of(host: Host, run: str, limit: int, start: int = 0) -> tuple[list[run_pb2.Event], bool]:
-    """Up to ``limit`` events of a run from index ``start``, and whether there are more."""
+def events_of(
+    host: Host, run: str, limit: int, start: int = 0, *, reason: str = "", fields: Sequence[str] = ()
+) -> tuple[list[run_pb2.Event], bool]:
+    """Up to ``limit`` events of a run from index ``start``, opened for a ``reason``, and whether there are more."""
     found: list[run_pb2.Event] = []
-    request = run_pb2.ListEventsRequest(run_id=run, from_index=start)
+    request = run_pb2.ListEventsRequest(run_id=run, from_index=start, reason=reason, fields=fields)
     while True:
         request.page_size = min(limit - len(found), PAGE_SIZE_MAX)
         page = host.call(runs_stub(host).ListEvents, request)

@@ -6,12 +6,22 @@ from typing import Annotated
 
 import typer
 
-from strongroom.cli import views
+from strongroom.cli import unsealed, views
 from strongroom.cli.caller import Caller, table
 from strongroom.cli.channel import Host, connect
 from strongroom.cli.exits import Exit
 from strongroom.cli.failure import bad_data
-from strongroom.cli.run_calls import Decrypt, Run, Why, events_of, followed, opening_reason, runs_stub
+from strongroom.cli.run_calls import (
+    Decrypt,
+    Fields,
+    Run,
+    Why,
+    events_of,
+    followed,
+    opened_fields,
+    opening_reason,
+    runs_stub,
+)
 from strongroom.cli.verbs import verb
 from strongroom.pb.strongroom.v1 import run_pb2
 from strongroom.telemetry.redaction import printable
@@ -25,26 +35,41 @@ From = Annotated[int, typer.Option("--from", help="Index of the first event.", m
 _Limit = Annotated[int | None, typer.Option("--limit", help="How many at most; 1000.", min=1, max=1_000_000)]
 
 
-def events(caller: Caller, run: Run, follow: Follow = False, start: From = 0, limit: _Limit = None) -> None:
-    """Show the journal of a run, in order. Contents stay sealed.
+def events(
+    caller: Caller,
+    run: Run,
+    follow: Follow = False,
+    start: From = 0,
+    limit: _Limit = None,
+    decrypt: Decrypt = False,
+    reason: Why = "",
+    field: Fields = None,
+) -> None:
+    """Show the journal of a run, in order. Contents stay sealed unless --decrypt and a reason are given.
+
+    Then each event is followed by what it says: inputs and results of the run and of its steps, errors, lines of its
+    guest, hooks and their payloads; secrets stay ***. --field opens some of them only. The host writes down which were
+    opened, when and why. What does not open says why in its place, and the rest is shown.
 
     With --follow each event is shown when it is stored, also across a restart of the host; with --json each is then one
     line, and the last line is the run. --from N goes on after event N - 1.
     """
     if follow and limit is not None:
         raise bad_data("SR-CLI-013", "--follow has no --limit", fix="leave one of them out", exit_code=Exit.USAGE)
+    why, wanted = opening_reason(decrypt=decrypt, reason=reason), opened_fields(field, decrypt=decrypt)
     with connect(caller) as host:
         if follow:
-            _follow_events(caller, host, run, start)
+            _follow_events(caller, host, run, _Seen(start, why, wanted))
             return
         limit = limit or 1_000
-        found, more = events_of(host, run, limit, start)
+        found, more = events_of(host, run, limit, start, reason=why, fields=wanted)
     documents = [views.event(item) for item in found[:limit]]
     caller.emit(
         "events",
-        {"run_id": run, "events": documents, "more": more},
-        table(["#", "TIME", "EVENT", "STEP", "CONTENT"], [_row(item) for item in found[:limit]]) if found else "",
+        {"run_id": run, "opened": bool(why), "events": documents, "more": more},
+        _text(found[:limit]) if found else "",
     )
+    unsealed.note_unreadable(caller, found[:limit])
     if more:
         caller.note(f"there are more than {limit}: raise --limit")
     elif not found and not caller.json:
@@ -53,21 +78,33 @@ def events(caller: Caller, run: Run, follow: Follow = False, start: From = 0, li
 
 def _row(item: run_pb2.Event) -> list[object]:
     document = views.event(item)
-    content = "TAMPERED" if item.tampered else document["content"] or ""
+    content = unsealed.unreadable_mark(item) or ("TAMPERED" if item.tampered else document["content"] or "")
     return [item.index, document["create_time"] or "", item.event_type, item.correlation_id, content]
 
 
-def _follow_events(caller: Caller, host: Host, run: str, start: int) -> None:
-    seen = _Seen(start)
+def _text(found: list[run_pb2.Event]) -> str:
+    """The events as a table, each with what it says below it where that was opened."""
+    heading, *lines = table(["#", "TIME", "EVENT", "STEP", "CONTENT"], [_row(item) for item in found]).split("\n")
+    shown = [heading]
+    for item, line in zip(found, lines, strict=True):
+        shown.append(line)
+        if item.HasField("opened"):
+            shown.append(unsealed.block(unsealed.content(item.opened)))
+    return "\n".join(shown)
+
+
+def _follow_events(caller: Caller, host: Host, run: str, seen: "_Seen") -> None:
     for answer in followed(caller, host, runs_stub(host).Watch, lambda: seen.request(run), lambda: False):
         if answer.HasField("run"):
             _say_end(caller, answer.run)
             return
         seen.place = answer.event.index + 1
         index, time, kind, step, content = _row(answer.event)
-        caller.emit_line(
-            "event", views.event(answer.event), f"{index:>5}  {time:<24}  {kind:<17}  {step:<6}  {content}".rstrip()
-        )
+        text = printable(f"{index:>5}  {time:<24}  {kind:<17}  {step:<6}  {content}".rstrip())
+        if answer.event.HasField("opened"):
+            text += "\n" + unsealed.block(unsealed.content(answer.event.opened))
+        caller.emit_line("event", views.event(answer.event), text)
+        unsealed.note_unreadable(caller, [answer.event])
 
 
 def _say_end(caller: Caller, header: run_pb2.Run) -> None:
@@ -77,13 +114,15 @@ def _say_end(caller: Caller, header: run_pb2.Run) -> None:
 
 @dataclass(slots=True)
 class _Seen:
-    """How far a stream of events has come."""
+    """How far a stream of events has come, and what of it is opened, and why."""
 
     place: int
+    reason: str
+    fields: list[str]
 
     def request(self, run: str) -> run_pb2.WatchRequest:
         """What is missing."""
-        return run_pb2.WatchRequest(run_id=run, from_index=self.place)
+        return run_pb2.WatchRequest(run_id=run, from_index=self.place, reason=self.reason, fields=self.fields)
 
 
 def logs(
@@ -113,6 +152,7 @@ def logs(
         {"run_id": run, "opened": bool(why), "lines": [views.log_line(line) for line in found]},
         "\n".join(_shown(line) for line in found),
     )
+    unsealed.note_unreadable(caller, found)
     if not found:
         caller.note(f"its guest logged nothing after event {start - 1}" if start else "its guest logged nothing")
     elif not why:
@@ -140,7 +180,7 @@ def _followed_lines(caller: Caller, host: Host, run: str, start: int, why: str) 
 def _shown(line: run_pb2.LogsResponse) -> str:
     time = views.optional_time(line, "create_time") or ""
     if line.HasField("sealed"):
-        return f"{time}  {views.sealed(line.sealed)}"
+        return f"{time}  {unsealed.unreadable_mark(line) or views.sealed(line.sealed)}"
     return f"{time}  {line.mode:<4}  {printable(line.line)}"
 
 

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from strongroom.cli import unsealed
 from strongroom.cli.caller import facts
 from strongroom.cli.values import rfc3339
 from strongroom.pb.strongroom.v1 import run_pb2, workflow_pb2
@@ -132,9 +133,11 @@ def workflow_facts(record: workflow_pb2.Workflow) -> str:
 
 
 def run(header: run_pb2.Run) -> dict[str, Any]:  # Any: JSON
-    """The document of a run. Of a header that failed authentication only its id is repeated."""
+    """The document of a run. Of a header that could not be authenticated only its id is repeated."""
     if header.tampered:
-        return {"run_id": header.run_id, "status": "tampered", "tampered": True}
+        why = unsealed.unreadable(header)
+        status = why["kind"] if why else "tampered"
+        return {"run_id": header.run_id, "status": status, "tampered": True, "unreadable": why}
     return {
         "run_id": header.run_id,
         "execution_id": header.execution_id,
@@ -158,6 +161,7 @@ def run(header: run_pb2.Run) -> dict[str, Any]:  # Any: JSON
         "parent_run_id": header.parent_run_id,
         "wake_time": optional_time(header, "wake_time"),
         "tampered": False,
+        "unreadable": None,
     }
 
 
@@ -185,7 +189,7 @@ def run_facts(header: run_pb2.Run) -> list[tuple[str, object]]:
 
 
 def event(item: run_pb2.Event) -> dict[str, Any]:  # Any: JSON
-    """The document of one event of a journal."""
+    """The document of one event of a journal. ``opened`` is what it says, where that was asked for."""
     return {
         "index": item.index,
         "event_type": item.event_type,
@@ -193,6 +197,9 @@ def event(item: run_pb2.Event) -> dict[str, Any]:  # Any: JSON
         "create_time": optional_time(item, "create_time"),
         "content": sealed(item.sealed) if item.HasField("sealed") else None,
         "tampered": item.tampered,
+        "field": item.field or None,
+        "opened": unsealed.content(item.opened) if item.HasField("opened") else None,
+        "unreadable": unsealed.unreadable(item),
     }
 
 
@@ -206,6 +213,7 @@ def log_line(item: run_pb2.LogsResponse) -> dict[str, Any]:  # Any: JSON
         "mode": None if is_sealed else item.mode,
         "line": None if is_sealed else item.line,
         "content": sealed(item.sealed) if is_sealed else None,
+        "unreadable": unsealed.unreadable(item),
     }
 
 

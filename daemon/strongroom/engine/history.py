@@ -5,11 +5,14 @@ from contextlib import AbstractContextManager
 from typing import Final
 
 from strongroom.crypto.srn1 import tag_of
-from strongroom.engine.journal import JournalEvent, Journals
+from strongroom.engine.journal import STEP_CREATED, JournalEvent, Journals, now_ms
 from strongroom.engine.lifecycle import FINAL
+from strongroom.engine.runids import PREFIX, made_at_ms
 from strongroom.engine.stream_reader import StreamReader
 from strongroom.engine.streams import Watch
+from strongroom.engine.unreadable import Explainer, Fault, Unreadable, fault_of
 from strongroom.errors import KeyMissing, NotFound, Tampered
+from strongroom.storage import journal
 from strongroom.storage import runs as rows
 from strongroom.storage.runs import RunRow
 
@@ -17,6 +20,9 @@ __all__ = ["History", "no_run"]
 
 STREAM_EVENTS: Final = 16
 """Events of a stream in memory at once: there are many streams."""
+HOUR_MS: Final = 3_600_000
+ELSEWHERE_EVENTS_MIN: Final = 3
+"""One changed event may keep its successor from opening, so two that do not open say nothing of the rest."""
 
 
 def no_run(run_id: str) -> NotFound:
@@ -24,11 +30,28 @@ def no_run(run_id: str) -> NotFound:
     return NotFound("SR-RUN-001", f"there is no run {run_id[:80]!r}", fix="list runs: strongroom run list")
 
 
+def _expired(run_id: str, kept_hours: int | None) -> NotFound | None:
+    """That a run which is not there may have been, by the time in its id; nothing where it would still be kept."""
+    made_ms = made_at_ms(run_id)
+    if kept_hours is None or made_ms is None or made_ms >= now_ms() - kept_hours * HOUR_MS:
+        return None
+    return NotFound(
+        "SR-VIEW-005",
+        f"run {run_id} has expired",
+        why=f"its id is older than the {kept_hours} hours for which runs are kept after their end",
+        fix="look for an export of it; limits.run_retention_hours says how long runs are kept",
+        run_id=run_id,
+        kept_hours=kept_hours,
+    )
+
+
 class History:
     """Reads runs."""
 
-    def __init__(self, journals: Journals) -> None:
+    def __init__(self, journals: Journals, *, kept_hours: int | None = None) -> None:
+        """``kept_hours``: how long runs are kept after their end, where that is known."""
         self._journals = journals
+        self._kept_hours = kept_hours
         self.streams = StreamReader(journals)
         """Their named streams."""
 
@@ -59,9 +82,12 @@ class History:
 
     def header(self, run_id: str) -> RunRow:
         """The header of a run, by run id or execution id. Raises ``NotFound`` or ``Tampered``."""
-        header = self._journals.get(run_id)
+        try:
+            header = self._journals.get(run_id)
+        except (Tampered, KeyMissing) as error:
+            raise self._header_fault(run_id, error) from error
         if header is None:
-            raise no_run(run_id)
+            raise _expired(run_id, self._kept_hours) or no_run(run_id)
         return header
 
     def events(self, run_id: str, start: int, limit: int) -> tuple[list[JournalEvent], bool]:
@@ -85,6 +111,62 @@ class History:
                     raise Tampered(f"journal of run {header.run_id}", run_id=header.run_id)
                 yield event
                 index += 1
+
+    def looked_at(self, header: RunRow, start: int = 0) -> Iterator[JournalEvent]:
+        """As ``stored``, but for events that do not open: they come with their fault, and the others all the same."""
+        index = start
+        while index <= header.head_index:
+            for event in self._page(header, index, min(STREAM_EVENTS, header.head_index + 1 - index)):
+                yield event
+                index += 1
+
+    def step_created(self, header: RunRow, correlation_id: str) -> JournalEvent | None:
+        """The event that made a step, if there is one that opens."""
+        found = self._journals.database.read(
+            lambda c: journal.of_correlation(c, correlation_id, run_id=header.run_id, limit=1)
+        )
+        page = self._journals.page(header, found[0][1], 1) if found else []
+        return page[0] if page and page[0].content is not None and page[0].row.event_type == STEP_CREATED else None
+
+    def explained(self, header: RunRow, event: JournalEvent, explainer: Explainer) -> Unreadable | None:
+        """Why ``event`` does not open; nothing when it does."""
+        if event.fault is None:
+            return None
+        thing = f"event {event.row.index} of run {header.run_id}"
+        return explainer.explain(thing, event.fault, event.key_version, elsewhere=self._is_of_elsewhere(header))
+
+    def header_explained(self, row: RunRow, explainer: Explainer) -> Unreadable | None:
+        """Why the header ``row`` is not authentic; nothing when it is."""
+        try:
+            self._journals.verified(row)
+        except (Tampered, KeyMissing) as error:
+            return explainer.explain(f"the header of run {row.run_id}", fault_of(error), row.key_version)
+        return None
+
+    def explainer(self) -> Explainer:
+        """Explains what does not open, for one answer."""
+        return self._journals.explainer()
+
+    def _header_fault(self, run_id: str, error: Tampered | KeyMissing) -> Tampered | KeyMissing:
+        """``error``, or which key it is about where that is what is wrong."""
+        by = rows.get if run_id.startswith(PREFIX) else rows.get_by_execution
+        row = self._journals.database.read(lambda connection: by(connection, run_id))
+        why = None if row is None else self.header_explained(row, self.explainer())
+        if why is None or why.fault not in {Fault.KEY_MISSING, Fault.WRONG_KEY}:
+            return error
+        return KeyMissing(
+            why.code,
+            why.what,
+            why=why.why,
+            fix=why.fix,
+            key_version=why.key_version,
+            expected=why.key_id_expected,
+        )
+
+    def _is_of_elsewhere(self, header: RunRow) -> bool:
+        """Whether no event of a journal opens: then nobody damaged it, it belongs to another database."""
+        first = self._journals.page(header, 0, STREAM_EVENTS)
+        return len(first) >= ELSEWHERE_EVENTS_MIN and all(event.fault is Fault.TAMPERED for event in first)
 
     def watch(self, run_id: str) -> AbstractContextManager[Watch]:
         """A watch for ``follow``."""
@@ -118,7 +200,9 @@ class History:
             self.header(header.run_id)
             raise Tampered(f"journal of run {header.run_id}", run_id=header.run_id)
         for event in page:
-            if event.row.index == header.head_index and not self._journals.is_head(header, tag_of(event.row.sealed)):
+            # One that does not open says so itself.
+            is_last = event.row.index == header.head_index and event.content is not None
+            if is_last and not self._journals.is_head(header, tag_of(event.row.sealed)):
                 raise Tampered(f"journal of run {header.run_id}", run_id=header.run_id)
         return page
 

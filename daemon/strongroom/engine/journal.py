@@ -15,6 +15,7 @@ from strongroom.engine.encryptor import complete
 from strongroom.engine.event_types import CREATED, FIELDS, STEP_COMPLETED, STEP_CREATED
 from strongroom.engine.hook_rows import HookRows
 from strongroom.engine.streams import Streams
+from strongroom.engine.unreadable import Explainer, Fault, fault_of
 from strongroom.errors import KeyMissing, NotFound, StorageFault, Tampered
 from strongroom.keyring.records import RecordKeys
 from strongroom.keyring.run_keys import RunEncryptor, SealContext
@@ -35,11 +36,12 @@ Event = tuple[str, str, bytes]
 
 @dataclass(frozen=True, slots=True)
 class JournalEvent:
-    """An event as stored. ``content`` is nothing when it failed authentication."""
+    """An event as stored. ``content`` is nothing when it does not open, and ``fault`` says why then."""
 
     row: EventRow
     key_version: int
     content: bytes | None
+    fault: Fault | None = None
 
 
 class Journals:
@@ -158,15 +160,22 @@ class Journals:
 
     def _opened(self, row: EventRow, previous: EventRow | None) -> JournalEvent:
         """``row`` with its content, if it follows ``previous`` and nothing was changed."""
-        version = key_version_of(row.sealed) if len(row.sealed) >= 8 else 0
-        follows = row.index == (previous.index + 1 if previous else 0)
-        if not follows or row.event_type not in FIELDS:
-            return JournalEvent(row, version, None)
+        try:
+            version = key_version_of(row.sealed)
+            follows = row.index == (previous.index + 1 if previous else 0)
+            if not follows or row.event_type not in FIELDS:
+                return JournalEvent(row, version, None, Fault.TAMPERED)
+        except Tampered as error:
+            return JournalEvent(row, 0, None, fault_of(error, row.sealed))
         try:
             place = place_of(row, tag_of(previous.sealed) if previous else b"")
             return JournalEvent(row, version, self.run_keys.decrypt(row.sealed, SealContext(place)))
-        except (Tampered, KeyMissing):
-            return JournalEvent(row, version, None)
+        except (Tampered, KeyMissing) as error:
+            return JournalEvent(row, version, None, fault_of(error, row.sealed))
+
+    def explainer(self) -> Explainer:
+        """Explains faults, for one answer."""
+        return Explainer(self.database, self.run_keys)
 
 
 def now_ms() -> int:

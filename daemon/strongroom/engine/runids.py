@@ -11,7 +11,7 @@ from ulid import ULID
 from strongroom.errors import InvalidInput, LimitExceeded
 from strongroom.plugin.capability import EVENT_ID_BYTES_MAX
 
-__all__ = ["PREFIX", "check_event_id", "check_run_id", "new_run_id"]
+__all__ = ["PREFIX", "check_event_id", "check_run_id", "made_at_ms", "new_run_id"]
 
 PREFIX: Final = "wrun_"
 AGE_MS_MAX: Final = 24 * 3_600_000
@@ -39,6 +39,16 @@ def check_run_id(untrusted_id: str, *, now_ms: int | None = None) -> str:
     if not now - AGE_MS_MAX <= made_ms <= now + AHEAD_MS_MAX:
         raise _refused(untrusted_id, "carries a time outside the last 24 hours")
     return untrusted_id
+
+
+def made_at_ms(untrusted_id: str) -> int | None:
+    """The time that a run id carries, Unix milliseconds; nothing where it is no run id."""
+    if not untrusted_id.startswith(PREFIX):
+        return None
+    try:
+        return ULID.from_str(untrusted_id.removeprefix(PREFIX)).milliseconds
+    except ValueError:
+        return None
 
 
 def check_event_id(untrusted_id: str) -> str:

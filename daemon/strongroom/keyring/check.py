@@ -13,7 +13,7 @@ from strongroom.errors import KeyMissing
 from strongroom.keyring.root import KEY_CHECK, RootKeyring
 from strongroom.storage.key_checks import KeyCheckRow
 
-__all__ = ["check_value", "verify"]
+__all__ = ["check_value", "is_key_of", "verify"]
 
 _LABEL: Final = b"strongroom/key-check/v1"
 
@@ -21,6 +21,13 @@ _LABEL: Final = b"strongroom/key-check/v1"
 def check_value(root: RootKeyring, version: int) -> bytes:
     """32 bytes that only the root of ``version`` gives."""
     return root.subroot(KEY_CHECK, version).mac(_LABEL)
+
+
+def is_key_of(root: RootKeyring, row: KeyCheckRow) -> bool:
+    """Whether the version of ``row``, which ``root`` holds, is the key that the row was made of."""
+    # SQLite keeps a value of any type in any column.
+    stored = row.check_value if isinstance(row.check_value, bytes) else b""
+    return hmac.compare_digest(stored, check_value(root, row.version))
 
 
 def verify(root: RootKeyring, rows: Iterable[KeyCheckRow], *, now_ms: int = 0) -> list[KeyCheckRow]:
@@ -32,9 +39,7 @@ def verify(root: RootKeyring, rows: Iterable[KeyCheckRow], *, now_ms: int = 0) -
     known = {row.version: row for row in rows}
     for version, row in sorted(known.items()):
         offered = root.key_id(version) if version in root.versions else ""
-        # SQLite keeps a value of any type in any column.
-        stored = row.check_value if isinstance(row.check_value, bytes) else b""
-        if offered and hmac.compare_digest(stored, check_value(root, version)):
+        if offered and is_key_of(root, row):
             continue
         if row.retired_at:
             if offered:

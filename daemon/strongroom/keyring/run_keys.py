@@ -16,7 +16,9 @@ from strongroom.crypto.keys import Key
 from strongroom.crypto.srn1 import Place
 from strongroom.crypto.srn1_parts import open_content, parts_in, parts_of, seal_content
 from strongroom.errors import SealBudgetExceeded
+from strongroom.keyring.check import is_key_of
 from strongroom.keyring.root import RUNS, RootKeyring
+from strongroom.storage.key_checks import KeyCheckRow
 
 __all__ = ["SEALS_PER_RUN_MAX", "RunEncryptor", "RunKeys", "SealContext"]
 
@@ -47,6 +49,22 @@ class RunKeys:
         self._info = length_prefixed(_INFO, deployment_id)
         self._entries: OrderedDict[tuple[str, int], _Entry] = OrderedDict()
         self._lock = threading.Lock()
+
+    @property
+    def deployment_id(self) -> str:
+        """The deployment whose runs these keys are of."""
+        return self._deployment_id
+
+    @property
+    def key_ids(self) -> tuple[str, ...]:
+        """The key ids of every version that is held, highest first."""
+        return tuple(self._root.key_id(version) for version in self._root.versions)
+
+    def fits(self, check: KeyCheckRow) -> bool | None:
+        """Whether the version of ``check`` is the key that it is of; nothing where no such version is held."""
+        if check.version not in self._root.versions:
+            return None
+        return is_key_of(self._root, check)
 
     @property
     def writing_version(self) -> int:

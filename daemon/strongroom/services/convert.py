@@ -6,17 +6,26 @@ from typing import Final
 
 from google.protobuf import timestamp_pb2
 
+from strongroom.engine.event_types import FIELDS
 from strongroom.engine.journal import JournalEvent
 from strongroom.engine.registration import Registration
 from strongroom.engine.specs import PAUSED, Spec, TamperedSpec
 from strongroom.engine.subscription import SubscriptionReport
 from strongroom.engine.subscription_states import SubscriptionState
 from strongroom.engine.triggers import only_by_hand
+from strongroom.engine.unreadable import Unreadable
 from strongroom.modules.route import module_name
 from strongroom.pb.strongroom.v1 import run_pb2, workflow_pb2
 from strongroom.storage.runs import RunRow
 
-__all__ = ["event_message", "run_message", "tampered_run_message", "tampered_workflow_message", "workflow_message"]
+__all__ = [
+    "event_message",
+    "run_message",
+    "tampered_run_message",
+    "tampered_workflow_message",
+    "unreadable_message",
+    "workflow_message",
+]
 
 ENCODINGS: Final = {"raw": workflow_pb2.ENCODING_RAW, "brotli": workflow_pb2.ENCODING_BROTLI}
 
@@ -137,13 +146,26 @@ def run_message(row: RunRow, *, wakes_at: int | None = None) -> run_pb2.Run:
     return run
 
 
-def tampered_run_message(row: RunRow) -> run_pb2.Run:
-    """A header that failed authentication: the id that it claims, and nothing else of it."""
-    return run_pb2.Run(run_id=row.run_id, tampered=True)
+def tampered_run_message(row: RunRow, why: Unreadable | None = None) -> run_pb2.Run:
+    """A header that could not be authenticated: the id that it claims, why, and nothing else of it."""
+    return run_pb2.Run(run_id=row.run_id, tampered=True, unreadable=None if why is None else unreadable_message(why))
 
 
-def event_message(event: JournalEvent) -> run_pb2.Event:
-    """An event; its content stays sealed."""
+def unreadable_message(why: Unreadable) -> run_pb2.Unreadable:
+    """Why something does not open."""
+    return run_pb2.Unreadable(
+        kind=why.fault.value,
+        code=why.code,
+        what=why.what,
+        why=why.why,
+        fix=why.fix,
+        key_version=why.key_version,
+        key_id_expected=why.key_id_expected,
+    )
+
+
+def event_message(event: JournalEvent, why: Unreadable | None = None, *, opened: bytes | None = None) -> run_pb2.Event:
+    """An event. Its content stays sealed, but for what is ``opened``; ``why`` says that it does not open."""
     row = event.row
     return run_pb2.Event(
         index=row.index,
@@ -152,6 +174,9 @@ def event_message(event: JournalEvent) -> run_pb2.Event:
         create_time=_time(row.created_at),
         sealed=run_pb2.Sealed(sealed_bytes=len(row.sealed), key_version=event.key_version),
         tampered=event.content is None,
+        unreadable=None if why is None else unreadable_message(why),
+        field=FIELDS.get(row.event_type, ""),
+        opened=opened,
     )
 
 

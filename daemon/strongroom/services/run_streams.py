@@ -14,7 +14,8 @@ from strongroom.engine.event_types import LOG_WRITTEN
 from strongroom.engine.export import export_lines
 from strongroom.engine.history import History
 from strongroom.engine.journal import JournalEvent
-from strongroom.errors import Tampered
+from strongroom.engine.opening import EVENT_FIELDS, checked_fields
+from strongroom.engine.unreadable import Unreadable
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.strongroom.journal.v1 import journal_pb2
 from strongroom.pb.strongroom.v1 import run_pb2
@@ -22,6 +23,7 @@ from strongroom.services.convert import event_message, run_message
 from strongroom.services.paging import checked_index
 from strongroom.services.places import Places
 from strongroom.services.reasons import Opening, checked_reason
+from strongroom.services.run_events import EventMessages
 
 __all__ = ["RunStreams"]
 
@@ -41,12 +43,16 @@ class RunStreams:
     def watch(self, request: run_pb2.WatchRequest, context: grpc.ServicerContext) -> Iterator[run_pb2.WatchResponse]:
         """Events from an index on as they are stored, then the header once the run is final."""
         start = checked_index(request.from_index)
-        run_id = self._history.header(request.run_id).run_id
+        reason = checked_reason(request.reason)
+        wanted = checked_fields(request.fields, EVENT_FIELDS)
+        header = self._history.header(request.run_id)
+        run_id = header.run_id
         with self._places.taken(), self._history.watch(run_id) as watch:
             if not context.add_callback(watch.close):
                 return
-            for event in self._history.follow(run_id, start, watch):
-                yield run_pb2.WatchResponse(event=event_message(event))
+            with EventMessages(self._history, self._audit, header, wanted, reason) as messages:
+                for event in self._history.follow(run_id, start, watch):
+                    yield run_pb2.WatchResponse(event=messages.of(event))
             if not watch.closed:
                 yield run_pb2.WatchResponse(run=run_message(self._history.header(run_id)))
 
@@ -61,17 +67,25 @@ class RunStreams:
             events = (
                 self._history.follow(header.run_id, start, watch)
                 if request.follow
-                else self._history.stored(header, start)
+                else self._history.looked_at(header, start)
             )
+            explainer = self._history.explainer()
             if not reason:
-                yield from (_sealed(event) for event in events if event.row.event_type == LOG_WRITTEN)
+                for event in events:
+                    if event.row.event_type == LOG_WRITTEN:
+                        yield _sealed(event, self._history.explained(header, event, explainer))
                 return
             with Opening(self._audit, "run.decrypt", header, "log lines", reason) as opening:
                 for event in events:
-                    if event.row.event_type == LOG_WRITTEN:
-                        for line in _opened(event, header.run_id):
-                            opening.shown += 1
-                            yield line
+                    if event.row.event_type != LOG_WRITTEN:
+                        continue
+                    why = self._history.explained(header, event, explainer)
+                    if why is not None:
+                        yield _sealed(event, why)
+                        continue
+                    for line in _opened(event):
+                        opening.shown += 1
+                        yield line
 
     def export(self, request: run_pb2.ExportRequest, context: grpc.ServicerContext) -> Iterator[run_pb2.ExportResponse]:
         """The run as lines of JSON, in pieces of whole lines."""
@@ -102,15 +116,18 @@ def _pieces(lines: Iterator[bytes]) -> Iterator[run_pb2.ExportResponse]:
         yield run_pb2.ExportResponse(lines=bytes(piece))
 
 
-def _sealed(event: JournalEvent) -> run_pb2.LogsResponse:
-    described = event_message(event)
-    return run_pb2.LogsResponse(index=described.index, create_time=described.create_time, sealed=described.sealed)
+def _sealed(event: JournalEvent, why: Unreadable | None) -> run_pb2.LogsResponse:
+    described = event_message(event, why)
+    return run_pb2.LogsResponse(
+        index=described.index,
+        create_time=described.create_time,
+        sealed=described.sealed,
+        unreadable=described.unreadable if why is not None else None,
+    )
 
 
-def _opened(event: JournalEvent, run_id: str) -> Iterator[run_pb2.LogsResponse]:
-    if event.content is None:
-        raise Tampered(f"journal of run {run_id}", run_id=run_id)
-    for position, line in enumerate(journal_pb2.LogWritten.FromString(event.content).lines):
+def _opened(event: JournalEvent) -> Iterator[run_pb2.LogsResponse]:
+    for position, line in enumerate(journal_pb2.LogWritten.FromString(event.content or b"").lines):
         answer = run_pb2.LogsResponse(
             index=event.row.index, position=position, mode=MODES.get(line.mode, ""), line=line.line
         )

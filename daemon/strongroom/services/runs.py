@@ -8,10 +8,10 @@ import grpc
 from strongroom.engine import admission
 from strongroom.engine.auditing import Audit
 from strongroom.engine.cancel_signal import CancelSignal
-from strongroom.engine.ended import ended
 from strongroom.engine.engine import Engine
 from strongroom.engine.handles import Outcome
 from strongroom.engine.history import History
+from strongroom.engine.opening import EVENT_FIELDS, RUN_FIELDS, checked_fields, run_fields
 from strongroom.engine.receipts import last_receipt
 from strongroom.engine.registration import Owners
 from strongroom.engine.replay import Replays
@@ -19,10 +19,11 @@ from strongroom.engine.retry import Retries
 from strongroom.errors import InvalidInput
 from strongroom.pb.strongroom.v1 import run_pb2, run_pb2_grpc
 from strongroom.services.callers import caller_of
-from strongroom.services.convert import event_message, run_message, tampered_run_message
+from strongroom.services.convert import run_message, tampered_run_message, unreadable_message
 from strongroom.services.paging import checked_index, decode_token, encode_token, page_size
 from strongroom.services.places import Places, time_left_s
 from strongroom.services.reasons import Opening, checked_reason
+from strongroom.services.run_events import EventMessages, as_json
 from strongroom.services.run_streams import RunStreams
 from strongroom.settings.roles import Role
 from strongroom.storage.runs import RunRow
@@ -75,17 +76,22 @@ class RunService(run_pb2_grpc.RunServiceServicer):
     def Get(
         self, request: run_pb2.RunServiceGetRequest, context: grpc.ServicerContext
     ) -> run_pb2.RunServiceGetResponse:
-        """One header, and how the run ended where a reason is given."""
+        """One header, and the fields that were asked for where a reason is given."""
         reason = checked_reason(request.reason)
-        header = self._engine.get(request.run_id)
+        wanted = checked_fields(request.fields, RUN_FIELDS)
+        header = self._history.header(request.run_id)
         response = run_pb2.RunServiceGetResponse(run=self._message(header))
         if reason:
-            with Opening(self._audit, "run.decrypt", header, "result, error, cancel reason", reason) as opening:
-                found = ended(self._history, header)
+            with Opening(self._audit, "run.decrypt", header, ", ".join(wanted), reason) as opening:
+                found = run_fields(self._history, header, wanted)
+                opening.shown = found.shown
                 response.cancel_reason = found.cancel_reason
+                if found.input is not None:
+                    response.input = as_json(found.input)
                 if found.outcome is not None:
                     _say_end(response, found.outcome)
-                    opening.shown = 1
+                for name, why in found.unreadable:
+                    response.unreadable.add(field=name, unreadable=unreadable_message(why))
         return response
 
     def List(
@@ -102,9 +108,12 @@ class RunService(run_pb2_grpc.RunServiceServicer):
             before=decode_token(request.page_token),
             limit=size + 1,
         )
+        explainer = self._history.explainer()
         response = run_pb2.RunServiceListResponse(
             runs=[
-                self._message(row) if authentic else tampered_run_message(row)
+                self._message(row)
+                if authentic
+                else tampered_run_message(row, self._history.header_explained(row, explainer))
                 for row, authentic in page[:size]
                 # Whose a tampered one is nobody knows, so it is shown only to whoever may see everybody's.
                 if authentic or seen is None
@@ -122,8 +131,13 @@ class RunService(run_pb2_grpc.RunServiceServicer):
         size = page_size(request.page_size, EVENTS)
         place = decode_token(request.page_token)
         start = place[0] if place else checked_index(request.from_index)
-        page, complete = self._history.events(request.run_id, start, size)
-        response = run_pb2.ListEventsResponse(events=[event_message(event) for event in page])
+        reason = checked_reason(request.reason)
+        wanted = checked_fields(request.fields, EVENT_FIELDS)
+        header = self._history.header(request.run_id)
+        response = run_pb2.ListEventsResponse()
+        with EventMessages(self._history, self._audit, header, wanted, reason) as messages:
+            page, complete = self._history.events(request.run_id, start, size)
+            response.events.extend(messages.of(event) for event in page)
         if not complete:
             response.next_page_token = encode_token(start + len(page), "")
         return response

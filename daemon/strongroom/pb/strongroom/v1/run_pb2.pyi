@@ -91,6 +91,52 @@ class Sealed(_message.Message):
 Global___Sealed: _TypeAlias = Sealed  # noqa: Y015
 
 @_typing.final
+class Unreadable(_message.Message):
+    """Why something does not open. Whatever it is of, the rest of the answer stands."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    WHAT_FIELD_NUMBER: _builtins.int
+    WHY_FIELD_NUMBER: _builtins.int
+    FIX_FIELD_NUMBER: _builtins.int
+    KEY_VERSION_FIELD_NUMBER: _builtins.int
+    KEY_ID_EXPECTED_FIELD_NUMBER: _builtins.int
+    kind: _builtins.str
+    """Required. "wrong_key", "key_missing", "tampered", "not_ours" or "expired"."""
+    code: _builtins.str
+    """Required. Stable code."""
+    what: _builtins.str
+    """Required. What does not open."""
+    why: _builtins.str
+    """Optional. Why."""
+    fix: _builtins.str
+    """Optional. What to do."""
+    key_version: _builtins.int
+    """Optional. The key version that it names; nobody has authenticated that."""
+    key_id_expected: _builtins.str
+    """Optional. Id of the key that this database was written with under that version."""
+    def __init__(
+        self,
+        *,
+        kind: _builtins.str = ...,
+        code: _builtins.str = ...,
+        what: _builtins.str = ...,
+        why: _builtins.str = ...,
+        fix: _builtins.str = ...,
+        key_version: _builtins.int = ...,
+        key_id_expected: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "fix", b"fix", "key_id_expected", b"key_id_expected", "key_version", b"key_version", "kind", b"kind", "what", b"what", "why", b"why"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Unreadable: _TypeAlias = Unreadable  # noqa: Y015
+
+@_typing.final
 class Run(_message.Message):
     """The header of a run."""
 
@@ -118,6 +164,7 @@ class Run(_message.Message):
     PARENT_RUN_ID_FIELD_NUMBER: _builtins.int
     WAKE_TIME_FIELD_NUMBER: _builtins.int
     ASSURANCE_FIELD_NUMBER: _builtins.int
+    UNREADABLE_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
     """Required. "wrun_" and a ULID."""
     execution_id: _builtins.str
@@ -176,6 +223,10 @@ class Run(_message.Message):
     def wake_time(self) -> _timestamp_pb2.Timestamp:
         """Optional. When a waiting run is woken at the latest."""
 
+    @_builtins.property
+    def unreadable(self) -> Global___Unreadable:
+        """Optional. Why the header could not be authenticated, where tampered is set."""
+
     def __init__(
         self,
         *,
@@ -201,10 +252,11 @@ class Run(_message.Message):
         parent_run_id: _builtins.str = ...,
         wake_time: _timestamp_pb2.Timestamp | None = ...,
         assurance: _builtins.str = ...,
+        unreadable: Global___Unreadable | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "input", b"input", "output", b"output", "start_time", b"start_time", "wake_time", b"wake_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "input", b"input", "output", b"output", "start_time", b"start_time", "unreadable", b"unreadable", "wake_time", b"wake_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assurance", b"assurance", "backend", b"backend", "binary_sha256", b"binary_sha256", "create_time", b"create_time", "end_time", b"end_time", "error_code", b"error_code", "event_id", b"event_id", "execution_id", b"execution_id", "input", b"input", "insecure", b"insecure", "module", b"module", "output", b"output", "owner", b"owner", "parent_run_id", b"parent_run_id", "run_id", b"run_id", "start_time", b"start_time", "status", b"status", "tampered", b"tampered", "trigger_index", b"trigger_index", "wake_time", b"wake_time", "workflow_id", b"workflow_id", "workflow_name", b"workflow_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assurance", b"assurance", "backend", b"backend", "binary_sha256", b"binary_sha256", "create_time", b"create_time", "end_time", b"end_time", "error_code", b"error_code", "event_id", b"event_id", "execution_id", b"execution_id", "input", b"input", "insecure", b"insecure", "module", b"module", "output", b"output", "owner", b"owner", "parent_run_id", b"parent_run_id", "run_id", b"run_id", "start_time", b"start_time", "status", b"status", "tampered", b"tampered", "trigger_index", b"trigger_index", "unreadable", b"unreadable", "wake_time", b"wake_time", "workflow_id", b"workflow_id", "workflow_name", b"workflow_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -222,6 +274,9 @@ class Event(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     SEALED_FIELD_NUMBER: _builtins.int
     TAMPERED_FIELD_NUMBER: _builtins.int
+    UNREADABLE_FIELD_NUMBER: _builtins.int
+    FIELD_FIELD_NUMBER: _builtins.int
+    OPENED_FIELD_NUMBER: _builtins.int
     index: _builtins.int
     """Required. Position in the journal, from 0."""
     event_type: _builtins.str
@@ -229,7 +284,11 @@ class Event(_message.Message):
     correlation_id: _builtins.str
     """Optional. Step that it belongs to."""
     tampered: _builtins.bool
-    """Optional. True when it failed authentication."""
+    """Optional. True when it could not be authenticated: then nothing of it can be trusted."""
+    field: _builtins.str
+    """Required. Name of the field that its content is, such as "input"; empty where it has none."""
+    opened: _builtins.bytes
+    """Optional. The content as JSON, when a reason was given and the field was asked for. Secrets are "***"."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Required. When it was appended."""
@@ -237,6 +296,10 @@ class Event(_message.Message):
     @_builtins.property
     def sealed(self) -> Global___Sealed:
         """Optional. Its sealed content."""
+
+    @_builtins.property
+    def unreadable(self) -> Global___Unreadable:
+        """Optional. Why, where tampered is set."""
 
     def __init__(
         self,
@@ -247,12 +310,17 @@ class Event(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         sealed: Global___Sealed | None = ...,
         tampered: _builtins.bool = ...,
+        unreadable: Global___Unreadable | None = ...,
+        field: _builtins.str = ...,
+        opened: _builtins.bytes | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "sealed", b"sealed"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_opened", b"_opened", "create_time", b"create_time", "opened", b"opened", "sealed", b"sealed", "unreadable", b"unreadable"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["correlation_id", b"correlation_id", "create_time", b"create_time", "event_type", b"event_type", "index", b"index", "sealed", b"sealed", "tampered", b"tampered"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_opened", b"_opened", "correlation_id", b"correlation_id", "create_time", b"create_time", "event_type", b"event_type", "field", b"field", "index", b"index", "opened", b"opened", "sealed", b"sealed", "tampered", b"tampered", "unreadable", b"unreadable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__opened: _TypeAlias = _typing.Literal["opened"]  # noqa: Y015
+    _WhichOneofArgType__opened: _TypeAlias = _typing.Literal["_opened", b"_opened"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__opened) -> _WhichOneofReturnType__opened | None: ...
 
 Global___Event: _TypeAlias = Event  # noqa: Y015
 
@@ -404,19 +472,25 @@ class RunServiceGetRequest(_message.Message):
 
     RUN_ID_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    FIELDS_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
     """Required. Run id or execution id."""
     reason: _builtins.str
-    """Optional. Why the end is opened, at most 512 characters; it stays sealed without it."""
+    """Optional. Why fields are opened, at most 512 characters; they stay sealed without it."""
+    @_builtins.property
+    def fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Optional. Which are opened: "input", "output", "error", "reason"; all of them where none is named."""
+
     def __init__(
         self,
         *,
         run_id: _builtins.str = ...,
         reason: _builtins.str = ...,
+        fields: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "run_id", b"run_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fields", b"fields", "reason", b"reason", "run_id", b"run_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -433,12 +507,16 @@ class RunServiceGetResponse(_message.Message):
     ERROR_FIELD_NUMBER: _builtins.int
     HELP_FIELD_NUMBER: _builtins.int
     CANCEL_REASON_FIELD_NUMBER: _builtins.int
+    INPUT_FIELD_NUMBER: _builtins.int
+    UNREADABLE_FIELD_NUMBER: _builtins.int
     error: _builtins.str
     """Optional. The error text, when a reason was given and the run ended otherwise."""
     help: _builtins.str
     """Optional. What to do about the error."""
     cancel_reason: _builtins.str
     """Optional. Why the run was asked to stop, when a reason was given; it may have completed all the same."""
+    input: _builtins.bytes
+    """Optional. What started the run, as JSON, when a reason was given and it was asked for."""
     @_builtins.property
     def run(self) -> Global___Run:
         """Required. The header."""
@@ -446,6 +524,10 @@ class RunServiceGetResponse(_message.Message):
     @_builtins.property
     def result(self) -> _values_pb2.Value:
         """Optional. The guest's result, when a reason was given and the run completed."""
+
+    @_builtins.property
+    def unreadable(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnreadableField]:
+        """Optional. Fields that were asked for and do not open."""
 
     def __init__(
         self,
@@ -455,14 +537,46 @@ class RunServiceGetResponse(_message.Message):
         error: _builtins.str = ...,
         help: _builtins.str = ...,
         cancel_reason: _builtins.str = ...,
+        input: _builtins.bytes | None = ...,
+        unreadable: _abc.Iterable[Global___UnreadableField] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["result", b"result", "run", b"run"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_input", b"_input", "input", b"input", "result", b"result", "run", b"run"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancel_reason", b"cancel_reason", "error", b"error", "help", b"help", "result", b"result", "run", b"run"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_input", b"_input", "cancel_reason", b"cancel_reason", "error", b"error", "help", b"help", "input", b"input", "result", b"result", "run", b"run", "unreadable", b"unreadable"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__input: _TypeAlias = _typing.Literal["input"]  # noqa: Y015
+    _WhichOneofArgType__input: _TypeAlias = _typing.Literal["_input", b"_input"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__input) -> _WhichOneofReturnType__input | None: ...
+
+Global___RunServiceGetResponse: _TypeAlias = RunServiceGetResponse  # noqa: Y015
+
+@_typing.final
+class UnreadableField(_message.Message):
+    """A field that does not open."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIELD_FIELD_NUMBER: _builtins.int
+    UNREADABLE_FIELD_NUMBER: _builtins.int
+    field: _builtins.str
+    """Required. Its name."""
+    @_builtins.property
+    def unreadable(self) -> Global___Unreadable:
+        """Required. Why."""
+
+    def __init__(
+        self,
+        *,
+        field: _builtins.str = ...,
+        unreadable: Global___Unreadable | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["unreadable", b"unreadable"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["field", b"field", "unreadable", b"unreadable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___RunServiceGetResponse: _TypeAlias = RunServiceGetResponse  # noqa: Y015
+Global___UnreadableField: _TypeAlias = UnreadableField  # noqa: Y015
 
 @_typing.final
 class RunServiceListRequest(_message.Message):
@@ -546,6 +660,8 @@ class ListEventsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     FROM_INDEX_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    FIELDS_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
     """Required. Run id."""
     page_size: _builtins.int
@@ -554,6 +670,12 @@ class ListEventsRequest(_message.Message):
     """Optional. Token of the page before."""
     from_index: _builtins.int
     """Optional. Index of the first event; a page token goes before it."""
+    reason: _builtins.str
+    """Optional. Why contents are opened, at most 512 characters; they stay sealed without it."""
+    @_builtins.property
+    def fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Optional. Names of the fields that are opened, as in Event; all where none is named."""
+
     def __init__(
         self,
         *,
@@ -561,10 +683,12 @@ class ListEventsRequest(_message.Message):
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         from_index: _builtins.int = ...,
+        reason: _builtins.str = ...,
+        fields: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_index", b"from_index", "page_size", b"page_size", "page_token", b"page_token", "run_id", b"run_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fields", b"fields", "from_index", b"from_index", "page_size", b"page_size", "page_token", b"page_token", "reason", b"reason", "run_id", b"run_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -890,19 +1014,29 @@ class WatchRequest(_message.Message):
 
     RUN_ID_FIELD_NUMBER: _builtins.int
     FROM_INDEX_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    FIELDS_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
     """Required. Run id."""
     from_index: _builtins.int
     """Optional. The first event to send."""
+    reason: _builtins.str
+    """Optional. Why contents are opened, at most 512 characters; they stay sealed without it."""
+    @_builtins.property
+    def fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Optional. Names of the fields that are opened, as in Event; all where none is named."""
+
     def __init__(
         self,
         *,
         run_id: _builtins.str = ...,
         from_index: _builtins.int = ...,
+        reason: _builtins.str = ...,
+        fields: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_index", b"from_index", "run_id", b"run_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fields", b"fields", "from_index", b"from_index", "reason", b"reason", "run_id", b"run_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -984,6 +1118,7 @@ class LogsResponse(_message.Message):
     LINE_FIELD_NUMBER: _builtins.int
     SEALED_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
+    UNREADABLE_FIELD_NUMBER: _builtins.int
     index: _builtins.int
     """Required. Index of the event that holds it."""
     mode: _builtins.str
@@ -1000,6 +1135,10 @@ class LogsResponse(_message.Message):
     def sealed(self) -> Global___Sealed:
         """Optional. What is sealed otherwise."""
 
+    @_builtins.property
+    def unreadable(self) -> Global___Unreadable:
+        """Optional. Why the lines of this event do not open; the sealed bytes are described then."""
+
     def __init__(
         self,
         *,
@@ -1009,10 +1148,11 @@ class LogsResponse(_message.Message):
         line: _builtins.str = ...,
         sealed: Global___Sealed | None = ...,
         position: _builtins.int = ...,
+        unreadable: Global___Unreadable | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "sealed", b"sealed"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "sealed", b"sealed", "unreadable", b"unreadable"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "index", b"index", "line", b"line", "mode", b"mode", "position", b"position", "sealed", b"sealed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "index", b"index", "line", b"line", "mode", b"mode", "position", b"position", "sealed", b"sealed", "unreadable", b"unreadable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -123,7 +123,7 @@ class RunServiceServicer:
 
     def Get(self, request, context):
         """1. Find the run. 2. Check its MAC. 3. Return the header; sealed contents are described, not opened. 4. With a reason,
-        open how it ended; the host's log says that it was opened, when and why.
+        open what is asked for; the audit log says that it was opened, when and why.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -137,7 +137,7 @@ class RunServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListEvents(self, request, context):
-        """1. Return the journal of one run in order; sealed fields are described, not opened.
+        """1. Return the journal of one run in order; sealed fields are described. 2. With a reason, open those asked for.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -182,7 +182,8 @@ class RunServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Watch(self, request, context):
-        """1. Send the events from an index on. 2. Send new ones as they are stored. 3. End after the last event of the run.
+        """1. Send the events from an index on, opened as in ListEvents. 2. Send new ones as they are stored. 3. End after the
+        last event of the run.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -41,12 +41,12 @@ class RunServiceStub:
     """1. Start. 2. Wait for the end or the deadline. 3. Return the result. Asking again for the same run waits again."""
     Get: _grpc.UnaryUnaryMultiCallable[_run_pb2.RunServiceGetRequest, _run_pb2.RunServiceGetResponse]
     """1. Find the run. 2. Check its MAC. 3. Return the header; sealed contents are described, not opened. 4. With a reason,
-    open how it ended; the host's log says that it was opened, when and why.
+    open what is asked for; the audit log says that it was opened, when and why.
     """
     List: _grpc.UnaryUnaryMultiCallable[_run_pb2.RunServiceListRequest, _run_pb2.RunServiceListResponse]
     """1. Return one page, newest first. A header whose MAC fails is listed as tampered."""
     ListEvents: _grpc.UnaryUnaryMultiCallable[_run_pb2.ListEventsRequest, _run_pb2.ListEventsResponse]
-    """1. Return the journal of one run in order; sealed fields are described, not opened."""
+    """1. Return the journal of one run in order; sealed fields are described. 2. With a reason, open those asked for."""
     Cancel: _grpc.UnaryUnaryMultiCallable[_run_pb2.CancelRequest, _run_pb2.CancelResponse]
     """1. Store the wish. 2. Ask the run to stop: its waits end with an error, calls that were sent are waited for, and the
     guest has a moment to clean up. 3. Answer when it is final, or at the deadline.
@@ -64,7 +64,9 @@ class RunServiceStub:
     when a reason is given.
     """
     Watch: _grpc.UnaryStreamMultiCallable[_run_pb2.WatchRequest, _run_pb2.WatchResponse]
-    """1. Send the events from an index on. 2. Send new ones as they are stored. 3. End after the last event of the run."""
+    """1. Send the events from an index on, opened as in ListEvents. 2. Send new ones as they are stored. 3. End after the
+    last event of the run.
+    """
     Logs: _grpc.UnaryStreamMultiCallable[_run_pb2.LogsRequest, _run_pb2.LogsResponse]
     """1. Send what the guest logged from an event index on; sealed unless a reason is given. 2. Follow it when asked to."""
     GetReceipt: _grpc.UnaryUnaryMultiCallable[_run_pb2.GetReceiptRequest, _run_pb2.GetReceiptResponse]
@@ -85,12 +87,12 @@ class RunServiceAsyncStub(RunServiceStub):
     """1. Start. 2. Wait for the end or the deadline. 3. Return the result. Asking again for the same run waits again."""
     Get: _aio.UnaryUnaryMultiCallable[_run_pb2.RunServiceGetRequest, _run_pb2.RunServiceGetResponse]  # type: ignore[assignment]
     """1. Find the run. 2. Check its MAC. 3. Return the header; sealed contents are described, not opened. 4. With a reason,
-    open how it ended; the host's log says that it was opened, when and why.
+    open what is asked for; the audit log says that it was opened, when and why.
     """
     List: _aio.UnaryUnaryMultiCallable[_run_pb2.RunServiceListRequest, _run_pb2.RunServiceListResponse]  # type: ignore[assignment]
     """1. Return one page, newest first. A header whose MAC fails is listed as tampered."""
     ListEvents: _aio.UnaryUnaryMultiCallable[_run_pb2.ListEventsRequest, _run_pb2.ListEventsResponse]  # type: ignore[assignment]
-    """1. Return the journal of one run in order; sealed fields are described, not opened."""
+    """1. Return the journal of one run in order; sealed fields are described. 2. With a reason, open those asked for."""
     Cancel: _aio.UnaryUnaryMultiCallable[_run_pb2.CancelRequest, _run_pb2.CancelResponse]  # type: ignore[assignment]
     """1. Store the wish. 2. Ask the run to stop: its waits end with an error, calls that were sent are waited for, and the
     guest has a moment to clean up. 3. Answer when it is final, or at the deadline.
@@ -108,7 +110,9 @@ class RunServiceAsyncStub(RunServiceStub):
     when a reason is given.
     """
     Watch: _aio.UnaryStreamMultiCallable[_run_pb2.WatchRequest, _run_pb2.WatchResponse]  # type: ignore[assignment]
-    """1. Send the events from an index on. 2. Send new ones as they are stored. 3. End after the last event of the run."""
+    """1. Send the events from an index on, opened as in ListEvents. 2. Send new ones as they are stored. 3. End after the
+    last event of the run.
+    """
     Logs: _aio.UnaryStreamMultiCallable[_run_pb2.LogsRequest, _run_pb2.LogsResponse]  # type: ignore[assignment]
     """1. Send what the guest logged from an event index on; sealed unless a reason is given. 2. Follow it when asked to."""
     GetReceipt: _aio.UnaryUnaryMultiCallable[_run_pb2.GetReceiptRequest, _run_pb2.GetReceiptResponse]  # type: ignore[assignment]
@@ -144,7 +148,7 @@ class RunServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_run_pb2.RunServiceGetResponse, _abc.Awaitable[_run_pb2.RunServiceGetResponse]]:
         """1. Find the run. 2. Check its MAC. 3. Return the header; sealed contents are described, not opened. 4. With a reason,
-        open how it ended; the host's log says that it was opened, when and why.
+        open what is asked for; the audit log says that it was opened, when and why.
         """
 
     @_abc_1.abstractmethod
@@ -161,7 +165,7 @@ class RunServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _run_pb2.ListEventsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_run_pb2.ListEventsResponse, _abc.Awaitable[_run_pb2.ListEventsResponse]]:
-        """1. Return the journal of one run in order; sealed fields are described, not opened."""
+        """1. Return the journal of one run in order; sealed fields are described. 2. With a reason, open those asked for."""
 
     @_abc_1.abstractmethod
     def Cancel(
@@ -215,7 +219,9 @@ class RunServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _run_pb2.WatchRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_run_pb2.WatchResponse], _abc.AsyncIterator[_run_pb2.WatchResponse]]:
-        """1. Send the events from an index on. 2. Send new ones as they are stored. 3. End after the last event of the run."""
+        """1. Send the events from an index on, opened as in ListEvents. 2. Send new ones as they are stored. 3. End after the
+        last event of the run.
+        """
 
     @_abc_1.abstractmethod
     def Logs(
