@@ -153,18 +153,20 @@ def test_each_limit_is_named_with_the_size_that_broke_it(host, run_id):
 
 
 def test_what_is_sent_again_and_what_was_not_written_take_no_room(host, run_id, monkeypatch):
-    store = limited(host, stream_chunks_per_run_max=2, stream_bytes_per_run_max=20)
-    for _ in range(3):
-        store.write(run_id, "a", bytes(10), written_by="1")
+    limits = {"stream_chunks_per_run_max": 3, "stream_bytes_per_run_max": 20}
+    store = limited(host, **limits)
+    for _ in range(4):
+        store.write(run_id, "a", bytes(5), written_by="1")
+    assert store.write(run_id, "a", bytes(5), written_by="2") == Written(1, True)
     with monkeypatch.context() as patched:
         patched.setattr(Writer, "submit", failing(Writer.submit))
         for _ in range(3):
-            refused(StorageFault, "SR-STORE-005", lambda: store.write(run_id, "a", bytes(9), written_by="2"))
+            refused(StorageFault, "SR-STORE-005", lambda: store.write(run_id, "a", bytes(9), written_by="3"))
     # Another process counts what is there, to the byte.
-    other = limited(host, stream_chunks_per_run_max=2, stream_bytes_per_run_max=20)
-    error = refused(LimitExceeded, "SR-STREAM-010", lambda: other.write(run_id, "a", bytes(11), written_by="2"))
+    other = limited(host, **limits)
+    error = refused(LimitExceeded, "SR-STREAM-010", lambda: other.write(run_id, "a", bytes(11), written_by="3"))
     assert error.details["size"] == 21
-    assert store.write(run_id, "a", bytes(10), written_by="2") == Written(1, True)
+    assert store.write(run_id, "a", bytes(10), written_by="3") == Written(2, True)
 
 
 def test_a_chunk_of_the_largest_size_is_one_sealed_value(host, run_id):

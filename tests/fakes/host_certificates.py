@@ -39,11 +39,16 @@ class HostAuthority:
             .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
         )
 
-    def issue(self, name: str, *, days: int = 2) -> "Certified":
-        """A certificate for ``name`` at the loopback that ends in ``days``; below 0 it has ended."""
+    def issue(self, name: str, *, days: int = 2, alternative: str = "") -> "Certified":
+        """A certificate for ``name`` at the loopback that ends in ``days``; below 0 it has ended.
+
+        ``alternative`` is its other name where that is another one.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        names = x509.SubjectAlternativeName([x509.DNSName(name), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+        names = x509.SubjectAlternativeName(
+            [x509.DNSName(alternative or name), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+        )
         builder = self._builder(subject, key, days=days, ca=False).add_extension(names, critical=False)
         certificate, private = self._directory / f"{name}.pem", self._directory / f"{name}.key"
         signed = builder.sign(self._key, hashes.SHA256())

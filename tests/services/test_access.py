@@ -252,6 +252,7 @@ def test_a_call_in_parts_is_admitted_by_its_first_one(host):
         stub = workspace_pb2_grpc.WorkspaceServiceStub(channel)
         assert stub.Import(parts("notes", "", ""), timeout=10).entries_changed == 3
         assert stub.Import(parts(), timeout=10).entries_changed == 0
+        assert "NUL" in refusal(stub.Import, parts("notes", "a\0b"), timeout=10).details()
     with serving(users=frozenset({Role.READ})) as reading, reading.channel() as channel:
         stub = workspace_pb2_grpc.WorkspaceServiceStub(channel)
         assert "has not the role register" in refusal(stub.Import, parts("notes"), timeout=10).details()

@@ -14,7 +14,7 @@ from strongroom.errors import Forbidden, NotFound, Tampered
 from strongroom.pb.strongroom.v1 import capability_pb2
 from strongroom.services.access import Access, Finder
 from strongroom.services.callers import Caller
-from strongroom.services.roles import ALL_OWNERS, RULES, SOME_OWNER, need_of
+from strongroom.services.roles import ALL_OWNERS, RULES, SOME_OWNER, Of, need_of
 from strongroom.services.server import SERVICES
 from strongroom.settings.roles import EVERYTHING, USERS, Role
 from tests.fakes.callers import grant
@@ -187,6 +187,39 @@ def test_a_verb_that_is_not_his_tells_nobody_what_there_is():
     with pytest.raises(Forbidden, match="has not the role run"):
         way.admit(Caller("reader", (grant(["read"], A),)), method, request_for(method, run_id="x"))
     assert asked == []
+
+
+@pytest.mark.parametrize("nobody", ["", None])
+@pytest.mark.parametrize(("method", "kind"), [("Wipe", "workspace owner"), ("Mount", "session")])
+def test_what_belongs_to_nobody_who_is_named_is_for_those_who_may_touch_what_all_have(method, kind, nobody):
+    way = Access(base=None, finders={kind: Finder(lambda _key: nobody)})
+    method = f"/strongroom.v1.WorkspaceService/{method}"
+    with pytest.raises(Forbidden, match="for every owner"):
+        way.admit(Caller("somebody", (grant(EVERYTHING, A),)), method, request_for(method))
+    way.admit(Caller("all", (grant(EVERYTHING),)), method, request_for(method))
+
+
+def test_a_workspace_is_opened_with_a_password_by_administrators_only():
+    method = "/strongroom.v1.WorkspaceService/Mount"
+    roles = [need_of(method, request_for(method, name="notes", password=each)).role for each in ("", "x")]
+    assert roles == [Role.REGISTER, Role.ADMIN]
+
+
+@pytest.mark.parametrize(
+    ("types", "kind"),
+    [
+        (["run_created", "run_started"], "owner"),
+        (["run_started", "run_created"], "run"),
+        (["step_created"], "run"),
+        ([], "run"),
+    ],
+)
+def test_only_the_first_event_of_a_run_says_whose_it_is(types, kind):
+    method = "/strongroom.v1.WorldService/CreateEvents"
+    request = request_for(method, run_id="wrun_b", owner=A)
+    for each in types:
+        request.events.add(event_type=each)
+    assert need_of(method, request).of == (Of("owner", A) if kind == "owner" else Of("run", "wrun_b"))
 
 
 @pytest.mark.parametrize("capability", ["vault@1.0.0", "vault:x:y@1.0.0", "vault@2.0.0", "vault"])

@@ -119,6 +119,13 @@ def test_a_certificate_names_the_caller_whom_the_file_grants_something(place):
         assert place.refused == [("former", "SR-AUTH-004")]
 
 
+def test_the_common_name_counts_only_where_there_is_no_other(place):
+    with place.mutual() as port:
+        assert place.refusal(port, place.clients.issue("robot.example", alternative="other.example"))
+        assert place.refused == [("", "SR-AUTH-006")]
+        assert place.status(port, place.clients.issue("other.example", alternative="robot.example")).writing_version
+
+
 def test_a_known_authority_alone_gives_nothing(place):
     with place.mutual() as port:
         assert place.refusal(port, place.clients.issue("somebody.example")).code() is grpc.StatusCode.PERMISSION_DENIED
