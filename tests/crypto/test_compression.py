@@ -125,6 +125,14 @@ def test_frames_that_say_their_size_and_such_that_do_not_are_read():
         decompressed(b"zstd" + lies, bytes_max=1999)
 
 
+def test_a_frame_that_says_that_it_is_too_large_is_refused_before_it_is_read():
+    packed = b"zstd" + zstandard.ZstdCompressor().compress(b"devl" + bytes(10_000))
+    with pytest.raises(LimitExceeded):
+        decompressed(packed[:16], bytes_max=10_003)
+    with pytest.raises(InvalidInput):
+        decompressed(packed[:16], bytes_max=10_004)
+
+
 def test_a_frame_that_asks_for_a_large_window_gets_none():
     parameters = zstandard.ZstdCompressionParameters(window_log=27, write_content_size=False)
     packer = zstandard.ZstdCompressor(compression_params=parameters).compressobj()

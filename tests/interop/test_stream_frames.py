@@ -123,6 +123,14 @@ def test_what_stands_before_a_length_that_no_frame_has_comes_out_first():
         assert len(reader._pending) == 9, "nothing more is kept"
 
 
+def test_a_frame_that_is_too_long_does_not_come_out_where_all_of_it_is_there(monkeypatch):
+    monkeypatch.setattr(stream_frames, "FRAME_BYTES_MAX", 50)
+    reader = FrameReader()
+    assert reader.feed(frame_of(b"devl[42]") + (51).to_bytes(4, "big") + bytes(51)) == [b"devl[42]"]
+    with pytest.raises(LimitExceeded, match="a frame of 51 bytes"):
+        reader.feed(b"")
+
+
 def test_the_longest_frame_is_waited_for_and_not_made_room_for():
     reader = FrameReader()
     assert reader.feed((100_000_000).to_bytes(4, "big") + b"start") == []

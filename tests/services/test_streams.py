@@ -242,3 +242,19 @@ def test_readers_that_do_not_read_hold_their_places_and_nothing_else(api, host, 
             break
         given_back.wait(0.02)
     assert len(read(api, run_id)) == 2
+
+
+class Gone:
+    """The context of a call whose caller went away before it was begun."""
+
+    def add_callback(self, _callback):
+        return False
+
+
+def test_nothing_is_opened_for_a_caller_who_went_away_before(host, book, run_id):
+    host.host.stream_store.write(run_id, "a", b"x", written_by="1")
+    places = Places(PLACES, "streams are open", "close one")
+    service = StreamService(host.host.stream_store, host.host.stream_reader, places=places, audit=book)
+    request = pb.StreamServiceReadRequest(run_id=run_id, name="a", follow=True, reason="ticket 7")
+    assert list(service.Read(request, Gone())) == []
+    assert book.records == []

@@ -1,6 +1,7 @@
 """The callers' file: what it may say, and with which words it is refused."""
 
 import hashlib
+import os
 
 import pytest
 
@@ -70,6 +71,15 @@ def test_a_file_that_others_may_use_is_refused_with_the_command_that_fixes_it(fi
         load_callers(path)
     assert "others may use it" in caught.value.why
     assert caught.value.fix == f"chmod 600 {path}"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_file_of_somebody_else_is_refused(file):
+    path = file(GOOD)
+    os.chown(path, 4242, -1)
+    with pytest.raises(Misconfigured, match="cannot be read") as caught:
+        load_callers(path)
+    assert caught.value.why == "it belongs to user 4242"
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
