@@ -39,6 +39,8 @@ RUNS_MAX: Final = 50
 """Runs of one batch; their transactions share a commit."""
 BATCH_BYTES_MAX: Final = 8_000_000
 """Sealed bytes of a batch that are in memory at once, and of a run that is made beside the writer."""
+BATCHES_TOGETHER: Final = 4
+"""Runs are opened and sealed beside the writer, so a commit can take more of them than of rows that are not."""
 PAGE: Final = 500
 """Rows of a page; pages have a size as well."""
 NAMED_MAX: Final = 20
@@ -131,7 +133,7 @@ class EndedRuns:
             waiting.append((header, self._database.write(job)))
             blobs += rows.blobs
             size += rows.sealed_bytes
-            if blobs >= blobs_max or size >= BATCH_BYTES_MAX:
+            if blobs >= blobs_max * BATCHES_TOGETHER or size >= BATCH_BYTES_MAX:
                 break
         return sum(self._settled(header, future) for header, future in waiting)
 

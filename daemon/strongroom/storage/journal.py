@@ -1,4 +1,5 @@
-"""The append-only events of runs (``run_events``). Nothing here changes one; they go with their whole run only."""
+"""The append-only events of runs (``run_events``). Nothing here changes one: they go with their whole run only, and are
+sealed again with it (``runs_again``)."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

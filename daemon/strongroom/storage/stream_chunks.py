@@ -1,4 +1,4 @@
-"""Chunks of the named streams of runs (``stream_chunks``). Nothing here changes one; they go with their whole run."""
+"""Chunks of the named streams of runs (``stream_chunks``). Nothing here changes one; ``runs_again`` does."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
