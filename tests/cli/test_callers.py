@@ -45,6 +45,11 @@ def test_a_token_that_names_nothing_reads_for_every_owner_and_is_a_document_for_
     assert document["token"] != strongroom("callers", "token", "ci", "--json").document["token"]
 
 
+def test_a_star_among_the_options_is_every_owner_as_in_the_file():
+    document = strongroom("callers", "token", "ci", "--for-owner", "*", "--json").document
+    assert document["entry"].endswith('owners: "*"')
+
+
 @pytest.mark.parametrize("name", ["", "a b", "admin-socket", "socket", "x" * 65, "-x\n"])
 def test_a_name_that_no_entry_can_have_is_refused(name):
     ended = strongroom("callers", "token", "--", name)

@@ -49,7 +49,8 @@ def token(caller: Caller, name: _Name, roles: _Roles = None, owners: _Owners = N
     made = secrets.token_urlsafe(TOKEN_BYTES)
     digest = hashlib.sha256(made.encode()).hexdigest()
     # JSON is YAML, and quotes what YAML would take for something else than text.
-    whom = json.dumps(list(owners) if owners else EVERY_OWNER)
+    named = list(owners or [EVERY_OWNER])
+    whom = json.dumps(EVERY_OWNER if named == [EVERY_OWNER] else named)
     entry = "\n".join(
         [
             f"  - name: {json.dumps(name)}",
