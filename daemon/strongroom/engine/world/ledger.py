@@ -186,6 +186,9 @@ class Ledger:
     def _read(self, book: Book, header: RunRow) -> bool:
         """Read what is new; whether the book ends as the header says, or behind that."""
         begun, sizes = book.next_index, []
+        if begun > header.head_index + 1:
+            # The run of before is gone, and its id was used again.
+            return False
         while page := self.journals.page(header, book.next_index, PAGE):
             if any(event.content is None for event in page):
                 return False
