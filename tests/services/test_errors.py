@@ -19,6 +19,10 @@ def made(kind):
         return kind("SR-TEST-001", "a check", got="this", wanted="that", fix="do this")
     if kind is errors.PluginAway:
         return kind("vault", "failed", "no key file")
+    if kind is errors.RuntimeDecryptionError:
+        return kind(
+            "SR-TEST-001", "what happened", why="the reason", fix="do this", byte_length=3, format_prefix="encr"
+        )
     if kind is errors.CapabilityError:
         return kind("Public", "System", "Internal", "boom")
     return kind("SR-TEST-001", "what happened", why="the reason", fix="do this", field="a.b")
