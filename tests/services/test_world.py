@@ -15,6 +15,7 @@ from strongroom.engine.journal import now_ms
 from strongroom.engine.registration import Owners
 from strongroom.pb.strongroom.v1 import world_pb2 as pb
 from strongroom.pb.strongroom.v1 import world_pb2_grpc
+from strongroom.services import world as services_world
 from strongroom.services.access import Access, CallerBook, Finder
 from strongroom.services.audited import audited
 from strongroom.services.places import waiting
@@ -236,6 +237,19 @@ def test_pages_of_runs_and_of_correlation_ids_follow_each_other(call):
     two = call("ListEventsByCorrelation", correlation_id=step, page_size=2, page_token=one.next_page_token)
     assert [each.run_id for each in (*one.events, *two.events)] == sorted(made)
     assert (len(one.events), two.next_page_token) == (2, "")
+
+
+def test_a_page_of_opened_runs_ends_once_it_is_large(call, monkeypatch):
+    monkeypatch.setattr(services_world, "PAGE_BYTES", 1_500)
+    name = f"w-{ULID()}"
+    made = {create(call, "", "run_created", workflow_name=name, input=b"x" * 1_000).run.run_id for _ in range(3)}
+    found, token = [], ""
+    while not found or token:
+        page = call("ListRuns", "opener", workflow_name=name, page_token=token, reason="ticket 7")
+        found.append([each.run_id for each in page.runs])
+        token = page.next_page_token
+    assert [len(each) for each in found] == [2, 1]
+    assert {each for page in found for each in page} == made
 
 
 def test_runs_that_are_cancelled_are_on_record(call, run_id, book):

@@ -6,8 +6,10 @@ from ulid import ULID
 from strongroom.engine.journal import now_ms
 from strongroom.engine.limits import EngineLimits
 from strongroom.engine.retention import HOUR_MS, Retention
+from strongroom.engine.world import entities
 from strongroom.engine.world import events as world_events
 from strongroom.engine.world import ledger as world_ledger
+from strongroom.engine.world import runs as world_runs
 from strongroom.errors import LimitExceeded, StorageFault, Unavailable
 from strongroom.storage.database import Database
 from tests.fakes.world_host import WorldHost, draft
@@ -115,3 +117,26 @@ def test_a_batch_that_a_full_disk_refuses_leaves_no_run(shared, disk):
     failure = disk(lambda: shared.world.events.create_batch(run_id, drafts, owner="0" * 39 + "1"))
     assert isinstance(failure, StorageFault)
     assert shared.world._ledger.find(run_id) is None
+
+
+def test_pages_with_contents_end_once_those_are_large(shared, monkeypatch):
+    monkeypatch.setattr(entities, "PAGE_BYTES", 2_000)
+    run_id = shared.begin()
+    for number in range(5):
+        shared.create(run_id, "step_created", f"s{number}", input=b"x" * 1_000)
+    pages, start, has_more = [], 0, True
+    while has_more:
+        page = shared.world.steps.list(run_id, start=start, limit=9, opened=True)
+        pages.append([each.view.step_id for each in page.shown])
+        start, has_more = start + len(page.shown), page.has_more
+    assert pages == [["s0", "s1"], ["s2", "s3"], ["s4"]]
+    assert len(shared.world.steps.list(run_id, limit=9).shown) == 5
+
+
+def test_runs_whose_contents_are_too_large_together_are_not_given_at_once(shared, monkeypatch):
+    monkeypatch.setattr(world_runs, "CONTENT_BYTES_MAX", 1_500)
+    runs = [shared.begin(input=b"x" * 1_000) for _ in range(2)]
+    assert len(shared.world.runs.get_many(runs)) == 2
+    with pytest.raises(LimitExceeded) as error:
+        shared.world.runs.get_many(runs, opened=True)
+    assert error.value.code == "SR-WORLD-043"

@@ -6,7 +6,7 @@ A cursor is how many stand before a page; nothing ever goes from a list, and wha
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from strongroom.engine.hook_desk import no_hook
 from strongroom.engine.world.faults import not_found
@@ -17,6 +17,8 @@ from strongroom.storage.runs import RunRow
 
 __all__ = ["Page", "Shown", "WorldHooks", "WorldSteps", "WorldWaits"]
 
+PAGE_BYTES: Final = 4_000_000
+"""A page with contents ends once they are that large together."""
 View = TypeVar("View", StepView, HookView, WaitView)
 
 
@@ -56,8 +58,8 @@ class WorldSteps:
         """Up to ``limit`` steps from the one at ``start`` on. Raises as ``get`` does."""
         header, book = self._ledger.read(run_id)
         found = _slice(book.steps.values(), start, limit)
-        shown = [self._shown(header, book, step, opened=opened) for step in found]
-        return Page(header, shown, start + limit < len(book.steps))
+        shown = _as_many_as_fit(self._shown(header, book, step, opened=opened) for step in found)
+        return Page(header, shown, start + len(shown) < len(book.steps))
 
     def _shown(self, header: RunRow, book: Book, step: StepView, *, opened: bool) -> Shown[StepView]:
         if not opened:
@@ -94,8 +96,9 @@ class WorldHooks:
     def list(self, run_id: str, *, start: int = 0, limit: int, opened: bool = False) -> Page[HookView]:
         """Up to ``limit`` hooks from the one at ``start`` on. Raises as ``get`` does."""
         header, book = self._ledger.read(run_id)
-        shown = [self._shown(header, book, hook, opened=opened) for hook in _slice(book.hooks.values(), start, limit)]
-        return Page(header, shown, start + limit < len(book.hooks))
+        found = _slice(book.hooks.values(), start, limit)
+        shown = _as_many_as_fit(self._shown(header, book, hook, opened=opened) for hook in found)
+        return Page(header, shown, start + len(shown) < len(book.hooks))
 
     def _shown(self, header: RunRow, book: Book, hook: HookView, *, opened: bool) -> Shown[HookView]:
         return Shown(header, hook, self._ledger.event(header, book, hook.created_index).data if opened else None)
@@ -112,6 +115,17 @@ class WorldWaits:
         header, book = self._ledger.read(run_id)
         found = _slice(book.waits.values(), start, limit)
         return Page(header, [Shown(header, wait) for wait in found], start + limit < len(book.waits))
+
+
+def _as_many_as_fit(shown: Iterable[Shown[View]]) -> list[Shown[View]]:
+    page: list[Shown[View]] = []
+    size = 0
+    for each in shown:
+        page.append(each)
+        size += each.data.ByteSize() if each.data is not None else 0
+        if size >= PAGE_BYTES:
+            break
+    return page
 
 
 def _slice(views: Iterable[View], start: int, limit: int) -> list[View]:

@@ -23,6 +23,8 @@ __all__ = ["Cancelled", "Report", "WorldRuns", "checked_ids"]
 
 IDS_MAX: Final = 500
 """The contract's own limit of ids in one call."""
+CONTENT_BYTES_MAX: Final = 32_000_000
+"""Contents of runs that are in memory for one call."""
 STATES: Final[dict[RunStatus, tuple[RunState, ...]]] = {
     RunStatus.PENDING: (RunState.PENDING,),
     RunStatus.RUNNING: (RunState.RUNNING, RunState.WAITING),
@@ -42,6 +44,11 @@ class Report:
     header: RunRow
     view: RunView
     data: EventData | None = None
+
+    @property
+    def content_bytes(self) -> int:
+        """The size of its contents."""
+        return self.data.ByteSize() if self.data is not None else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +85,20 @@ class WorldRuns:
     def get_many(
         self, run_ids: Sequence[str], *, opened: bool = False, is_allowed: Allowed = lambda _header: True
     ) -> Sequence[Report]:
-        """Those of the runs that are there and allowed, by their order. Raises ``LimitExceeded``, ``InvalidInput``."""
-        found = [self._ledger.find(run_id) for run_id in checked_ids(run_ids)]
-        return [self.get(row.run_id, opened=opened) for row in found if row is not None and is_allowed(row)]
+        """Those of the runs that are there and allowed, by their order.
+
+        Raises ``InvalidInput``, and ``LimitExceeded``, also for contents that are too large together.
+        """
+        reports: list[Report] = []
+        size = 0
+        for run_id in checked_ids(run_ids):
+            row = self._ledger.find(run_id)
+            if row is not None and is_allowed(row):
+                reports.append(self.get(run_id, opened=opened))
+                size += reports[-1].content_bytes
+            if size > CONTENT_BYTES_MAX:
+                raise too_many("SR-WORLD-043", "bytes of the runs of one call", size, CONTENT_BYTES_MAX, "run_ids")
+        return reports
 
     def list(
         self,
