@@ -3,11 +3,9 @@
 A field that does not open takes nothing from the others: it is named, with why.
 """
 
-import base64
-import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from strongroom.engine.ended import outcome_of
 from strongroom.engine.event_types import CANCEL_REQUESTED, FIELDS, STEP_COMPLETED, STEP_CREATED
@@ -17,6 +15,7 @@ from strongroom.engine.history import History
 from strongroom.engine.journal import JournalEvent
 from strongroom.engine.lifecycle import FINAL, RunEvent, RunState
 from strongroom.engine.opened import HIDDEN, Json, Opener
+from strongroom.engine.opened_bytes import readable
 from strongroom.engine.unreadable import Fault, Unreadable
 from strongroom.errors import InvalidInput, Tampered
 from strongroom.pb.strongroom.journal.v1 import journal_pb2
@@ -29,10 +28,6 @@ EVENT_FIELDS: Final = tuple(sorted(set(FIELDS.values()) - {""}))
 """What the content of an event may be."""
 RUN_FIELDS: Final = ("input", "output", "error", "reason")
 """What one sees of a run as a whole: what started it, how it ended, why it was asked to stop."""
-_BYTES: Final = frozenset({"metadata", "payload", "receipt", "result", "input", "output", "error", "execution_context"})
-"""Fields of bytes, where the message of an event has one."""
-_OF_BYTES: Final = frozenset({"hook_created", "hook_received", "receipt_kept"})
-"""Events of guests that have them."""
 
 
 def checked_fields(untrusted_names: Collection[str], known: Sequence[str]) -> tuple[str, ...]:
@@ -72,9 +67,7 @@ class EventOpener:
         found = self._opener.content(kind, name, event.content)
         if FIELDS[kind] not in self._fields:
             return None
-        if self._of_others or kind in _OF_BYTES:
-            return {key: _shown(value) if key in _BYTES else value for key, value in found.items()}
-        return found
+        return readable(kind, self._header.module, found)
 
     def _knows(self, step: str) -> bool:
         """Whether it is known what the step asked: of one that asked the vault the answer is hidden too."""
@@ -86,28 +79,6 @@ class EventOpener:
         self._steps.add(step)
         self._opener.content(STEP_CREATED, step, created.content or b"")
         return True
-
-
-def _shown(value: Any) -> Any:  # Any: JSON
-    """Bytes, which are base64 up to here, with their size, and as what they are: JSON, text, or base64."""
-    if not isinstance(value, str):
-        return value
-    try:
-        data = base64.b64decode(value, validate=True)
-    except ValueError:
-        return value
-    try:
-        text = data.decode()
-    except UnicodeDecodeError:
-        return {"bytes": len(data), "base64": value}
-    try:
-        return {"bytes": len(data), "json": json.loads(text, parse_constant=_no_constant)}
-    except (ValueError, RecursionError):
-        return {"bytes": len(data), "text": text}
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(name)
 
 
 @dataclass(slots=True)
