@@ -123,7 +123,11 @@ def test_an_id_of_another_day_is_refused(at_ms, shared):
     assert "carries a time outside" in str(error.value)
 
 
-@pytest.mark.parametrize("run_id", ["wrun_x", "run_01", "wrun_" + "z" * 26, f"{ULID()}", "wrun_" + "0" * 400])
+@pytest.mark.parametrize(
+    "run_id",
+    ["wrun_x", "run_01", "wrun_" + "z" * 26, f"{ULID()}", "wrun_" + "0" * 400],
+    ids=["short", "another beginning", "no digits", "no beginning", "long"],
+)
 def test_an_id_that_is_none_is_refused_in_the_words_of_the_contract(run_id, shared):
     with pytest.raises(InvalidInput) as error:
         shared.create(run_id, "run_created")
