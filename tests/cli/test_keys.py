@@ -132,6 +132,16 @@ def test_an_entry_for_a_credential_or_the_environment_is_printed_once_with_its_c
     assert rig.file.read_bytes() == before
 
 
+@pytest.mark.parametrize(("kind", "says"), [("tpm-file", "keys seal-tpm"), ("our-module", "what the plugin reads")])
+def test_an_entry_for_another_provider_is_printed_once_with_what_to_do(rig, said, tmp_path, monkeypatch, kind, says):
+    monkeypatch.setenv("STRONGROOM_STATE_DIR", str(tmp_path))
+    with serving_keys(rig, tmp_path / "strongroom.sock", SecretSource(kind, "where")):
+        code, out, err = said("add", "--json", secret_is_shown=True)
+    assert (code, out["version"], out["install"]) == (0, 2, "")
+    assert says in err
+    assert out["entry"].split(":")[1] not in err
+
+
 def test_without_a_host_the_file_gets_its_version_all_the_same(rig, said, tmp_path):
     code, out, err = said("add", "--key-file", str(rig.file), "--state-dir", str(tmp_path))
     assert (code, out) == (0, "2\n")

@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from strongroom.engine import rotation_runs
 from strongroom.engine.requests import is_request, json_asked, request_again, sealed_request
-from strongroom.errors import KeyMissing, NotFound, Tampered, WrongState
+from strongroom.errors import KeyMissing, NotFound, StorageFault, Tampered, WrongState
 from strongroom.storage import hooks, journal, runs, runs_again, stream_chunks
 from tests.fakes.journalled import ended
 from tests.fakes.key_rig import roots
@@ -175,6 +175,38 @@ def test_an_envelope_that_does_not_open_again_stops_the_job_before_the_commit(ri
     done = rig.rewrapped()
     assert any("SR-KEY-033" in problem for problem in done.problems)
     assert stored(rig, header.run_id) == lies
+
+
+STEPS = {
+    "the first event": (runs_again, "replace_event", 1),
+    "the last event": (runs_again, "replace_event", 2),
+    "a chunk": (runs_again, "replace_chunk", 3),
+    "the count of its rows": (runs_again, "rows_of", 2),
+    "the header": (runs, "replace", 1),
+}
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_fault_at_any_step_leaves_the_run_as_it_was_and_the_next_time_it_is_done(rig, monkeypatch, step):
+    header = rig.streaming(1)
+    before, lies = rig.content(header.run_id), stored(rig, header.run_id)
+    rig.to_version(2, 1)
+    module, name, number = STEPS[step]
+    works, calls = getattr(module, name), []
+
+    def fails(*arguments, **more):
+        calls.append(1)
+        if len(calls) >= number:
+            raise StorageFault("SR-STORE-001", "the disk is full")
+        return works(*arguments, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module, name, fails)
+        assert any("SR-STORE-001" in problem for problem in rig.rewrapped().problems)
+    assert len(calls) >= number
+    assert stored(rig, header.run_id) == lies
+    assert rig.rewrapped().problems == ()
+    assert (rig.content(header.run_id), set(rig.versions())) == (before, {2})
 
 
 def test_who_reads_while_a_run_is_sealed_again_sees_a_whole_run(rig):

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from strongroom.audit.log_chain import Head, LogName
 from strongroom.engine.host_audit import SealedHeads
 from strongroom.engine.rotation_tables import tables
-from strongroom.errors import WrongState
+from strongroom.errors import StorageFault, WrongState
 from strongroom.keyring.records import RecordKeys
 from strongroom.storage import audit_heads, key_counts, plugin_store, runs
 from strongroom.storage import specs as spec_rows
@@ -102,6 +102,18 @@ def test_a_record_that_does_not_open_stays_as_it_is_is_counted_and_stops_nothing
     assert counts(rig)["plugin_values"] == {1: 1, 2: 2}
     with pytest.raises(WrongState, match="3 blobs of table workflow_specs, 1 blobs of table plugin_values"):
         rig.desk.retire(1)
+
+
+@pytest.mark.parametrize(("module", "name"), [(spec_rows, "replace"), (key_counts, "replace_value")])
+def test_what_a_fault_kept_from_the_disk_is_found_by_the_next_job(rig, monkeypatch, module, name):
+    def fails(*_arguments):
+        raise StorageFault("SR-STORE-001", "the disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module, name, fails)
+        assert any("SR-STORE-001" in problem for problem in rewrapped(rig).problems)
+    assert rewrapped(rig).problems == ()
+    assert (counts(rig)["workflow_specs"], counts(rig)["plugin_values"]) == ({2: 9}, {2: 3})
 
 
 def test_what_somebody_changes_meanwhile_is_not_overwritten(rig):

@@ -35,9 +35,14 @@ INSTALL: Final = {
     ),
     "environment": 'export ENCRYPTION_SECRETS="$(cat),$ENCRYPTION_SECRETS"',
 }
-
-ELSEWHERE: Final = "strongroom keys seal-tpm --help"
-"""For what a TPM or a plugin keeps: how is the business of whoever set that up. The page on keys says it."""
+BY_HAND: Final = {
+    "tpm-file": (
+        "put it and a comma in front of the keyring that strongroom keys init --from-recovery makes, and seal that:"
+        " strongroom keys seal-tpm"
+    ),
+}
+"""What no command line does, since the keyring is nowhere in the clear."""
+OF_A_PLUGIN: Final = "hand it, with a comma, to what the plugin reads, in front of what is there"
 
 
 def init(
@@ -134,11 +139,16 @@ def _source(
 
 
 def _print_entry(caller: Caller, kind: str, version: int) -> None:
-    entry, install = fresh_entry(version), INSTALL.get(kind, ELSEWHERE)
+    entry, install = fresh_entry(version), INSTALL.get(kind, "")
     document = {"version": version, "key_file": "", "held": False, "entry": entry, "install": install}
     caller.emit("keys-added", document, entry)
-    caller.warn("the line above is shown this once; install it with this command, to which you paste it, then Ctrl-D:")
-    caller.warn(f"  {install}")
+    if install:
+        caller.warn(
+            "the line above is shown this once; install it with this command, to which you paste it, then Ctrl-D:"
+        )
+        caller.warn(f"  {install}")
+    else:
+        caller.warn(f"the line above is shown this once; {BY_HAND.get(kind, OF_A_PLUGIN)}")
     caller.warn(f"then start the host again, and: strongroom keys promote {version}")
 
 

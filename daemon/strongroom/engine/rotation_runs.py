@@ -82,10 +82,15 @@ class EndedRuns:
         version = self._keys.writing_version
         if not self._after:
             self._left = []
-        while found := self._page(version, self._after):
-            done = self._batch(found, version, blobs_max)
-            if done:
-                return done
+        try:
+            while found := self._page(version, self._after):
+                done = self._batch(found, version, blobs_max)
+                if done:
+                    return done
+        except StrongroomError:
+            # What was not written must be found by the next job.
+            self._after = ""
+            raise
         # From the beginning the next time: what was skipped may be readable then.
         self._after = ""
         return 0

@@ -60,7 +60,15 @@ class _Specs:
         self._after = ""
 
     def __call__(self, blobs_max: int) -> int:
-        version, limit = self._keys.writing_version, min(blobs_max, SPECS_MAX)
+        try:
+            return self._batch(min(blobs_max, SPECS_MAX))
+        except StrongroomError:
+            # What was not written must be found by the next job.
+            self._after = ""
+            raise
+
+    def _batch(self, limit: int) -> int:
+        version = self._keys.writing_version
         # Past whole batches of what cannot be opened.
         while found := self._page(version, limit, self._after):
             before, self._after = self._after, found[-1].workflow_id
@@ -122,8 +130,15 @@ class _Values:
         self._after: tuple[str, str, str] | None = None
 
     def __call__(self, blobs_max: int) -> int:
+        try:
+            return self._batch(blobs_max)
+        except StrongroomError:
+            self._after = None
+            raise
+
+    def _batch(self, limit: int) -> int:
         version = self._keys.writing_version
-        while found := self._page(version, blobs_max, self._after):
+        while found := self._page(version, limit, self._after):
             self._after = found[-1][:3]
             changed = [(row, sealed) for row in found if (sealed := self._sealed_again(row)) is not None]
             if changed and (number := self._database.write(partial(_replace_values, changed)).result()):

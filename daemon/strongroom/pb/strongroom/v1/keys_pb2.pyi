@@ -216,7 +216,7 @@ class KeysServiceStatusResponse(_message.Message):
     promoted: _builtins.bool
     """Required. True when it was promoted; false when it is only the highest, and nothing was ever promoted."""
     source_kind: _builtins.str
-    """Required. Where the secrets come from: "credential", "file" or "environment"."""
+    """Required. Where the secrets come from: "credential", "file", "environment", or the name of a key provider."""
     source: _builtins.str
     """Required. The path of the file, or the name of the variable."""
     @_builtins.property
