@@ -53,6 +53,10 @@ class HookGuest(Guest):
         """The payload that a wait has got."""
         return self.got(number, messages.AwaitHookResponse, self._patience_s).payload
 
+    def is_answered(self, number, patience_s):
+        """Whether a call has its answer, or gets it soon."""
+        return self._answers[number][0].wait(patience_s)
+
     def dispose(self, number, hook_id):
         """Take a hook away."""
         self.call(asked(number, "DisposeHook", messages.DisposeHookRequest(hook_id=hook_id)))

@@ -147,7 +147,7 @@ class Dispatcher:
 
     def rest(self, handle: RunHandle) -> None:
         """Let a waiting run that somebody looked at be the few bytes again that it was."""
-        self._answered(handle, handle.token, Waits(due_s=handle.due_s, sleeps=handle.end is None))
+        self._answered(handle, handle.token, handle.waits or Waits(due_s=handle.due_s, sleeps=handle.end is None))
 
     def hasten(self, handle: RunHandle) -> None:
         """Bring a run that is to stop to its end: what waits is woken, what waits for a worker ends here and now."""
@@ -266,7 +266,7 @@ class Dispatcher:
             if self._handles.get(handle.run_id) is not handle:
                 return
             token = handle.token = next(self._tokens)
-            handle.due_s = waits.due_s
+            handle.due_s, handle.waits = waits.due_s, waits
             self._place(handle, Place.PARKED)
         self._alarms[handle.module].set(handle.run_id, token, waits.due_s)
         handle.calls.tell(lambda: self._answered(handle, token, waits))
