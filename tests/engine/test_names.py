@@ -6,7 +6,7 @@ from strongroom.engine.admission import Start
 from strongroom.engine.catalog import Catalog
 from strongroom.engine.ended import ended
 from strongroom.engine.history import History
-from strongroom.errors import Conflict
+from strongroom.errors import Conflict, NotFound
 from tests.fakes.workflow_host import OWNER
 
 
@@ -25,6 +25,21 @@ def test_a_name_that_several_have_changes_none_of_them(host, versions, change):
     assert refused.value.code == "SR-WF-014"
     assert refused.value.details["workflows"] == ",".join(reversed(versions))
     getattr(catalog, change)(OWNER, versions[0], **more)
+
+
+def test_whoever_knows_the_id_of_a_workflow_of_another_owner_does_not_reach_it_by_that(host, versions):
+    other, catalog = "b2" * 20, Catalog(host.host)
+    for call in (
+        lambda: host.engine.start(Start(owner=other, workflow=versions[0])),
+        lambda: catalog.get(other, versions[0]),
+        lambda: catalog.pause(other, versions[0]),
+        lambda: catalog.activate(other, versions[0]),
+        lambda: catalog.unfinished(other, versions[0]),
+        lambda: catalog.delete(other, versions[0], validate_only=False),
+    ):
+        with pytest.raises(NotFound, match=f"there is no workflow '{versions[0]}' of owner {other}"):
+            call()
+    assert catalog.get(OWNER, versions[0]).row.status == "active"
 
 
 def test_a_run_by_name_is_one_of_the_newest_active_workflow(host, versions):
