@@ -68,7 +68,7 @@ class RunKeys:
 
     @property
     def writing_version(self) -> int:
-        """The version that new runs are sealed under. A run keeps the one that it began with."""
+        """The version that new runs are sealed under. A run keeps the one that it began with until it has ended."""
         return self._root.writing_version
 
     def seal(self, place: Place, plaintext: bytes, *, key_version: int) -> bytes:
@@ -129,7 +129,7 @@ class RunKeys:
 
 @dataclass(frozen=True, slots=True)
 class SealContext:
-    """Where a value of a run belongs, and the key version that the run began with. To open needs the place alone."""
+    """Where a value of a run belongs, and the key version that the run is under. To open needs the place alone."""
 
     place: Place
     key_version: int = 0
