@@ -58,6 +58,7 @@ def stub(host):
     finders = {
         "owner": Finder(owners.checked),
         "run": Finder(lambda run_id: host.history.header(run_id).workflow_owner, no_run),
+        "hook": Finder(lambda hook_id: desk.owner_of(hook_id=hook_id), lambda hook_id: no_hook(hook_id=hook_id)),
         "hook token": Finder(lambda token: desk.owner_of(token=token), lambda _token: no_hook()),
     }
     with tempfile.TemporaryDirectory(prefix="sr-") as directory:
@@ -125,7 +126,9 @@ def test_a_run_is_executed_by_its_program_from_end_to_end(call, book):
     assert (results[2].step.status, results[2].step.attempt) == ("running", 1)
     made = create(call, run_id, "hook_created", hook, token=token)
     assert (made.hook.hook_id, made.event.HasField("data")) == (hook, False)
-    assert call("GetHook", token=token).hook.run_id == run_id
+    for named in ({"token": token}, {"hook_id": hook}, {"hook_id": hook, "run_id": run_id}):
+        assert call("GetHook", **named).hook.run_id == run_id
+        assert refused(lambda n=named: call("GetHook", "stranger", **n))[0] == "NOT_FOUND"
     assert create(call, run_id, "hook_received", hook).hook.received == 1
     assert create(call, run_id, "wait_created", "w").wait.status == "waiting"
     assert create(call, run_id, "step_completed", step).step.status == "completed"
@@ -202,6 +205,8 @@ def test_refusals_have_their_status_and_their_facts(call, run_id):
     assert refused(lambda: create(call, run_id, "run_exploded"))[:2] == ("INVALID_ARGUMENT", "SR-WORLD-017")
     assert refused(lambda: call("CreateEvent", run_id=run_id))[1] == "SR-WORLD-017"
     assert refused(lambda: call("CreateEvents", run_id=run_id))[1] == "SR-WORLD-036"
+    assert refused(lambda: call("GetHook", hook_id="nobody"))[:2] == ("NOT_FOUND", "SR-HOOK-017")
+    assert refused(lambda: call("GetHook"))[0] == "INVALID_ARGUMENT"
     assert refused(lambda: call("GetHook", token="nobody"))[:2] == ("NOT_FOUND", "SR-HOOK-017")
 
 

@@ -103,8 +103,9 @@ def _world_correlated(request: Any) -> Need:  # Any: as above
 
 
 def _world_hook(request: Any) -> Need:  # Any: as above
-    """By its token, else by its run and id."""
-    named = Of("hook token", request.token) if request.token else Of("run", request.run_id)
+    """By its token, else by its id, in the run that is named or in any."""
+    named = Of("run", request.run_id) if request.run_id else Of("hook", request.hook_id)
+    named = Of("hook token", request.token) if request.token else named
     return Need(DECRYPT if request.reason else READ, named)
 
 

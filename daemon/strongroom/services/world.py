@@ -225,11 +225,12 @@ class WorldService(world_pb2_grpc.WorldServiceServicer):
         """One hook."""
         reason = checked_reason(request.reason)
         opened, hooks = bool(reason), self._world.hooks
-        shown = (
-            hooks.get_by_token(request.token, opened=opened)
-            if request.token
-            else hooks.get(request.run_id, request.hook_id, opened=opened)
-        )
+        if request.token:
+            shown = hooks.get_by_token(request.token, opened=opened)
+        elif request.run_id:
+            shown = hooks.get(request.run_id, request.hook_id, opened=opened)
+        else:
+            shown = hooks.get_by_id(request.hook_id, opened=opened)
         self._record([shown.header], "a hook", reason)
         return world_pb2.WorldServiceGetHookResponse(hook=hook_message(shown))
 

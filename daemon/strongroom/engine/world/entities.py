@@ -13,6 +13,7 @@ from strongroom.engine.world.faults import not_found
 from strongroom.engine.world.ledger import Ledger
 from strongroom.engine.world.views import Book, HookView, StepView, WaitView
 from strongroom.pb.strongroom.world.v1.event_data_pb2 import EventData
+from strongroom.storage import hooks as rows
 from strongroom.storage.runs import RunRow
 
 __all__ = ["Page", "Shown", "WorldHooks", "WorldSteps", "WorldWaits"]
@@ -84,6 +85,14 @@ class WorldHooks:
         if hook is None:
             raise not_found("Hook", hook_id)
         return self._shown(header, book, hook, opened=opened)
+
+    def get_by_id(self, hook_id: str, *, opened: bool = False) -> Shown[HookView]:
+        """The hook that has this id, of whatever run. Raises as ``get`` does."""
+        journals = self._ledger.journals
+        row = journals.database.read(lambda connection: rows.get(connection, hook_id))
+        if row is None:
+            raise no_hook(hook_id=hook_id)
+        return self.get(journals.hook_rows.verified(row).run_id, hook_id, opened=opened)
 
     def get_by_token(self, token: str, *, opened: bool = False) -> Shown[HookView]:
         """The hook that has this token now. Raises as ``get`` does."""

@@ -1171,9 +1171,9 @@ class WorldServiceGetHookRequest(_message.Message):
     token: _builtins.str
     """Whoever has it may answer the run."""
     hook_id: _builtins.str
-    """Id of the hook in the run `run_id`."""
+    """Id of the hook."""
     run_id: _builtins.str
-    """Optional. Its run; required with `hook_id`."""
+    """Optional. Its run; with `hook_id` only."""
     reason: _builtins.str
     """Optional. Why its data are opened, at most 512 characters; they stay sealed without it."""
     def __init__(

@@ -225,7 +225,7 @@ class WorldServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetHook(self, request, context):
-        """1. Find a hook by its token, or by its run and id. 2. Return it.
+        """1. Find a hook by its token or by its id. 2. Return it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

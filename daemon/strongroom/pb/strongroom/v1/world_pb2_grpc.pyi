@@ -67,7 +67,7 @@ class WorldServiceStub:
     ListWaits: _grpc.UnaryUnaryMultiCallable[_world_pb2.WorldServiceListWaitsRequest, _world_pb2.WorldServiceListWaitsResponse]
     """1. Return one page of the waits of a run, in the order in which they were created."""
     GetHook: _grpc.UnaryUnaryMultiCallable[_world_pb2.WorldServiceGetHookRequest, _world_pb2.WorldServiceGetHookResponse]
-    """1. Find a hook by its token, or by its run and id. 2. Return it."""
+    """1. Find a hook by its token or by its id. 2. Return it."""
     ListHooks: _grpc.UnaryUnaryMultiCallable[_world_pb2.WorldServiceListHooksRequest, _world_pb2.WorldServiceListHooksResponse]
     """1. Return one page of the hooks of a run, in the order in which they were created."""
 
@@ -110,7 +110,7 @@ class WorldServiceAsyncStub(WorldServiceStub):
     ListWaits: _aio.UnaryUnaryMultiCallable[_world_pb2.WorldServiceListWaitsRequest, _world_pb2.WorldServiceListWaitsResponse]  # type: ignore[assignment]
     """1. Return one page of the waits of a run, in the order in which they were created."""
     GetHook: _aio.UnaryUnaryMultiCallable[_world_pb2.WorldServiceGetHookRequest, _world_pb2.WorldServiceGetHookResponse]  # type: ignore[assignment]
-    """1. Find a hook by its token, or by its run and id. 2. Return it."""
+    """1. Find a hook by its token or by its id. 2. Return it."""
     ListHooks: _aio.UnaryUnaryMultiCallable[_world_pb2.WorldServiceListHooksRequest, _world_pb2.WorldServiceListHooksResponse]  # type: ignore[assignment]
     """1. Return one page of the hooks of a run, in the order in which they were created."""
 
@@ -240,7 +240,7 @@ class WorldServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _world_pb2.WorldServiceGetHookRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_world_pb2.WorldServiceGetHookResponse, _abc.Awaitable[_world_pb2.WorldServiceGetHookResponse]]:
-        """1. Find a hook by its token, or by its run and id. 2. Return it."""
+        """1. Find a hook by its token or by its id. 2. Return it."""
 
     @_abc_1.abstractmethod
     def ListHooks(
