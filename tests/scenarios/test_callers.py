@@ -152,6 +152,26 @@ def test_who_may_do_everything_for_one_owner_neither_sees_nor_touches_what_anoth
             assert [each for each in scene.of_bob for one in said if each in one] == []
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_who_names_herself_beside_what_another_has_gets_nothing_of_it(scene, method):
+    run, workflow, own = scene.runs["bob"][0], scene.workflows["bob"], scene.runs["alice"][0]
+    starts = [
+        run_pb2.StartRequest(workflow=each, owner=A, run_id=run, json=PAYLOAD)
+        for each in (workflow, scene.workflows["alice"], NAME, "hers")
+    ]
+    mixed = {"owner": A, "owner_id": A, "workflow": workflow, "name": NAME, "new_run_id": run}
+    with scene.host.caller("alice") as alice:
+        for start in starts:
+            for run_id in (own, run):
+                request = request_for(method, **mixed, run_id=run_id, start=start)
+                if method.endswith("RunService/Start"):
+                    request = start
+                said, _ = outcome(alice, method, request)
+                assert [each for each in said if PAYLOAD in each or SHOWN.encode() in each] == []
+                known = request.SerializeToString()
+                assert [each for each in scene.of_bob for one in said if each in one and each not in known] == []
+
+
 def test_after_all_of_that_what_bob_has_is_as_it_was(scene):
     with scene.host.caller("bob") as bob:
         get = run_pb2.RunServiceGetRequest(run_id=scene.runs["bob"][-1])
