@@ -246,6 +246,7 @@ class AuditLog:
         self._follower.stay_near(self._head(), len(records))
         try:
             with self._writing:
+                self._look_for_file()
                 return self.writer.write(records)
         except OSError as error:
             if error.errno not in FULL or not self._reserve.release():
@@ -255,6 +256,13 @@ class AuditLog:
             full = Record(action="audit.disk_full", subject=self.writer.place.path.name, outcome="reserve given up")
             with self._writing:
                 return self.writer.write([full, *records])
+
+    def _look_for_file(self) -> None:
+        """What is written into a file that lost its name is on record for nobody."""
+        if not self.writer.is_in_place():
+            found = self.writer.begin_anew()
+            log.error("the file of the audit log was moved or cut; a new one begins", extra={"record": found.number})
+            self._failing.problems.append(str(found))
 
     def _head(self, *, closed: bool = False) -> Head:
         return Head(self.writer.number, self.writer.link, self.writer.count, closed)

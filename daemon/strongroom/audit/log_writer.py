@@ -6,6 +6,7 @@ version is retired, the digest vouches for what nobody can check by its links an
 """
 
 import hashlib
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from strongroom.audit.log_chain import BREAK, FILE, Head, LogKeys, LogName, line
 from strongroom.audit.log_place import LogPlace, sync_names
 from strongroom.audit.log_start import Found, find
 from strongroom.audit.record import HOST, Record, encode
+from strongroom.audit.walk import Break
 
 __all__ = ["LogWriter", "Written"]
 
@@ -66,9 +68,8 @@ class LogWriter:
         if before and not self._file.size:
             self._digest_before = before[-1].name, _digest_of(before[-1])
         if found.breaks:
-            first = found.breaks[0]
-            facts = {"kind": first.kind, "at": first.number, "why": first.why, "breaks": len(found.breaks)}
-            self._first = Record(action=BREAK, subject=self.place.path.name, outcome="found", facts=facts)
+            # The last: what is wrong inside of the files shows there for as long as they stand, a lost end only now.
+            self._name_break(found.breaks[-1], len(found.breaks))
         return found
 
     def write(self, records: Sequence[Record]) -> list[Written]:
@@ -96,6 +97,20 @@ class LogWriter:
         self._version, self._first = version, None
         return [Written(each.number, each.line[:-1]) for each in written]
 
+    def begin_anew(self) -> Break:
+        """Leave a file that somebody moved, replaced or cut since the last write to whoever verifies; what follows
+        stands in a new one, which begins with that break. Raises ``OSError``; the file is then as before."""
+        path = self.place.path
+        if os.path.lexists(path):
+            path.rename(self.place.next_before())
+            sync_names(path.parent)
+        self.close()
+        found = Break(
+            self.number + 1, "file removed", "the file before was moved, replaced or cut while it was written"
+        )
+        self._name_break(found, 1)
+        return found
+
     def cut_back(self) -> None:
         """Take out of the file what a failed write has left in it, as far as the disk lets it."""
         if self._file is not None:
@@ -115,6 +130,11 @@ class LogWriter:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+    def _name_break(self, found: Break, breaks: int) -> None:
+        """The next record says what was found."""
+        facts = {"kind": found.kind, "at": found.number, "why": found.why, "breaks": breaks}
+        self._first = Record(action=BREAK, subject=self.place.path.name, outcome="found", facts=facts)
 
     def _ready(self, version: int) -> AppendFile:
         """The file to append to: another one when this one is full, of another key version, or broken."""
