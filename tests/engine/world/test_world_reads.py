@@ -7,6 +7,7 @@ from ulid import ULID
 
 from strongroom.engine.world.event_reader import event_id, index_of
 from strongroom.errors import InvalidInput, LimitExceeded, NotFound, Tampered, TimedOut, Truncated, WrongState
+from strongroom.interop.encryptor import EncryptionContext, create_encryptor
 from strongroom.pb.strongroom.world.v1.event_data_pb2 import AttributeChange
 from strongroom.storage.journal import events as event_rows
 from tests.fakes.world_host import race
@@ -253,6 +254,17 @@ def test_nothing_of_an_event_is_stored_in_the_clear_but_its_type_and_its_id(shar
     assert all(row.sealed[:4] == b"srn1" for row in rows)
     stored = b"".join(row.sealed for row in rows) + repr(shared.world.runs.get(run_id).header).encode()
     assert not [word for word in (b"secret", b"encr-", b"dpl_1") if word in stored]
+
+
+def test_what_a_client_encrypted_under_the_id_that_it_made_comes_back_as_it_was(shared):
+    run_id = f"wrun_{ULID()}"
+    client, context = create_encryptor(deployment_key=bytes(range(32)), project_id="prj_1"), EncryptionContext(run_id)
+    sent = client.encrypt(b"devl[42]", context)
+    assert shared.create(run_id, "run_created", input=sent).run.run_id == run_id
+    got = shared.world.runs.get(run_id, opened=True).data.input
+    assert (got, client.decrypt(got, context)) == (sent, b"devl[42]")
+    row = shared.database.read(lambda c: event_rows(c, run_id, start=0, limit=1))[0]
+    assert (row.sealed[:4], sent in row.sealed) == (b"srn1", False)
 
 
 def test_an_event_that_was_touched_is_not_read_and_nothing_is_appended_behind_it(shared):
