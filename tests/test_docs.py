@@ -1,4 +1,4 @@
-"""The documents tell the truth: codes, commands, words, columns and links in them are those of the code."""
+"""The documents tell the truth: codes, commands, words and links in them are those of the code."""
 
 import ast
 import re
@@ -9,7 +9,6 @@ import pytest
 import typer
 
 from strongroom.cli.main import NOUNS, build
-from strongroom.storage.schema import METADATA
 
 ROOT = Path(__file__).resolve().parent.parent
 CODE = re.compile(r"SR-[A-Z]+-[0-9]{3}")
@@ -147,18 +146,6 @@ def test_a_word_of_the_glossary_is_used_and_its_rivals_are_not():
                 if re.search(rf"\b{rival}s?\b", text, re.IGNORECASE) and p.name not in ELSEWHERE.get(rival, ())
             ]
             assert not says, f"{rival}: the word is {word}"
-
-
-def test_the_page_on_security_lists_exactly_the_columns_that_stay_clear():
-    text = (ROOT / "SECURITY.md").read_text().split("### What stays in the clear")[1]
-    rows = re.findall(r"^\| `(\w+)` \| (.+) \|$", text, re.MULTILINE)
-    clear = {f"{table}.{column}" for table, columns in rows for column in re.findall(r"`(\w+)`", columns)}
-    sentence = re.search(r"^Sealed are (.+?)\. ", text, re.MULTILINE | re.DOTALL)
-    assert sentence
-    sealed = set(re.findall(r"`(\w+\.\w+)`", sentence[1]))
-    stored = {f"{table.name}.{column.name}" for table in METADATA.tables.values() for column in table.columns}
-    assert clear & sealed == set()
-    assert clear | sealed == stored
 
 
 @pytest.mark.parametrize("path", documents(), ids=lambda path: str(path.relative_to(ROOT)))
