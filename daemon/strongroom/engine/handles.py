@@ -122,9 +122,10 @@ class RunHandle:
 
     ``journal`` and ``recorded`` are read when they are needed; ``spec`` is the record that the run was accepted under,
     ``marks`` what the header says of the backend that executes it, ``end`` how it ended when only the write is missing,
-    ``began_s`` (monotonic) when its guest was executed last, ``waits`` what it waits for since. ``held`` is the journal that
-    the guest was executed on: whoever executes goes back to the disk when that is lost, also after somebody else opened the next one, and ``lost``
-    are its times and log lines that the disk does not have. ``retired``: no journal is opened by this handle any more.
+    ``began_s`` (monotonic) when its guest was executed last, ``waits`` what it waits for since then. ``held`` is the
+    journal that the guest was executed on: whoever executes goes back to the disk when that is lost, also after
+    somebody else opened the next one, and ``lost`` are its times and log lines that the disk does not have.
+    ``retired``: no journal is opened by this handle any more.
     """
 
     run_id: str
