@@ -122,8 +122,11 @@ def test_a_step_that_is_over_stays_so(shared, end, kind):
 @pytest.mark.parametrize("kind", ["step_completed", "step_failed"])
 def test_a_running_step_of_a_run_that_is_over_may_finish(shared, kind):
     run_id = shared.begin("run_started", ("step_created", "s"), ("step_started", "s"), "run_cancelled")
+    before = shared.world.runs.get(run_id).header
     answer = shared.create(run_id, kind, "s")
     assert answer.step.state.status == kind.removeprefix("step_")
+    assert (answer.header.finished_at, answer.header.started_at) == (before.finished_at, before.started_at)
+    assert answer.header.output_bytes == before.output_bytes > 0
     assert (answer.run.status, answer.header.status) == ("cancelled", "cancelled")
     assert shared.kinds(run_id)[-2:] == ["run_cancelled", kind]
 

@@ -87,8 +87,8 @@ class Plan:
         run, before = self._book.run, self._header
         after = {
             "status": run.status.value,
-            "started_at": run.started_at,
-            "finished_at": run.ended_at,
+            "started_at": before.started_at or run.started_at,
+            "finished_at": before.finished_at or run.ended_at,
             "error_code": run.error_code,
         }
         return {name: value for name, value in after.items() if value != getattr(before, name)}

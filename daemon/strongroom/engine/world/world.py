@@ -48,8 +48,3 @@ class World:
             return self.events.create(header.run_id, draft, owner="").header
         except EntityConflictError:
             return self._ledger.header(header.run_id)
-
-    def ending(self, header: RunRow) -> EventData | None:
-        """What the last event of the run of others of ``header`` says of its end, if it has ended."""
-        report = self.runs.get(header.run_id, opened=True)
-        return report.data if report.view.ended_at else None
