@@ -129,6 +129,10 @@ class Asked:
         self._seen(is_allowed)
         return []
 
+    def cancel_many(self, _names, _reason, *, is_allowed):
+        self._seen(is_allowed)
+        return []
+
     def list(self, *, owners, **_page):
         self.owners += sorted(owners)
         return []
@@ -151,3 +155,11 @@ def test_who_reads_of_two_owners_and_opens_for_one_is_shown_the_contents_of_that
             getattr(service, method)(request_of(reason=reason), None)
         shown[reason] = world.owners
     assert shown == {"": [A, B], "ticket 7": [A]}
+
+
+def test_who_reads_of_two_owners_and_runs_for_one_cancels_runs_of_that_one():
+    world = Asked()
+    service = WorldService(world, Owners(A), waiting=waiting(), audit=None)
+    with calling(Caller("both", (grant(["read"], A, B), grant(["run"], A)))):
+        service.CancelRuns(world_pb2.WorldServiceCancelRunsRequest(run_ids=["wrun_a"]), None)
+    assert world.owners == [A]
