@@ -96,6 +96,14 @@ def test_a_link_to_a_socket_that_somebody_serves_is_neither_followed_nor_replace
         assert path.is_symlink()
 
 
+def test_a_link_at_the_name_that_it_is_bound_under_is_not_followed(place):
+    target = place / "elsewhere"
+    (place / f".api-{os.getpid()}").symlink_to(target)
+    with Listener() as listen:
+        UnixSocket(place / "a.sock").bind(listen)
+    assert [each.name for each in place.iterdir()] == ["a.sock"]
+
+
 def test_a_host_that_serves_there_keeps_its_socket(place):
     path = place / "admin.sock"
     with Listener() as serving:

@@ -70,7 +70,9 @@ class UnixSocket:
         self._directory = os.open(self._path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         own = self._path.with_name(f".api-{os.getpid()}")
         # Tried beforehand, since gRPC says on stderr and in its own words that a directory takes nothing.
-        own.touch()
+        own.unlink(missing_ok=True)
+        # Made and not opened: what somebody linked there before is not written to.
+        os.close(os.open(own, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
         own.unlink()
         before = os.umask(0o777 & ~self._mode)
         try:
