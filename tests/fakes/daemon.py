@@ -30,7 +30,7 @@ from strongroom.pb.strongroom.v1 import (
 )
 from strongroom.pb.strongroom.v1 import status_pb2 as host_status_pb2
 from strongroom.pb.values.v1 import values_pb2
-from tests.fakes.daemon_runs import Streams, limits, listed, page
+from tests.fakes.daemon_runs import Streams, fill_opened, limits, listed, page
 from tests.fakes.daemon_streams import add_streams
 from tests.fakes.daemon_vault import OWNER, Capabilities, VaultState
 
@@ -58,6 +58,7 @@ class FakeDaemon(VaultState):
         self.runs: dict[str, run_pb2.Run] = {}
         self.events: list[run_pb2.Event] = []
         self.lines: list[run_pb2.LogsResponse] = []
+        self.unreadable: list[run_pb2.UnreadableField] = []
         self.pieces: list[bytes] = []
         self.cuts: list[int] = []
         self.replayed = run_pb2.ReplayResponse(equal=True, steps=3, time_reads=2, log_lines=1)
@@ -218,9 +219,7 @@ class _Runs(Streams):
         self.daemon.hear(request, context)
         answer = run_pb2.RunServiceGetResponse(run=self.daemon.runs[request.run_id])
         if request.reason:
-            answer.error, answer.cancel_reason = self.daemon.error, "wrong input"
-            if self.daemon.result is not None:
-                answer.result.CopyFrom(self.daemon.result)
+            fill_opened(answer, self.daemon)
         return answer
 
     def List(self, request, context):

@@ -13,6 +13,15 @@ def listed(runs, request):
     return [run for run in named if not request.statuses or run.status in request.statuses]
 
 
+def fill_opened(answer, daemon):
+    """What a run shows for a reason."""
+    answer.error, answer.cancel_reason = daemon.error, "wrong input"
+    answer.input = b'{"trigger": {"id": "7"}}'
+    answer.unreadable.extend(daemon.unreadable)
+    if daemon.result is not None:
+        answer.result.CopyFrom(daemon.result)
+
+
 class Streams(run_pb2_grpc.RunServiceServicer):
     """Streams that break after ``daemon.cut_after`` messages, once for each number in it."""
 

@@ -212,7 +212,7 @@ def _wired(
     artifacts.host = host
     engine = Engine(host)
     desk = TriggerDesk(host, engine, registry)
-    history = History(host.journals)
+    history = History(host.journals, kept_hours=settings.limits.run_retention_hours)
     world = World(host, history)
     engine.end_of_others = world.cancel
     # Elsewhere owners sign for themselves: what a workflow asks for is no reason to give it to it.
