@@ -36,10 +36,10 @@ def cut(path):
 @pytest.mark.parametrize(
     ("change", "breaks"),
     [
-        (removed, [(7, "file removed"), (1, "removed")]),
-        (moved, [(7, "file removed"), (1, "removed")]),
+        (removed, [(1, "removed"), (7, "file removed")]),
+        (moved, [(1, "removed"), (7, "file removed")]),
         (replaced, [(7, "file removed")]),
-        (cut, [(7, "file removed"), (4, "removed")]),
+        (cut, [(4, "removed"), (7, "file removed")]),
     ],
 )
 def test_what_follows_a_file_that_was_moved_or_cut_is_in_a_new_one_that_says_so(rig, change, breaks):

@@ -169,15 +169,15 @@ class Walk:
         facts = record.facts if record is not None else {}
         self.end()
         at = facts.get("at", line.number)
+        first, missing = self.number + 1, line.number - self.number - 1
+        if missing > 0 and at != first and not any(known.number == first for known in self.breaks):
+            why = f"{_missing(missing)} before record {line.number}, which names a break"
+            self.found(first, "removed", why, named=True)
         if not any(known.number == at for known in self.breaks):
             kind = str(facts.get("kind", "altered"))
             named: BreakKind = kind if kind in BREAK_KINDS else "altered"  # type: ignore[assignment]  # checked just here
             why = f"{facts.get('why', '')}; found by the host, and named by record {line.number}"
             self.found(int(at), named, why, named=True)
-        missing = line.number - self.number - 1
-        if missing > 0 and not any(known.number == self.number + 1 for known in self.breaks):
-            why = f"{_missing(missing)} before record {line.number}, which names a break"
-            self.found(self.number + 1, "removed", why, named=True)
         self._take(line)
 
     def _rejoin(self, line: Line) -> None:
