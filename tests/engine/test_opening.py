@@ -166,6 +166,21 @@ def test_a_header_under_a_key_that_is_gone_names_that_key(rig, header):
     assert (missing.value.code, missing.value.details["expected"]) == ("SR-VIEW-002", rig.root.key_id(1))
 
 
+@pytest.mark.parametrize(
+    ("root", "code"),
+    [(roots(2), "SR-VIEW-002"), (parse_secrets("1:" + "other".ljust(43, "o")), "SR-VIEW-001")],
+    ids=["missing", "wrong"],
+)
+def test_chunks_of_streams_name_the_key_that_is_missing_or_wrong(rig, root, code):
+    journal = new_run(rig.journals, 4, key_version=1, request_digest=b"")
+    run_id = journal.header.run_id
+    rig.streams.write(run_id, "out", b"chunk", written_by="x:1")
+    ((chunk,), _) = reader(rig, root).streams.page(run_id, "out", 0, 10)
+    with pytest.raises(KeyMissing) as closed:
+        chunk.opened()
+    assert (closed.value.code, closed.value.details["expected"]) == (code, rig.root.key_id(1))
+
+
 def test_each_field_of_a_run_opens_or_says_why_by_itself(rig, header):
     found = run_fields(rig.history, header, RUN_FIELDS)
     assert found.input["trigger"]["payload"]["value"] == "hello"

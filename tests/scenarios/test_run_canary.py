@@ -1,8 +1,8 @@
 """Whatever comes into a run is in no file that its host writes: markers in every input of 200 runs, and a search.
 
-The search is for text, UTF-16, UTF-32, hex and base64 at any place: in the state directory with its database, WAL, cache
+The search is for text, UTF-16, UTF-32, hex and base64 at any place: in the state directory with database, WAL, cache
 and audit log, in exports, in stderr, in what the commands say that open nothing; with PostgreSQL in the files of the
-database and in the WAL. Its controls: it finds a marker that was planted, and whoever gives a reason is shown each one.
+database and in the WAL. Its controls: it finds a marker that was planted, and who gives a reason is shown each one.
 """
 
 import json

@@ -152,16 +152,7 @@ class History:
         by = rows.get if run_id.startswith(PREFIX) else rows.get_by_execution
         row = self._journals.database.read(lambda connection: by(connection, run_id))
         why = None if row is None else self.header_explained(row, self.explainer())
-        if why is None or why.fault not in {Fault.KEY_MISSING, Fault.WRONG_KEY}:
-            return error
-        return KeyMissing(
-            why.code,
-            why.what,
-            why=why.why,
-            fix=why.fix,
-            key_version=why.key_version,
-            expected=why.key_id_expected,
-        )
+        return (why and why.about_a_key()) or error
 
     def _is_of_elsewhere(self, header: RunRow) -> bool:
         """Whether no event of a journal opens: then nobody damaged it, it belongs to another database."""

@@ -15,6 +15,7 @@ from strongroom.engine.journal import Journals
 from strongroom.engine.lifecycle import FINAL
 from strongroom.engine.stream_chunk import OVERHEAD_BYTES, Chunk, check_name, key_version, open_chunk, tampered
 from strongroom.engine.streams import Watch
+from strongroom.engine.unreadable import fault_of
 from strongroom.errors import KeyMissing, NotFound, Tampered, Truncated
 from strongroom.storage import stream_chunks
 from strongroom.storage.database import Connection
@@ -176,8 +177,13 @@ class StreamReader:
         version = key_version(row)
         try:
             return Chunk(row, version, open_chunk(self._journals.run_keys, row, previous))
-        except KeyMissing as missing:
-            return Chunk(row, version, None, missing)
+        except (KeyMissing, Tampered) as error:
+            thing = f"stream {row.name} of run {row.run_id}"
+            why = self._journals.explainer().explain(thing, fault_of(error, row.sealed), version)
+            about_a_key = why.about_a_key()
+            if about_a_key is None:
+                raise
+            return Chunk(row, version, None, about_a_key)
 
     def _stand(self, run_id: str, name: str) -> _Stand:
         """The run is read before its stream: a chunk that comes between is behind no end."""

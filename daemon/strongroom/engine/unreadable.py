@@ -42,6 +42,19 @@ class Unreadable:
     key_version: int = 0
     key_id_expected: str = ""
 
+    def about_a_key(self) -> KeyMissing | None:
+        """The error to raise where a key is what is wrong; nothing for what was changed, or is not ours."""
+        if self.fault not in {Fault.KEY_MISSING, Fault.WRONG_KEY}:
+            return None
+        return KeyMissing(
+            self.code,
+            self.what,
+            why=self.why,
+            fix=self.fix,
+            key_version=self.key_version,
+            expected=self.key_id_expected,
+        )
+
 
 def fault_of(error: StrongroomError, sealed: bytes = b"") -> Fault:
     """What ``error`` says of ``sealed``, or of a row with a MAC, as far as they alone can tell."""
