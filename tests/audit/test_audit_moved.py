@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from strongroom.audit.log_chain import parse_line
-from tests.fakes.audit_rig import Rig
+from tests.fakes.audit_rig import Rig, Ring
 
 
 @pytest.fixture
@@ -74,3 +74,19 @@ def test_a_head_that_is_gone_is_told_although_a_record_was_altered_as_well(rig):
     rig.heads.head = None
     rig.open().write(1)
     assert rig.breaks() == [(3, "altered"), (12, "head removed")]
+
+
+def test_a_break_is_told_after_its_key_was_retired_too_and_nothing_vouches_for_what_stood_before(tmp_path):
+    keys = Ring(versions=(1,))
+    rig = Rig(tmp_path, keys=keys).open().write(5).close()
+    lines = rig.lines()
+    lines[2] = lines[2].replace(b"wrun_1", b"wrun_x")
+    rig.path.write_bytes(b"".join(lines))
+    rig.open().write(3)
+    assert rig.breaks() == [(3, "altered")]
+    keys.keys[2] = Ring(versions=(2,)).keys[2]
+    rig.write(1)
+    assert rig.breaks() == [(3, "altered")]
+    del keys.keys[1]
+    assert rig.breaks() == [(1, "wrong key"), (3, "altered")]
+    rig.log.close()

@@ -154,6 +154,11 @@ class Walk:
 
     def _unread(self, line: Line) -> None:
         """A record of a key that was retired: its number must follow; what it says, only its file's digest tells."""
+        if line.is_of(BREAK):
+            # Nothing vouches for what stands before a break, and that there was one stays told.
+            self._after_break(line)
+            self._no_key_since, self.unchecked = line.number, self.unchecked + 1
+            return
         if line.number != self.number + 1:
             self._missing(line.number)
         elif line.is_of(FILE) and self._no_key_since and not self._vouches(line):
