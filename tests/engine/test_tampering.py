@@ -87,7 +87,8 @@ def test_a_run_header_with_a_flipped_column_is_marked(host, column):
     with pytest.raises(StrongroomError) as caught:
         host.engine.get(header.run_id)
     assert caught.value.code in {"SR-SEAL-001", "SR-KEY-002"}
-    ((_, authentic),) = History(host.host.journals).page(workflow_id="", owners=None, statuses=[], before=None, limit=10)
+    history = History(host.host.journals)
+    ((_, authentic),) = history.page(workflow_id="", owners=None, statuses=[], before=None, limit=10)
     assert not authentic
 
 

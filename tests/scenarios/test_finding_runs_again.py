@@ -65,7 +65,7 @@ def test_the_result_and_the_error_of_a_run_that_was_begun_are_read_for_a_reason(
     newest = shared("audit", "tail", "-n", "200", "--json").json["records"]
     told = [each for each in newest if (each["reason"], each["subject"]) == ("ticket 4711", done)]
     assert {each["action"] for each in told} == {"run.decrypt"}
-    assert {each["facts"]["fields"] for each in told} == {"result, error, cancel reason"}
+    assert {each["facts"]["fields"] for each in told} == {"input, output, error, reason"}
 
 
 def test_a_cancel_reason_is_read_as_well(shared):

@@ -2,6 +2,7 @@
 
 import grpc
 import pytest
+from ulid import ULID
 
 from strongroom.pb.strongroom.v1 import run_pb2
 from tests.guests.build import guest
@@ -37,7 +38,7 @@ VERBS = ["watch", "logs", "export", "kill", "retry", "replay"]
 
 @pytest.mark.parametrize("verb", VERBS)
 @pytest.mark.parametrize(
-    "untrusted", ["", "nope", "wrun_" + "0" * 26, "x" * 100_000], ids=["empty", "word", "id", "long"]
+    "untrusted", ["", "nope", f"wrun_{ULID()}", "x" * 100_000], ids=["empty", "word", "id", "long"]
 )
 def test_a_run_that_is_not_there_is_not_found(shared, verb, untrusted):
     with shared.channel() as api:

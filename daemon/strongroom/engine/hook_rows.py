@@ -1,8 +1,8 @@
 """Rows of hooks: made, found by token and authenticated.
 
 The digest of a token, and the MAC of a row, are under the key version of the run that the hook is of; a run that has
-ended has no tokens left, so its rows are sealed again with it. Who looks for a token does not know the version and tries
-each that this host holds.
+ended has no tokens left, so its rows are sealed again with it. Who looks for a token does not know the version and
+tries each that this host holds.
 """
 
 from dataclasses import replace

@@ -36,7 +36,7 @@ class AuditSettings(BaseModel):
     )
     host_id: HostId = Field(
         default="",
-        description="Name of this host in its records; empty: from the database, or on PostgreSQL from machine and file.",
+        description="Name of this host in its records; empty: from the database, on PostgreSQL from machine and file.",
     )
 
     def refuses(self, mode: str) -> bool:
