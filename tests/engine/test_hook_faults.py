@@ -52,8 +52,8 @@ def test_a_run_that_also_waits_for_a_call_is_executed_by_a_restart_since_that_ca
     after.module.on_trigger, after.capabilities.found[ACTION] = both, second
     assert after.engine.resume() == 1
     assert second.entered.acquire(timeout=WAIT_S), "it is sent again, without anybody leaving a payload"
-    first.released.set()
     second.released.set()
     HookDesk(after.host, after.engine).resume(b"x", token="t")
     assert after.engine.wait(run_id, WAIT_S)[1].result.value.string_value == "x"
     after.close()
+    first.released.set()
