@@ -6,7 +6,8 @@ import pytest
 from strongroom.audit.log_chain import Head, LogName
 from strongroom.engine.auditing import CALLER
 from strongroom.engine.host_audit import AuditKeys, HostAudit, SealedHeads
-from strongroom.engine.refused_calls import AT_ONCE_MAX, RefusedCalls
+from strongroom.engine.record_budget import AT_ONCE_MAX
+from strongroom.engine.refused_calls import RefusedCalls
 from strongroom.errors import Forbidden, KeyMissing, Tampered, Unavailable
 from strongroom.keyring.records import RecordKeys
 from strongroom.keyring.root import parse_secrets

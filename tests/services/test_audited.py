@@ -4,7 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from strongroom.errors import NotFound, Unavailable
+from strongroom.engine.record_budget import AT_ONCE_MAX, RecordBudget
+from strongroom.errors import NotFound, StorageFault, Unavailable
 from strongroom.pb.strongroom.v1 import capability_pb2, keys_pb2, run_pb2, workflow_pb2, workspace_pb2
 from strongroom.pb.vault import vault_pb2
 from strongroom.services.audited import audited
@@ -58,6 +59,26 @@ def test_a_deed_that_failed_is_recorded_with_its_code_and_the_caller_hears_of_th
         service.Pause(workflow_pb2.PauseRequest(workflow="hello", owner="0b" * 20), None)
     assert book.told() == [("workflow.pause", "hello", "SR-WF-001")]
     assert book.records[0].owner == "0b" * 20
+
+
+def test_calls_that_did_nothing_fill_no_log_and_the_rest_of_them_is_a_number(book, monkeypatch):
+    now_s = [0.0]
+    monkeypatch.setattr("strongroom.services.audited.RecordBudget", lambda: RecordBudget(clock_s=lambda: now_s[0]))
+    servicer = Servicer(error=NotFound("SR-WF-001", "no such workflow"))
+    service = audited("WorkflowService", servicer, book, OWN)
+    for _ in range(AT_ONCE_MAX + 400):
+        with pytest.raises(NotFound):
+            service.Pause(workflow_pb2.PauseRequest(workflow="hello"), None)
+    assert len(book.records) == AT_ONCE_MAX
+    now_s[0] = 1.0
+    with pytest.raises(NotFound):
+        service.Pause(workflow_pb2.PauseRequest(workflow="hello"), None)
+    assert book.records[-1].facts["left_out_before"] == 400
+    servicer.error = StorageFault("SR-STORE-001", "the disk is full")
+    for _ in range(AT_ONCE_MAX):
+        with pytest.raises(StorageFault):
+            service.Pause(workflow_pb2.PauseRequest(workflow="hello"), None)
+    assert len(book.records) == 2 * AT_ONCE_MAX + 1, "what failed through no fault of its caller is recorded each time"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ from typing import Any, Final
 import grpc
 
 from strongroom.engine.auditing import Audit
-from strongroom.errors import StrongroomError
+from strongroom.engine.record_budget import RecordBudget
+from strongroom.errors import Conflict, InvalidInput, LimitExceeded, NotFound, StrongroomError, WrongState
 from strongroom.services.deeds import Deed, Facts, deeds_of
 
 __all__ = ["BEGUN", "audited", "outcome_of"]
@@ -18,6 +19,8 @@ FAILED: Final = "failed"
 """The outcome of one that ended with a fault of ours."""
 LEFT: Final = "left"
 """The outcome of one whose caller went away before its end."""
+OF_CALLERS: Final = (Conflict, InvalidInput, LimitExceeded, NotFound, WrongState)
+"""What ends a call that did nothing: anybody can make such calls without end, so their records have a budget."""
 
 
 def outcome_of(failure: BaseException) -> str:
@@ -37,9 +40,10 @@ class _Audited:
 
     def __init__(self, name: str, servicer: Any, audit: Audit, own_owner: str) -> None:
         self._servicer = servicer
+        budget = RecordBudget()
         for method, deed in deeds_of(name).items():
             behaviour = getattr(servicer, method)
-            setattr(self, method, _Recorded(deed, behaviour, audit, own_owner))
+            setattr(self, method, _Recorded(deed, behaviour, audit, own_owner, budget))
 
     def __getattr__(self, method: str) -> Any:
         return getattr(self._servicer, method)
@@ -48,8 +52,11 @@ class _Audited:
 class _Recorded:
     """One method whose deeds are recorded."""
 
-    def __init__(self, deed: Deed, behaviour: Callable[..., Any], audit: Audit, own_owner: str) -> None:
+    def __init__(
+        self, deed: Deed, behaviour: Callable[..., Any], audit: Audit, own_owner: str, budget: RecordBudget
+    ) -> None:
         self._deed = deed
+        self._budget = budget
         self._behaviour = behaviour
         self._audit = audit
         self._own_owner = own_owner
@@ -97,6 +104,12 @@ class _Recorded:
 
     def _ended(self, named: Any, error: BaseException, facts: Facts) -> None:
         """How it failed is not waited for: whoever asked hears of that, and not of this."""
+        # What was announced has its outcome too.
+        if isinstance(error, OF_CALLERS) and not self._deed.before:
+            left_out = self._budget.take()
+            if left_out is None:
+                return
+            facts = {**facts, "left_out_before": left_out} if left_out else facts
         self._audit.begin(**self._what(named), outcome=outcome_of(error), **facts)  # type: ignore[arg-type]  # as above
 
     def _what(self, named: Any) -> dict[str, str]:
