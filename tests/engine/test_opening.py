@@ -261,10 +261,15 @@ def test_a_run_of_long_ago_has_expired_and_one_of_today_never_was(rig):
         (b"text", {"bytes": 4, "text": "text"}),
         (b"NaN", {"bytes": 3, "text": "NaN"}),
         (b"[" * 100_000, {"bytes": 100_000, "text": "[" * 100_000}),
+        (b'{"a": 1, "a": 2}', {"bytes": 16, "text": '{"a": 1, "a": 2}'}),
+        (b"1e999", {"bytes": 5, "text": "1e999"}),
+        (b"0.10000000000000000001", {"bytes": 22, "text": "0.10000000000000000001"}),
+        (b"[0.10, 1E2]", {"bytes": 11, "json": [0.1, 100.0]}),
+        (b'"\\ud800"', {"bytes": 8, "text": '"\\ud800"'}),
         (b"\xff\x00", {"bytes": 2, "base64": "/wA="}),
         (b"", {"bytes": 0, "text": ""}),
     ],
-    ids=["json", "text", "no json", "nested", "bytes", "empty"],
+    ids=["json", "text", "no json", "nested", "twice", "infinite", "long", "numbers", "half a pair", "bytes", "empty"],
 )
 def test_bytes_are_shown_as_what_they_are(data, shown):
     assert readable_bytes(data) == shown

@@ -28,6 +28,10 @@ class Drawer:
         return self.path.read_bytes() if self.path.exists() else None
 
     def describe(self):
+        if self.fault == "cannot tell":
+            raise RuntimeError(HIDDEN)
+        if self.fault == "tells a number":
+            return 7
         return f"the drawer {self.path.name}"
 
 
@@ -42,6 +46,8 @@ class DrawerPlugin:
     def key_providers(self):
         if self.fault == "answers nonsense":
             return [object()]
+        if self.fault == "cannot answer":
+            int(HIDDEN)
         return [] if self.fault == "none" else [Drawer(Path(self.path), self.fault)]
 
     @hookimpl

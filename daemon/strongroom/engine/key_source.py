@@ -75,7 +75,7 @@ class KeySource:
         if not wanted:
             return find_source(self._settings.keyring_file, environ, strict=strict)
         provider = self._provider(wanted, environ)
-        place = provider.describe()[:PLACE_CHARS_MAX]
+        place = _described(provider)
 
         def load() -> bytes | None:
             return _loaded(provider)
@@ -145,6 +145,19 @@ def _asked(entry: PluginEntry, config: Mapping[str, object]) -> Mapping[str, Key
         raise
     except Exception as error:
         raise _failed(entry.name, "it could not be loaded", error) from None
+
+
+def _described(provider: KeyProvider) -> str:
+    """Where it looks. Raises ``PluginFault`` for anything but text."""
+    try:
+        place = provider.describe()
+        if not isinstance(place, str):
+            raise TypeError(type(place).__name__)
+    except StrongroomError:
+        raise
+    except Exception as error:
+        raise _failed(provider.name, "its describe() failed", error) from None
+    return place[:PLACE_CHARS_MAX]
 
 
 def _loaded(provider: KeyProvider) -> bytes | None:

@@ -5,6 +5,8 @@ The JSON of protobuf makes base64 of all bytes, and the payload of an HTTP reque
 
 import base64
 import json
+import math
+from decimal import Decimal
 from typing import Any, Final
 
 from google.protobuf import descriptor_pool
@@ -54,9 +56,17 @@ def readable_bytes(data: bytes) -> dict[str, Any]:  # Any: JSON
     except UnicodeDecodeError:
         return {"bytes": len(data), "base64": base64.b64encode(data).decode()}
     try:
-        return {"bytes": len(data), "json": json.loads(text, parse_constant=_no_constant)}
+        return {"bytes": len(data), "json": _whole_json(text)}
     except (ValueError, RecursionError):
         return {"bytes": len(data), "text": text}
+
+
+def _whole_json(text: str) -> Any:  # Any: JSON
+    """``text`` as JSON that says all of it. Raises ``ValueError`` where a reader would see less, or something else."""
+    value = json.loads(text, parse_constant=_no_constant, parse_float=_exact, object_pairs_hook=_each_once)
+    # Half of a surrogate pair is a string of JSON that no UTF-8 can hold.
+    json.dumps(value, ensure_ascii=False).encode()
+    return value
 
 
 def _message(value: dict[str, Any], kind: Descriptor) -> dict[str, Any]:  # Any: JSON
@@ -99,3 +109,17 @@ def _bytes(value: Any) -> Any:  # Any: JSON
 
 def _no_constant(name: str) -> None:
     raise ValueError(name)
+
+
+def _exact(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number) or Decimal(repr(number)) != Decimal(text):
+        raise ValueError("a number that is not what stands there")
+    return number
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:  # Any: JSON
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name that comes twice, of which one value would not be shown")
+    return found

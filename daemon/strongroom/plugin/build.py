@@ -121,9 +121,11 @@ class Hooks:
             raise PluginFault("SR-PLUG-008", f"plugin {self._name}: {error}", plugin=self._name) from error
 
     def key_providers(self) -> Mapping[str, KeyProvider]:
-        """The key providers of the plugin by name, checked. Raises ``PluginFault``."""
+        """The key providers of the plugin by name, checked. Raises ``PluginFault``, and what the plugin raises."""
+        # Not among what is told: the text of its own exceptions may hold secrets.
+        answer = self._manager.hook.key_providers()
         try:
-            return checked_key_providers(self._manager.hook.key_providers())
+            return checked_key_providers(answer)
         except (TypeError, ValueError) as error:
             raise PluginFault("SR-PLUG-093", f"plugin {self._name}: {error}", plugin=self._name) from error
 

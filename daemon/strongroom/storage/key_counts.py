@@ -75,7 +75,9 @@ def by_version(conn: Connection, table: str) -> Counter[int]:
     columns = METADATA.tables[table].c
     if "key_version" in columns:
         versions = select(columns.key_version, func.count()).group_by(columns.key_version)
-        counts.update({int(version): int(count) for version, count in conn.execute(versions)})
+        for version, count in conn.execute(versions):
+            # SQLite keeps a value of any type in any column.
+            counts[version if isinstance(version, int) else 0] += int(count)
     for column in SEALED[table]:
         named = func.substr(column, 5, 4)
         # An event without content has an empty value, and needs no key.

@@ -93,7 +93,8 @@ def unfinished_by_version(conn: Connection, table: str) -> Counter[int]:
     if "key_version" in rows.c:
         versions = select(rows.c.key_version, func.count()).select_from(source).where(unfinished)
         found = conn.execute(versions.group_by(rows.c.key_version))
-        counts.update({int(version): int(count) for version, count in found})
+        for version, count in found:
+            counts[version if isinstance(version, int) else 0] += int(count)
     for column in SEALED[table]:
         named = func.substr(column, 5, 4)
         query = select(named, func.count()).select_from(source).where(unfinished, func.length(column) >= HEADER_BYTES)

@@ -32,6 +32,7 @@ PAGE_BYTES_MAX: Final = 1_000_000
 CREATED_MS_MAX: Final = 253_402_300_799_999
 """The end of the year 9999, which is the last time that a message can tell."""
 COLUMNS: Final = STREAM_CHUNKS.c
+_SHOWN_CHARS_MAX: Final = 80
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +158,10 @@ def chunks(conn: Connection, run_id: str, name: str, *, start: int, limit: int) 
 
 
 def streams(conn: Connection, run_id: str, *, after: str = "", only: str = "", limit: int) -> list[StreamRow]:
-    """Up to ``limit`` streams of a run behind the name ``after``, by name; or the one that is called ``only``."""
+    """Up to ``limit`` streams of a run behind the name ``after``, by name; or the one that is called ``only``.
+
+    Raises ``Tampered`` for a name that is no text.
+    """
     query = (
         select(COLUMNS.name, func.count(), func.sum(func.length(COLUMNS.sealed)), func.max(COLUMNS.index))
         .where(COLUMNS.run_id == run_id, COLUMNS.name == only if only else COLUMNS.name > after)
@@ -165,11 +169,14 @@ def streams(conn: Connection, run_id: str, *, after: str = "", only: str = "", l
         .order_by(COLUMNS.name)
         .limit(limit)
     )
-    # What is no number in a column of numbers is nobody's last index.
-    return [
-        StreamRow(str(name), int(number), int(size), top if isinstance(top, int) else -1)
-        for name, number, size, top in conn.execute(query)
-    ]
+    found: list[StreamRow] = []
+    for name, number, size, top in conn.execute(query):
+        # In SQLite bytes stand behind every text, so whoever goes on behind such a name would find it for ever.
+        if not isinstance(name, str):
+            raise _not_ours(run_id, repr(name)[:_SHOWN_CHARS_MAX])
+        # What is no number in a column of numbers is nobody's last index.
+        found.append(StreamRow(name, int(number), int(size), top if isinstance(top, int) else -1))
+    return found
 
 
 def delete(conn: Connection, run_id: str) -> int:
