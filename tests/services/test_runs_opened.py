@@ -6,8 +6,10 @@ from types import SimpleNamespace
 import pytest
 from sqlalchemy import text
 
+from strongroom.crypto.keys import Key
+from strongroom.crypto.srn1 import open_sealed
 from strongroom.engine.history import History
-from strongroom.engine.journal import STEP_COMPLETED, STEP_CREATED
+from strongroom.engine.journal import STEP_COMPLETED, STEP_CREATED, place_of
 from strongroom.engine.lifecycle import RunEvent
 from strongroom.errors import InvalidInput, Unavailable
 from strongroom.pb.sdk.v1alpha import sdk_pb2
@@ -159,10 +161,32 @@ def test_a_field_that_is_none_is_refused_before_anything_is_recorded(service, bo
     assert book.records == []
 
 
-@pytest.mark.parametrize("method", ["Get", "ListEvents", "Watch", "Logs", "Export", "GetReceipt"])
+@pytest.mark.parametrize("method", ["Get", "ListEvents", "Watch", "Logs", "Export", "GetReceipt", "GetKeyMaterial"])
 def test_whoever_opens_needs_the_role_for_it(method):
     name = f"/strongroom.v1.RunService/{method}"
     request = SimpleNamespace(run_id="wrun_1", reason="")
     assert need_of(name, request).role == "read"
     request.reason = "ticket"
     assert need_of(name, request).role == "decrypt"
+
+
+def test_the_key_of_a_run_opens_that_run_and_is_on_record_before_it_is_given(service, host, book, header):
+    answer = service.GetKeyMaterial(run_pb2.GetKeyMaterialRequest(run_id=header.run_id, reason="ticket"), CONTEXT)
+    context = dict(answer.derivation_context)
+    assert (context["run_id"], context["key_version"]) == (header.run_id, str(header.key_version))
+    assert (answer.algorithm, answer.kdf) == ("AES-256-GCM", "HKDF-SHA256")
+    first = host.host.journals.page(header, 0, 1)[0].row
+    assert open_sealed(lambda _version: Key(answer.key), place_of(first, b""), first.sealed)
+    assert [(each.action, each.outcome, each.reason) for each in book.records] == [
+        ("run.key", "begun", "ticket"),
+        ("run.key", "done", "ticket"),
+    ]
+
+
+def test_without_a_reason_or_a_record_no_key_leaves(service, book, header):
+    with pytest.raises(InvalidInput) as refused:
+        service.GetKeyMaterial(run_pb2.GetKeyMaterialRequest(run_id=header.run_id), CONTEXT)
+    assert (refused.value.code, book.records) == ("SR-VIEW-007", [])
+    book.fails = True
+    with pytest.raises(Unavailable):
+        service.GetKeyMaterial(run_pb2.GetKeyMaterialRequest(run_id=header.run_id, reason="ticket"), CONTEXT)

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Final
 
+from strongroom.crypto.key_material import KeyMaterial
 from strongroom.crypto.srn1 import tag_of
 from strongroom.engine.journal import STEP_CREATED, JournalEvent, Journals, now_ms
 from strongroom.engine.lifecycle import FINAL
@@ -89,6 +90,10 @@ class History:
         if header is None:
             raise _expired(run_id, self._kept_hours) or no_run(run_id)
         return header
+
+    def key_material(self, header: RunRow) -> KeyMaterial:
+        """The key of the run of ``header``. Permission and record are the caller's. Raises ``KeyMissing``."""
+        return self._journals.run_keys.get_key_material(header.run_id, key_version=header.key_version)
 
     def events(self, run_id: str, start: int, limit: int) -> tuple[list[JournalEvent], bool]:
         """Up to ``limit`` events from index ``start``, fewer where they are large, and whether the journal ends there.

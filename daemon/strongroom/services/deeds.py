@@ -199,7 +199,7 @@ _LOOKS: Final[Mapping[str, tuple[str, ...]]] = {
     # The first ones begin runs, which the engine records; those with a reason are recorded where they open something.
     "RunService": (
         *("Start", "Execute", "Retry", "Replay"),
-        *("Get", "List", "ListEvents", "Export", "Watch", "Logs", "GetReceipt"),
+        *("Get", "List", "ListEvents", "Export", "Watch", "Logs", "GetReceipt", "GetKeyMaterial"),
     ),
     # What comes in for a run, and what it wrote, is in its journal.
     "HookService": ("Get", "List", "Resume", "Dispose"),

@@ -32,7 +32,7 @@ class Opening:
     """Sealed contents of a run that are shown: the audit log says who asked for what and why before the first of them,
     and how many there were after the last. It never says what they hold.
 
-    ``action`` is ``run.decrypt`` or ``run.export``; ``what`` names the fields that were asked for.
+    ``action`` is ``run.decrypt``, ``run.export`` or ``run.key``; ``what`` names the fields that were asked for.
     """
 
     def __init__(self, audit: Audit, action: str, run: RunRow, what: str, reason: str) -> None:

@@ -174,6 +174,7 @@ _SERVICES: Final[Mapping[str, Mapping[str, Rule]]] = {
         "Watch": _run(READ, opening=True),
         "Logs": _run(READ, opening=True),
         "GetReceipt": _run(READ, opening=True),
+        "GetKeyMaterial": _run(READ, opening=True),
     },
     "StreamService": {
         "Write": _run(RUN),

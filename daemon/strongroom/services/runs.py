@@ -204,6 +204,26 @@ class RunService(run_pb2_grpc.RunServiceServicer):
                 opening.shown = 1
         return response
 
+    def GetKeyMaterial(
+        self, request: run_pb2.GetKeyMaterialRequest, context: grpc.ServicerContext
+    ) -> run_pb2.GetKeyMaterialResponse:
+        """The key of one run, once it is on record who was given it."""
+        reason = checked_reason(request.reason)
+        if not reason:
+            raise InvalidInput(
+                "SR-VIEW-007", "a key is given out for a reason only", fix="say why: it is recorded", field="reason"
+            )
+        header = self._history.header(request.run_id)
+        with Opening(self._audit, "run.key", header, "key of the run", reason) as opening:
+            material = self._history.key_material(header)
+            opening.shown = 1
+        return run_pb2.GetKeyMaterialResponse(
+            key=material.key,
+            derivation_context=dict(material.derivation_context),
+            algorithm=material.algorithm,
+            kdf=material.kdf,
+        )
+
     def _message(self, header: RunRow) -> run_pb2.Run:
         return run_message(header, wakes_at=self._engine.wakes_at(header))
 

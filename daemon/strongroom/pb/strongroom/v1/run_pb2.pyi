@@ -1219,3 +1219,85 @@ class GetReceiptResponse(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__result) -> _WhichOneofReturnType__result | None: ...
 
 Global___GetReceiptResponse: _TypeAlias = GetReceiptResponse  # noqa: Y015
+
+@_typing.final
+class GetKeyMaterialRequest(_message.Message):
+    """Whose key."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    run_id: _builtins.str
+    """Required. Run id or execution id."""
+    reason: _builtins.str
+    """Required. Why the key is given out, at most 512 characters."""
+    def __init__(
+        self,
+        *,
+        run_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "run_id", b"run_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetKeyMaterialRequest: _TypeAlias = GetKeyMaterialRequest  # noqa: Y015
+
+@_typing.final
+class GetKeyMaterialResponse(_message.Message):
+    """The key of one run."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class DerivationContextEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    KEY_FIELD_NUMBER: _builtins.int
+    DERIVATION_CONTEXT_FIELD_NUMBER: _builtins.int
+    ALGORITHM_FIELD_NUMBER: _builtins.int
+    KDF_FIELD_NUMBER: _builtins.int
+    key: _builtins.bytes
+    """Required. 32 bytes; whoever has them can open all of this run, and nothing else."""
+    algorithm: _builtins.str
+    """Required. "AES-256-GCM"."""
+    kdf: _builtins.str
+    """Required. "HKDF-SHA256"."""
+    @_builtins.property
+    def derivation_context(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Required. What the key was derived from: "deployment_id", "run_id" and "key_version"."""
+
+    def __init__(
+        self,
+        *,
+        key: _builtins.bytes = ...,
+        derivation_context: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        algorithm: _builtins.str = ...,
+        kdf: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["algorithm", b"algorithm", "derivation_context", b"derivation_context", "kdf", b"kdf", "key", b"key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetKeyMaterialResponse: _TypeAlias = GetKeyMaterialResponse  # noqa: Y015

@@ -100,6 +100,11 @@ class RunServiceStub:
                 request_serializer=strongroom_dot_v1_dot_run__pb2.GetReceiptRequest.SerializeToString,
                 response_deserializer=strongroom_dot_v1_dot_run__pb2.GetReceiptResponse.FromString,
                 _registered_method=True)
+        self.GetKeyMaterial = channel.unary_unary(
+                '/strongroom.v1.RunService/GetKeyMaterial',
+                request_serializer=strongroom_dot_v1_dot_run__pb2.GetKeyMaterialRequest.SerializeToString,
+                response_deserializer=strongroom_dot_v1_dot_run__pb2.GetKeyMaterialResponse.FromString,
+                _registered_method=True)
 
 
 class RunServiceServicer:
@@ -204,6 +209,14 @@ class RunServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetKeyMaterial(self, request, context):
+        """1. Find the run and check its MAC. 2. Record who asks and why. 3. Return the key of this run and of no other, with
+        what it was derived from; the keys that runs are derived from are never given out.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RunServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -271,6 +284,11 @@ def add_RunServiceServicer_to_server(servicer, server):
                     servicer.GetReceipt,
                     request_deserializer=strongroom_dot_v1_dot_run__pb2.GetReceiptRequest.FromString,
                     response_serializer=strongroom_dot_v1_dot_run__pb2.GetReceiptResponse.SerializeToString,
+            ),
+            'GetKeyMaterial': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetKeyMaterial,
+                    request_deserializer=strongroom_dot_v1_dot_run__pb2.GetKeyMaterialRequest.FromString,
+                    response_serializer=strongroom_dot_v1_dot_run__pb2.GetKeyMaterialResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -625,6 +643,33 @@ class RunService:
             '/strongroom.v1.RunService/GetReceipt',
             strongroom_dot_v1_dot_run__pb2.GetReceiptRequest.SerializeToString,
             strongroom_dot_v1_dot_run__pb2.GetReceiptResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetKeyMaterial(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.v1.RunService/GetKeyMaterial',
+            strongroom_dot_v1_dot_run__pb2.GetKeyMaterialRequest.SerializeToString,
+            strongroom_dot_v1_dot_run__pb2.GetKeyMaterialResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -73,6 +73,10 @@ class RunServiceStub:
     """1. Find the run; only one that has ended has its last receipt. 2. Return that, as its enclave runner made it: it names
     digests, secrets and capabilities, and holds no payload.
     """
+    GetKeyMaterial: _grpc.UnaryUnaryMultiCallable[_run_pb2.GetKeyMaterialRequest, _run_pb2.GetKeyMaterialResponse]
+    """1. Find the run and check its MAC. 2. Record who asks and why. 3. Return the key of this run and of no other, with
+    what it was derived from; the keys that runs are derived from are never given out.
+    """
 
 @_typing.type_check_only
 class RunServiceAsyncStub(RunServiceStub):
@@ -118,6 +122,10 @@ class RunServiceAsyncStub(RunServiceStub):
     GetReceipt: _aio.UnaryUnaryMultiCallable[_run_pb2.GetReceiptRequest, _run_pb2.GetReceiptResponse]  # type: ignore[assignment]
     """1. Find the run; only one that has ended has its last receipt. 2. Return that, as its enclave runner made it: it names
     digests, secrets and capabilities, and holds no payload.
+    """
+    GetKeyMaterial: _aio.UnaryUnaryMultiCallable[_run_pb2.GetKeyMaterialRequest, _run_pb2.GetKeyMaterialResponse]  # type: ignore[assignment]
+    """1. Find the run and check its MAC. 2. Record who asks and why. 3. Return the key of this run and of no other, with
+    what it was derived from; the keys that runs are derived from are never given out.
     """
 
 class RunServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -239,6 +247,16 @@ class RunServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_run_pb2.GetReceiptResponse, _abc.Awaitable[_run_pb2.GetReceiptResponse]]:
         """1. Find the run; only one that has ended has its last receipt. 2. Return that, as its enclave runner made it: it names
         digests, secrets and capabilities, and holds no payload.
+        """
+
+    @_abc_1.abstractmethod
+    def GetKeyMaterial(
+        self,
+        request: _run_pb2.GetKeyMaterialRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_run_pb2.GetKeyMaterialResponse, _abc.Awaitable[_run_pb2.GetKeyMaterialResponse]]:
+        """1. Find the run and check its MAC. 2. Record who asks and why. 3. Return the key of this run and of no other, with
+        what it was derived from; the keys that runs are derived from are never given out.
         """
 
 def add_RunServiceServicer_to_server(servicer: RunServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
