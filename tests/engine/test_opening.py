@@ -243,6 +243,21 @@ def test_no_name_is_every_field():
     assert checked_fields(["output", "input", "input"], RUN_FIELDS) == ("input", "output")
 
 
+@pytest.mark.parametrize("begin", [0, 2], ids=["from its question", "from its answer"])
+def test_an_answer_is_hidden_when_what_asked_for_it_does_not_open_any_more(rig, begin):
+    journal = new_run(rig.journals, 1, key_version=1, request_digest=b"")
+    answer = sdk_pb2.CapabilityResponse(error="what the vault said")
+    step(journal, 1, sdk_pb2.CapabilityRequest(id="vault@1.0.0", method="Get"), answer)
+    done = ended(journal)
+    asked = bytearray(sealed_at(rig, done, 1))
+    # Its tag stays, so the answer behind it opens.
+    asked[20] ^= 1
+    put(rig, done, 1, bytes(asked))
+    opener = EventOpener(rig.history, done, EVENT_FIELDS)
+    opened = {event.row.index: opener.content(event) for event in rig.history.looked_at(done, begin)}
+    assert opened[2] == {"response": "***"}
+
+
 def test_a_run_of_long_ago_has_expired_and_one_of_today_never_was(rig):
     history = History(rig.journals, kept_hours=720)
     with pytest.raises(NotFound) as gone:

@@ -9,7 +9,6 @@ from strongroom.engine import rotation_runs
 from strongroom.engine.requests import is_request, json_asked, request_again, sealed_request
 from strongroom.errors import KeyMissing, NotFound, StorageFault, Tampered, WrongState
 from strongroom.storage import hooks, journal, runs, runs_again, stream_chunks
-from strongroom.storage.database import Database
 from tests.fakes.journalled import ended
 from tests.fakes.key_rig import roots
 from tests.fakes.rotated_runs import RunRig
@@ -112,33 +111,6 @@ TOUCHED = {
     "one chunk more": (CHUNK_MORE, 3),
     "a hook": ("UPDATE hooks SET created_at = 5 WHERE run_id = :run", 4),
 }
-
-
-OF_OTHER_TYPES = {
-    "the version of a header": ("UPDATE runs SET key_version = 'x' WHERE run_id = :run", 3),
-    "the version of a hook": ("UPDATE hooks SET key_version = 'x' WHERE run_id = :run", 4),
-    "the name of a stream": ("UPDATE stream_chunks SET name = x'ff' WHERE run_id = :run AND name = 'a'", 3),
-}
-
-
-@pytest.mark.parametrize("touched", OF_OTHER_TYPES)
-def test_values_of_another_type_which_sqlite_takes_stop_nobody_and_the_job_ends(sqlite_url, tmp_path, touched):
-    database = Database.open(sqlite_url)
-    rig = RunRig(database, tmp_path, 1)
-    headers = rig.every_kind()
-    statement, number = OF_OTHER_TYPES[touched]
-    run_id = headers[number - 1].run_id
-    change(rig, statement, run=run_id)
-    rig.to_version(2, 1)
-    (checked,) = (each for each in rig.desk.check_rewrap() if each.name == "table runs")
-    assert [problem.split(":")[0] for problem in checked.problems] == [f"run {run_id}"]
-    done = rig.rewrapped()
-    assert done.state == "done"
-    assert any("blobs keep their version" in problem for problem in done.problems)
-    assert {rig.history.header(each.run_id).key_version for each in headers if each.run_id != run_id} == {2}
-    with pytest.raises(WrongState, match="key version 1 is still needed"):
-        rig.desk.retire(1)
-    database.close()
 
 
 @pytest.mark.parametrize("touched", TOUCHED)
