@@ -85,3 +85,10 @@ def test_a_hook_of_before_the_end_that_is_put_back_is_not_sealed_again(rig):
     rig.to_version(2, 1)
     assert any(f"run {header.run_id}" in problem for problem in rig.rewrapped().problems)
     assert rig.database.read(lambda c: runs.get(c, header.run_id)) == header
+
+
+def test_a_run_that_goes_on_and_names_no_version_is_counted_as_one_that_names_none(rig):
+    header = rig.begun(1).header
+    change(rig, "UPDATE runs SET key_version = 'x' WHERE run_id = :run", run=header.run_id)
+    found = {each.name: dict(each.counts) for each in rig.desk.holdings()}
+    assert (found["table runs"], found["unfinished runs"][0]) == ({}, 1)

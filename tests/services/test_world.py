@@ -168,6 +168,17 @@ def test_nothing_that_is_sealed_comes_without_a_reason_and_with_one_it_is_record
         assert set(told) == {("run.decrypt", "ticket 7")}, method
 
 
+def test_a_hook_is_opened_however_it_is_named_only_for_those_who_may_and_on_record(call, book, run_id):
+    hook, token = f"hook_{ULID()}", str(ULID())
+    create(call, run_id, "hook_created", hook, token=token)
+    for named in ({"token": token}, {"hook_id": hook}, {"hook_id": hook, "run_id": run_id}):
+        assert not call("GetHook", "looker", **named).hook.HasField("data")
+        assert refused(lambda n=named: call("GetHook", "looker", reason="why", **n))[1] == "SR-AUTH-001"
+        book.records.clear()
+        assert call("GetHook", "opener", reason="why", **named).hook.data.token == token
+        assert {(each.action, each.subject, each.reason) for each in book.records} == {("run.decrypt", run_id, "why")}
+
+
 def test_runs_of_an_owner_are_not_there_for_others(call, run_id):
     for method in ("GetRun", "ListEvents", "ListSteps", "ListHooks", "ListWaits", "WaitForRun"):
         code, reason, _ = refused(lambda m=method: call(m, "stranger", run_id=run_id))
