@@ -197,8 +197,11 @@ def test_a_host_takes_its_keyring_from_a_file_that_its_tpm_opens(places):
         assert (places.directory / "keyring.tpm").stat().st_mode & 0o777 == 0o600
         source, root, text = places.found("tpm-file", tpm_device=machine.path)
         assert (source.kind, root.versions, text) == ("tpm-file", (2, 1), text_of(2, 1))
-        command[command.index("7")] = "7,x"
-        assert "SR-KEY-043" in subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stderr
+        given = command.index("7")
+        for wrong in ("7,x", "7," * 60 + "8"):
+            command[given] = wrong
+            refused = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+            assert "SR-KEY-043" in refused.stderr, wrong
     finally:
         machine.kill()
 

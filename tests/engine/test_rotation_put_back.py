@@ -6,6 +6,7 @@ from sqlalchemy import text
 from strongroom.crypto.srn1 import tag_of
 from strongroom.engine import rotation_runs
 from strongroom.errors import WrongState
+from strongroom.services.convert import event_message
 from strongroom.storage import hooks, runs
 from strongroom.storage.database import Database
 from tests.fakes.rotated_runs import RunRig
@@ -92,3 +93,16 @@ def test_a_run_that_goes_on_and_names_no_version_is_counted_as_one_that_names_no
     change(rig, "UPDATE runs SET key_version = 'x' WHERE run_id = :run", run=header.run_id)
     found = {each.name: dict(each.counts) for each in rig.desk.holdings()}
     assert (found["table runs"], found["unfinished runs"][0]) == ({}, 1)
+
+
+OF_EVENTS = ("created_at = 'x'", "created_at = -1", "created_at = 9e18", "correlation_id = x'ff'", "event_type = x'ff'")
+
+
+@pytest.mark.parametrize("changed", OF_EVENTS)
+def test_an_event_with_a_column_of_another_type_is_tampered_and_the_others_are_shown(rig, changed):
+    header = rig.plain(1)
+    change(rig, f'UPDATE run_events SET {changed} WHERE run_id = :run AND "index" = 2', run=header.run_id)
+    page, _ = rig.history.events(header.run_id, 0, 100)
+    shown = [event_message(event, rig.history.explained(header, event, rig.history.explainer())) for event in page]
+    assert [each.unreadable.code for each in shown if each.tampered] == ["SR-VIEW-003"]
+    assert len(shown) == header.head_index + 1

@@ -63,7 +63,10 @@ def seal_tpm(
 def _registers(text: str) -> frozenset[int]:
     """The numbers in ``text``, which is from outside; whether a TPM has them is asked elsewhere."""
     try:
-        return frozenset(int(each) for each in text[:REGISTERS_CHARS_MAX].split(",")) if text else frozenset()
+        if len(text) > REGISTERS_CHARS_MAX:
+            # What is cut off would be a register to which nothing is bound.
+            raise ValueError(len(text))
+        return frozenset(int(each) for each in text.split(",")) if text else frozenset()
     except ValueError:
         raise InvalidInput(
             "SR-KEY-043",

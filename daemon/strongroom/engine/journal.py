@@ -14,6 +14,7 @@ from strongroom.crypto.srn1 import Place, key_version_of, tag_of
 from strongroom.engine.encryptor import complete
 from strongroom.engine.event_types import CREATED, FIELDS, STEP_COMPLETED, STEP_CREATED
 from strongroom.engine.hook_rows import HookRows
+from strongroom.engine.lifecycle import ANY_TIME_MS
 from strongroom.engine.streams import Streams
 from strongroom.engine.unreadable import Explainer, Fault, fault_of
 from strongroom.errors import KeyMissing, NotFound, StorageFault, Tampered
@@ -160,6 +161,11 @@ class Journals:
 
     def _opened(self, row: EventRow, previous: EventRow | None) -> JournalEvent:
         """``row`` with its content, if it follows ``previous`` and nothing was changed."""
+        is_time = isinstance(row.created_at, int) and 0 <= row.created_at <= ANY_TIME_MS
+        if not is_time or not isinstance(row.event_type, str) or not isinstance(row.correlation_id, str):
+            # SQLite keeps a value of any type in any column, and no message takes these.
+            shown = replace(row, created_at=0, event_type=str(row.event_type), correlation_id=str(row.correlation_id))
+            return JournalEvent(shown, 0, None, Fault.TAMPERED)
         try:
             version = key_version_of(row.sealed)
             follows = row.index == (previous.index + 1 if previous else 0)
