@@ -169,14 +169,24 @@ def test_nothing_that_is_sealed_comes_without_a_reason_and_with_one_it_is_record
 
 
 def test_a_hook_is_opened_however_it_is_named_only_for_those_who_may_and_on_record(call, book, run_id):
-    hook, token = f"hook_{ULID()}", str(ULID())
-    create(call, run_id, "hook_created", hook, token=token)
+    create(call, run_id, "hook_created", hook := f"hook_{ULID()}", token=(token := str(ULID())))
     for named in ({"token": token}, {"hook_id": hook}, {"hook_id": hook, "run_id": run_id}):
         assert not call("GetHook", "looker", **named).hook.HasField("data")
         assert refused(lambda n=named: call("GetHook", "looker", reason="why", **n))[1] == "SR-AUTH-001"
         book.records.clear()
         assert call("GetHook", "opener", reason="why", **named).hook.data.token == token
         assert {(each.action, each.subject, each.reason) for each in book.records} == {("run.decrypt", run_id, "why")}
+
+
+def test_a_run_that_does_not_open_takes_no_other_from_a_list_with_contents(call, host, run_id):
+    damaged = f"wrun_{ULID()}"
+    call("CreateEvents", run_id=damaged, events=[event("run_created"), event("run_started"), event("run_completed")])
+    change = "UPDATE run_events SET sealed = x'00' WHERE run_id = ? AND \"index\" = 1"
+    host.database.write(lambda c: c.exec_driver_sql(change, (damaged,)).rowcount).result()
+    host.world._ledger._books.clear()
+    assert refused(lambda: call("GetRun", "opener", run_id=damaged, reason="why"))[0] == "DATA_LOSS"
+    shown = {each.run_id for each in call("ListRuns", "opener", reason="why", page_size=100).runs}
+    assert shown & {run_id, damaged} == {run_id}
 
 
 def test_runs_of_an_owner_are_not_there_for_others(call, run_id):

@@ -8,8 +8,9 @@ import grpc
 from strongroom.engine.auditing import Audit
 from strongroom.engine.registration import Owners
 from strongroom.engine.world.runs import Report
+from strongroom.engine.world.views import RunView
 from strongroom.engine.world.world import World
-from strongroom.errors import InvalidInput
+from strongroom.errors import InvalidInput, KeyMissing, NotFound, Tampered
 from strongroom.pb.strongroom.v1 import world_pb2, world_pb2_grpc
 from strongroom.services.callers import Caller, caller_of
 from strongroom.services.paging import decode_token, encode_token, page_size
@@ -153,8 +154,7 @@ class WorldService(world_pb2_grpc.WorldServiceServicer):
                 break
             last = header
             # What failed authentication is whose nobody knows; strongroom run list shows it.
-            if view is not None:
-                shown = self._world.runs.get(header.run_id, opened=True) if reason else Report(header, view)
+            if view is not None and (shown := self._shown(header, view, opened=bool(reason))) is not None:
                 reports.append(shown)
                 content_bytes += shown.content_bytes
         response = world_pb2.WorldServiceListRunsResponse(runs=self._runs(reports, reason))
@@ -246,6 +246,15 @@ class WorldService(world_pb2_grpc.WorldServiceServicer):
         if page.has_more:
             response.next_page_token = encode_token(start + len(page.shown), request.run_id)
         return response
+
+    def _shown(self, header: RunRow, view: RunView, *, opened: bool) -> Report | None:
+        """A run of a list; nothing where it is gone by now, or does not open: it takes no other from the page."""
+        if not opened:
+            return Report(header, view)
+        try:
+            return self._world.runs.get(header.run_id, opened=True)
+        except (NotFound, Tampered, KeyMissing):
+            return None
 
     def _runs(self, reports: Sequence[Report], reason: str) -> list[world_pb2.WorldRun]:
         """Runs as messages; what is opened of them is on record first."""
