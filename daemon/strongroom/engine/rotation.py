@@ -24,8 +24,8 @@ __all__ = ["RATE_MAX", "Progress", "Rotation"]
 
 BATCH_MAX: Final = 500
 """Blobs between two looks at the clock and at the wish to stop; at the highest rate, some ten milliseconds."""
-BATCHES_A_SECOND: Final = 200
-"""At lower rates, so that an edit waits for a millisecond or two at most."""
+BATCHES_A_SECOND: Final = 50
+"""At lower rates: an edit waits for one of them, and each walks through the document however small it is."""
 RATE_DEFAULT: Final = 10_000
 """Blobs a second. A hundred thousand take ten seconds, and half of a core stays free."""
 RATE_MAX: Final = 1_000_000

@@ -6,7 +6,7 @@ a peer has written and we have not seen. Where more pieces than ``BLOCKS_MAX`` w
 before all of them: then it may lose against an unseen entry of the same key and millisecond, and never wins.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from struct import pack
 from typing import Any, Final, cast
 
@@ -24,6 +24,9 @@ BULK_ENTRIES_MIN: Final = 24
 """From here on building an update is quicker than inserting one by one."""
 BLOCKS_MAX: Final = 16
 """Pieces of one run that are replaced each at its own place. Finding one takes the library a walk through the array."""
+
+LOOKS_MAX: Final = 8 * BLOCKS_MAX
+"""Ranges whose ends are looked at to find the pieces of a run; each takes two walks."""
 
 # An object of three members; strings and bytes have their tag and length in front, times are 64-bit floats.
 _KEY: Final = b"\x76\x03\x03key\x77"
@@ -66,8 +69,8 @@ def insert_entries(document: Document, name: str, position: int, entries: Sequen
 def replace_run(document: Document, name: str, first: int, entries: Sequence[Entry]) -> None:
     """Put ``entries`` where as many stand from ``first`` on. A transaction is open."""
     array = document.array(name)
-    blocks = list(_blocks(array, first, first + len(entries)))
-    if len(blocks) > BLOCKS_MAX:
+    blocks = _blocks(array, first, first + len(entries))
+    if blocks is None:
         insert_entries(document, name, first, entries)
         del array[first + len(entries) : first + 2 * len(entries)]
         return
@@ -76,24 +79,31 @@ def replace_run(document: Document, name: str, first: int, entries: Sequence[Ent
         del array[start:end]
 
 
-def _blocks(array: "Array[Any]", first: int, end: int) -> Iterator[tuple[int, int]]:
-    """The range in pieces that one client wrote in one go: nothing can come between elements of such a piece.
-
-    One more piece than ``BLOCKS_MAX`` says that there are more.
+def _blocks(array: "Array[Any]", first: int, end: int) -> list[tuple[int, int]] | None:
+    """The range in pieces that one client wrote in one go, left to right: nothing can come between elements of such
+    a piece. ``None`` where they are more than ``BLOCKS_MAX``, or finding them takes more than ``LOOKS_MAX``.
     """
+    found: list[tuple[int, int]] = []
+    behind = (0, 0)
     waiting = [(first, end)]
-    count = 0
-    while waiting:
+    for _ in range(LOOKS_MAX):
         start, stop = waiting.pop()
         left, right = element_id(array, start), element_id(array, stop - 1)
-        if left[0] == right[0] and right[1] - left[1] == stop - 1 - start:
-            yield start, stop
-            count += 1
-            if count > BLOCKS_MAX:
-                return
-        else:
+        if left[0] != right[0] or right[1] - left[1] != stop - 1 - start:
             middle = (start + stop) // 2
             waiting += [(middle, stop), (start, middle)]
+            continue
+        # Halving cuts what belongs together as well: left apart, each rotation would make more and smaller pieces.
+        if found and behind == left:
+            found[-1] = found[-1][0], stop
+        else:
+            found.append((start, stop))
+        behind = right[0], right[1] + 1
+        if len(found) > BLOCKS_MAX:
+            return None
+        if not waiting:
+            return found
+    return None
 
 
 def _write_entry(out: bytearray, value: object) -> None:
