@@ -105,7 +105,7 @@ def test_logs_are_sealed_and_opened_for_a_reason_that_the_daemon_writes_down(sha
     assert lines[0]["line"].startswith("agreed=")
     assert {line["mode"] for line in lines} == {"don", "node"}
     newest = shared("audit", "tail", "-n", "200", "--json").json["records"]
-    first, last = [each for each in newest if each["reason"] == "ticket 4711"]
+    first, last = [each for each in newest if (each["reason"], each["subject"]) == ("ticket 4711", everything)]
     assert (first["action"], first["subject"], first["outcome"]) == ("run.decrypt", everything, "begun")
     assert (last["outcome"], last["facts"]) == ("done", {"fields": "log lines", "shown": str(len(lines))})
     assert "random=" not in (shared.state / "audit.jsonl").read_text()
