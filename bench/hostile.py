@@ -1,4 +1,5 @@
-"""How late hostile guests end after their deadline, while other runs go on beside them and how those fare."""
+"""How late hostile guests end after their deadline, while other runs go on beside them and how those fare; and how the
+runs of one owner fare while another one floods the same host."""
 
 import os
 import threading
@@ -6,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Final
 
+from bench import neighbours
 from bench.figures import Row, Samples
 from strongroom.crypto.keys import Key
 from strongroom.errors import StrongroomError
@@ -63,7 +65,11 @@ class _Others(threading.Thread):
 
 
 def measure(directory: Path) -> list[Row]:
-    """Rows of the latest end, and of the runs beside."""
+    """Rows of the latest end, of the runs beside, and of those beside a flood."""
+    return [*_guests(directory), *neighbours.measure(directory)]
+
+
+def _guests(directory: Path) -> list[Row]:
     cache = CompiledCache(directory / "hostile", Key.from_secret(os.urandom(32)))
     pool = RunnerPool(runners_max=RUNNERS_MAX, cache=cache, limits=GuestLimits())
     try:

@@ -12,12 +12,18 @@ from strongroom.storage.database import Database
 from tests.fakes.postgres import PostgresServer, running_postgres, wheel
 from tests.fakes.postgres_pool import DatabasePool
 from tests.fakes.program import save_starts
+from tests.faults import figures
 
 # A server that runs as another user is started by a plain fork, whose handlers of gRPC crash now and then.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 # Benchmarks, which measure starts, have none of this.
 save_starts()
 
+FIGURES = pytest.StashKey[Path]()
+"""Where the figures of this run are."""
+GARBAGE_LOOKED_FOR_EVERY = (20_000, 20, 50)
+"""Objects made, and so on as for ``gc.set_threshold``: tests make and drop much, and looking after each 700 costs a
+twentieth of their time."""
 LONG_FIRST = (
     *("tests/faults/", "tests/scenarios/", "tests/guests/", "tests/registry/", "tests/testing/"),
     *("plugins/", "tests/engine/", "tests/storage/", "tests/guest/", "tests/packaging/"),
@@ -33,12 +39,19 @@ def pytest_collection():
         return (yield)
     finally:
         gc.freeze()
+        gc.set_threshold(*GARBAGE_LOOKED_FOR_EVERY)
         gc.enable()
 
 
 def pytest_configure(config):
-    """Let each of several workers begin to collect elsewhere: what one has compiled, the others only load."""
+    """Have one file for the figures of all workers. And let each of them begin to collect elsewhere: what one has
+    compiled, the others only load."""
     worker = getattr(config, "workerinput", None)
+    if worker is None:
+        place, is_ours = figures.where()
+        config.stash[FIGURES] = place
+        if is_ours:
+            config.add_cleanup(lambda: place.unlink(missing_ok=True))
     if worker is not None and config.args_source is pytest.Config.ArgsSource.TESTPATHS:
         root = config.rootpath
         places = [path for place in config.args for path in sorted((root / place).iterdir()) if holds_tests(path)]
@@ -132,15 +145,13 @@ def database(url) -> Iterator[Database]:
     opened.close()
 
 
-def pytest_terminal_summary(terminalreporter):
-    """Print the figures of the promises. Reports carry them, also out of the processes of a distributed run.
+def pytest_terminal_summary(terminalreporter, config):
+    """Print the figures of the promises.
 
     It stands here because the process that prints collects nothing, and so loads no file of a deeper folder.
     """
-    reports = [report for kind in ("passed", "failed") for report in terminalreporter.stats.get(kind, ())]
-    figures = [value for report in reports for name, value in report.user_properties if name == "promise"]
-    if figures:
+    lines = figures.table(figures.read(config.stash[FIGURES]))
+    if lines:
         terminalreporter.section("promises")
-        widths = [max(len(row[column]) for row in figures) for column in range(2)]
-        for promise, demanded, measured in figures:
-            terminalreporter.write_line(f"{promise.ljust(widths[0])}  {demanded.ljust(widths[1])}  {measured}")
+        for line in lines:
+            terminalreporter.write_line(line)

@@ -15,6 +15,7 @@ MODULE_LINES_MAX = 300
 TIERS = {
     "errors": 0,
     "pb": 0,
+    "private_files": 0,
     "settings": 1,
     "crypto": 1,
     "storage": 1,
@@ -24,6 +25,7 @@ TIERS = {
     "plugin": 2,
     "attest": 2,
     "audit": 2,
+    "backup": 3,
     "modules": 3,
     "workspace": 3,
     "registry": 3,
@@ -62,10 +64,12 @@ DOORS = {
     "grpc": ("services/", "cli/", "plugin/serve", "registry/"),
     "brotli": ("guest/",),
     "ulid": ("engine/", "cli/"),
+    "oras": ("cli/oci_session",),
     "psycopg": (),
     "pyrage": ("crypto/",),
     "zstandard": ("crypto/compression",),
-    "urllib3": ("workspace/session/",),
+    "requests": ("cli/oci_session", "cli/oci_deadline"),
+    "urllib3": ("workspace/session/", "cli/oci_session", "cli/oci_deadline"),
     "websockets": ("workspace/sync/",),
 }
 
@@ -217,5 +221,5 @@ def test_tracked_files_name_no_registry_and_no_path_of_a_machine():
 def test_tests_mirror_the_package():
     packages = {p.name for p in PACKAGE.iterdir() if (p / "__init__.py").exists()} - {"pb"}
     folders = {p.name for p in (ROOT / "tests").iterdir() if p.is_dir() and p.name != "__pycache__"}
-    others = {"scenarios", "fakes", "vectors", "node", "guests", "faults", "packaging", "bench"}
+    others = {"scenarios", "fakes", "vectors", "node", "guests", "faults", "packaging", "bench", "service"}
     assert folders - others <= packages

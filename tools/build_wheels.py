@@ -1,16 +1,19 @@
 """Build the wheel of strongroom and one per plugin into the folder that the first argument names.
 
 The same sources give the same bytes: times inside the archives are fixed, and modes come from the build backend. That
-backend is the one that is installed here, so no network is needed.
+backend is the one that is installed here, so no network is needed. Beside the wheels lie the bill of materials that the
+wheel of strongroom carries too, and `SHA256SUMS` of all of it.
 """
 
+import hashlib
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Final
 
-__all__ = ["PROJECTS", "ROOT", "build"]
+__all__ = ["PROJECTS", "ROOT", "SUMS", "build"]
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 PLUGINS: Final = (
@@ -27,6 +30,8 @@ PLUGINS: Final = (
 PROJECTS: Final = (".", *(f"plugins/{name}" for name in PLUGINS))
 # Any fixed time does; archives cannot hold one before 1980.
 FIXED_TIME: Final = "1577836800"
+SBOM: Final = "strongroom.cdx.json"
+SUMS: Final = "SHA256SUMS"
 
 
 def build(target: Path, *, root: Path = ROOT) -> list[Path]:
@@ -44,7 +49,11 @@ def build(target: Path, *, root: Path = ROOT) -> list[Path]:
             check=True,
             stdout=subprocess.DEVNULL,
         )
-    return sorted(target.glob("*.whl"))
+    wheels = sorted(target.glob("*.whl"))
+    sbom = shutil.copyfile(root / "requirements" / SBOM, target / SBOM)
+    sums = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in [*wheels, sbom]]
+    (target / SUMS).write_text("".join(sums))
+    return wheels
 
 
 if __name__ == "__main__":

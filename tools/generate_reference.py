@@ -1,4 +1,4 @@
-"""Write the reference parts of docs/cli.md and docs/settings.md from the program itself.
+"""Write the reference parts of docs/cli.md, docs/settings.md and docs/api.md from the program itself.
 
 Only what stands between the two marks of a page is generated; the rest of a page is written by people. A test compares
 the pages with what this prints.
@@ -20,9 +20,10 @@ from strongroom.cli.exits import MEANINGS
 from strongroom.cli.main import NOUNS, build
 from strongroom.settings.places import built_in
 from strongroom.settings.schema import Key, environment_name, keys
+from tools.api_reference import api_reference
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-BEGIN: Final = "<!-- generated from the program: `python tools/generate_reference.py` -->"
+BEGIN: Final = "<!-- generated from the program: `python -m tools.generate_reference` -->"
 CODE: Final = re.compile(r"SR-[A-Z]+-\d{3}")
 END: Final = "<!-- end of the generated part -->"
 
@@ -32,6 +33,7 @@ def pages() -> dict[Path, str]:
     return {
         ROOT / "docs" / "cli.md": "\n".join([*exit_codes(), "", *error_codes("cli"), "", *commands()]).rstrip(),
         ROOT / "docs" / "settings.md": "\n".join([*settings(), "", *error_codes("settings")]),
+        ROOT / "docs" / "api.md": "\n".join(api_reference()).rstrip(),
     }
 
 
@@ -118,19 +120,20 @@ def _choices(annotation: Any) -> Iterator[str]:  # Any: annotations have no comm
 def settings() -> Iterator[str]:
     """The table of settings."""
     places = {mode: built_in(mode, Path("/STATE") if mode == "dev" else None, {}) for mode in ("dev", "serve")}
-    yield from ("| key, variable | kind | default | why |", "| --- | --- | --- | --- |")
+    yield from ("| key, variable | kind | default | new value | why |", "| --- | --- | --- | --- | --- |")
     for dotted, key in keys().items():
         default = _default(key, {mode: values.get(dotted) for mode, values in places.items()})
         kind = " or ".join(f"`{choice}`" for choice in key.choices) or key.kind
         secret = " Never shown." if key.secret else ""
-        yield f"| `{dotted}`<br>`{environment_name(dotted)}` | {kind} | {default} | {key.description}{secret} |"
+        taken = "reload" if key.at_reload else "restart"
+        place = f"`{dotted}`<br>`{environment_name(dotted)}`"
+        yield f"| {place} | {kind} | {default} | {taken} | {key.description}{secret} |"
 
 
 def _default(key: Key, places: Mapping[str, Path | None]) -> str:
     if key.dotted == "plugins_file":
-        return (
-            "`dev`: the one in the package; `serve`: `/etc/strongroom/plugins.yaml` if there, else that of the package"
-        )
+        places_of_service = "`plugins.yaml` in `/etc/strongroom` or `/usr/lib/strongroom`, else that of the package"
+        return f"`dev`: the one in the package; `serve`: {places_of_service}"
     if key.dotted == "limits.runners_max":
         return "processors + 2"
     if places["dev"] is not None:

@@ -17,6 +17,7 @@ StrongroomError            carries a stable code, what happened, why, and what t
 ├── Misconfigured          an operator's file is wrong: carries where
 ├── StorageFault           the database refused, or is newer than this code
 ├── Unavailable            not now: starting, draining, overloaded; trying again may help
+│   └── Exhausted          a share of this host, or its disk, is used up: carries size, limit and setting
 ├── PluginFault            a plugin broke its contract: carries which
 ├── CapabilityError        a capability answered with an error: visibility, origin, code
 │   └── PluginAway         its plugin is not there now: carries which
@@ -39,6 +40,7 @@ __all__ = [
     "CapabilityError",
     "Conflict",
     "EvidenceRejected",
+    "Exhausted",
     "Forbidden",
     "GuestFault",
     "GuestSuspended",
@@ -189,6 +191,13 @@ class StorageFault(StrongroomError):
 
 class Unavailable(StrongroomError):
     """Not now. Trying again may help; ``details["retry_ms"]`` says when, if that is known."""
+
+
+class Exhausted(Unavailable):
+    """What somebody may have of this host is used up, or its disk is. Trying again helps once some of it is free.
+
+    ``details`` hold ``size``, ``limit`` and ``setting``, as for ``LimitExceeded``, and ``retry_ms``.
+    """
 
 
 class PluginFault(StrongroomError):

@@ -30,6 +30,21 @@ def test_a_pulse_goes_on_after_a_beat_that_failed(caplog):
     assert len(beats) == number
 
 
+def test_one_that_begins_at_once_does_not_wait_and_one_that_is_stuck_is_not_waited_for():
+    begun, go_on = threading.Event(), threading.Event()
+
+    def stuck():
+        begun.set()
+        go_on.wait(10)
+
+    pulse = Pulse((stuck,), every_s=1000, is_at_once=True)
+    pulse.start()
+    assert begun.wait(10)
+    pulse.close(waits=False)
+    go_on.set()
+    pulse.close()
+
+
 def test_a_pulse_that_was_never_started_is_closed():
     Pulse((), every_s=1000).close()
 
@@ -53,14 +68,19 @@ def test_a_lock_that_is_lost_is_logged_with_its_cause(caplog):
     lock = Lost(True)
     keep = Keeper(lock, lambda: 0)
     keep()
-    assert caplog.records == []
+    assert (caplog.records, keep.problem) == ([], "")
     lock.answer = False
     keep()
     assert "the lock is held again" in caplog.messages[-1]
+    assert keep.problem == ""
     lock.answer = Unavailable("SR-APP-007", "another strongroom host (process 7) has the database")
     keep()
     assert (caplog.records[-1].levelname, caplog.records[-1].code) == ("ERROR", "SR-APP-007")
     assert "process 7" in caplog.records[-1].why
+    assert keep.problem == "SR-APP-007"
+    lock.answer = False
+    keep()
+    assert keep.problem == "", "it is held again"
 
 
 def test_what_was_left_meanwhile_is_taken_over_once_and_until_that_works(caplog):

@@ -5,12 +5,13 @@ import time
 import pytest
 from google.protobuf import any_pb2
 
-from strongroom.app.reach import FRESH_S, PROBLEM_CHARACTERS_MAX, VAULT_TIMEOUT_S, Reach
+from strongroom.app.reach import FRESH_S, PROBLEM_CHARACTERS_MAX, VAULT_TIMEOUT_S, Reach, Reached
 from strongroom.errors import CapabilityError
 from strongroom.modules.tees import QUESTION_TIMEOUT_S
 from strongroom.pb.capabilities.v1 import capabilities_pb2
 from strongroom.pb.strongroom.plugin.v1 import backend_pb2
-from strongroom.registry.registry import Offer, Registry
+from strongroom.registry.registry import Registry
+from strongroom.registry.slot import Offer
 from tests.fakes.capabilities import ScriptedCapability, packed
 
 BACKEND, VAULT = "confidential-workflows@1.0.0-alpha", "vault@1.0.0"
@@ -82,6 +83,16 @@ def test_a_plugin_that_is_away_is_not_asked_since_its_state_says_so():
     assert (reach.now().backend, reach.now().problems) == (None, ())
     assert not asked[BACKEND].calls
     assert not asked[VAULT].calls
+
+
+def test_to_look_at_what_was_found_last_asks_nobody_and_says_which_of_both_is_away():
+    reach, _, asked = reached(backend=NO_DEVICE)
+    assert (reach.last, asked[BACKEND].calls, asked[VAULT].calls) == (Reached(), [], [])
+    reach.refresh()
+    found = reach.last
+    assert "SR-ENCL-010" in found.backend_problem
+    assert found.vault_problem == "", "it is there and answers"
+    assert len(asked[BACKEND].calls) == len(asked[VAULT].calls) == 1
 
 
 def test_a_host_without_either_has_no_problem():

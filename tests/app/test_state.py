@@ -7,10 +7,9 @@ import sys
 import pytest
 from sqlalchemy import text
 
-from strongroom.app.directories import private_directory
-from strongroom.app.keys import checked_against, refuses_other_roots, root_keyring
-from strongroom.app.lock import StateLock
+from strongroom.app.keys import checked_against, root_keyring
 from strongroom.app.stores import KEY_BYTES_MAX, VALUE_BYTES_MAX, SealedStore
+from strongroom.engine.pre_migration import PreMigration
 from strongroom.errors import InvalidInput, KeyMissing, LimitExceeded, Misconfigured, Tampered, Unavailable
 from strongroom.keyring.check import verify
 from strongroom.keyring.records import RecordKeys
@@ -19,7 +18,9 @@ from strongroom.keyring.sources import SecretSource
 from strongroom.settings.model import Settings
 from strongroom.storage import key_checks, plugin_store
 from strongroom.storage.database import Database
+from strongroom.storage.directories import private_directory
 from strongroom.storage.engines import parse_url, writer_engine
+from strongroom.storage.state_lock import StateLock
 from tests.storage.test_schema import migrate
 
 SECRET = "1:" + "s" * 43
@@ -35,7 +36,7 @@ def test_a_second_lock_names_the_process_that_has_the_first(tmp_path):
 
 
 def test_a_lock_ends_with_its_process(tmp_path):
-    code = "import sys, os; from pathlib import Path; from strongroom.app.lock import StateLock; "
+    code = "import sys, os; from pathlib import Path; from strongroom.storage.state_lock import StateLock; "
     code += f"StateLock(Path({str(tmp_path)!r})); os.kill(os.getpid(), 9)"
     subprocess.run([sys.executable, "-c", code], check=False)
     StateLock(tmp_path).release()
@@ -153,7 +154,7 @@ def test_a_directory_whose_path_is_no_text_is_refused_before_anything_is_made(tm
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_database_of_an_older_schema_and_other_roots_is_not_even_migrated(empty_url):
+def test_a_database_of_an_older_schema_and_other_roots_is_not_even_migrated(empty_url, tmp_path):
     migrate(empty_url, "0004")
     engine = writer_engine(parse_url(empty_url))
     root, other = parse_secrets(SECRET), parse_secrets("1:" + "x" * 43)
@@ -163,11 +164,12 @@ def test_a_database_of_an_older_schema_and_other_roots_is_not_even_migrated(empt
             text("INSERT INTO key_checks (version, key_id, check_value, created_at) VALUES (1, :id, :value, 7)"),
             {"id": row.key_id, "value": row.check_value},
         )
+    settings = Settings(state_dir=tmp_path / "state", database_url=empty_url)
     with pytest.raises(KeyMissing, match="the keyring does not fit the database"):
-        Database.open(empty_url, before_migration=refuses_other_roots(other))
+        Database.open(empty_url, before_migration=PreMigration(settings, other, tmp_path / "audit.jsonl"))
     with engine.connect() as connection:
         assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == "0004"
     engine.dispose()
-    opened = Database.open(empty_url, before_migration=refuses_other_roots(root))
+    opened = Database.open(empty_url, before_migration=PreMigration(settings, root, tmp_path / "audit.jsonl"))
     assert opened.read(key_checks.all) == [row]
     opened.close()

@@ -36,6 +36,13 @@ def test_a_state_directory_without_a_host_is_named_as_a_shell_takes_it(tmp_path)
     assert f"strongroom dev --state-dir '{tmp_path}/a b'" in strongroom("status", "--state-dir", f"{tmp_path}/a b").err
 
 
+def test_where_the_service_has_its_socket_nobody_is_told_to_start_another_host(monkeypatch, tmp_path):
+    monkeypatch.setattr("strongroom.cli.channel.SERVICE_SOCKET", tmp_path / "strongroom.sock")
+    said = strongroom("status", "--socket", str(tmp_path / "strongroom.sock")).err
+    assert "systemctl start strongroom" in said
+    assert "strongroom dev" not in said
+
+
 def test_a_path_that_no_socket_can_have_is_said_with_its_limit():
     ended = strongroom("status", "--socket", "/tmp/" + "a" * 103)
     assert ended.code == 69

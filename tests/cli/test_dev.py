@@ -17,7 +17,8 @@ def application(monkeypatch):
     """The application as the command line sees it; ``seen`` is what it was called with."""
     seen = types.SimpleNamespace(calls=[], down=[], answer=0, error=None, existed=None)
 
-    def run_daemon(settings, *, mode, ready=None, warnings=()):
+    def run_daemon(settings, *, mode, ready=None, warnings=(), read_again=None):
+        assert read_again().settings.model_dump() == settings.model_dump(), "a reload finds what the start found"
         seen.calls.append((settings, mode, tuple(warnings)))
         seen.existed = settings.state_dir.exists()
         if seen.error is not None:

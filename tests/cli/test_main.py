@@ -249,6 +249,7 @@ def test_as_a_process_stdout_is_data_and_the_exit_code_is_the_programs(host, tmp
 def test_the_status_for_people_says_what_is_not_protected(host):
     shown = strongroom("status").out
     assert "insecure-software · NO HARDWARE PROTECTION" in shown
+    assert "DEGRADED:     enclave: it has no hardware; for dev\n" in shown
     assert "landlock: kernel too old" in shown
     assert "launcher-bubblewrap" in shown
     assert len(shown.splitlines()) < 25

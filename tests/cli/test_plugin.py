@@ -31,13 +31,26 @@ def manifest(tmp_path):
 def test_disabling_changes_one_word(manifest):
     ended = strongroom("plugin", "disable", "one", "--file", str(manifest))
     assert ended.code == 0
-    assert "restart the host" in ended.err
+    assert "strongroom reload makes it so" in ended.err
     assert manifest.read_text() == MANIFEST.replace("enabled: true ", "enabled: false ")
 
 
-def test_disabling_adds_one_line_where_there_was_none(manifest):
+@pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["lf", "crlf"])
+def test_disabling_adds_one_line_where_there_was_none_and_enabling_takes_it_away(manifest, end):
+    before = MANIFEST.replace("\n", end).encode()
+    manifest.write_bytes(before)
     assert strongroom("plugin", "disable", "two", "--file", str(manifest)).code == 0
-    assert manifest.read_text() == MANIFEST + "    enabled: false\n"
+    added = f"    enabled: false  # added by `strongroom plugin disable`{end}"
+    assert manifest.read_bytes() == before + added.encode()
+    assert strongroom("plugin", "enable", "two", "--file", str(manifest)).code == 0
+    assert manifest.read_bytes() == before
+
+
+def test_a_line_that_somebody_wrote_stays_when_its_plugin_is_enabled(manifest):
+    written = MANIFEST + "    enabled: false  # too slow\n"
+    manifest.write_text(written)
+    assert strongroom("plugin", "enable", "two", "--file", str(manifest)).code == 0
+    assert manifest.read_text() == written.replace("false  #", "true  #")
 
 
 @pytest.mark.parametrize("form", [[], ["--file"]], ids=["argument", "option"])
@@ -139,7 +152,8 @@ def test_checking_finds_what_is_missing_without_running_anything(manifest, tmp_p
 
 def test_a_disabled_plugin_may_be_missing(manifest):
     manifest.write_text("version: 1\nplugins:\n  - {name: a, factory: 'nowhere:X', enabled: false}\n")
-    assert strongroom("plugin", "check", str(manifest)).code == 0
+    ended = strongroom("plugin", "check", str(manifest))
+    assert (ended.code, f"looked at {manifest}" in ended.err) == (0, True)
 
 
 def test_the_manifest_at_the_root_is_the_one_that_ships():

@@ -7,8 +7,10 @@ import threading
 import grpc
 import pytest
 
+from strongroom.pb.strongroom.v1 import run_pb2
 from strongroom.pb.values.v1 import values_pb2
 from tests.fakes.daemon import RefusedError
+from tests.fakes.scripted_guest import until
 from tests.fakes.terminal import strongroom
 
 
@@ -39,6 +41,35 @@ def test_an_execution_whose_host_stays_away_ends_with_the_id(host):
     assert ended.code in {69, 75}
     assert ended.error["details"]["run_id"] == run_id
     assert run_id in ended.error["fix"]
+
+
+def test_an_execution_whose_host_goes_down_says_so_and_ends_with_75_when_it_stays_away(host):
+    host.run_status = run_pb2.RUN_STATUS_WAITING
+    ended = strongroom("run", "execute", "hello", "--timeout", "0.8", "--json")
+    (run_id,) = host.runs
+    assert (ended.code, ended.out) == (75, "")
+    assert ended.error["code"] == "SR-CLI-200"
+    assert "it was waiting and is on the disk" in ended.error["why"]
+    assert ended.error["details"] == {"run_id": run_id}
+    assert ended.error["fix"] == f"it goes on: strongroom run get {run_id}"
+    assert ended.err.count(f"the host is going down; run {run_id} goes on when it is back") == 1
+    assert len(host.asked) > 1, "it is waited for"
+
+
+def test_an_execution_whose_host_goes_down_and_comes_back_ends_as_the_run_does(host):
+    host.run_status = run_pb2.RUN_STATUS_RUNNING
+
+    def come_back():
+        until(lambda: len(host.asked) > 1)
+        (run,) = host.runs.values()
+        run.status = run_pb2.RUN_STATUS_COMPLETED
+
+    thread = threading.Thread(target=come_back)
+    thread.start()
+    ended = strongroom("run", "execute", "hello", "--json")
+    thread.join(10)
+    assert (ended.code, ended.document["result"]) == (0, "hello x")
+    assert len({request.start.run_id for request in host.asked}) == 1
 
 
 def test_a_run_that_was_refused_was_not_accepted_and_is_not_asked_for_again(host):

@@ -8,7 +8,7 @@ import pytest
 from strongroom.engine import alarms
 from strongroom.engine.alarms import Alarms
 
-WAIT_S = 10
+WAIT_S = 60
 
 
 @pytest.fixture
@@ -21,7 +21,13 @@ def rung():
         woken.append((run_id, token))
         changed.release()
 
-    clock = Alarms("test-alarms", wake, has_room=room.is_set, is_live=lambda run_id, token: run_id not in dead)
+    clock = Alarms(
+        "test-alarms",
+        wake,
+        owner_of=lambda run_id: run_id.partition("@")[2],
+        has_room=lambda owner: bool(owner) or room.is_set(),
+        is_live=lambda run_id, token: run_id not in dead,
+    )
     clock.woken, clock.changed, clock.room, clock.dead = woken, changed, room, dead
     yield clock
     clock.close()

@@ -15,7 +15,7 @@ from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.storage import journal, runs
 from tests.fakes.workflow_host import OWNER, WASM, value
 
-WAIT_S = 10
+WAIT_S = 60
 CONFIDENTIAL = b'{"confidential": true}'
 SECTION = b"\x00\x02\x01a"
 """A custom section, which may end a binary as well as begin a config."""

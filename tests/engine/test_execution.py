@@ -19,7 +19,7 @@ from strongroom.pb.vault import vault_pb2
 from tests.fakes.capabilities import ScriptedCapability, packed
 from tests.fakes.workflow_host import OWNER, WorkflowHost, value
 
-WAIT_S = 10
+WAIT_S = 60
 ACTION = "basic-test-action@1.0.0"
 ANSWER = capabilities_pb2.CapabilityResponse(payload=packed(basic_action_pb2.Outputs(adapted_thing="adapted")))
 CALL = sdk_pb2.CapabilityRequest(

@@ -15,7 +15,7 @@ from tests.fakes.capabilities import ScriptedCapability, packed
 from tests.fakes.vault_owner import Owner
 from tests.fakes.workflow_host import OWNER, WorkflowHost, value
 
-WAIT_S = 10
+WAIT_S = 60
 VAULT = "vault@1.0.0"
 HTTP = "http-actions@1.0.0-alpha"
 LISTED = b'{"vault_don_secrets": [{"key": "A"}]}'

@@ -159,7 +159,7 @@ def test_a_sleep_is_slept_to_its_end_whatever_is_left_meanwhile(host, desk):
     def sleeper(request, helper):
         guest = HookGuest(helper)
         hook_id, _ = guest.create(1, token="order-7")
-        guest.sleep(0.3)
+        guest.sleep(0.8)  # longer than the test takes to see it and to resume it
         return value(guest.wait_for(2, hook_id).decode())
 
     run_id = started(host, sleeper)

@@ -12,6 +12,7 @@ from strongroom.keyring.sources import VARIABLE
 from strongroom.settings.keys import KeySettings
 from strongroom.settings.manifest import load_manifest
 from strongroom.settings.model import Settings
+from tests.fakes.installed_plugin import InstalledPlugin
 from tests.fakes.key_provider import HIDDEN
 from tests.fakes.key_rig import text_of
 from tests.fakes.software_tpm import SoftwareTpm, needs_swtpm
@@ -211,3 +212,21 @@ def test_the_shipped_providers_show_nothing_of_what_they_hold(tmp_path):
     assert repr(made) == "<ShippedKeyProviders>"
     assert [each.name for each in made.key_providers()] == ["systemd-credential", "file", "environment", "tpm-file"]
     assert "secret" not in "".join(map(repr, made.key_providers()))
+
+
+def test_a_provider_of_keys_is_what_it_was_pinned_to_be_or_is_not_asked(places, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    plugin = InstalledPlugin(tmp_path / "site")
+
+    def refused(record_sha256):
+        entry = ENTRY.replace("tests.fakes.key_provider:{factory}", f"{plugin.package}.keys:Plugin")
+        pin = f"{{distribution: {plugin.distribution}, version: '1.2', record_sha256: '{record_sha256}'}}"
+        (tmp_path / "plugins.yaml").write_text(f"{entry.format(config='{}')}    pin: {pin}\n")
+        with pytest.raises(PluginFault) as caught:
+            places.found("drawer")
+        return caught.value.code
+
+    assert refused("0" * 64) == "SR-PIN-005"
+    assert plugin.package not in sys.modules
+    assert refused(plugin.pin().record_sha256) == "SR-KEY-044", "it was asked, and has none of that name"
+    plugin.forget()

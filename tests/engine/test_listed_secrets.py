@@ -10,7 +10,8 @@ from strongroom.errors import GuestSuspended, Unavailable
 from strongroom.modules.vault_reads import GET_SECRETS, READABLE, not_listed
 from strongroom.pb.capabilities.v1 import capabilities_pb2
 from strongroom.pb.sdk.v1alpha import sdk_pb2
-from strongroom.registry.registry import Offer, Registry
+from strongroom.registry.registry import Registry
+from strongroom.registry.slot import Offer
 from strongroom.registry.states import Lifecycle, PluginState
 from strongroom_vault.limits import VALUE_BYTES_MAX
 from tests.engine.test_gate import VAULT, WAIT_S, RealVault, fetch, run

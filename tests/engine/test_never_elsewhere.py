@@ -15,7 +15,7 @@ from strongroom.storage import specs
 from strongroom.storage.writer import Writer
 from tests.fakes.workflow_host import OWNER, Gate, ScriptedModule, WorkflowHost, subscriptions, value
 
-WAIT_S = 10
+WAIT_S = 60
 CONFIDENTIAL = b'{"confidential": true}'
 
 
@@ -74,9 +74,9 @@ def test_a_run_is_not_accepted_for_a_workflow_that_is_deleted_or_paused_meanwhil
     spec = kinds.register(attributes=CONFIDENTIAL).spec
     reserve = Dispatcher.reserve
 
-    def pause_first(self, handle):
+    def pause_first(self, handle, *more):
         kinds.host.specs.set_status(spec, "paused")
-        return reserve(self, handle)
+        return reserve(self, handle, *more)
 
     monkeypatch.setattr(Dispatcher, "reserve", pause_first)
     with pytest.raises(WrongState, match="was changed while this run was being accepted"):

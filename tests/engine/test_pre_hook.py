@@ -13,7 +13,7 @@ from strongroom.pb.sdk.v1alpha import sdk_pb2
 from tests.fakes.capabilities import ScriptedCapability, packed
 from tests.fakes.workflow_host import OWNER, WorkflowHost, subscriptions, value
 
-WAIT_S = 10
+WAIT_S = 60
 ACTION = "basic-test-action@1.0.0"
 NOTHING_ALLOWED = sdk_pb2.Restrictions(capabilities=sdk_pb2.CapabilityRestrictions())
 CALL = sdk_pb2.CapabilityRequest(id=ACTION, method="PerformAction", callback_id=1, payload=packed(sdk_pb2.Trigger()))

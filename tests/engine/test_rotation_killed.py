@@ -10,6 +10,7 @@ from strongroom.storage import plugin_store
 from strongroom.storage.database import Database
 from tests.fakes.key_rig import KeyRig
 from tests.fakes.rotated_runs import RunRig
+from tests.faults.figures import record
 
 VALUES, KILLS = 2000, 2
 RUNS = 14
@@ -46,7 +47,7 @@ def child(url, directory, *, kill_at=None):
     return done
 
 
-def test_two_kills_cost_no_value_and_the_third_start_comes_to_one_version(url, tmp_path, record_property):
+def test_two_kills_cost_no_value_and_the_third_start_comes_to_one_version(url, tmp_path):
     database = Database.open(url)
     rig = KeyRig(database, tmp_path, 1)
     fill(rig)
@@ -65,7 +66,7 @@ def test_two_kills_cost_no_value_and_the_third_start_comes_to_one_version(url, t
     unreadable = [n for n in range(VALUES) if again.store.get(f"key {n}", owner="owner") != b"value %d" % n]
     database.close()
     assert unreadable == []
-    record_property("promise", ("K5", "0 unreadable after 2 kills", f"0 of {VALUES}"))
+    record("K5", "2 kills while values are sealed again", demanded="0 unreadable", measured=f"0 of {VALUES}", met=True)
 
 
 def test_a_kill_between_and_inside_of_runs_leaves_every_run_whole_under_one_version_or_the_other(url, tmp_path):

@@ -15,7 +15,7 @@ from strongroom.errors import (
 from strongroom.modules.module import Backend
 from tests.fakes.workflow_host import OWNER, Gate, WorkflowHost, value
 
-WAIT_S = 10
+WAIT_S = 60
 
 
 def start(host, **wish):

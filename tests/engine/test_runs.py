@@ -18,7 +18,7 @@ from strongroom.errors import (
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from tests.fakes.workflow_host import OWNER, WorkflowHost, subscriptions, value
 
-WAIT_S = 10
+WAIT_S = 60
 
 
 def start(host, **wish):

@@ -18,7 +18,7 @@ from strongroom.storage import specs
 from tests.fakes.capabilities import ScriptedCapability, packed
 from tests.fakes.workflow_host import OWNER, ScriptedModule, WorkflowHost, subscriptions, value
 
-WAIT_S = 10
+WAIT_S = 60
 CONFIDENTIAL = b'{"confidential": true}'
 NITRO = sdk_pb2.TeeTypeAndRegions(type=sdk_pb2.TEE_TYPE_AWS_NITRO, regions=["us-west-2"])
 BROKEN = CapabilityError("Public", "System", "Unavailable", "it restarts")

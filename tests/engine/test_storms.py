@@ -126,8 +126,8 @@ def test_runs_end_once_whatever_comes_over_them(database, monkeypatch, open_jour
     until(lambda: len(host.engine.dispatcher) == 0)
     dispatcher = host.engine.dispatcher
     assert dispatcher.waiting == 0
-    assert not any(dispatcher._backlog.values())
-    assert not dispatcher._unstarted
+    assert not any(dispatcher.room.backlog.values())
+    assert not dispatcher.room.unstarted
     assert open_journals == [], "a run has one open journal at a time"
     host.close()
 

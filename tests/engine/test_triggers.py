@@ -38,3 +38,11 @@ def test_a_name_that_the_message_does_not_have_is_said_in_one_line():
 
 def test_json_is_handed_on_as_it_is():
     assert b'{"a": 1e3}' in wrap(HTTP, "", b'{"a": 1e3}').value
+
+
+@pytest.mark.parametrize("payload", [b'"text"', b"[]", b"7", b"false"])
+@pytest.mark.parametrize("capability", [CRON, "basic-test-trigger@1.0.0"])
+def test_a_payload_that_is_no_object_is_said_to_be_none(capability, payload):
+    with pytest.raises(InvalidInput, match="it is no JSON object") as caught:
+        wrap(capability, "", payload)
+    assert caught.value.code == "SR-RUN-005"

@@ -13,6 +13,7 @@ from tests.fakes.canary import Canary
 from tests.fakes.gate import GATE, Gate
 from tests.fakes.live_daemon import LiveDaemon
 from tests.fakes.process_memory import memory_of, open_files_of, words_of
+from tests.fakes.process_tree import descendants, started, told_of
 from tests.fakes.recording_relay import RecordingRelay
 from tests.fakes.vault_service import SIMULATED, VaultService
 
@@ -163,11 +164,11 @@ class CanaryHost:
 
     def _looked_at(self, pid):
         """None for a process that ends meanwhile; one that becomes another program is looked at again."""
-        while command := command_of(pid):
+        while command := told_of(pid, "cmdline"):
             seen = Seen(self._name_of(pid), pid)
             with suppress(FileNotFoundError, ProcessLookupError):
                 self._search(seen, command)
-            if command_of(pid) == command:
+            if told_of(pid, "cmdline") == command:
                 return seen
         return None
 
@@ -201,25 +202,7 @@ class CanaryHost:
         return "".join(self.daemon.log) + (self.service.said if self.service else "")
 
 
-def descendants(pid):
-    """The children of a process, and theirs."""
-    direct = [int(word) for path in Path(f"/proc/{pid}/task").glob("*/children") for word in path.read_text().split()]
-    return direct + [grand for child in direct for grand in descendants(child)]
-
-
-def command_of(pid):
-    """Its arguments as the kernel has them; nothing when it has ended."""
-    with suppress(FileNotFoundError, ProcessLookupError):
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    return b""
-
-
 def called(pid):
     """What kind of process of a host it is."""
-    command = command_of(pid)
+    command = told_of(pid, "cmdline")
     return next((name for word, name in PROGRAMS if word in command), command.replace(b"\0", b" ").decode())
-
-
-def started(pid):
-    """When it was, in ticks of the kernel."""
-    return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19])

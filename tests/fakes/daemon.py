@@ -34,6 +34,8 @@ from tests.fakes.daemon_runs import Streams, fill_opened, limits, listed, page
 from tests.fakes.daemon_streams import add_streams
 from tests.fakes.daemon_vault import OWNER, Capabilities, VaultState
 
+INSECURE = host_status_pb2.HealthReason(check="enclave", effect="degraded", why="it has no hardware", fix="for dev")
+
 
 class RefusedError(Exception):
     """What the fake host answers instead."""
@@ -275,7 +277,7 @@ class _Status(status_pb2_grpc.StatusServiceServicer):
             wasmtime_version="50.0.1",
             runners=2,
             owner=OWNER,
-            plugin_problems=[],
+            health_reasons=[INSECURE] if self.daemon.backend else [],
         )
 
 

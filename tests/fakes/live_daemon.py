@@ -1,9 +1,11 @@
 """A real daemon in its own process, driven as its users do: by the command line and by gRPC over its socket."""
 
+import json
 import os
 import signal
 import subprocess
 import threading
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,12 +58,24 @@ class LiveDaemon:
         self.process = self._started(["dev", "--state-dir", str(self.state), "--json", *self.options])
         reader = threading.Thread(target=self._read, args=(self.process.stderr,), daemon=True)
         reader.start()
+        said = ""
         for line in self.process.stdout:
+            said += line
             if line.startswith("}"):
+                self._wait_for_plugins(json.loads(said[said.index("{") :]))
                 return self
-        self.process.wait(10)
-        reader.join(10)
+        self.process.wait(DEADLINE_S)
+        reader.join(DEADLINE_S)
         raise AssertionError("".join(self.log))
+
+    def _wait_for_plugins(self, ready):
+        """A host is ready before plugins that take long to start, as those of a slow machine do; no test means that."""
+        late = [each["name"] for each in ready["plugins_down"] if not each["error"]]
+        end_s = time.monotonic() + DEADLINE_S
+        while late and time.monotonic() < end_s:
+            with self.channel() as api:
+                late = [name for name in late if api.plugin(name).state == "starting"]
+            time.sleep(0.05)
 
     def _started(self, words):
         variables = environment(self.state, **self.variables)
@@ -85,12 +99,12 @@ class LiveDaemon:
         """Stop as a service manager does. Returns the exit code."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(30)
+        return self.process.wait(DEADLINE_S)
 
     def kill(self):
         """End as a power cut does."""
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(DEADLINE_S)
 
     def __call__(self, *arguments, stdin=b"", **more):
         return strongroom(self.state, *arguments, stdin=stdin, **more)

@@ -8,6 +8,7 @@ tests of these start the program itself.
 import atexit
 import contextlib
 import gc
+import importlib
 import json
 import os
 import runpy
@@ -25,6 +26,11 @@ __all__ = ["Forked", "forked"]
 
 ROOT = Path(__file__).resolve().parents[2]
 REQUEST_BYTES_MAX = 200_000
+LATE = (
+    *("alembic.command", "alembic.ddl", "mako.ext.pygmentplugin", "grpc_reflection.v1alpha.reflection"),
+    *(f"strongroom_{name}.plugin" for name in ("basic_test", "consensus", "cron_trigger", "kvstore", "workspace")),
+)
+"""What a host imports only when it makes a database, listens, or has these plugins, as almost all of tests do."""
 STATUS = struct.Struct("i")
 STARTED = struct.Struct("i")
 _asking = threading.Lock()
@@ -91,6 +97,8 @@ def _loaded():
         [sys.executable, "-m", __spec__.name, str(theirs.fileno())],
         pass_fds=[theirs.fileno()],
         stdin=subprocess.DEVNULL,
+        # Whoever asks first may be in a directory of its own.
+        cwd=ROOT,
     )
     theirs.close()
     atexit.register(process.wait)
@@ -140,7 +148,11 @@ def _load():
     import strongroom.attest.evidence
     import strongroom.cli.main
     import strongroom.settings.layers
-    import strongroom.settings.manifest  # noqa: F401 - to have it loaded is all that is wanted
+    import strongroom.settings.manifest
+
+    strongroom.cli.main.command("")
+    for module in LATE:
+        importlib.import_module(module)
 
 
 def _become(request, given):

@@ -9,6 +9,7 @@ from strongroom.pb.strongroom.v1 import hook_pb2, hook_pb2_grpc, run_pb2
 from tests.fakes.canary import Canary
 from tests.fakes.live_daemon import LiveDaemon
 from tests.fakes.manifests import IN_PROCESS, shipped_with
+from tests.fakes.probe_client import ProbeClient
 
 __all__ = ["FAILED", "HOOKED", "MARKER_BYTES", "MarkedHost"]
 
@@ -35,7 +36,7 @@ class MarkedHost:
 
     def start(self, binary, **variables):
         """Start with a vault and these ``variables``, and register."""
-        self.daemon.variables = variables
+        self.daemon.variables = {"STRONGROOM_OBSERVE__ENABLED": "true", **variables}
         self.daemon.options = shipped_with(self.daemon.state, *IN_PROCESS, "vault")
         self.daemon.start()
         stored = self.daemon("secret", "set", "MARKED", stdin=self.marker("secret").encode())
@@ -116,6 +117,7 @@ class MarkedHost:
             ("run", "stream", run, "out"),
             ("run", "export", run),
             ("run", "export", run, "--output", str(backup) + ".jsonl"),
+            ("backup", "create", str(backup) + ".tar", "--force", "--json"),
             ("hook", "list", self.runs["waits0"], "--json"),
             ("secret", "list", "--json"),
             ("workflow", "get", "done", "--json"),
@@ -126,7 +128,8 @@ class MarkedHost:
             ended = self.daemon(*words)
             assert ended.code == 0, (words, ended.err)
             found[" ".join(words[:2])] = (ended.out + ended.err).encode()
-        return found
+        probes = ProbeClient(self.daemon.state / "observe.sock")
+        return found | {page: probes.get(page)[1] for page in ("/metrics", "/readyz?verbose")}
 
     def hits(self, *more):
         """Where a marker is in what the host wrote: its directory, ``more`` directories, and its stderr."""

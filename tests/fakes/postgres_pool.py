@@ -4,9 +4,13 @@ A database is lent again only when it is as it was: nobody is connected any more
 came with, and every row that a test left is gone. One that a test altered stays as it is, and is never lent again.
 """
 
+import time
+
 import psycopg
 
 from tests.fakes.postgres import PostgresServer
+
+LEAVING_S = 0.5
 
 HERE = "(SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace)"
 
@@ -54,7 +58,7 @@ class DatabasePool:
     def give_back(self, name: str) -> bool:
         """Empty the database of what a test wrote; whether it will be lent again."""
         with self._server.connect(name) as connection:
-            if value(connection, CONNECTED) or value(connection, SHAPE) != self._shape:
+            if not gone(connection) or value(connection, SHAPE) != self._shape:
                 return False
             changed = [table for (table,) in connection.execute(self._changed().encode()).fetchall()]
             if changed:
@@ -76,6 +80,17 @@ class DatabasePool:
                 differs = f"({rows_of(table)}) IS DISTINCT FROM '{literal}'"
             tables.append(f"SELECT '{table}' WHERE {differs}")
         return " UNION ALL ".join(tables)
+
+
+def gone(connection: psycopg.Connection) -> bool:
+    """Whether nobody else is connected; the server learns of an end a moment after it."""
+    until_s = time.monotonic() + LEAVING_S
+    while value(connection, CONNECTED):
+        if time.monotonic() >= until_s:
+            return False
+        connection.rollback()  # within a transaction its list of connections stays as it was
+        time.sleep(0.01)
+    return True
 
 
 def rows_of(table: str) -> str:

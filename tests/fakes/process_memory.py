@@ -13,6 +13,7 @@ from itertools import groupby
 from pathlib import Path
 
 from tests.fakes.canary import ENCODED_BYTES_MAX
+from tests.fakes.process_tree import told_of
 
 PIECE_BYTES = 4 << 20
 """So much is searched at once; pieces overlap, so that what lies across their border is found."""
@@ -87,6 +88,6 @@ def words_of(pid):
 
 
 def core_bytes_max(pid):
-    """What the process may leave as a core file, and what it may raise that to."""
-    (line,) = re.findall(r"^Max core file size +(\S+) +(\S+)", Path(f"/proc/{pid}/limits").read_text(), re.MULTILINE)
-    return line
+    """What the process may leave as a core file, and what it may raise that to; ``None`` when it has ended."""
+    limits = told_of(pid, "limits").decode()
+    return next(iter(re.findall(r"^Max core file size +(\S+) +(\S+)", limits, re.MULTILINE)), None)

@@ -21,7 +21,7 @@ __all__ = ["DEADLINE_S", "PROGRAM", "Answer", "environment", "save_starts", "sav
 DEADLINE_S = 60
 PROGRAM = (sys.executable, "-m", "strongroom.cli")
 READ_LATE = (
-    *("STRONGROOM_", "ENCRYPTION_", "CONFIGURATION_", "RUNTIME_", "CACHE_", "CREDENTIALS_"),
+    *("STRONGROOM_", "ENCRYPTION_", "CONFIGURATION_", "RUNTIME_", "CACHE_", "CREDENTIALS_", "OTEL_"),
     "PYTHONPATH",
 )
 """How variables begin that a fork may get. Others may be for the loader or the interpreter, which do so at a start."""

@@ -39,6 +39,8 @@ DONE = Finished(outcome="result")
 class ScriptedRunner:
     """The other end of a session, played by the test."""
 
+    is_lost = False
+
     def __init__(self):
         ours, theirs = socket.socketpair()
         self.frames = Frames(ours)

@@ -11,7 +11,8 @@ from strongroom.engine.limits import EngineLimits
 from strongroom.engine.subscriptions import TriggerDesk
 from strongroom.errors import CapabilityError
 from strongroom.pb.capabilities.v1 import capabilities_pb2
-from strongroom.registry.registry import Offer, Registry
+from strongroom.registry.registry import Registry
+from strongroom.registry.slot import Offer
 from tests.fakes.workflow_host import WorkflowHost, subscriptions
 
 TRIGGER = "http-trigger@1.0.0-alpha"

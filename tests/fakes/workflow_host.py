@@ -12,6 +12,7 @@ from strongroom.engine.limits import EngineLimits
 from strongroom.engine.registration import Owners, Registration, Wish
 from strongroom.engine.secrets import SecretReader
 from strongroom.engine.specs import Specs
+from strongroom.errors import Exhausted
 from strongroom.guest.pool import CompiledModule, ModuleInfo
 from strongroom.keyring.records import RecordKeys
 from strongroom.keyring.root import parse_secrets
@@ -94,6 +95,18 @@ class Compiler:
         return CompiledModule("key", ModuleInfo("version_v2", 2), "")
 
 
+class ScriptedDisk:
+    """A disk that is low while ``is_low`` is set."""
+
+    def __init__(self):
+        self.is_low = False
+
+    def check(self, what, needed_bytes=0, *, at=None):
+        if self.is_low:
+            details = {"size": needed_bytes, "limit": 0, "setting": "disk.low_bytes", "retry_ms": 2_000}
+            raise Exhausted("SR-DISK-001", f"there is no room for {what}", why="the disk is low", **details)
+
+
 class WorkflowHost:
     """Everything between the API and the database, with scripted modules."""
 
@@ -104,7 +117,9 @@ class WorkflowHost:
         self.router = ScriptedRouter()
         self.capabilities = ScriptedCapabilities()
         self.compiler = Compiler()
+        self.disk = ScriptedDisk()
         self.host = EngineHost(
+            disk=self.disk,
             specs=Specs(database, self.keys),
             journals=Journals(database, RunEncryptor(root, "deployment"), self.keys),
             keys=self.keys,

@@ -1,14 +1,11 @@
 """A disk under a daemon that fails, or that forgets what was not synced, when the test says so."""
 
-import hashlib
 import mmap
 import shutil
 import struct
-import subprocess
-import sys
 from pathlib import Path
 
-from tests.guests.build import ROOT, built
+from tests.faults.preloaded import preloaded
 
 __all__ = ["BadDisk"]
 
@@ -21,7 +18,7 @@ class BadDisk:
     """The preloaded library of one daemon and its switches. Only files of the database are touched."""
 
     def __init__(self, directory, *, shadow=False):
-        self._library = library()
+        self._library = preloaded(SOURCE)
         self._control = directory / "bad-disk-control"
         self._control.write_bytes(CONTROL.pack(NEVER, 0, 0, 0))
         with self._control.open("r+b") as file:
@@ -63,14 +60,3 @@ class BadDisk:
             # A copy that a kill cut off has the thread in its name and never became the file.
             if file.name.endswith(("db", "db-wal")):
                 shutil.copy(file, state / file.name)
-
-
-def library():
-    """The shim, compiled with the compiler that guests are built with; made again when its source changes."""
-    digest = hashlib.sha256(SOURCE.read_bytes()).hexdigest()[:16]
-    return built(f"bad-disk-{digest}.so", _compile)
-
-
-def _compile(path):
-    arguments = [sys.executable, "-m", "ziglang", "cc", "-shared", "-fPIC", "-O1", "-o", str(path), str(SOURCE), "-ldl"]
-    subprocess.run(arguments, check=True, cwd=ROOT)

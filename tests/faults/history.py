@@ -21,7 +21,7 @@ DEADLINE_S = 20
 
 @dataclass
 class Verdict:
-    """Figures of one storm. Everything but the counts at the top must be empty."""
+    """Figures of one storm. What ``problems`` names must be empty; ``not_completed`` is for a test to judge."""
 
     acknowledged: int = 0
     finals: Counter = field(default_factory=Counter)
@@ -32,6 +32,7 @@ class Verdict:
     ended_twice: list = field(default_factory=list)
     accepted_twice: list = field(default_factory=list)
     asked_otherwise: list = field(default_factory=list)
+    not_completed: list = field(default_factory=list)
 
     def problems(self):
         """What must not be, by name."""
@@ -60,6 +61,8 @@ def judge_runs(api, acknowledged, verdict):
             continue
         status = run_pb2.RunStatus.Name(run.status).removeprefix("RUN_STATUS_").lower()
         verdict.finals[status] += 1
+        if status != "completed":
+            verdict.not_completed.append(run_id)
         ends = [event for event in events(api, run_id) if event.event_type in ENDS]
         if not ends:
             verdict.unfinished.append((run_id, status))

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
@@ -58,17 +59,19 @@ SETTLE_S = 120.0
 class Storm:
     """One daemon that is killed, its clients, and what they heard. ``kinds`` are dealt to the clients in turn.
 
-    Without the confidential kind the daemon has no plugins that are processes, and starts in half of the time.
+    Without the confidential kind the daemon has no plugins that are processes, and starts in half of the time. With a
+    ``url`` its database is there.
     """
 
-    def __init__(self, state, *, clients, seed, kinds=tuple(PAUSE_S)):
+    def __init__(self, state, *, clients, seed, kinds=tuple(PAUSE_S), url=""):
         self.random = random.Random(seed)  # noqa: S311 - it chooses moments, no secrets
         self.ledger = state / "ledger"
         manifest = state / "plugins.yaml"
         confidential = CONFIDENTIAL if "confidential" in kinds else ""
         manifest.write_text(LEDGER.format(ledger=self.ledger) + confidential)
         options = ("--log-level", "error", "--set", f"plugins_file={manifest}")
-        self.daemon = LiveDaemon(state, options, variables={"PYTHONPATH": str(ROOT)})
+        elsewhere = {"STRONGROOM_DATABASE_URL": url} if url else {}
+        self.daemon = LiveDaemon(state, options, variables={"PYTHONPATH": str(ROOT), **elsewhere})
         # The confidential kind is for one client only: each of its runs is a process of its own.
         others = [kind for kind in kinds if kind != "confidential"]
         self.clients = [others[number % len(others)] for number in range(clients)]
@@ -119,6 +122,12 @@ class Storm:
             judge_runs(api, list(dict.fromkeys(self.acknowledged)), verdict)
         judge_ledger(read(self.ledger), verdict)
         return verdict
+
+    def why(self, run_ids):
+        """Why runs did not complete, by how often; for people, so of a few."""
+        with self.daemon.channel(admin=True) as api:
+            asked = [run_pb2.RunServiceGetRequest(run_id=run_id, reason="a test failed") for run_id in run_ids[:20]]
+            return Counter(api.runs.Get(request, timeout=20).error for request in asked)
 
     def integrity(self):
         """What SQLite says of its file, which a daemon may have open: ``ok``."""

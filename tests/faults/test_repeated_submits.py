@@ -11,6 +11,7 @@ import pytest
 
 from strongroom.engine.runids import new_run_id
 from strongroom.pb.strongroom.v1 import run_pb2
+from tests.faults.figures import record
 from tests.faults.scale import SCALE
 from tests.faults.storm import SAMPLES
 from tests.faults.workspace_storm import quiet_daemon
@@ -36,7 +37,7 @@ def submit(api, run_id, hurried):
 
 
 @pytest.mark.timeout(0)
-def test_starts_that_are_repeated_are_one_run_each(figure):
+def test_starts_that_are_repeated_are_one_run_each():
     chance = random.Random(5)  # noqa: S311 - it chooses who hurries, no secrets
     ids = [new_run_id() for _ in range(SCALE.submits // REPEATS)]
     wishes = [(run_id, chance.random() < HURRIED) for run_id in ids * REPEATS]
@@ -50,7 +51,8 @@ def test_starts_that_are_repeated_are_one_run_each(figure):
             made = Counter(run_id for run_id, created in answers if created)
             listed = list(runs(api))
         assert daemon.stop() == 0
-    figure(f"{len(wishes)} starts, {SCALE.submit_clients} clients", "one run for each id", f"{len(listed)} runs")
+    what, measured = f"{len(wishes)} starts, {SCALE.submit_clients} clients", f"{len(listed)} runs of {len(ids)} ids"
+    record("D5", what, demanded="one run for each id", measured=measured, met=sorted(listed) == sorted(ids))
     assert sorted(listed) == sorted(ids)
     assert not [run_id for run_id, count in made.items() if count > 1]
 

@@ -142,6 +142,16 @@ def test_a_sleep_that_is_over_at_once_is_made_as_long_as_one_that_suspends():
     assert message.finished.waits.sleep_until_unix_ns >= began_unix_ns + 60_000_000_000
 
 
+@pytest.mark.parametrize("jump_s", [-3600, -400 * 86_400], ids=["an hour", "400 days"])
+def test_a_clock_that_is_set_back_under_a_guest_ends_no_runner_and_makes_no_sleep_longer(monkeypatch, jump_s):
+    conduct, real_ns = Conduct(LIMITS, suspend_after_ms=250), time.time_ns
+    monkeypatch.setattr(time, "time_ns", lambda: real_ns() + jump_s * 1_000_000_000)
+    message = waits(sleep_until_unix_ns=time.time_ns() + 2_000_000_000)
+    conduct.check(message)
+    left_ns = message.finished.waits.sleep_until_unix_ns - time.time_ns()
+    assert 0 < left_ns <= 2_000_000_000
+
+
 def test_a_guest_is_not_suspended_before_it_has_waited():
     hasty = Conduct(LIMITS, suspend_after_ms=60_000)
     hasty.check(call(1))

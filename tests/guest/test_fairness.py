@@ -30,7 +30,7 @@ class Holding:
 
     def wait_inside(self, count):
         for _ in range(count):
-            assert self._inside.acquire(timeout=20)
+            assert self._inside.acquire(timeout=60)
 
     def one_more_is_inside(self):
         return self._inside.acquire(timeout=0.2)

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from strongroom.errors import Cancelled, GuestFault, TimedOut
+from strongroom.errors import Cancelled, GuestFault, TimedOut, Unavailable
 from strongroom.guest.runner_process import RunnerDeathError, RunnerProcess
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.strongroom.runner.v1 import runner_pb2
@@ -172,3 +172,24 @@ def test_a_run_that_waits_for_a_runner_can_be_cancelled(make_pool):
         execute(pool, "config", owner="b", host=Waiting(timeout_ms=20_000))
     release.set()
     first.join(20)
+
+
+def away(*_):
+    raise Unavailable("SR-GUEST-034", "the program that starts runners is away")
+
+
+def test_a_pool_says_when_there_is_no_runner_and_none_starts_and_when_there_is_one_again(make_pool):
+    pool = make_pool(runners_max=1)
+    execute(pool, "config")
+    assert not pool.is_without_runners()
+    spawner = pool._fleet._spawner
+    working, spawner._start = spawner._start, away
+    for runner in pool._fleet.alive():
+        os.kill(runner.pid, signal.SIGKILL)
+        runner._process.wait(10)
+    with pytest.raises(Unavailable, match="is away"):
+        execute(pool, "config", host=PretendedHost(timeout_ms=300))
+    assert pool.is_without_runners()
+    spawner._start = working
+    assert text_of(execute(pool, "config")) == b"config"
+    assert not pool.is_without_runners()

@@ -34,7 +34,7 @@ def test_the_call_beyond_the_slots_waits_inside_the_import():
 
     def let_go():
         for _ in range(3):
-            opened.acquire(timeout=10)
+            opened.acquire(timeout=60)
         release.set()
 
     threading.Thread(target=let_go).start()

@@ -32,7 +32,7 @@ def test_what_is_too_much_waits_its_turn():
         workers.submit(job)
     release.set()
     for _ in range(20):
-        assert done.acquire(timeout=10)
+        assert done.acquire(timeout=60)
     assert most[0] <= 2
     workers.close()
 
@@ -67,13 +67,13 @@ def test_one_kind_does_not_take_every_thread():
     for _ in range(10):
         workers.submit(hang, kind="hangs")
     for _ in range(3):
-        assert inside.acquire(timeout=10)
+        assert inside.acquire(timeout=60)
     workers.submit(other.set, kind="other")
     assert other.wait(10)
     assert not inside.acquire(blocking=False)
     release.set()
     for _ in range(7):
-        assert inside.acquire(timeout=10)
+        assert inside.acquire(timeout=60)
     workers.close()
 
 
@@ -85,6 +85,6 @@ def test_kinds_take_turns():
         workers.submit(lambda kind=kind: (ran.append(kind), done.release()), kind=kind)
     begin.set()
     for _ in range(6):
-        assert done.acquire(timeout=10)
+        assert done.acquire(timeout=60)
     assert ran == list("abcaba")
     workers.close()

@@ -7,6 +7,7 @@ import pytest
 from strongroom.errors import InvalidInput, LimitExceeded, Refused
 from strongroom.modules.attributes import ATTRIBUTES_BYTES_MAX, SecretName, difference, parse_attributes
 from strongroom.modules.route import CONFIDENTIAL, LOCAL, module_name
+from tests.faults.figures import record
 
 FULL = (
     b'{"confidential": true, '
@@ -139,6 +140,8 @@ def test_no_malformed_document_is_read_as_not_confidential():
         # Damage inside a secret's name, or to a key so that it is another word, leaves a document that is well formed.
         if not attributes.confidential and not attributes.warnings:
             survivors.append(document)
+    what, measured = f"{len(documents)} malformed attribute documents", f"{len(survivors)} taken for not confidential"
+    record("I4", what, demanded="0 taken for not confidential", measured=measured, met=not survivors)
     assert survivors == []
 
 

@@ -8,7 +8,7 @@ import pytest
 
 SCRIPT = Path(__file__).resolve().parents[2] / ".ci" / "run"
 TOOLS = ("bash", "env", "dirname", "id", "ln", "python3")
-NEEDED = {"swtpm": "swtpm", "bwrap": "bubblewrap"}
+NEEDED = {"swtpm": "swtpm", "bwrap": "bubblewrap", "strace": "strace", "systemd-analyze": "systemd"}
 
 
 @pytest.fixture
@@ -64,9 +64,8 @@ def test_nothing_is_tested_where_a_program_is_missing_and_cannot_be_installed(ma
 
 
 def test_what_is_missing_is_installed_and_then_everything_is_tested(machine):
-    body = (
-        f'for name in swtpm bwrap; do ln -sf {machine}/bin/git {machine}/bin/$name; done; echo "$@" >>{machine}/asked'
-    )
+    body = f"for name in {' '.join(NEEDED)}; do ln -sf {machine}/bin/git {machine}/bin/$name; done"
+    body += f'; echo "$@" >>{machine}/asked'
     program(machine, "apt-get", body)
     assert run(machine).returncode == 0
     assert any("swtpm" in line for line in (machine / "asked").read_text().splitlines())

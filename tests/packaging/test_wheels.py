@@ -1,8 +1,10 @@
 """The built wheels hold everything, are the same every time, and run the demo where the source tree is not."""
 
+import ast
 import email
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -11,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.build_wheels import PLUGINS, PROJECTS, ROOT, build
+from tools.build_wheels import PLUGINS, PROJECTS, ROOT, SUMS, build
 
 UV = Path(sys.prefix) / "bin" / "uv"
 TIMEOUT_S = 110
@@ -81,6 +83,12 @@ def test_there_is_one_wheel_for_each_project(wheels):
         "pb/strongroom/v1/run_pb2.pyi",
         "pb/strongroom/v1/run_pb2_grpc.py",
         "guest/runner/__main__.py",
+        "service/strongroom.service",
+        "service/strongroom-runner.socket",
+        "service/sysusers.d/strongroom.conf",
+        "service/drop-ins/strongroom-local.conf",
+        "service/etc/plugins.yaml",
+        "service/lib/strongroom.yaml",
     ],
 )
 def test_the_wheel_holds_what_is_not_a_plain_module(names, part):
@@ -95,13 +103,41 @@ def test_the_wheel_holds_every_module_of_the_tree_and_nothing_that_was_made_by_r
     assert not [name for name in names if not name.startswith(("strongroom/", "strongroom-"))]
 
 
-def test_the_same_sources_give_the_same_bytes(wheels, tmp_path):
+@pytest.fixture
+def elsewhere(tmp_path):
+    """The sources in another directory, written in another order at another time, readable for nobody else."""
+    root = tmp_path / "another place"
+    root.mkdir()
+    for name in ("daemon", "examples", "migrations", "plugins", "requirements"):
+        shutil.copytree(ROOT / name, root / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in (".gitignore", "LICENSE", "README.md", "pyproject.toml"):
+        shutil.copy(ROOT / name, root / name)
+    for number, path in enumerate(sorted(root.rglob("*"), reverse=True)):
+        os.utime(path, (2_000_000_000 + number, 2_000_000_000 + number), follow_symlinks=False)
+        if not path.is_symlink():
+            path.chmod(0o700 if path.is_dir() or os.access(path, os.X_OK) else 0o600)
+    return root
+
+
+def test_the_same_sources_give_the_same_bytes_wherever_and_whenever_they_are_built(
+    wheels, elsewhere, tmp_path, monkeypatch
+):
+    for name, value in {"TZ": "Pacific/Chatham", "LC_ALL": "C", "PYTHONHASHSEED": "7", "HOME": str(tmp_path)}.items():
+        monkeypatch.setenv(name, value)
     before = os.umask(0o077)
     try:
-        again = build(tmp_path)
+        again = build(tmp_path / "built", root=elsewhere)
     finally:
         os.umask(before)
-    assert [w.read_bytes() for w in again] == [w.read_bytes() for w in wheels]
+    assert [w.name for w in again] == [w.name for w in wheels]
+    assert [w.name for w, v in zip(again, wheels, strict=True) if w.read_bytes() != v.read_bytes()] == []
+    sums = (again[0].parent / SUMS).read_text()
+    assert sums == (wheels[0].parent / SUMS).read_text()
+    done = subprocess.run(
+        ["/usr/bin/sha256sum", "--check", "--strict", SUMS], cwd=again[0].parent, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert sums.count("\n") == len(again) + 1
 
 
 def test_the_versions_of_all_projects_are_one_and_plugins_ask_for_it(wheels):
@@ -131,6 +167,30 @@ def test_the_demo_runs_from_installed_wheels(installed, tmp_path):
     assert shown["confidential"]["result"]["greeting"] == "hello, strongroom"
     assert len(bytes.fromhex(shown["confidential"]["binary_sha256"])) == 32
     assert (shown["receipt"]["holds"], shown["receipt"]["result_matches"]) == (True, True)
+
+
+STATES = """
+import sys
+from pathlib import Path
+from strongroom.settings.manifest import load_manifest
+from strongroom.testing.plugin_host import MemoryHost
+entries = [e for e in load_manifest(Path(sys.argv[1])) if e.name in {"kvstore", "http-actions"}]
+with MemoryHost(*entries) as host:
+    print({s.name: (s.state.value, s.last_error) for s in host.plugins.states()})
+"""
+
+
+def test_installed_plugins_are_pinned_checked_and_run_under_their_pins(installed, tmp_path):
+    manifest = tmp_path / "plugins.yaml"
+    manifest.write_text((ROOT / "plugins.yaml").read_text())
+    done = run(installed, tmp_path, "plugin", "pin", "--all", "--file", str(manifest), "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    pinned = json.loads(done.stdout)["plugins"]
+    assert {each["now"]["distribution"] for each in pinned} == {f"strongroom-{name}" for name in PLUGINS}
+    assert run(installed, tmp_path, "plugin", "check", str(manifest)).returncode == 0
+    program = [installed / "python", "-c", STATES, manifest]
+    states = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=TIMEOUT_S).stdout
+    assert ast.literal_eval(states) == {"kvstore": ("ready", ""), "http-actions": ("ready", "")}
 
 
 def test_help_and_version_come_from_the_installed_package(installed, tmp_path):

@@ -8,6 +8,7 @@ import pytest
 
 from strongroom.plugin import Capability, TriggerMethod, hookimpl
 from strongroom.registry.limits import Supervision
+from strongroom.registry.making import Member
 from strongroom.registry.states import Lifecycle, PluginState
 from strongroom.settings.manifest import PluginEntry
 from tests.fakes.memory_host import WAIT_S, Eventually, MemoryHost
@@ -87,6 +88,7 @@ class Stuck:
 def test_what_does_not_end_at_all_is_left_behind_and_named(tmp_path, caplog, how, said):
     quick = Supervision(stop_s=0.05, end_s=0.2)
     with MemoryHost(tmp_path, entry("ends"), supervision=quick) as host:
-        host.plugins._plugins.insert(0, Stuck(how))
+        stuck = Member(entry=entry(how), plugin=Stuck(how))
+        host.plugins._members = (stuck, *host.plugins._members)
     assert Listening.stopped == ["ends"]
     assert said in caplog.text

@@ -6,7 +6,8 @@ import pytest
 
 from strongroom.errors import CapabilityError, Conflict, InvalidInput, NotFound, PluginAway
 from strongroom.pb.capabilities.v1 import capabilities_pb2
-from strongroom.registry.registry import Offer, Registry
+from strongroom.registry.registry import Registry
+from strongroom.registry.slot import Offer
 from strongroom.registry.states import Lifecycle, PluginState
 from tests.fakes.memory_host import WAIT_S, Eventually
 

@@ -242,7 +242,7 @@ def test_calls_that_wait_leave_room_for_calls_that_do_not(small):
         assert health.status == health_pb2.HealthCheckResponse.SERVING
         assert api.status.Get(status_pb2.StatusServiceGetRequest(), timeout=5).state == "ready"
         refused = [call for call in waiting if call.done()]
-        assert all(call.code() == grpc.StatusCode.UNAVAILABLE for call in refused)
+        assert all(call.code() == grpc.StatusCode.RESOURCE_EXHAUSTED for call in refused)
         for call in waiting:
             call.cancel()
     small.kill()

@@ -121,7 +121,9 @@ def test_a_log_on_a_full_disk_stops_what_must_be_on_record_or_says_that_it_is_no
                 assert serving(api) == health_pb2.HealthCheckResponse.SERVING
             assert serving(api, "audit") == health_pb2.HealthCheckResponse.NOT_SERVING
             status = daemon("status", "--json").json
-            assert (status["health"], status["audit_on_failure"]) == ("degraded", policy)
+            health = {"refuse": "read_only", "degrade": "degraded"}[policy]
+            assert (status["health"], status["audit_on_failure"]) == (health, policy)
+            assert [(each["check"], each["effect"]) for each in status["health_reasons"]] == [("audit", health)]
             assert status["audit_problems"] == ["it takes no record: No space left on device"]
             assert status["audit_unrecorded"]
             disk.heal()

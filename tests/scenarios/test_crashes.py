@@ -12,9 +12,9 @@ import pytest
 from strongroom.engine.runids import new_run_id
 from strongroom.pb.strongroom.v1 import run_pb2, status_pb2, workflow_pb2
 from tests.fakes.live_daemon import LiveDaemon, strongroom
-from tests.fakes.manifests import IN_PROCESS, shipped_with
+from tests.fakes.manifests import shipped_with
+from tests.fakes.process_tree import descendants, told_of
 from tests.guests.build import guest
-from tests.scenarios.conftest import LISTED
 
 CONFIDENTIAL = b'{"confidential": true}'
 SAMPLES = Path(__file__).resolve().parents[2] / "daemon" / "strongroom" / "app" / "samples"
@@ -31,7 +31,7 @@ def confidential(daemon):
     return daemon
 
 
-def wait_for(condition, what, timeout_s=20):
+def wait_for(condition, what, timeout_s=60):
     end = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < end, f"waited too long for {what}"
@@ -101,21 +101,11 @@ def test_after_kill_9_of_a_runner_its_run_fails_with_a_reason_and_the_next_works
         assert api.execute("greet", b'{"who": "next"}').result.string_value == "hello, next"
 
 
-def descendants(pid):
-    children = Path(f"/proc/{pid}/task").glob("*/children")
-    direct = [int(word) for path in children for word in path.read_text().split()]
-    return direct + [grand for child in direct for grand in descendants(child)]
-
-
 def runners(pid, *, busy):
     found = []
     for child in descendants(pid):
-        try:
-            command = Path(f"/proc/{child}/cmdline").read_bytes()
-            ticks = sum(map(int, Path(f"/proc/{child}/stat").read_text().rsplit(")", 1)[1].split()[11:13]))
-        except OSError:
-            continue
-        if b"strongroom.guest.runner" in command and (not busy or ticks > BUSY_TICKS):
+        command, times = told_of(child, "cmdline"), told_of(child, "stat").rpartition(b")")[2].split()[11:13]
+        if b"strongroom.guest.runner" in command and (not busy or sum(map(int, times)) > BUSY_TICKS):
             found.append(child)
     return found
 
@@ -168,26 +158,24 @@ def test_a_second_host_on_the_same_socket_is_refused_and_the_first_is_still_reac
     assert small("status").code == 0
 
 
-def test_a_run_that_sleeps_shows_the_end_of_its_time_and_has_no_more_of_it_after_a_restart(daemon):
-    plugins = shipped_with(daemon.state, *IN_PROCESS, "vault")
-    daemon.options = (*plugins, "--set", "limits.run_timeout_ms=100000")
-    daemon.start()
-    daemon("secret", "set", "Foo", stdin=b"sesame")
-    with daemon.channel() as api:
-        api.register(guest("everything"), "sleeps", LISTED, config=b"600000")
+def test_a_run_that_sleeps_shows_the_end_of_its_time_and_has_no_more_of_it_after_a_restart(small):
+    small.options += ("--set", "limits.run_timeout_ms=100000")
+    small.start()
+    with small.channel() as api:
+        api.register(guest("sleep-long"), "sleeps", config=b"600000000000")
         run_id = api.runs.Start(run_pb2.StartRequest(workflow="sleeps", json=b"{}"), timeout=30).run.run_id
 
     def shown():
-        with daemon.channel() as api:
+        with small.channel() as api:
             return api.runs.Get(run_pb2.RunServiceGetRequest(run_id=run_id), timeout=30).run
 
     wait_for(lambda: shown().status == run_pb2.RUN_STATUS_WAITING, "a sleep")
     before = shown()
     assert before.wake_time.ToMilliseconds() == before.start_time.ToMilliseconds() + 100_000
-    for end in (daemon.stop, daemon.kill):
+    for end in (small.stop, small.kill):
         ended_ms = time.time() * 1000
         end()
-        daemon.start()
+        small.start()
         down_ms = time.time() * 1000 - ended_ms
         later_ms = shown().wake_time.ToMilliseconds() - before.wake_time.ToMilliseconds()
         # A host that is killed was seen alive at its start for the last time, which is a moment before.

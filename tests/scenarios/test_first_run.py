@@ -99,7 +99,7 @@ def test_the_demo_shows_both_results(tmp_path):
         [sys.executable, "-m", "strongroom.cli", "demo"],
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=300,
         cwd=tmp_path,
         env=environment,
         check=False,

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from pathlib import Path
 
 import pyrage
 import pytest
@@ -11,19 +10,12 @@ from strongroom.keyring.files import load_keyring
 from strongroom.pb.strongroom.v1 import run_pb2
 from tests.fakes.live_daemon import LiveDaemon, strongroom
 from tests.fakes.manifests import IN_PROCESS, shipped_with
+from tests.fakes.process_tree import descendants, told_of
 from tests.guests.build import guest
 from tests.scenarios.conftest import short_directory
+from tests.scenarios.test_crashes import wait_for
 
 SECRET = "environment-secret-".ljust(43, "e")
-
-
-def children(pid):
-    """The processes below ``pid``, all of them."""
-    found = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            found += [int(child), *children(child)]
-    return found
 
 
 def status(daemon):
@@ -93,11 +85,11 @@ def test_secrets_of_the_environment_are_taken_once_and_no_child_inherits_them(da
     daemon.start()
     assert status(daemon)["source"] == {"kind": "environment", "where": "ENCRYPTION_SECRETS"}
     assert not (daemon.state / "keyring").exists(), "no second keyring is made beside it"
-    below = children(daemon.process.pid)
-    assert len(below) >= 2, "runners and plugins"
-    for child in below:
-        assert SECRET.encode() not in Path(f"/proc/{child}/environ").read_bytes()
-        assert SECRET.encode() not in Path(f"/proc/{child}/cmdline").read_bytes()
+    # Runners and plugins; those of the second sort are started on threads of their own.
+    wait_for(lambda: len(descendants(daemon.process.pid)) >= 2, "runners and plugins")
+    for child in descendants(daemon.process.pid):
+        assert SECRET.encode() not in told_of(child, "environ")
+        assert SECRET.encode() not in told_of(child, "cmdline")
     added = daemon("keys", "add")
     assert (added.code, added.out[:2], "export ENCRYPTION_SECRETS=" in added.err) == (0, "2:", True)
     assert daemon("keys", "promote", "2").code == 78

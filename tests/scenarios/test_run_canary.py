@@ -1,8 +1,9 @@
 """Whatever comes into a run is in no file that its host writes: markers in every input of 200 runs, and a search.
 
 The search is for text, UTF-16, UTF-32, hex and base64 at any place: in the state directory with database, WAL, cache
-and audit log, in exports, in stderr, in what the commands say that open nothing; with PostgreSQL in the files of the
-database and in the WAL. Its controls: it finds a marker that was planted, and who gives a reason is shown each one.
+and audit log, in exports, in stderr, in what commands that open nothing, probes, metrics and traces say; with
+PostgreSQL in the files of the database and in the WAL. Its controls: it finds a marker that was planted, and who gives
+a reason is shown each one.
 """
 
 import json
@@ -14,12 +15,16 @@ from strongroom.pb.strongroom.v1 import audit_pb2, audit_pb2_grpc
 from tests.fakes.canary import files_below
 from tests.fakes.live_daemon import LiveDaemon
 from tests.fakes.marked_runs import FAILED, MARKER_BYTES, MarkedHost
+from tests.fakes.otlp_receiver import collecting
+from tests.faults.figures import record
+from tests.faults.scale import much
 from tests.scenarios.conftest import short_directory
 from tools.build_guests import Guest, build
 
-RUNS = {"sqlite": 200, "postgresql": 40}
+RUNS = {"sqlite": much(200, 1000), "postgresql": 40}
 WHY = ("--decrypt", "--reason", "the search has to find it")
 ALTERED = 6
+RUN_ID = "strongroom.run.id"
 REASON = "told to stop"
 """The reason of a cancellation is on record, so it is no marker."""
 
@@ -38,11 +43,19 @@ def places_of(server, name):
     return [server.directory / "data" / "base" / str(oid), server.directory / "data" / "pg_wal"]
 
 
+@pytest.fixture(scope="module")
+def traces():
+    """A collector and its address."""
+    with collecting() as made:
+        yield made
+
+
 @pytest.fixture(scope="module", params=list(RUNS))
 def host(request, binary):
     state = short_directory()
     made = MarkedHost(LiveDaemon(state))
-    variables, made.places = {}, []
+    made.traces, address = request.getfixturevalue("traces")
+    variables, made.places = {"OTEL_EXPORTER_OTLP_ENDPOINT": address, "OTEL_BSP_SCHEDULE_DELAY": "100"}, []
     if request.param == "postgresql":
         server = request.getfixturevalue("postgres")
         name = server.create_database_named(template="strongroom")
@@ -71,9 +84,14 @@ def test_every_run_took_its_markers_and_ended_as_it_should(host):
 def test_no_file_and_no_command_that_opens_nothing_holds_a_marker(host):
     said = host.said()
     assert {words: found for words, data in said.items() if (found := host.canary.found_in(data))} == {}
-    assert host.hits(*host.places) == []
+    assert f'runs_finished_total{{outcome="failed"}} {FAILED}.0'.encode() in said["/metrics"], "control: it counts them"
+    host.traces.wait_for(lambda spans: host.runs["done0"] in {each.attributes.get(RUN_ID) for each in spans})
+    hits = host.hits(*host.places) + ["a trace" for body in host.traces.bodies if host.canary.found_in(body)]
+    what = f"a marker of 64 bytes in every part of {host.count} runs, searched in files, answers, logs, traces"
+    record("K4", what, demanded="0 hits", measured=f"{len(hits)} hits", met=not hits)
+    assert hits == []
     names = {path.name for path in host.daemon.state.rglob("*") if path.is_file()}
-    assert {"audit.jsonl", "backup.jsonl"} <= names
+    assert {"audit.jsonl", "backup.jsonl", "backup.tar"} <= names
     for place in host.places:
         run_id = host.runs["done0"].encode()
         assert [path for path in files_below(place) if run_id in path.read_bytes()], "control: ids stand in the clear"

@@ -58,7 +58,7 @@ def test_watchers_that_go_away_leave_their_places_to_others(small):
             for stream in streams:
                 next(stream)
             error = failing(lambda r, **o: list(api.runs.Watch(r, **o)), request)
-            assert details(error)["ErrorInfo"].reason == "SR-API-007"
+            assert details(error)["ErrorInfo"].reason == "SR-LIMIT-004"
             for stream in streams:
                 stream.cancel()
             freed = time.monotonic() + 10

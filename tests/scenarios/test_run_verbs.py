@@ -159,15 +159,33 @@ def test_a_run_is_killed_and_what_it_sent_is_named(shared):
     assert shared("run", "kill", run_id, "--yes").code == 0, "asking twice is harmless"
 
 
+def draining(api):
+    """A workflow whose deletion gave up before its run ended, the id of that, and how the deletion ended."""
+    for sleep_ms in (700, 5_000, 20_000):  # longer where the run ends, or the time is over, before it has begun
+        name = f"drained-{sleep_ms}"
+        api.register(guest("sleep-long"), name, config=b"%d" % (sleep_ms * 1_000_000))
+        run_id = start(api, name)
+        try:
+            api.workflows.Delete(drain(name), timeout=sleep_ms * 0.4 / 1000)
+        except grpc.RpcError as error:
+            code = error.code()
+            request = workflow_pb2.WorkflowServiceGetRequest(workflow=name)
+            if api.workflows.Get(request, timeout=20).workflow.status == workflow_pb2.WORKFLOW_STATUS_PAUSED:
+                break
+    return name, run_id, code
+
+
+def drain(name):
+    return workflow_pb2.WorkflowServiceDeleteRequest(workflow=name, drain=True)
+
+
 def test_a_workflow_is_drained_and_deleted(shared):
     with shared.channel() as api:
-        api.register(guest("sleep-long"), "drained", config=b"700000000")
-        run_id = start(api, "drained")
-        request = workflow_pb2.WorkflowServiceDeleteRequest(workflow="drained", drain=True)
-        assert failing(api.workflows.Delete, request, timeout=0.3).code() == grpc.StatusCode.DEADLINE_EXCEEDED
-        refused = failing(api.runs.Start, run_pb2.StartRequest(workflow="drained"))
+        name, run_id, code = draining(api)
+        assert code == grpc.StatusCode.DEADLINE_EXCEEDED
+        refused = failing(api.runs.Start, run_pb2.StartRequest(workflow=name))
         assert details(refused)["ErrorInfo"].reason == "SR-WF-002"
-        api.workflows.Delete(request, timeout=20)
+        api.workflows.Delete(drain(name), timeout=60)
         assert ended(api, run_id).status == run_pb2.RUN_STATUS_COMPLETED
         for call, wish in (
             (api.runs.Retry, run_pb2.RetryRequest(run_id=run_id)),

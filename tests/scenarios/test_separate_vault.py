@@ -7,6 +7,7 @@ import pytest
 
 from strongroom.attest.receipt import decode_receipt
 from tests.fakes.live_daemon import LiveDaemon
+from tests.fakes.probe_client import ProbeClient
 from tests.fakes.vault_service import VaultService
 from tests.scenarios.test_crashes import wait_for
 
@@ -14,6 +15,11 @@ HELLO = Path(__file__).resolve().parents[2] / "examples" / "hello" / "hello.wasm
 CONFIDENTIAL = '{"confidential": true, "vault_don_secrets": [{"key": "API_KEY"}]}'
 NAMED = '{"vault_don_secrets": [{"key": "API_KEY"}]}'
 CANARY = b"s3cret-canary"
+
+
+def failed(probes):
+    """The checks of readiness that fail, and why."""
+    return {each["name"]: each["why"] for each in probes.ready()[1]["checks"] if each["result"] == "failed"}
 
 
 @pytest.fixture
@@ -53,11 +59,14 @@ def daemon(service, state, tmp_path):
     }
     (tmp_path / "plugins.yaml").write_text(json.dumps(manifest))
     made = LiveDaemon(state, options=("--plugins-file", str(tmp_path / "plugins.yaml")))
+    made.variables = {"STRONGROOM_OBSERVE__ENABLED": "true"}
     yield made.start()
     made.stop()
 
 
 def test_an_owner_uses_a_vault_that_the_host_only_reaches(daemon, service):
+    probes = ProbeClient(daemon.socket.with_name("observe.sock"))
+    wait_for(lambda: "confidential backend" in failed(probes), "what the host has asked by itself")
     key = str(service.home / "vault.pub")
     identity = daemon("vault", "identity", "--vault-key", key, "--json")
     assert identity.json["vault"] == "separate", identity.err
@@ -94,6 +103,14 @@ def test_an_owner_uses_a_vault_that_the_host_only_reaches(daemon, service):
     (problem,) = status["plugin_problems"]
     assert problem.startswith(f"vault cannot be reached: SR-VAULT-047: the vault at {service.address}")
     assert (status["health"], status["confidential_backend"]) == ("degraded", "insecure-software")
+    reasons = {each["check"]: each["why"] for each in status["health_reasons"]}
+    assert reasons == {
+        "confidential backend": "insecure-software gives no hardware protection",
+        "vault": "it cannot be reached",
+    }
+    # Readiness is the same list, looked at within the last second.
+    wait_for(lambda: "vault" in failed(probes), "a look at what status has found")
+    assert (probes.ready()[0], failed(probes)) == (207, reasons)
     service.start()
     assert CANARY.decode() not in "".join(daemon.log) + service.said
 

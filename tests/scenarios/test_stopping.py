@@ -67,6 +67,7 @@ def test_runs_that_a_stop_cuts_off_go_on_at_the_next_start_whatever_they_were_do
         runs["waits"] = start(api, "waits", json=b'{"who": "you"}')
         wait_for(lambda: is_running(api, runs["waits"]), "a run without a runner")
     assert daemon.stop() == 0
+    assert any("stopping; runs are waited for runs=" in line for line in daemon.log)
     assert any("runs are unfinished; they go on after the next start" in line for line in daemon.log)
 
     manifest(daemon.state, 0)

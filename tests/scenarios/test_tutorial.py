@@ -160,6 +160,7 @@ def test_a_service_that_was_set_up_by_hand_runs_a_workflow_as_the_readme_says(re
         "cache",
         "keyring",
         "keys",
+        "observe.sock",
         "run",
         "state",
         "strongroom.sock",

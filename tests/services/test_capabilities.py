@@ -11,7 +11,8 @@ from strongroom.pb.capabilities.networking.http.v1alpha import http_pb2
 from strongroom.pb.capabilities.v1 import capabilities_pb2
 from strongroom.pb.strongroom.kvstore.v1 import kvstore_pb2
 from strongroom.pb.strongroom.v1 import capability_pb2
-from strongroom.registry.registry import Offer, Registry
+from strongroom.registry.registry import Registry
+from strongroom.registry.slot import Offer
 from strongroom.registry.states import Lifecycle, PluginState
 from strongroom.services.capabilities import CapabilityService
 from strongroom.services.capability_requests import REQUESTS, request_of

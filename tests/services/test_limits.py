@@ -5,7 +5,13 @@ from strongroom.guest.limits import GuestLimits
 from strongroom.services.limits import HOST_ONLY, limits_in_force
 from strongroom.settings.limits import LimitSettings
 
-OF_THE_HOST = HOST_ONLY | {"runners_max", "message_bytes_max", "drain_timeout_ms"}
+OF_THE_HOST = HOST_ONLY | {
+    "runners_max",
+    "message_bytes_max",
+    "messages_bytes_max",
+    "drain_timeout_ms",
+    "plugin_drain_timeout_ms",
+}
 """What no guest can meet, however it behaves."""
 
 

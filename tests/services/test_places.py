@@ -2,7 +2,8 @@
 
 import pytest
 
-from strongroom.errors import Unavailable
+from strongroom.engine.auditing import CALLER
+from strongroom.errors import Exhausted, Unavailable
 from strongroom.services.places import STREAMS_MAX, WAITING_MAX, Places
 from strongroom.services.server import THREADS
 
@@ -27,3 +28,29 @@ def test_without_a_place_a_call_is_refused_with_the_number():
             pass
         assert refused.value.fix == "come back later"
         assert refused.value.details["retry_ms"] == 1000
+
+
+def test_one_caller_leaves_some_to_others_and_a_newcomer_always_finds_one():
+    places, given_back = Places(1000, "calls wait", "come back later"), []
+
+    def most(name):
+        CALLER.set(name)
+        taken = 0
+        while True:
+            try:
+                given_back.append(places.take())
+            except Exhausted as refused:
+                return taken, refused
+            taken += 1
+
+    try:
+        (first, refused), (second, _), (third, _) = most("a"), most("b"), most("c")
+        assert (first, second, third) == (800, 160, 32)
+        assert refused.code == "SR-LIMIT-004"
+        assert "800 calls wait already, all of them of a: the 200 that are left are kept" in str(refused)
+        assert (refused.details["size"], refused.details["limit"]) == (801, 800)
+        for each in given_back:
+            each()
+        assert most("d")[0] == 800
+    finally:
+        CALLER.set("")

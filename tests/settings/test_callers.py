@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from dataclasses import replace
 
 import pytest
 
@@ -89,6 +90,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
 
 def entry(**changed):
     fields = {"name": "ci", "token_sha256": f'"{DIGEST}"', "grants": "[]"} | changed
+    fields["grants"] = fields.pop("grants")
     lines = [f"{key}: {value}" for key, value in fields.items() if value is not None]
     return "callers:\n  - " + "\n    ".join(lines) + "\n"
 
@@ -144,6 +146,56 @@ def test_what_is_wrong_is_named_by_its_place(file, text, where, why):
         load_callers(path)
     assert str(caught.value).startswith(f"{path}:{where} ")
     assert why in caught.value.why
+
+
+BLOCKS = f"""
+callers:
+  - grants:
+      - owners:
+          - shared
+          - "0x{OWNER}"
+        roles:
+          - read
+          - admin
+    name: ci
+    certificate: ci.example.org
+  - {{name: other, token_sha256: "{DIGEST}", grants: [], expires: 2027-06-30}}
+"""
+
+
+@pytest.mark.parametrize("text", [GOOD, BLOCKS], ids=["as in the docs", "another order and style"])
+def test_a_file_that_was_cut_anywhere_is_refused_or_gives_nobody_more(file, text):
+    """A write that was torn must not give a token that has an end one that has none, nor a role for more owners."""
+    whole = load_callers(file(text))
+    taken = 0
+    for end in [end for end in range(len(text)) if end % 9 == 0 or text[end - 1] == "\n"]:
+        try:
+            found = load_callers(file(text[:end]))
+        except Misconfigured:
+            continue
+        taken += 1
+        for cut, entire in zip(found, whole, strict=False):
+            assert replace(cut, grants=()) == replace(entire, grants=()), f"cut at {end}"
+            for less, more in zip(cut.grants, entire.grants, strict=False):
+                assert less.roles <= more.roles
+                assert less.owners == more.owners or less.owners < more.owners
+    assert taken, "so the test shows something"
+
+
+def test_an_end_that_a_cut_could_take_away_is_refused_with_the_way_to_write_it(file):
+    path = file(f"callers:\n  - name: ci\n    token_sha256: '{DIGEST}'\n    grants: []\n    expires: 2027-06-30\n")
+    with pytest.raises(Misconfigured, match=r"callers\[0\].expires has a wrong value") as caught:
+        load_callers(path)
+    assert "would grant them for ever" in caught.value.why
+    assert caught.value.fix == "move `expires:` above `grants:`"
+
+
+def test_a_last_line_without_an_end_is_refused_but_where_a_brace_says_that_it_is_whole(file):
+    path = file(GOOD.rstrip())
+    with pytest.raises(Misconfigured, match="cannot be read") as caught:
+        load_callers(path)
+    assert (caught.value.code, "may have been cut" in caught.value.why) == ("SR-CONF-003", True)
+    assert load_callers(file('{"callers": []}')) == ()
 
 
 @pytest.mark.parametrize("key", ["name", "token_sha256", "certificate"])

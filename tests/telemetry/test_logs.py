@@ -1,8 +1,13 @@
 """Logs: one line per event, whatever is in it, and nothing secret in any of them."""
 
+import gc
 import io
 import json
 import logging
+import os
+import sys
+import threading
+import warnings
 
 import pytest
 
@@ -152,3 +157,70 @@ def test_a_log_call_that_is_wrong_shows_nothing_of_its_arguments(stream, capsys)
 
 def test_a_name_keeps_its_prefix():
     assert logs.get("engine") is logs.get("strongroom.engine")
+
+
+class Finalized:
+    def __del__(self):
+        raise ValueError("sesame-finalizer")
+
+
+def test_what_python_would_write_to_stderr_itself_is_a_line_of_the_log_and_redacted(stream, monkeypatch, capsys):
+    monkeypatch.setattr(threading, "excepthook", threading.excepthook)
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
+    redaction = logs.configure("info", "json", stream=stream)
+    for secret in ("sesame-thread", "sesame-finalizer", "sesame-warning"):
+        redaction.register(secret)
+    logs.hear_everything()
+
+    def fails():
+        raise ValueError("sesame-thread")
+
+    try:
+        thread = threading.Thread(target=fails, name="worker")
+        thread.start()
+        thread.join()
+        made = Finalized()
+        del made
+        gc.collect()
+        with warnings.catch_warnings():
+            logging.captureWarnings(False)
+            warnings.simplefilter("always")
+            logging.captureWarnings(True)
+            warnings.warn("sesame-warning", UserWarning, stacklevel=1)
+            logging.captureWarnings(False)
+    finally:
+        logging.captureWarnings(False)
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [line["message"] for line in lines[:2]] == [
+        "a thread ended by an exception",
+        "an exception could not be raised",
+    ]
+    assert lines[0]["part"] == "worker"
+    assert "UserWarning: ***" in lines[2]["message"]
+    assert "sesame" not in stream.getvalue()
+    assert capsys.readouterr().err == ""
+
+
+LEVELS = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
+
+
+@pytest.mark.parametrize("fmt", ["text", "json"])
+def test_lines_for_the_journal_begin_with_their_level_and_others_do_not(stream, tmp_path, monkeypatch, fmt):
+    monkeypatch.setenv("JOURNAL_STREAM", "1:2")
+    with (tmp_path / "journal").open("w+") as journal:
+        found = os.fstat(journal.fileno())
+        for variable in ("1:2", f"{found.st_dev}:{found.st_ino}"):
+            monkeypatch.setenv("JOURNAL_STREAM", variable)
+            logs.configure("debug", fmt, stream=journal)
+            for level in LEVELS:
+                logs.get("x").log(getattr(logging, level.upper()), "a line")
+        logs.change("info", fmt)
+        logs.get("x").info("after a reload")
+        journal.seek(0)
+        lines = journal.read().splitlines()
+    assert not any(line.startswith("<") for line in lines[:5]), "it goes somewhere else than the journal"
+    assert [line[:3] for line in lines[5:]] == [f"<{number}>" for number in [*LEVELS.values(), 6]]
+    if fmt == "json":
+        assert [json.loads(line[3:])["level"] for line in lines[5:10]] == list(LEVELS)
+    assert logs.for_children({"JOURNAL_STREAM": "1:2", "HOME": "/"}) == {"JOURNAL_STREAM": "1:2"}
+    assert logs.for_children({}) == {}

@@ -77,7 +77,7 @@ def test_3_capability_errors(fails):
 
 @pytest.mark.parametrize("name", ["async-calls", "async-calls-v2"])
 def test_4_capability_calls_are_async_with_functions_that_block(name):
-    both = threading.Barrier(2, timeout=10)
+    both = threading.Barrier(2, timeout=60)
 
     def action(request):
         both.wait()

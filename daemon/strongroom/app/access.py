@@ -4,17 +4,17 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from strongroom.app.build import Mode, Parts
-from strongroom.app.directories import make_socket_parent
 from strongroom.engine.history import no_run
 from strongroom.engine.hook_desk import no_hook
 from strongroom.services.access import Access, Finder, Refused, unheard
 from strongroom.services.caller_book import CallerBook
 from strongroom.services.callers import Caller, socket_caller
+from strongroom.services.message_budget import MessageBudget
 from strongroom.services.server import AddService, ApiServer, ApiServers
 from strongroom.services.tls_port import TlsPort
 from strongroom.services.unix_socket import ADMIN_MODE, UnixSocket
-from strongroom.settings.callers import load_callers
 from strongroom.settings.roles import EVERYTHING, USERS
+from strongroom.storage.directories import make_socket_parent
 from strongroom.workspace.mount.faults import not_mounted
 
 __all__ = ["api_servers"]
@@ -28,18 +28,21 @@ def api_servers(
     mode: Mode,
     add_services: Sequence[AddService],
     *,
+    book: CallerBook,
     on_refused: Refused = unheard,
 ) -> ApiServers:
     """A server for each way in, all of them with the same services. Raises ``Misconfigured``.
 
-    ``on_refused`` is told of the method, the caller's name and the refusal.
+    ``book`` says who may call there besides those who may open a socket. ``on_refused`` is told of the method, the
+    caller's name and the refusal.
     """
     settings = parts.settings
-    book = CallerBook(load_callers(settings.callers_file) if settings.callers_file is not None else ())
     finders = _finders(parts)
     make_socket_parent(settings.socket)
     admin = settings.admin_socket_path
     make_socket_parent(admin)
+
+    budget = MessageBudget(settings.limits.messages_bytes_max)
 
     def server(place: UnixSocket | TlsPort, base: Caller | None) -> ApiServer:
         return ApiServer(
@@ -47,6 +50,8 @@ def api_servers(
             add_services,
             message_bytes_max=settings.limits.message_bytes_max,
             reflection=settings.reflects(mode),
+            hidden=parts.redaction.hidden,
+            budget=budget,
             access=Access(
                 base=base,
                 book=book,

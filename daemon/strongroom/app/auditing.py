@@ -1,23 +1,23 @@
 """The audit log of a daemon: where it lies, whose it is, and what is said about it."""
 
-import hashlib
 import os
-import re
-import socket
 from collections.abc import Callable, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Final
 
-from strongroom.app.directories import make_log_parent
 from strongroom.audit.append_file import Disk
 from strongroom.audit.audit_log import AuditLog
+from strongroom.audit.host_name import host_name
 from strongroom.audit.log_chain import LogName
 from strongroom.audit.log_place import LogPlace
 from strongroom.audit.log_writer import LogWriter
 from strongroom.audit.verify import Report, verify
+from strongroom.backup.staging import restored_host
 from strongroom.engine.host_audit import AuditKeys, HostAudit, SealedHeads
 from strongroom.engine.journal import now_ms
+from strongroom.engine.migrated import tell_migrated
+from strongroom.engine.restored import tell_restored
 from strongroom.keyring.records import RecordKeys
 from strongroom.keyring.root import RootKeyring
 from strongroom.pb.strongroom.v1 import status_pb2
@@ -25,6 +25,7 @@ from strongroom.registry.states import PluginState
 from strongroom.services.audit import AuditService
 from strongroom.settings.model import Settings
 from strongroom.storage.database import Database
+from strongroom.storage.directories import make_log_parent
 from strongroom.telemetry import logs
 from strongroom.telemetry.redaction import Redaction
 
@@ -33,8 +34,6 @@ __all__ = ["AuditParts", "audit_file"]
 FILE_NAME: Final = "audit.jsonl"
 MODES: Final = {"dev": 0o600, "serve": 0o640}
 """A service's log is read by a group too: that of its directory."""
-HOST_CHARS: Final = 12
-PLACE_CHARS: Final = 8
 HEALTH: Final = "audit"
 """What probes ask for to learn whether records are made."""
 log = logs.get("audit")
@@ -51,9 +50,13 @@ class AuditParts:
         database: Database,
         deployment_id: str,
         mode: str,
+        redaction: Redaction | None = None,
     ) -> None:
+        """``redaction`` is that of the process; one of its own knows no values."""
         path = audit_file(settings, mode, os.environ)
-        self._name = LogName(deployment_id, settings.audit.host_id or _host_id(database, deployment_id, path))
+        named = settings.audit.host_id or restored_host(settings.state_dir)
+        self._name = LogName(deployment_id, host_name(named, database.backend, deployment_id, path))
+        self._database = database
         self._keys = AuditKeys(root)
         self._heads = SealedHeads(self._name, database, record_keys)
         self._mode = mode
@@ -68,7 +71,7 @@ class AuditParts:
             clock_ms=now_ms,
         )
         self.log = AuditLog(writer, self._heads, reserve_bytes=settings.audit.reserve(mode), disk=disk)
-        self.audit = HostAudit(self.log, Redaction(), refuses=settings.audit.refuses(mode))
+        self.audit = HostAudit(self.log, redaction or Redaction(), refuses=settings.audit.refuses(mode))
 
     def start(self) -> None:
         """Look at the log, say what is wrong with it, and record that the host starts. Raises ``Misconfigured``."""
@@ -90,6 +93,8 @@ class AuditParts:
             # A crash leaves it so; so does an older head.
             log.info("the audit log is ahead of its head", extra={"file": place, "records": found.ahead})
             self.audit.begin("audit.ahead", subject=self.log.writer.place.path.name, records=found.ahead)
+        tell_restored(self._database, self.audit)
+        tell_migrated(self._database, self.audit)
         self.audit.begin("host.start", subject=self._name.host, version=metadata.version("strongroom"), mode=self._mode)
 
     def stop(self) -> None:
@@ -110,6 +115,11 @@ class AuditParts:
             restarts=plugin.restarts,
             why=plugin.last_error,
         )
+
+    @property
+    def host(self) -> str:
+        """The name that the log has among those of this deployment."""
+        return self._name.host
 
     @property
     def is_ready(self) -> bool:
@@ -136,15 +146,14 @@ class AuditParts:
         self.log.on_change = tell
         tell()
 
-    def describe(self, answer: status_pb2.StatusServiceGetResponse) -> bool:
-        """Add what ``status`` says of the log; whether it is well."""
+    def describe(self, answer: status_pb2.StatusServiceGetResponse) -> None:
+        """Add what ``status`` says of the log."""
         state = self.log.state()
         answer.audit_records = state.records
         answer.audit_on_failure = "refuse" if self.audit.refuses else "degrade"
         answer.audit_problems.extend(state.problems)
         answer.audit_write_failures = state.failures
         answer.audit_unrecorded = self.audit.unrecorded
-        return not state.problems and not self.audit.unrecorded
 
 
 def audit_file(settings: Settings, mode: str, environ: Mapping[str, str]) -> Path:
@@ -153,12 +162,3 @@ def audit_file(settings: Settings, mode: str, environ: Mapping[str, str]) -> Pat
         return settings.audit.file
     directory = environ.get("LOGS_DIRECTORY", "").split(":", 1)[0] if mode == "serve" else ""
     return Path(directory or settings.state_dir) / FILE_NAME
-
-
-def _host_id(database: Database, deployment_id: str, path: Path) -> str:
-    """A database of SQLite is one host's; hosts that share a server are told by their machines and the places of their
-    logs."""
-    if database.backend == "sqlite":
-        return deployment_id[:HOST_CHARS]
-    machine = re.sub(r"[^A-Za-z0-9._-]", "-", socket.gethostname())[:64] or "host"
-    return f"{machine}-{hashlib.sha256(os.fsencode(path)).hexdigest()[:PLACE_CHARS]}"

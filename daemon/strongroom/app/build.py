@@ -6,14 +6,19 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Final, Literal
 
-from strongroom.app.auditing import AuditParts
+from strongroom.app.auditing import AuditParts, audit_file
+from strongroom.app.capabilities import Artifacts, Capabilities
 from strongroom.app.development_owner import KEY_NAME, DevelopmentOwner, GrantingDesk
-from strongroom.app.directories import private_directory
-from strongroom.app.keys import checked_against, key_desk, refuses_other_roots, root_keyring
+from strongroom.app.disk import disk_watch
+from strongroom.app.keys import checked_against, key_desk, root_keyring
+from strongroom.app.known_secrets import register_known
+from strongroom.app.lost_database import refuse_lost_database
+from strongroom.app.memory_lock import UNLOCKED, MemoryLock
 from strongroom.app.simulation import accepting_simulations
 from strongroom.app.stores import SealedStore
 from strongroom.app.workspaces import WorkspaceParts, workspace_parts
 from strongroom.engine.catalog import Catalog
+from strongroom.engine.disk_watch import DiskWatch
 from strongroom.engine.engine import Engine
 from strongroom.engine.history import History
 from strongroom.engine.hook_desk import HookDesk
@@ -22,6 +27,8 @@ from strongroom.engine.journal import Journals
 from strongroom.engine.key_desk import KeyDesk
 from strongroom.engine.key_life import KeyLife
 from strongroom.engine.limits import EngineLimits
+from strongroom.engine.owner_limits import OwnerLimits, OwnersLimits
+from strongroom.engine.pre_migration import PreMigration
 from strongroom.engine.registration import Owners, Registration
 from strongroom.engine.replay import Replays
 from strongroom.engine.retention import Retention
@@ -32,7 +39,6 @@ from strongroom.engine.specs import Spec, Specs
 from strongroom.engine.subscriptions import TriggerDesk
 from strongroom.engine.workspaces import LateDesk
 from strongroom.engine.world.world import World
-from strongroom.errors import StrongroomError
 from strongroom.guest.cache import CompiledCache
 from strongroom.guest.limits import GuestLimits
 from strongroom.guest.pool import RunnerPool
@@ -44,16 +50,20 @@ from strongroom.keyring.sources import SecretSource
 from strongroom.modules.module import Workflow
 from strongroom.modules.route import Router
 from strongroom.registry.host import PluginHost
-from strongroom.registry.registry import CapabilityExecutable, Registry
+from strongroom.registry.registry import Registry
 from strongroom.registry.states import PluginState
+from strongroom.registry.watched import counting
 from strongroom.settings.manifest import load_manifest
 from strongroom.settings.model import Settings
 from strongroom.storage.database import Database
+from strongroom.storage.directories import private_directory
 from strongroom.storage.host_lock import HostLock, lock_database
 from strongroom.telemetry import logs
+from strongroom.telemetry.counts import Counts
+from strongroom.telemetry.redaction import Redaction
 from strongroom.telemetry.tally import Tally
 
-__all__ = ["Mode", "Parts", "build"]
+__all__ = ["Mode", "Parts", "build", "engine_limits"]
 
 Mode = Literal["dev", "serve"]
 RESTART_WAIT_S: Final = 15.0
@@ -98,58 +108,40 @@ class Parts:
     tally: Tally
     workspaces: WorkspaceParts
     development_owner: DevelopmentOwner | None
+    disk: DiskWatch
     audit: AuditParts
+    redaction: Redaction
+    counts: Counts
+    memory_lock: MemoryLock
 
 
-class _Capabilities:
-    """The registry as modules and the engine see it."""
-
-    def __init__(self, registry: Registry) -> None:
-        self._registry = registry
-
-    def get_executable(self, capability_id: str) -> CapabilityExecutable:
-        """The capability, or the nearest compatible one."""
-        return self._registry.get_executable(capability_id)
-
-    def dialect(self, capability_id: str) -> str | None:
-        """What the operator said of the capability's plugin."""
-        return self._registry.get(capability_id).dialect
-
-    def at_most_once(self, capability_id: str) -> bool:
-        """What the operator said of calls whose answer may have been lost."""
-        try:
-            return self._registry.get(capability_id).at_most_once
-        except StrongroomError:
-            # A capability that is not here is not called at all.
-            return False
-
-
-class _Artifacts:
-    """Registered binaries, for plugins. The engine is made after the plugins, so it is asked for late."""
-
-    def __init__(self) -> None:
-        self.host: EngineHost | None = None
-
-    def fetch(self, sha256_hex: str) -> bytes:
-        """Exactly the stored bytes."""
-        if self.host is None:
-            raise RuntimeError("a plugin asked for a binary before the engine was there")
-        return self.host.artifact(sha256_hex)
-
-
-def build(settings: Settings, *, mode: Mode, on_plugin: Callable[[PluginState], None]) -> Parts:
-    """Every object of a daemon, opened and checked but not yet started."""
+def build(
+    settings: Settings,
+    *,
+    mode: Mode,
+    on_plugin: Callable[[PluginState], None],
+    redaction: Redaction | None = None,
+    memory_lock: MemoryLock = UNLOCKED,
+    on_migration: Callable[[], object] = lambda: None,
+) -> Parts:
+    """Every object of a daemon, opened and checked but not yet started. ``redaction`` is that of the process."""
+    redaction = redaction or Redaction()
+    register_known(redaction, settings)
     state_dir = private_directory(settings.state_dir, "state_dir")
     private_directory(settings.keys_dir if mode == "dev" else state_dir, "keys_dir")
     runtime_dir = private_directory(settings.runtime_dir / "plugins", "runtime_dir")
+    refuse_lost_database(settings, audit_file(settings, mode, os.environ))
     root, source = root_keyring(settings, mode=mode, environ=os.environ)
     # Before the schema is looked at: another host may be a newer one, in the middle of migrating.
     host_lock = lock_database(settings.database)
     try:
-        database = Database.open(settings.database, alone=True, before_migration=refuses_other_roots(root))
+        before_migration = PreMigration(settings, root, audit_file(settings, mode, os.environ), begins=on_migration)
+        database = Database.open(settings.database, alone=True, before_migration=before_migration)
         try:
             keys = Keys(checked_against(root, database, source, mode=mode), source)
-            return _wired(settings, mode, root, keys, database, host_lock, runtime_dir, on_plugin)
+            return _wired(
+                settings, mode, root, keys, database, host_lock, runtime_dir, on_plugin, redaction, memory_lock
+            )
         except BaseException:
             database.close()
             raise
@@ -167,13 +159,17 @@ def _wired(
     host_lock: HostLock,
     runtime_dir: Path,
     on_plugin: Callable[[PluginState], None],
+    redaction: Redaction,
+    memory_lock: MemoryLock,
 ) -> Parts:
+    counts = Counts()
     record_keys = RecordKeys(root)
     run_keys = RunEncryptor(root, keys.life.deployment_id)
-    audit = AuditParts(settings, root, record_keys, database, keys.life.deployment_id, mode)
-    registry = Registry(restart_wait_s=RESTART_WAIT_S)
+    record_keys.on_unopened = run_keys.on_unopened = counts.not_opened
+    audit = AuditParts(settings, root, record_keys, database, keys.life.deployment_id, mode, redaction)
+    registry = Registry(restart_wait_s=RESTART_WAIT_S, watched=counting(counts))
     registry.add(own_offer())
-    artifacts = _Artifacts()
+    artifacts = Artifacts()
     late_desk = LateDesk()
     entries = load_manifest(settings.plugins_file)
     plugins = PluginHost(
@@ -187,16 +183,21 @@ def _wired(
             "state_dir": str(settings.state_dir),
             "keys_dir": str(settings.keys_dir),
             "runtime_dir": str(settings.runtime_dir),
+            "pool_socket": memory_lock.pool_socket,
         },
         on_change=on_plugin,
         workspaces=late_desk,
+        redaction=redaction,
     )
-    workspaces = workspace_parts(settings, root, registry.mounts.all)
+    workspaces = workspace_parts(settings, root, registry.mounts.all, hide=redaction.register)
     late_desk.desk = workspaces.desk
+    disk = workspaces.desk.disk = disk_watch(settings, mode, database)
     keys.life.on_change += [audit.key_changed, workspaces.rotated]
     cache = CompiledCache(private_directory(settings.cache_dir, "cache_dir") / "native", CacheKey(root))
-    pool = RunnerPool(runners_max=settings.limits.runners_max, cache=cache, limits=_guest_limits(settings))
-    capabilities = _Capabilities(registry)
+    pool = RunnerPool(
+        runners_max=settings.limits.runners_max, cache=cache, limits=_guest_limits(settings), start=memory_lock.start
+    )
+    capabilities = Capabilities(registry)
     tally = Tally()
     owners = Owners(settings.owner, frozenset(settings.owners_allowed))
     host = EngineHost(
@@ -206,8 +207,10 @@ def _wired(
         router=Router(pool, capabilities, _routed, tally),
         capabilities=capabilities,
         secrets=SecretReader(capabilities, audit.audit),
-        limits=_engine_limits(settings),
+        limits=engine_limits(settings),
         audit=audit.audit,
+        counts=counts,
+        disk=disk,
     )
     artifacts.host = host
     engine = Engine(host)
@@ -234,7 +237,7 @@ def _wired(
             host,
             pool,
             owners,
-            lambda capability_id: _offered(registry, capability_id),
+            capabilities.offers_trigger,
             desk.enrol,
             signer.grant if signer is not None else _nothing_granted,
         ),
@@ -250,7 +253,11 @@ def _wired(
         tally=tally,
         workspaces=workspaces,
         development_owner=signer,
+        disk=disk,
         audit=audit,
+        redaction=redaction,
+        counts=counts,
+        memory_lock=memory_lock,
     )
 
 
@@ -262,20 +269,23 @@ def _routed(workflow: Workflow) -> None:
     log.info("routing workflow to confidential execution", extra={"workflow_id": workflow.workflow_id})
 
 
-def _offered(registry: Registry, capability_id: str) -> bool:
-    try:
-        return registry.get_trigger(capability_id) is not None
-    except StrongroomError:
-        return False
-
-
 def _guest_limits(settings: Settings) -> GuestLimits:
     """The settings that a guest has, by their names; the time of a run has another one there."""
     return GuestLimits(timeout_ms=settings.limits.run_timeout_ms, **_shared(settings, GuestLimits))
 
 
-def _engine_limits(settings: Settings) -> EngineLimits:
-    return EngineLimits(guest=_guest_limits(settings), **_shared(settings, EngineLimits))
+def engine_limits(settings: Settings) -> EngineLimits:
+    """The settings that the engine has, by their names."""
+    owners = settings.owners
+    return EngineLimits(
+        guest=_guest_limits(settings),
+        owners=OwnersLimits(
+            others=OwnerLimits(**owners.of_every_owner()),
+            own={owner: OwnerLimits(**numbers) for owner, numbers in owners.of_some().items()},
+            is_shared=bool(settings.owners_allowed),
+        ),
+        **_shared(settings, EngineLimits),
+    )
 
 
 def _shared(settings: Settings, limits: type) -> dict[str, int]:

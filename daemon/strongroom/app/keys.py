@@ -1,6 +1,6 @@
 """The root keyring of this host, from where it stands to beside the database that it opens."""
 
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import MutableMapping, Sequence
 from typing import Final
 
 from strongroom.engine.key_desk import KeyDesk
@@ -11,17 +11,15 @@ from strongroom.engine.rotation_mounts import MountedThing, OpenWorkspaces, know
 from strongroom.engine.rotation_tables import tables
 from strongroom.engine.rotation_things import SealedThing
 from strongroom.errors import Misconfigured
-from strongroom.keyring.check import verify
 from strongroom.keyring.files import create_dev_keyring, load_keyring
 from strongroom.keyring.records import RecordKeys
 from strongroom.keyring.root import RootKeyring
 from strongroom.keyring.sources import SecretSource
 from strongroom.settings.model import Settings
-from strongroom.storage import key_checks
-from strongroom.storage.database import Connection, Database
+from strongroom.storage.database import Database
 from strongroom.telemetry import logs
 
-__all__ = ["checked_against", "key_desk", "refuses_other_roots", "root_keyring"]
+__all__ = ["checked_against", "key_desk", "root_keyring"]
 
 SQLITE_NAME: Final = "strongroom.db"
 log = logs.get("app")
@@ -52,15 +50,6 @@ def root_keyring(
             )
         create_dev_keyring(path)
     return load_keyring(path, strict=strict), SecretSource("file", str(path))
-
-
-def refuses_other_roots(root: RootKeyring) -> Callable[[Connection], None]:
-    """What raises ``KeyMissing`` for a database of other roots, before a migration changes it."""
-
-    def refuse(connection: Connection) -> None:
-        verify(root, key_checks.all_of_older_schema(connection))
-
-    return refuse
 
 
 def checked_against(root: RootKeyring, database: Database, source: SecretSource, *, mode: str) -> KeyLife:

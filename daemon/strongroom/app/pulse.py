@@ -17,9 +17,13 @@ log = logs.get("app")
 class Pulse:
     """Does ``beats`` one after the other, again and again, from ``start`` to ``close``."""
 
-    def __init__(self, beats: Sequence[Callable[[], None]], *, every_s: float = EVERY_S) -> None:
+    def __init__(
+        self, beats: Sequence[Callable[[], None]], *, every_s: float = EVERY_S, is_at_once: bool = False
+    ) -> None:
+        """``is_at_once``: the first beat does not wait."""
         self._beats = beats
         self._every_s = every_s
+        self._first_s = 0.0 if is_at_once else every_s
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="pulse", daemon=True)
 
@@ -27,14 +31,18 @@ class Pulse:
         """Beat from now on."""
         self._thread.start()
 
-    def close(self) -> None:
-        """Beat no more; a beat that is under way ends first."""
+    def close(self, *, waits: bool = True) -> None:
+        """Beat no more; a beat that is under way ends first, if that is waited for."""
         self._closed.set()
+        if not waits:
+            return
         with contextlib.suppress(RuntimeError):  # it was never started
             self._thread.join()
 
     def _run(self) -> None:
-        while not self._closed.wait(self._every_s):
+        wait_s = self._first_s
+        while not self._closed.wait(wait_s):
+            wait_s = self._every_s
             for beat in self._beats:
                 try:
                     beat()

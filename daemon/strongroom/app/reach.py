@@ -1,4 +1,6 @@
-"""Whether what confidential workflows need can be reached: the backend that executes them, and the vault. For status.
+"""Whether what confidential workflows need can be reached: the backend that executes them, and the vault.
+
+For status, which asks, and for readiness, which looks at what was found last.
 
 A plugin can be ready while its runners do not start, or while the vault that it passes calls on to is away. Both are
 asked side by side, for a bounded time, and not again within seconds: a status that is looked at is no load.
@@ -22,10 +24,12 @@ from strongroom.pb.capabilities.v1 import capabilities_pb2
 from strongroom.pb.strongroom.vault.v1 import strongroom_vault_pb2
 from strongroom.registry.registry import CapabilityExecutable, Registry
 
-__all__ = ["Reach", "Reached"]
+__all__ = ["EVERY_S", "Reach", "Reached"]
 
 FRESH_S: Final = 5.0
 """How long an answer is used: somebody who watches status starts no runner more often than this."""
+EVERY_S: Final = 30.0
+"""How often the host asks by itself: what probes look at is no older, and they ask nobody."""
 VAULT_TIMEOUT_S: Final = 2.0
 """A vault answers who it is from memory; one elsewhere is at most an ocean away."""
 PROBLEM_CHARACTERS_MAX: Final = 1_000
@@ -34,10 +38,17 @@ PROBLEM_CHARACTERS_MAX: Final = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """What was found: the backend, if it said what it is, and a line for each thing that cannot be reached."""
+    """What was found: the backend, if it said what it is, and a line for each of both that cannot be reached, which is
+    empty for one that can, and none where nobody offers it."""
 
-    backend: Backend | None
-    problems: tuple[str, ...]
+    backend: Backend | None = None
+    backend_problem: str | None = None
+    vault_problem: str | None = None
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """A line for each thing that cannot be reached."""
+        return tuple(each for each in (self.backend_problem, self.vault_problem) if each)
 
 
 class Reach:
@@ -48,35 +59,40 @@ class Reach:
         self._clock = clock
         self._asking = threading.Lock()
         self._until_s = float("-inf")
-        self._found = Reached(None, ())
+        self.last = Reached()
+        """What was found when somebody asked last. To look at it asks nobody."""
 
     def now(self) -> Reached:
         """What was found now, or within the last seconds. Many who ask at once wait for one question."""
         with self._asking:
             if self._clock() >= self._until_s:
-                self._found = self._ask()
+                self.last = self._ask()
                 self._until_s = self._clock() + FRESH_S
-            return self._found
+            return self.last
+
+    def refresh(self) -> None:
+        """Ask, for those who only look at what was found last."""
+        self.now()
 
     def _ask(self) -> Reached:
         with ThreadPoolExecutor(1, thread_name_prefix="reach") as beside:
             vault = beside.submit(self._vault)
             backend, problem = self._backend()
-            return Reached(backend, tuple(filter(None, (problem, vault.result()))))
+            return Reached(backend, problem, vault.result())
 
-    def _backend(self) -> tuple[Backend | None, str]:
+    def _backend(self) -> tuple[Backend | None, str | None]:
         capability = self._ready(CAPABILITY_ID)
         if capability is None:
-            return None, ""
+            return None, None
         try:
             return ask_backend(capability), ""
         except StrongroomError as error:
             return None, _line(f"{capability.entry.plugin} cannot execute confidential workflows: {error}")
 
-    def _vault(self) -> str:
+    def _vault(self) -> str | None:
         capability = self._ready(VAULT_ID)
         if capability is None:
-            return ""
+            return None
         question = any_pb2.Any()
         question.Pack(strongroom_vault_pb2.IdentityRequest())
         call = capabilities_pb2.CapabilityRequest(payload=question, method="vault.identity.get", capabilityId=VAULT_ID)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from strongroom.app.directories import private_directory
 from strongroom.engine.journal import now_ms
 from strongroom.engine.rotation_mounts import HostWorkspaces
 from strongroom.engine.workspace_upkeep import WorkspaceUpkeep
@@ -13,6 +12,7 @@ from strongroom.engine.workspaces import WorkspaceDesk
 from strongroom.keyring.root import RootKeyring
 from strongroom.plugin.mounts import Collaboration, MountContext, MountProvider, WebSocket
 from strongroom.settings.model import Settings
+from strongroom.storage.directories import private_directory
 from strongroom.workspace.document import Document
 from strongroom.workspace.mount.copies import Copies
 from strongroom.workspace.mount.mounts import Mounts
@@ -70,9 +70,16 @@ class WorkspaceParts:
 
 
 def workspace_parts(
-    settings: Settings, root: RootKeyring, providers: Callable[[], Mapping[str, MountProvider]]
+    settings: Settings,
+    root: RootKeyring,
+    providers: Callable[[], Mapping[str, MountProvider]],
+    *,
+    hide: Callable[[str], object] = str,
 ) -> WorkspaceParts:
-    """Everything, not yet started. Raises ``Misconfigured`` and, for a damaged list of mounts, ``StorageFault``."""
+    """Everything, not yet started; ``hide`` is told of tokens that are shown to others.
+
+    Raises ``Misconfigured`` and, for a damaged list of mounts, ``StorageFault``.
+    """
     section = settings.workspaces
     directory = private_directory(settings.state_dir / "workspaces", "state_dir")
     session: LocalSession | RemoteSession
@@ -99,7 +106,7 @@ def workspace_parts(
         settings.state_dir,
         session=session,
         providers=providers,
-        open_web_socket=_Dialer(tokens, section.session_ca_file),
+        open_web_socket=_Dialer(tokens, section.session_ca_file, hide),
         connect=_Connector(relay),
         settings=section,
         passwords=passwords,
@@ -120,9 +127,10 @@ def workspace_parts(
 class _Dialer:
     """Connects to relays elsewhere, with the session's bearer or the operator's token for that address."""
 
-    def __init__(self, tokens: RelayTokens, authorities_file: Path | None) -> None:
+    def __init__(self, tokens: RelayTokens, authorities_file: Path | None, hide: Callable[[str], object]) -> None:
         self._tokens = tokens
         self._authorities_file = authorities_file
+        self._hide = hide
 
     def __call__(self, url: str, subprotocols: Sequence[str]) -> WebSocket:
         """A connection. Raises ``Forbidden``, ``InvalidInput``, ``Misconfigured`` and ``Unavailable``."""
@@ -131,6 +139,8 @@ class _Dialer:
         shown = [each.removeprefix(BEARER) for each in subprotocols if each.startswith(BEARER)]
         dialects = [each for each in subprotocols if not each.startswith(BEARER)]
         bearer = shown[0] if shown else self._tokens.bearer_for(url)
+        if bearer:
+            self._hide(bearer)
         return dial(url, dialects, bearer=bearer, authorities_file=self._authorities_file)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from strongroom.attest.codes import (
     ALGORITHM,
@@ -25,8 +25,10 @@ from strongroom.attest.codes import (
     TOO_LARGE,
     UNSUPPORTED_KIND,
 )
-from strongroom.crypto.certificates import UNKNOWN_KEY, Certificate, load_certificate
 from strongroom.errors import EvidenceRejected, InvalidInput
+
+if TYPE_CHECKING:
+    from strongroom.crypto.certificates import Certificate
 
 __all__ = [
     "HARDWARE",
@@ -160,8 +162,11 @@ def padded_report_data(check: str, found: bytes, expected: Binding) -> None:
         raise EvidenceRejected(BINDING, check, got=found.hex(), wanted=wanted)
 
 
-def checked_certificates(check: str, untrusted: Sequence[bytes], limits: EvidenceLimits) -> list[Certificate]:
+def checked_certificates(check: str, untrusted: Sequence[bytes], limits: EvidenceLimits) -> "list[Certificate]":
     """The certificates in ``untrusted``, within the limits. Raises ``EvidenceRejected``."""
+    # Who makes evidence reads no certificates and does without their library; verifiers load it, with that for DCAP.
+    from strongroom.crypto.certificates import UNKNOWN_KEY, load_certificate
+
     if len(untrusted) > limits.certificates_max:
         got, wanted = f"{len(untrusted)} certificates", f"at most {limits.certificates_max}"
         raise EvidenceRejected(TOO_LARGE, check, got=got, wanted=wanted)
@@ -180,7 +185,7 @@ def checked_certificates(check: str, untrusted: Sequence[bytes], limits: Evidenc
         raise malformed(check, got=error.what, wanted="certificates in DER") from error
 
 
-def check_path(check: str, path: Sequence[Certificate], *, anchors: frozenset[str], now: datetime) -> None:
+def check_path(check: str, path: "Sequence[Certificate]", *, anchors: frozenset[str], now: datetime) -> None:
     """Raise ``EvidenceRejected`` unless ``path`` leads from a pinned anchor down to a leaf, each valid at ``now``.
 
     Every certificate but the last must be an authority, and the last must not be one.
@@ -192,14 +197,14 @@ def check_path(check: str, path: Sequence[Certificate], *, anchors: frozenset[st
     check_valid(check, path, now)
 
 
-def check_anchor(check: str, root: Certificate, anchors: frozenset[str]) -> None:
+def check_anchor(check: str, root: "Certificate", anchors: frozenset[str]) -> None:
     """Raise ``EvidenceRejected`` unless ``root`` is pinned, by the SHA-256 of its DER."""
     if root.fingerprint not in anchors:
         wanted = "a pinned anchor"
         raise EvidenceRejected(ANCHOR, check, got=f"a root with SHA-256 {root.fingerprint}", wanted=wanted)
 
 
-def check_issued(check: str, path: Sequence[Certificate]) -> None:
+def check_issued(check: str, path: "Sequence[Certificate]") -> None:
     """Raise ``EvidenceRejected`` unless each certificate of ``path`` issued the next, and only the last is no issuer.
 
     An issuer must be allowed to issue, with as many authorities below it as there are (RFC 5280 4.2.1.3 and 4.2.1.9),
@@ -222,7 +227,7 @@ def check_issued(check: str, path: Sequence[Certificate]) -> None:
         raise EvidenceRejected(CHAIN, check, got="a leaf that may issue others", wanted="a leaf")
 
 
-def check_development_ca(check: str, root: Certificate) -> None:
+def check_development_ca(check: str, root: "Certificate") -> None:
     """Raise ``EvidenceRejected`` unless ``root`` signed itself and says in its name what it is. Whoever names it as an
     anchor has looked at it; where nobody does, it would otherwise say nothing of itself."""
     if not root.is_issued_by(root):
@@ -232,13 +237,13 @@ def check_development_ca(check: str, root: Certificate) -> None:
         raise EvidenceRejected(CHAIN, check, got=got, wanted=wanted)
 
 
-def check_valid(check: str, path: Sequence[Certificate], now: datetime) -> None:
+def check_valid(check: str, path: "Sequence[Certificate]", now: datetime) -> None:
     """Raise ``EvidenceRejected`` unless every certificate of ``path`` is valid at ``now``."""
     for depth, each in enumerate(path):
         _check_validity(check, depth, each, now)
 
 
-def _check_validity(check: str, depth: int, certificate: Certificate, now: datetime) -> None:
+def _check_validity(check: str, depth: int, certificate: "Certificate", now: datetime) -> None:
     span = f"{certificate.not_before.isoformat()} to {certificate.not_after.isoformat()}"
     if now > certificate.not_after:
         raise EvidenceRejected(EXPIRED, check, got=f"certificate {depth} is valid {span}", wanted=now.isoformat())

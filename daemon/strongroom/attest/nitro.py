@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from strongroom.attest.cbor import decode
 from strongroom.attest.codes import ALGORITHM, BINDING, SIGNATURE, STALE
@@ -29,9 +29,11 @@ from strongroom.attest.evidence import (
     is_same,
     malformed,
 )
-from strongroom.crypto.certificates import Certificate
 from strongroom.crypto.public_keys import ECDSA_P384
 from strongroom.errors import EvidenceRejected
+
+if TYPE_CHECKING:
+    from strongroom.crypto.certificates import Certificate
 
 __all__ = ["KIND", "verify_nitro"]
 
@@ -168,7 +170,7 @@ def _optional(check: str, name: str, found: Any) -> bytes | None:  # Any: untrus
     return found
 
 
-def _check_algorithms(signed: Sign1, document: _Document, path: list[Certificate]) -> None:
+def _check_algorithms(signed: Sign1, document: _Document, path: "list[Certificate]") -> None:
     if signed.protected != ES384_HEADER:
         got = f"the header {_shown(signed.protected)}"
         raise EvidenceRejected(ALGORITHM, "nitro/2 algorithm", got=got, wanted=ES384_HEADER.hex())
@@ -180,7 +182,7 @@ def _check_algorithms(signed: Sign1, document: _Document, path: list[Certificate
             raise EvidenceRejected(ALGORITHM, "nitro/6 keys", got=got, wanted=f"{ECDSA_P384} and sha384")
 
 
-def _check_signature(signed: Sign1, leaf: Certificate) -> None:
+def _check_signature(signed: Sign1, leaf: "Certificate") -> None:
     check = "nitro/8 signature"
     # Only now: of another algorithm, whose signatures have another size, the algorithm is what is to be said.
     if len(signed.signature) != 2 * HALF_BYTES:

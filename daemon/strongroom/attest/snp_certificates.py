@@ -10,14 +10,16 @@ Source: contracts/attestation.md 7.2, checks 2, 3 and 5 to 7.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from strongroom.attest.codes import ALGORITHM, CHAIN
 from strongroom.attest.evidence import EvidenceLimits, check_path, checked_certificates, malformed
 from strongroom.attest.snp_report import VCEK
-from strongroom.crypto.certificates import Certificate
 from strongroom.crypto.public_keys import ECDSA_P384, PublicKey
 from strongroom.errors import EvidenceRejected
+
+if TYPE_CHECKING:
+    from strongroom.crypto.certificates import Certificate
 
 __all__ = ["SnpLeaf", "checked_leaf"]
 
@@ -86,7 +88,7 @@ def checked_leaf(
     )
 
 
-def _check_roles(place: str, chain: Sequence[Certificate], signing_key: str, product: str) -> None:
+def _check_roles(place: str, chain: "Sequence[Certificate]", signing_key: str, product: str) -> None:
     """Refuse a chain for another key than the one that the report names, or one of two products."""
     wanted = ["SEV-VCEK", f"SEV-{product}"] if signing_key == VCEK else ["SEV-VLEK", f"SEV-VLEK-{product}"]
     found = [each.common_name for each in chain[:2]]
@@ -94,7 +96,7 @@ def _check_roles(place: str, chain: Sequence[Certificate], signing_key: str, pro
         raise EvidenceRejected(CHAIN, f"{place}/2 roles", got=", ".join(found), wanted=", ".join(wanted))
 
 
-def _check_algorithms(place: str, chain: Sequence[Certificate]) -> None:
+def _check_algorithms(place: str, chain: "Sequence[Certificate]") -> None:
     for each in chain:
         if not each.is_signed_with_pss or each.signature_hash != "sha384":
             got = f"{each.common_name} signed with {each.signature_hash or 'an unknown hash'}"
@@ -105,13 +107,13 @@ def _check_algorithms(place: str, chain: Sequence[Certificate]) -> None:
             raise EvidenceRejected(ALGORITHM, f"{place}/2 algorithm", got=got, wanted=wanted)
 
 
-def _tcb(place: str, leaf: Certificate, product: str) -> dict[str, int]:
+def _tcb(place: str, leaf: "Certificate", product: str) -> dict[str, int]:
     """Components of the firmware, each 0 to 255, by their names."""
     oids = _TURIN_TCB_OIDS if product == TURIN else _TCB_OIDS
     return {name: _small_integer(f"{place}/5 {name}", leaf.field(oid)) for name, oid in oids.items()}
 
 
-def _chip_id(place: str, leaf: Certificate, product: str) -> bytes:
+def _chip_id(place: str, leaf: "Certificate", product: str) -> bytes:
     found, size = leaf.field(f"{_AMD}.4"), _HWID_BYTES[product]
     if found is not None and len(found) == size + 2 and found[:2] == bytes((_OCTET_STRING_TAG, size)):
         found = found[2:]

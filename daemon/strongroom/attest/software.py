@@ -7,7 +7,7 @@ Source: contracts/attestation.md 11.1; claim numbers of EAT (RFC 9711), those be
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from strongroom.attest.cbor import canonical, decode_canonical
 from strongroom.attest.codes import ALGORITHM, BINDING, CHAIN, UNSUPPORTED_VERSION
@@ -29,10 +29,12 @@ from strongroom.attest.evidence import (
     is_same,
     malformed,
 )
-from strongroom.crypto.certificates import Certificate
 from strongroom.crypto.public_keys import ED25519
 from strongroom.crypto.signing import SigningKey
 from strongroom.errors import EvidenceRejected
+
+if TYPE_CHECKING:
+    from strongroom.crypto.certificates import Certificate
 
 __all__ = ["KIND", "PROFILE", "software_evidence", "verify_insecure_software"]
 
@@ -156,7 +158,7 @@ def _digest(check: str, found: Any) -> bytes:  # Any: untrusted CBOR
     return found
 
 
-def _path(signed: Sign1, authority: bytes, limits: EvidenceLimits) -> list[Certificate]:
+def _path(signed: Sign1, authority: bytes, limits: EvidenceLimits) -> "list[Certificate]":
     """From the development CA to the certificate in the header, whose algorithm is checked on the way."""
     check = "insecure-software/header"
     header = decode_canonical(check, signed.protected)

@@ -8,13 +8,15 @@ Source: contracts/attestation.md 4, 9.5 and 11.2.
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from strongroom.attest.codes import ALGORITHM, CHAIN, IDENTITY
 from strongroom.attest.evidence import EvidenceLimits, check_development_ca, check_path, checked_certificates
-from strongroom.crypto.certificates import Certificate
 from strongroom.crypto.public_keys import ECDSA_P256, ECDSA_P384, ED25519, PublicKey
 from strongroom.errors import EvidenceRejected
+
+if TYPE_CHECKING:
+    from strongroom.crypto.certificates import Certificate
 
 __all__ = ["check_ak_certificate", "checked_ek", "is_anchored"]
 
@@ -28,7 +30,7 @@ _HASHES: Final = frozenset({"sha256", "sha384", "sha512"})
 
 def checked_ek(
     place: str, untrusted: Sequence[bytes], *, now: datetime, anchors: frozenset[str], limits: EvidenceLimits
-) -> tuple[Certificate | None, bool]:
+) -> "tuple[Certificate | None, bool]":
     """The endorsement key's certificate, where there is one, and whether its chain ends in a listed anchor.
 
     Raises ``EvidenceRejected`` for a chain that does end there and does not hold, and for what is no certificate.
@@ -69,13 +71,13 @@ def check_ak_certificate(
         raise EvidenceRejected(IDENTITY, check, got=got, wanted=wanted)
 
 
-def is_anchored(chain: Sequence[Certificate], anchors: frozenset[str]) -> bool:
+def is_anchored(chain: "Sequence[Certificate]", anchors: frozenset[str]) -> bool:
     """Whether the last certificate of ``chain`` is a listed one."""
     return bool(chain) and chain[-1].fingerprint in anchors
 
 
 def _check_algorithms(
-    check: str, chain: Sequence[Certificate], leaf_kinds: frozenset[str], issuer_kinds: frozenset[str]
+    check: str, chain: "Sequence[Certificate]", leaf_kinds: frozenset[str], issuer_kinds: frozenset[str]
 ) -> None:
     """Refuse keys of other kinds, and signatures over another hash; Ed25519 has its own."""
     for depth, each in enumerate(chain):

@@ -55,10 +55,10 @@ class LogState:
 @dataclass(slots=True)
 class Snapshot:
     """The log as it was at one moment. ``file`` is the growing one, of which ``size`` bytes count; ``before`` are those
-    that grow no more."""
+    that grow no more. Of a copy nobody remembers the last ``link``."""
 
     number: int
-    link: bytes
+    link: bytes | None
     committed: Head | None
     before: list[Path]
     size: int

@@ -13,13 +13,15 @@ from typing import Final, NamedTuple, Protocol
 
 from strongroom.crypto.framing import length_prefixed
 
-__all__ = ["BREAK", "FILE", "Head", "Line", "LogKeys", "LogName", "line_of", "link_of", "parse_line"]
+__all__ = ["BREAK", "FILE", "RESTORE", "Head", "Line", "LogKeys", "LogName", "line_of", "link_of", "parse_line"]
 
 LABEL: Final = "strongroom/audit-log/v1"
 BREAK: Final = "audit.break"
 """The action of the record with which a chain goes on after a break."""
 FILE: Final = "audit.file"
 """The action of the record with which a file begins."""
+RESTORE: Final = "backup.restore"
+"""The action of the record with which a host goes on whose state was restored."""
 _LINE: Final = re.compile(rb'\{"record":(\{.*\}),"key_version":([0-9]{1,3}),"link":"([0-9a-f]{64})"\}')
 _NUMBER: Final = re.compile(rb'"number":([0-9]{1,18})[,}]')
 

@@ -19,7 +19,8 @@ PROGRESS_EVERY: Final = 20_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What was found. ``breaks`` are in the order of the file, at most a hundred of ``breaks_seen``."""
+    """What was found. ``breaks`` are in the order of the file, at most a hundred of ``breaks_seen``; at
+    ``restores`` the state was restored from a backup."""
 
     records: int
     files: int
@@ -27,6 +28,7 @@ class Report:
     unchecked: int
     breaks: tuple[Break, ...]
     breaks_seen: int
+    restores: tuple[int, ...]
 
 
 def verify(
@@ -49,7 +51,7 @@ def verify(
     if walk.number < snapshot.number:
         kind, why = ("file removed", "not one record is left") if not walk.count else ("tail cut", _cut(walk, snapshot))
         walk.found(walk.number + 1, kind, why)  # type: ignore[arg-type]  # two of the kinds
-    elif walk.link != snapshot.link and not walk.breaks:
+    elif snapshot.link is not None and walk.link != snapshot.link and not walk.breaks:
         walk.found(walk.number, "altered", "the host knows another link for it")
     _look_at_head(walk, snapshot, read_head)
     return Report(
@@ -59,6 +61,7 @@ def verify(
         unchecked=walk.unchecked,
         breaks=tuple(walk.breaks),
         breaks_seen=walk.breaks_seen,
+        restores=tuple(walk.restores),
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal, get_args
 
-from strongroom.audit.log_chain import BREAK, FILE, Line, LogKeys, LogName, link_of, parse_line
+from strongroom.audit.log_chain import BREAK, FILE, RESTORE, Line, LogKeys, LogName, link_of, parse_line
 from strongroom.audit.record import decode
 from strongroom.errors import KeyMissing
 
@@ -62,6 +62,8 @@ class Walk:
     """Records under a key that this host has not any more, which a later digest of their file vouches for."""
     breaks: list[Break] = field(default_factory=list)
     breaks_seen: int = 0
+    restores: list[int] = field(default_factory=list)
+    """Records at which the state was restored from a backup; the first hundred."""
     digest_before: str = ""
     """SHA-256 of the file before, in hex, for the first record of the next one."""
     _pending: list[int] = field(default_factory=list)
@@ -244,6 +246,8 @@ class Walk:
     def _take(self, line: Line) -> None:
         self.number, self.link, self._last = line.number, line.link, line
         self._hosts.clear()
+        if line.is_of(RESTORE) and len(self.restores) < BREAKS_MAX:
+            self.restores.append(line.number)
 
 
 BREAK_KINDS: Final = frozenset(get_args(BreakKind))

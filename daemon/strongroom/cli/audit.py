@@ -74,6 +74,7 @@ def verify(caller: Caller) -> int:
         "files": answer.files,
         "last_number": answer.number,
         "unchecked": answer.unchecked,
+        "restores": list(answer.restores),
         "breaks": [{"number": each.number, "kind": each.kind, "why": each.why} for each in answer.breaks],
         "breaks_seen": answer.breaks_seen,
     }
@@ -81,6 +82,11 @@ def verify(caller: Caller) -> int:
     if answer.unchecked:
         caller.note(
             f"{answer.unchecked} records are under a key that was retired: the digest of their file vouches for them"
+        )
+    for number in answer.restores:
+        caller.note(
+            f"record {number}: the state was restored from a backup; what was recorded between the two is in the log"
+            " of the host before"
         )
     return Exit.DATA if answer.breaks_seen else Exit.OK
 

@@ -109,8 +109,8 @@ class Caller:
             raise bad_data(
                 "SR-CLI-002",
                 "this needs your agreement",
-                why="it cannot be undone, and stdin is no terminal to ask at",
-                fix="add --yes, or --dry-run to see",
+                why="stdin is no terminal to ask at",
+                fix="add --yes; where there is --dry-run, it shows what would be done",
                 exit_code=Exit.USAGE,
             )
         sys.stderr.write(f"{printable(question)} [y/N] ")

@@ -28,6 +28,8 @@ NEVER_CONNECTED: Final = "failed to connect"
 # What Linux has room for in `sockaddr_un`, without the byte that ends it.
 SOCKET_BYTES_MAX: Final = 107
 USE_ANOTHER: Final = "to use one that runs, export the line that it showed at its start, or name its --socket"
+# A host for development, begun by hand where the service has its socket, would keep it from starting.
+SERVICE_SOCKET: Final = Path("/run/strongroom") / SOCKET_NAME
 DETAILS_KEY: Final = "grpc-status-details-bin"
 DOMAIN: Final = "strongroom"
 Answer = TypeVar("Answer")
@@ -125,8 +127,6 @@ def connect(caller: Caller) -> Iterator[Host]:
 
 
 def _opened(socket: Path) -> Any:  # Any: grpc is imported when it is needed
-    # gRPC writes its own diagnostics to stderr, where only messages for the person belong.
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     import grpc
 
     options = [
@@ -169,7 +169,9 @@ def _check_socket(socket: Path) -> None:
 
 
 def _not_there(socket: Path, why: str) -> Failure:
-    if socket.name == SOCKET_NAME:
+    if socket == SERVICE_SOCKET:
+        start = "systemctl start strongroom (systemctl status strongroom says why it ended)"
+    elif socket.name == SOCKET_NAME:
         start = f"strongroom dev --state-dir {shlex.quote(str(socket.parent))}"
     else:
         start = f"strongroom dev --socket {shlex.quote(str(socket))}"

@@ -10,13 +10,14 @@ import typer
 from strongroom.cli.caller import Caller, table
 from strongroom.cli.chosen import Set, chosen_flags
 from strongroom.cli.verbs import group, verb
+from strongroom.services.shown_settings import shown as every_shown
+from strongroom.services.shown_settings import shown_value
 from strongroom.settings.callers import load_callers
 from strongroom.settings.layers import Loaded, load
 from strongroom.settings.manifest import load_manifest
 from strongroom.settings.sources import known_keys
-from strongroom.telemetry.redaction import MASK
 
-__all__ = ["app"]
+__all__ = ["app", "settings_document"]
 
 
 class ModeName(StrEnum):
@@ -63,12 +64,11 @@ def show(
     loaded = _load(mode, assignments)
     shown: dict[str, Any] = {}  # Any: JSON
     rows: list[list[str]] = []
-    for dotted, key in known_keys().items():
+    for dotted in known_keys():
         origin = loaded.origins[dotted]
         if not effective and origin.layer == "built-in":
             continue
-        value = _plain(loaded, dotted)
-        value = MASK if key.secret and value else value
+        value = shown_value(loaded.settings, dotted)
         shown[dotted] = {"value": value, "layer": origin.layer, "where": origin.where} if origins else value
         rows.append([dotted, _text(value), origin.layer, origin.where] if origins else [dotted, _text(value)])
     for warning in loaded.warnings:
@@ -79,17 +79,17 @@ def show(
         caller.note("nothing is set; --effective shows the built-in values")
 
 
+def settings_document(loaded: Loaded) -> dict[str, Any]:  # Any: JSON
+    """Every setting with its layer and place, secret ones masked."""
+    shown: dict[str, Any] = {}  # Any: as above
+    for dotted, value in every_shown(loaded.settings).items():
+        origin = loaded.origins[dotted]
+        shown[dotted] = {"value": value, "layer": origin.layer, "where": origin.where}
+    return shown
+
+
 def _load(mode: ModeName, assignments: list[str] | None) -> Loaded:
     return load(mode.value, chosen_flags(assignments), Path.cwd(), os.environ)
-
-
-def _plain(loaded: Loaded, dotted: str) -> Any:  # Any: JSON
-    value: Any = loaded.settings
-    for part in dotted.split("."):
-        value = getattr(value, part)
-    if isinstance(value, Path):
-        return str(value)
-    return list(value) if isinstance(value, tuple) else value
 
 
 def _text(value: Any) -> str:  # Any: JSON

@@ -64,11 +64,13 @@ def dev(
         "log.format": log_format,
     }
     flags = chosen_flags(assignments, named)
-    loaded = load("dev", flags, Path.cwd(), os.environ)
+    cwd, environ = Path.cwd(), dict(os.environ)
+    loaded = load("dev", flags, cwd, environ)
     temporary = None
     if loaded.origins["state_dir"].layer == "built-in":
         temporary = Path(tempfile.mkdtemp(prefix="strongroom-"))
-        loaded = load("dev", {**flags, "state_dir": temporary}, Path.cwd(), os.environ)
+        flags = {**flags, "state_dir": temporary}
+        loaded = load("dev", flags, cwd, environ)
     settings = loaded.settings
     state = settings.state_dir
     acts = acts_of(load_manifest(settings.plugins_file), settings.keys_dir)
@@ -105,7 +107,13 @@ def dev(
         caller.emit("ready", document, f"strongroom is ready{but}{fence}\n\n{text}\n\nin another shell:\n{hint}")
 
     try:
-        return run_daemon(settings, mode="dev", ready=ready, warnings=loaded.warnings)
+        return run_daemon(
+            settings,
+            mode="dev",
+            ready=ready,
+            warnings=loaded.warnings,
+            read_again=lambda: load("dev", flags, cwd, environ),
+        )
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)

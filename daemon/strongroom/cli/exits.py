@@ -54,6 +54,7 @@ _BY_CLASS: Final[tuple[tuple[type[errors.StrongroomError], Exit], ...]] = (
     (errors.StorageFault, Exit.IO),
     (errors.KeyMissing, Exit.CONFIGURATION),
     (errors.Misconfigured, Exit.CONFIGURATION),
+    (errors.Exhausted, Exit.TEMPORARY),
     (errors.Unavailable, Exit.UNAVAILABLE),
     (errors.PluginFault, Exit.UNAVAILABLE),
     (errors.TimedOut, Exit.TEMPORARY),

@@ -11,12 +11,23 @@ from strongroom.cli.channel import Host, connect
 from strongroom.cli.failure import Failure
 from strongroom.cli.verbs import a_path
 from strongroom.engine.key_source import KeySource
+from strongroom.errors import Misconfigured
+from strongroom.keyring.root import RootKeyring, parse_secrets
 from strongroom.keyring.sources import SecretSource
 from strongroom.pb.strongroom.v1 import keys_pb2, keys_pb2_grpc
 from strongroom.settings.layers import load
 from strongroom.settings.model import Settings
 
-__all__ = ["KeyFile", "Version", "host_settings", "keys_stub", "local_source", "reload_host", "status_of_host"]
+__all__ = [
+    "KeyFile",
+    "Version",
+    "host_settings",
+    "keys_stub",
+    "local_root",
+    "local_source",
+    "reload_host",
+    "status_of_host",
+]
 
 NO_HOST: Final = "SR-CLI-020"
 KeyFile: TypeAlias = Annotated[
@@ -58,6 +69,23 @@ def local_source(caller: Caller, key_file: Path | None) -> tuple[SecretSource, s
         return source, source.text()
     found = KeySource(host_settings(caller)).find(dict(os.environ), strict=False)
     return None if found is None else (found[0], found[2])
+
+
+def local_root(caller: Caller, key_file: Path | None) -> RootKeyring:
+    """The keyring as this command finds it: ``key_file``, or what the settings and the environment name.
+
+    Raises ``Misconfigured`` where there is none.
+    """
+    found = local_source(caller, key_file)
+    if found is None:
+        raise Misconfigured(
+            "SR-BACKUP-023",
+            "there is no keyring to open it with",
+            why="neither the settings nor the environment name one that is there",
+            fix="name it with --key-file, or bring it back: strongroom keys init --from-recovery",
+            where="keyring_file",
+        )
+    return parse_secrets(found[1], where=found[0].where)
 
 
 def reload_host(caller: Caller) -> keys_pb2.KeysServiceReloadResponse | None:

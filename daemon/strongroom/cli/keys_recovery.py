@@ -7,8 +7,9 @@ import typer
 
 from strongroom.cli.caller import Caller
 from strongroom.cli.keys_file import read_small
-from strongroom.cli.keys_host import KeyFile, local_source
+from strongroom.cli.keys_host import KeyFile, host_settings, local_source
 from strongroom.cli.new_file import new_file
+from strongroom.cli.recovery_note import leave_note
 from strongroom.cli.verbs import a_path, verb
 from strongroom.errors import Misconfigured
 from strongroom.keyring.recovery import compare, export_recovery, open_recovery
@@ -63,6 +64,9 @@ def verify_recovery_file(
     ids = _ids(copy)
     caller.emit("keys-recovery-verified", {"file": str(file), "key_ids": ids}, "\n".join(ids))
     caller.note("it opens, and holds exactly the keys of the keyring")
+    state_dir = host_settings(caller).state_dir
+    if leave_note(state_dir, ids):
+        caller.note(f"noted beside the state, so that strongroom doctor knows: {state_dir}")
 
 
 def _text(caller: Caller, key_file: Path | None) -> str:

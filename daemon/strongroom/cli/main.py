@@ -8,11 +8,12 @@ import io
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Final, NoReturn
+from functools import cache
+from typing import Any, Final, NoReturn
 
 import typer
 
-from strongroom.cli import completion, demo, dev, host, measure, serve
+from strongroom.cli import completion, demo, dev, doctor, host, measure, reload, serve, top
 from strongroom.cli.caller import ReaderGone
 from strongroom.cli.exits import Exit
 from strongroom.cli.failure import Failure, bad_data, of_error
@@ -20,7 +21,7 @@ from strongroom.cli.streams import dropped, open_standard_streams
 from strongroom.cli.verbs import group
 from strongroom.errors import Internal, StrongroomError
 
-__all__ = ["NOUNS", "build", "main", "run", "serve_main"]
+__all__ = ["NOUNS", "build", "command", "main", "run", "serve_main"]
 
 PROGRAM: Final = "strongroom"
 COMPLETE_VARIABLE: Final = "_STRONGROOM_COMPLETE"
@@ -38,9 +39,12 @@ NOUNS: Final[Mapping[str, str]] = {
     "keys": "Make, add, promote and retire the root secrets of a host.",
     "callers": "Make tokens for callers, and check who may call.",
     "workspace": "Mount a project's encrypted workspaces, read and write them, watch them.",
+    "backup": "Take backups of a host, verify them anywhere, restore them where nothing is.",
+    "db": "Look at the database of a host, and bring its schema to this release's.",
     "audit": "See who did what on a host, and check that the record of it holds.",
     "plugin": "See what plugins run, check and change the manifest.",
     "config": "Check the settings, and show where each comes from.",
+    "service": "Install the units of a host, and take them away.",
 }
 HELP: Final = """\b
 Example:
@@ -55,12 +59,18 @@ strongroom registers WebAssembly workflows and runs them, in a local sandbox or 
 def build(nouns: Sequence[str]) -> typer.Typer:
     """The program with the commands of ``nouns``; other nouns are there by name only."""
     app = group(HELP)
-    for module in (dev, demo, serve, host, measure, completion):
+    for module in (dev, demo, serve, host, top, doctor, reload, measure, completion):
         module.add_to(app)
     for noun, help_text in NOUNS.items():
         part = importlib.import_module(f"strongroom.cli.{noun}").app if noun in nouns else group(help_text)
         app.add_typer(part, name=noun)
     return app
+
+
+@cache
+def command(noun: str) -> Any:
+    """``build`` for one noun, or for "", which is none, as it is run; made once for all commands of a process."""
+    return typer.main.get_command(build([noun]))
 
 
 def main() -> NoReturn:
@@ -114,15 +124,15 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _invoke(arguments: Sequence[str]) -> int:
-    words = [word for word in arguments if not word.startswith("-")]
-    nouns = words[:1]
     if COMPLETE_VARIABLE in os.environ:
         # A shell that completes names its words in the environment, and may ask about any noun.
-        nouns = list(NOUNS)
         _know_shells()
-    command = typer.main.get_command(build(nouns))
+        program = typer.main.get_command(build(list(NOUNS)))
+    else:
+        word = next((word for word in arguments if not word.startswith("-")), "")
+        program = command(word if word in NOUNS else "")
     try:
-        result = command.main(
+        result = program.main(
             args=["version"] if list(arguments) == ["--version"] else list(arguments),
             prog_name=PROGRAM,
             standalone_mode=False,

@@ -1,6 +1,5 @@
 """``strongroom plugin``: what runs, and what the manifest says should run."""
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -10,15 +9,15 @@ from strongroom.cli.caller import Caller
 from strongroom.cli.channel import connect
 from strongroom.cli.exits import Exit
 from strongroom.cli.failure import bad_data
-from strongroom.cli.manifest_edit import set_enabled
+from strongroom.cli.manifest_edit import editable_manifest, manifest_path, set_enabled
 from strongroom.cli.plugin_new import new
-from strongroom.cli.resolve import problem_of
+from strongroom.cli.plugin_pin import pin
+from strongroom.cli.reload import add_plugin_to
 from strongroom.cli.verbs import DryRun, a_path, group, verb
 from strongroom.pb.strongroom.v1 import plugin_pb2
 from strongroom.pb.strongroom.v1.plugin_pb2_grpc import PluginServiceStub
-from strongroom.settings.layers import load
+from strongroom.registry.entry_problems import problem_of
 from strongroom.settings.manifest import load_manifest
-from strongroom.settings.model import packaged_manifest
 
 __all__ = ["app"]
 
@@ -31,6 +30,8 @@ _FileOption = Annotated[
 
 app = group("See what plugins run, check and change the manifest.")
 verb(app, "new", example="strongroom plugin new price-feed --kind action", online=False)(new)
+verb(app, "pin", example="strongroom plugin pin vault kvstore --file plugins.yaml", online=False)(pin)
+add_plugin_to(app)
 
 
 @verb(app, "list", example="strongroom plugin list")
@@ -79,12 +80,13 @@ def _mounts(plugin: plugin_pb2.Plugin) -> list[str]:
 
 @verb(app, "check", example="strongroom plugin check plugins.yaml", online=False)
 def check(caller: Caller, file: _File = None, file_option: _FileOption = None) -> int | None:
-    """Read the manifest as the host would; see that plugins can be found and that their config has keys they know.
+    """Read the manifest as the host would; see that plugins can be found, that they are what their pins say, and
+    that their config has keys they know.
 
     No plugin code runs: what a plugin makes of its values, and whether `provides` names what it offers, shows at the
     start. The exit code is 1 when something is wrong with an enabled plugin.
     """
-    path = _manifest(_one(file, file_option))
+    path = manifest_path(_one(file, file_option))
     entries = load_manifest(path)
     documents = [
         {
@@ -106,6 +108,7 @@ def check(caller: Caller, file: _File = None, file_option: _FileOption = None) -
         rows,
         nothing="the manifest names no plugins",
     )
+    caller.note(f"looked at {path}")
     caller.note("no plugin code ran: `provides` and the values in `config` are judged at the start of the host")
     return Exit.RUN_FAILED if wrong else None
 
@@ -114,7 +117,7 @@ def check(caller: Caller, file: _File = None, file_option: _FileOption = None) -
 def enable(
     caller: Caller, name: _Name, file: _File = None, file_option: _FileOption = None, dry_run: DryRun = False
 ) -> None:
-    """Enable a plugin in the manifest. The host reads it at its next start."""
+    """Enable a plugin in the manifest. A running host reads it at `strongroom reload`."""
     _set(caller, name, _one(file, file_option), enabled=True, dry_run=dry_run)
 
 
@@ -122,27 +125,19 @@ def enable(
 def disable(
     caller: Caller, name: _Name, file: _File = None, file_option: _FileOption = None, dry_run: DryRun = False
 ) -> None:
-    """Disable a plugin in the manifest. The host reads it at its next start."""
+    """Disable a plugin in the manifest. A running host reads it at `strongroom reload`."""
     _set(caller, name, _one(file, file_option), enabled=False, dry_run=dry_run)
 
 
 def _set(caller: Caller, name: str, file: Path | None, *, enabled: bool, dry_run: bool) -> None:
-    path = _manifest(file)
-    if file is None and path == packaged_manifest():
-        raise bad_data(
-            "SR-CLI-043",
-            "the manifest that ships with the package is not edited",
-            why="the next installation would replace it",
-            fix=f"copy {path}, name the copy with --file, and set plugins_file to it",
-            exit_code=Exit.CONFIGURATION,
-        )
+    path = editable_manifest(file)
     changed = set_enabled(path, name, enabled=enabled, dry_run=dry_run)
     document = {"file": str(path), "name": name, "enabled": enabled, "changed": changed, "dry_run": dry_run}
     caller.emit("plugin-change", document, f"{name}: {'enabled' if enabled else 'disabled'}")
     if dry_run:
         caller.note("nothing was changed")
     elif changed:
-        caller.note("restart the host to make it so")
+        caller.note("strongroom reload makes it so on a running host")
     else:
         caller.note("it was so already")
 
@@ -158,7 +153,3 @@ def _one(file: Path | None, file_option: Path | None) -> Path | None:
             exit_code=Exit.USAGE,
         )
     return file or file_option
-
-
-def _manifest(file: Path | None) -> Path:
-    return file.absolute() if file else load("client", {}, Path.cwd(), os.environ).settings.plugins_file

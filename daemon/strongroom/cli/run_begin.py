@@ -20,14 +20,17 @@ from strongroom.cli.run_calls import PAUSE_S, RunId, runs_stub, was_cut
 from strongroom.cli.run_end import end_document, end_facts, note_fence
 from strongroom.cli.verbs import verb
 from strongroom.cli.workflow import Owner
-from strongroom.errors import StrongroomError
+from strongroom.errors import StrongroomError, Unavailable
 from strongroom.pb.strongroom.v1 import run_pb2
 
 __all__ = ["add_to", "looked_for", "named"]
 
 TRIGGER_MAX: Final = 1_000_000
-LEFT: Final = frozenset({"SR-RUN-009", "SR-RUN-065"})
-"""The host is about to end, and leaves the run to its next start."""
+LEFT: Final = frozenset({"SR-RUN-009"})
+"""The run stands and is not executed now: its host has just begun."""
+UNFINISHED: Final = frozenset({run_pb2.RUN_STATUS_PENDING, run_pb2.RUN_STATUS_RUNNING, run_pb2.RUN_STATUS_WAITING})
+"""So a run stands only in the answer of a host that stops, and leaves it to its next start."""
+WENT_DOWN: Final = "SR-CLI-200"
 UNSURE: Final = frozenset({Exit.TEMPORARY, Exit.UNAVAILABLE, Exit.BUG, Exit.IO})
 NOT_SENT: Final = "SR-CLI-020"
 STILL_RUNNING: Final = "SR-RUN-008"
@@ -52,7 +55,7 @@ def named(run_id: str) -> Iterator[None]:
         # What ran into a limit was not begun; of anything else that went wrong on the way nobody here knows.
         unsure = failure.exit_code in UNSURE and error.code != NOT_SENT and "limit" not in failure.details
         fix = f"the run may have been accepted: strongroom run get {run_id}" if unsure else error.fix
-        if error.code == STILL_RUNNING:
+        if error.code in {STILL_RUNNING, WENT_DOWN}:
             fix = f"it goes on: strongroom run get {run_id}"
         raise Failure(
             StrongroomError(error.code, error.what, why=error.why, fix=fix),
@@ -122,7 +125,8 @@ def execute(
 ) -> int | None:
     """Start a run, wait for its end and print its result. The exit code is 1 when the run failed.
 
-    When the host is ended meanwhile, it is waited for and asked for the same run again, until --timeout.
+    When the host goes down meanwhile, it is waited for and asked for the same run again, until --timeout; when it is
+    still down by then, the exit code is 75, and the run goes on at its next start.
     """
     request = _request(
         caller, workflow, trigger=trigger, payload=payload, run_id=run_id, event_id=event_id, owner=owner
@@ -149,7 +153,12 @@ def _executed(caller: Caller, host: Host, start_request: run_pb2.StartRequest) -
         if cut is not None and left_s <= 0:
             raise cut
         try:
-            return host.call(runs_stub(host).Execute, request, timeout_s=left_s)
+            answer = host.call(runs_stub(host).Execute, request, timeout_s=left_s)
+            if answer.run.status not in UNFINISHED:
+                return answer
+            if cut is None or cut.error.code != WENT_DOWN:
+                caller.note(f"the host is going down; run {answer.run.run_id} goes on when it is back: waiting")
+            cut = _went_down(answer.run)
         except Failure as failure:
             code = failure.error.code
             away = failure.exit_code in {Exit.UNAVAILABLE, Exit.TEMPORARY} and code not in IN_TIME
@@ -160,6 +169,14 @@ def _executed(caller: Caller, host: Host, start_request: run_pb2.StartRequest) -
             # Of all that is said while it is away, the cut tells the most: the run may be there.
             cut = cut or failure
         time.sleep(min(PAUSE_S, max(0.0, until - time.monotonic())))
+
+
+def _went_down(run: run_pb2.Run) -> Failure:
+    status = run_pb2.RunStatus.Name(run.status).removeprefix("RUN_STATUS_").lower()
+    why = f"it was {status} and is on the disk; it goes on at the next start of the host"
+    return Failure(
+        Unavailable(WENT_DOWN, f"the host went down before run {run.run_id} had ended", why=why), Exit.TEMPORARY
+    )
 
 
 def new_id(caller: Caller) -> None:

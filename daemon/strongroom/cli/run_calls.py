@@ -32,7 +32,7 @@ PAGE_SIZE_MAX: Final = 500
 STREAM_S: Final = 600.0
 """A stream is opened anew after this, so that a host which forgot it is noticed."""
 PAUSE_S: Final = 0.3
-GONE: Final = frozenset({"SR-CLI-020", "SR-CLI-021", "SR-API-007"})
+GONE: Final = frozenset({"SR-CLI-020", "SR-CLI-021", "SR-API-007", "SR-LIMIT-004"})
 """The host is away, the stream was old, or all streams are taken: it may be there again in a moment."""
 CUT: Final = "SR-GRPC-"
 """So begins what is no answer of a host: the stream was cut on the way."""

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -45,7 +46,9 @@ def serve(
         "log.level": log_level,
         "log.format": log_format,
     }
-    loaded = load("serve", chosen_flags(assignments, named), Path.cwd(), os.environ)
+    # As they are now: a reload reads files again, and nothing else.
+    read = partial(load, "serve", chosen_flags(assignments, named), Path.cwd(), dict(os.environ))
+    loaded = read()
     settings = loaded.settings
 
     def ready(down: Sequence[PluginState]) -> None:
@@ -60,7 +63,7 @@ def serve(
         if caller.json:
             caller.emit("ready", document, "")
 
-    return run_daemon(settings, mode="serve", ready=ready, warnings=loaded.warnings)
+    return run_daemon(settings, mode="serve", ready=ready, warnings=loaded.warnings, read_again=read)
 
 
 def add_to(app: typer.Typer) -> None:

@@ -62,6 +62,8 @@ def group(help_text: str) -> typer.Typer:
     """A noun: a group of commands."""
     return typer.Typer(
         help=help_text,
+        # Given, it is wrapped where it is listed; taken from the help, it would be cut to one line.
+        short_help=help_text.split("\n\n")[0],
         add_completion=False,
         no_args_is_help=True,
         rich_markup_mode=None,
@@ -98,7 +100,7 @@ def verb(
         add = app.command(
             name,
             help=f"\b\nExample: {example}\n\n{description}",
-            short_help=description.split("\n")[0],
+            short_help=" ".join(description.split("\n\n")[0].split("\n")),
             context_settings={"allow_extra_args": more_words},
         )
         add(call)

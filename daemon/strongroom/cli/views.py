@@ -6,6 +6,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from strongroom.cli import unsealed
 from strongroom.cli.caller import facts
+from strongroom.cli.sizes import size
 from strongroom.cli.values import rfc3339
 from strongroom.pb.strongroom.v1 import run_pb2, workflow_pb2
 
@@ -40,11 +41,7 @@ def optional_time(message: Any, name: str) -> str | None:  # Any: messages have 
 
 def sealed(value: run_pb2.Sealed) -> str:
     """``[encrypted · 1.2 KB · key v3]``."""
-    size = value.sealed_bytes
-    text = (
-        f"{size} B" if size < 1_000 else f"{size / 1_000:.1f} KB" if size < 1_000_000 else f"{size / 1_000_000:.1f} MB"
-    )
-    return f"[encrypted · {text} · key v{value.key_version}]"
+    return f"[encrypted · {size(value.sealed_bytes)} · key v{value.key_version}]"
 
 
 def workflow(record: workflow_pb2.Workflow) -> dict[str, Any]:  # Any: JSON

@@ -6,24 +6,29 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from strongroom.cli import simulate, views, workflow_delete, workflow_limits
+from strongroom.cli import simulate, views, workflow_delete, workflow_limits, workflow_oci
 from strongroom.cli.caller import Caller, facts, read_file
 from strongroom.cli.channel import Host, connect
 from strongroom.cli.exits import Exit
 from strongroom.cli.failure import bad_data
 from strongroom.cli.verbs import Owner, group, verb
 from strongroom.cli.workflow_delete import OneWorkflow
+from strongroom.cli.workflow_oci import BINARY_BYTES_MAX, LoginStdin, Source, source_of
 from strongroom.pb.strongroom.v1 import workflow_pb2
 from strongroom.pb.strongroom.v1.workflow_pb2_grpc import WorkflowServiceStub
 
 __all__ = ["Config", "Owner", "app"]
 
-# As much as the host takes of an uncompressed module.
-BINARY_BYTES_MAX: Final = 100_000_000
 PAGE_SIZE_MAX: Final = 500
 
 Config = Annotated[str, typer.Option("--config", help="Config for the guest: text, @file or - for stdin.")]
 _File = Annotated[Path, typer.Argument(help="Wasm file: raw, brotli, or base64 of brotli.", metavar="FILE")]
+_Binary = Annotated[
+    str,
+    typer.Argument(
+        help="Wasm file: raw, brotli, or base64 of brotli; or oci://HOST/REPO[:TAG|@DIGEST].", metavar="FILE"
+    ),
+]
 _Name = Annotated[str | None, typer.Option("--name", help="Name of the workflow; the file's name if not given.")]
 _Tag = Annotated[str, typer.Option("--tag", help="Tag.")]
 _Attributes = Annotated[str, typer.Option("--attributes", help="Attributes: JSON, @file or - for stdin.")]
@@ -36,7 +41,7 @@ def _stub(host: Host) -> WorkflowServiceStub:
     return host.stub(WorkflowServiceStub)
 
 
-def _name(name: str | None, file: Path) -> str:
+def _name(name: str | None, given: str) -> str:
     if name == "":
         raise bad_data(
             "SR-CLI-018",
@@ -44,12 +49,12 @@ def _name(name: str | None, file: Path) -> str:
             fix="give a name, or leave the option out: then it is the name of the file",
             exit_code=Exit.USAGE,
         )
-    return file.name.split(".")[0] if name is None else name
+    return given if name is None else name
 
 
 def _register(
     caller: Caller,
-    file: Path,
+    source: Source,
     *,
     name: str | None,
     tag: str,
@@ -59,8 +64,8 @@ def _register(
     validate_only: bool,
 ) -> workflow_pb2.RegisterResponse:
     request = workflow_pb2.RegisterRequest(
-        binary=read_file("FILE", file, bytes_max=BINARY_BYTES_MAX),
-        name=_name(name, file),
+        binary=source.binary,
+        name=_name(name, source.name),
         tag=tag,
         owner=owner,
         config=caller.read("--config", config),
@@ -75,30 +80,44 @@ def _register(
     return answer
 
 
+def _place(source: Source) -> dict[str, str]:
+    return {"source": source.place} if source.place else {}
+
+
+def _shown(answer: workflow_pb2.RegisterResponse, source: Source) -> str:
+    shown = views.workflow_facts(answer.workflow)
+    return f"{shown}\n{facts([('source', source.place)])}" if source.place else shown
+
+
 @verb(app, "register", example="strongroom workflow register hello.wasm --name hello")
 def register(
     caller: Caller,
-    file: _File,
+    file: _Binary,
     name: _Name = None,
     tag: _Tag = "",
     owner: Owner = "",
     config: Config = "",
     attributes: _Attributes = "",
+    login_stdin: LoginStdin = False,
 ) -> None:
     """Register a workflow. The same registration again gives the same record.
 
     The id covers owner, name, binary and config: with another binary or config it is another workflow, and one that has
     the name already stays active, which is warned about.
 
+    With oci:// it comes from a registry. Every byte is checked against the digest, which is printed: a tag may mean
+    another artifact tomorrow, and the workflow that is registered stays what it is.
+
     Attributes decide where it runs: '{"confidential": true}' means in an enclave and nowhere else.
     """
+    source = source_of(caller, file, login_stdin=login_stdin)
     answer = _register(
-        caller, file, name=name, tag=tag, owner=owner, config=config, attributes=attributes, validate_only=False
+        caller, source, name=name, tag=tag, owner=owner, config=config, attributes=attributes, validate_only=False
     )
     caller.emit(
         "workflow",
-        {**views.workflow(answer.workflow), "created": answer.created},
-        views.workflow_facts(answer.workflow),
+        {**views.workflow(answer.workflow), "created": answer.created, **_place(source)},
+        _shown(answer, source),
     )
     if not answer.created:
         caller.note("it was registered before; nothing changed")
@@ -107,19 +126,21 @@ def register(
 @verb(app, "validate", example="strongroom workflow validate hello.wasm --attributes @attributes.json")
 def validate(
     caller: Caller,
-    file: _File,
+    file: _Binary,
     name: _Name = None,
     tag: _Tag = "",
     owner: Owner = "",
     config: Config = "",
     attributes: _Attributes = "",
+    login_stdin: LoginStdin = False,
 ) -> None:
     """Check a workflow as registration would, and store nothing."""
+    source = source_of(caller, file, login_stdin=login_stdin)
     answer = _register(
-        caller, file, name=name, tag=tag, owner=owner, config=config, attributes=attributes, validate_only=True
+        caller, source, name=name, tag=tag, owner=owner, config=config, attributes=attributes, validate_only=True
     )
     caller.emit(
-        "workflow", {**views.workflow(answer.workflow), "created": False}, views.workflow_facts(answer.workflow)
+        "workflow", {**views.workflow(answer.workflow), "created": False, **_place(source)}, _shown(answer, source)
     )
     caller.note("it could be registered; nothing was stored")
 
@@ -174,7 +195,7 @@ def compute_hash(caller: Caller, file: _File, name: _Name = None, owner: Owner =
 
     shown = identify(
         read_file("FILE", file, bytes_max=BINARY_BYTES_MAX),
-        name=_name(name, file),
+        name=_name(name, file.name.split(".")[0]),
         owner=owner,
         config=caller.read("--config", config),
     )
@@ -203,5 +224,6 @@ def activate(caller: Caller, workflow: OneWorkflow, owner: Owner = "") -> None:
 
 
 workflow_delete.add_to(app)
+workflow_oci.add_to(app)
 simulate.add_to(app)
 app.add_typer(workflow_limits.app, name="limits")

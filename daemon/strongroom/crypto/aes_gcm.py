@@ -17,19 +17,27 @@ __all__ = ["OVERHEAD_BYTES", "TAG_BYTES", "decrypt", "encrypt"]
 TAG_BYTES: Final = 16
 NONCE_BYTES: Final = 12
 OVERHEAD_BYTES: Final = NONCE_BYTES + TAG_BYTES
+VIEWED_BYTES_MIN: Final = 4096
+"""From here on a view costs less than a copy."""
 
 
-def encrypt(key: Key, plaintext: bytes, associated: bytes) -> bytes:
-    """``nonce 12 ‖ ciphertext ‖ tag 16``."""
+def encrypt(key: Key, plaintext: bytes, associated: bytes, *, head: bytes = b"") -> bytes:
+    """``head ‖ nonce 12 ‖ ciphertext ‖ tag 16``. Only what is in ``associated`` binds the head too."""
     nonce = os.urandom(NONCE_BYTES)
-    return nonce + key.cipher().encrypt(nonce, plaintext, associated)
+    # In this order the ciphertext, which may be long, is copied once.
+    return head + nonce + key.cipher().encrypt(nonce, plaintext, associated)
 
 
-def decrypt(key: Key, untrusted: bytes, associated: bytes) -> bytes:
-    """The plaintext of what ``encrypt`` made. Raises ``Tampered`` for everything else, whatever is wrong with it."""
-    if len(untrusted) < OVERHEAD_BYTES:
+def decrypt(key: Key, untrusted: bytes, associated: bytes, *, behind: int = 0) -> bytes:
+    """The plaintext of what ``encrypt`` made with a head of ``behind`` bytes.
+
+    Raises ``Tampered`` for everything else, whatever is wrong with it.
+    """
+    if len(untrusted) < behind + OVERHEAD_BYTES:
         raise Tampered
+    begin = behind + NONCE_BYTES
+    sealed = untrusted[begin:] if len(untrusted) < VIEWED_BYTES_MIN else memoryview(untrusted)[begin:]
     try:
-        return key.cipher().decrypt(untrusted[:NONCE_BYTES], untrusted[NONCE_BYTES:], associated)
+        return key.cipher().decrypt(untrusted[behind:begin], sealed, associated)
     except InvalidTag:
         raise Tampered from None

@@ -42,18 +42,22 @@ class RunKeyPair:
         """The public half as base64, as the record of a run has it."""
         return encode_base64(self.public)
 
-    def open_body(self, body: bytes, *, associated: bytes = b"", format_prefix: str = "") -> bytes:
-        """What stands in a box without its prefix. Raises ``RuntimeDecryptionError``, which names ``format_prefix``."""
-        if len(body) < BOX_BYTES_MIN:
+    def open_body(self, body: bytes, *, associated: bytes = b"", behind: int = 0, format_prefix: str = "") -> bytes:
+        """What stands in a box behind a head of ``behind`` bytes; a large one is not copied to be opened.
+
+        Raises ``RuntimeDecryptionError``, which names ``format_prefix``.
+        """
+        if len(body) - behind < BOX_BYTES_MIN:
             raise RuntimeDecryptionError(
                 "SR-INTEROP-007",
                 "Sealed payload too short",
-                why=f"expected at least {BOX_BYTES_MIN} bytes, got {len(body)}",
+                why=f"expected at least {BOX_BYTES_MIN} bytes, got {len(body) - behind}",
                 fix="fetch the payload again: part of it is missing",
-                byte_length=len(body),
+                byte_length=len(body) - behind,
                 format_prefix=format_prefix,
             )
-        ephemeral = body[:KEY_BYTES]
+        sealed_from = behind + KEY_BYTES
+        ephemeral = body[behind:sealed_from]
         try:
             shared = Key(self._private.exchange(X25519PublicKey.from_public_bytes(ephemeral)))
         except ValueError:
@@ -66,11 +70,11 @@ class RunKeyPair:
                 format_prefix=format_prefix,
             ) from None
         content_key = _content_key(shared, ephemeral, self.public)
-        return decrypt_body(content_key, body[KEY_BYTES:], associated=associated, format_prefix=format_prefix)
+        return decrypt_body(content_key, body, associated=associated, behind=sealed_from, format_prefix=format_prefix)
 
     def open(self, payload: bytes) -> bytes:
         """What an ``encp`` payload holds. Raises ``RuntimeDecryptionError``. Its prefix was read before."""
-        return self.open_body(payload[PREFIX_BYTES:], format_prefix=Format.ENCP)
+        return self.open_body(payload, behind=PREFIX_BYTES, format_prefix=Format.ENCP)
 
     def __repr__(self) -> str:
         """The public half, which is public."""
@@ -119,16 +123,16 @@ class BoxWriter:
         self._target = target
         self._agree()
 
-    def seal_body(self, plaintext: bytes, *, associated: bytes = b"") -> bytes:
-        """A box of ``plaintext`` without the prefix, 60 bytes longer. Raises ``LimitExceeded``."""
+    def seal_body(self, plaintext: bytes, *, associated: bytes = b"", head: bytes = b"") -> bytes:
+        """A box of ``plaintext`` behind ``head``, 60 bytes longer than both. Raises ``LimitExceeded``."""
         if self._left == 0:
             self._agree()
         self._left -= 1
-        return self._ephemeral + encrypt_body(self._key, plaintext, associated=associated)
+        return encrypt_body(self._key, plaintext, associated=associated, head=head + self._ephemeral)
 
     def seal(self, plaintext: bytes) -> bytes:
         """An ``encp`` payload of ``plaintext``. Raises ``LimitExceeded``."""
-        return Format.ENCP.prefix + self.seal_body(plaintext)
+        return self.seal_body(plaintext, head=Format.ENCP.prefix)
 
     def _agree(self) -> None:
         # The private half is dropped at once: what is kept can seal more, and open nothing that others sealed.

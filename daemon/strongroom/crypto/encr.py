@@ -31,6 +31,7 @@ BODY_BYTES_MIN: Final = aes_gcm.OVERHEAD_BYTES
 REASON: Final = "The operation failed for an operation-specific reason"
 """What WebCrypto says for every failure, and all that is said here."""
 _SALT: Final = bytes(32)
+_PREFIX: Final = Format.ENCR.prefix
 
 
 def import_deployment_key(raw: bytes) -> Key:
@@ -78,49 +79,53 @@ def run_key_material(deployment_key: Key, project_id: str, run_id: str) -> KeyMa
     return key_material(run_key(deployment_key, project_id, run_id), context)
 
 
-def encrypt_body(key: Key, plaintext: bytes, *, associated: bytes = b"") -> bytes:
-    """``nonce 12 ‖ ciphertext ‖ tag 16``, without a prefix. Raises ``LimitExceeded``.
+def encrypt_body(key: Key, plaintext: bytes, *, associated: bytes = b"", head: bytes = b"") -> bytes:
+    """``head ‖ nonce 12 ‖ ciphertext ‖ tag 16``. Raises ``LimitExceeded``.
 
     The low level of both envelopes: payloads never have associated data, and whoever gives some must give the same to
     open it.
     """
     check_size(len(plaintext))
-    return aes_gcm.encrypt(key, plaintext, associated)
+    return aes_gcm.encrypt(key, plaintext, associated, head=head)
 
 
-def decrypt_body(key: Key, body: bytes, *, associated: bytes = b"", format_prefix: str = "") -> bytes:
-    """What ``encrypt_body`` sealed. Raises ``RuntimeDecryptionError``, which names ``format_prefix`` if given."""
-    if len(body) < BODY_BYTES_MIN:
+def decrypt_body(key: Key, body: bytes, *, associated: bytes = b"", behind: int = 0, format_prefix: str = "") -> bytes:
+    """What ``encrypt_body`` sealed, with a head of ``behind`` bytes.
+
+    Raises ``RuntimeDecryptionError``, which names ``format_prefix`` if given.
+    """
+    size = len(body) - behind
+    if size < BODY_BYTES_MIN:
         raise RuntimeDecryptionError(
             "SR-INTEROP-004",
             "Encrypted data too short",
-            why=f"expected at least {BODY_BYTES_MIN} bytes, got {len(body)}",
+            why=f"expected at least {BODY_BYTES_MIN} bytes, got {size}",
             fix="fetch the payload again: part of it is missing",
-            byte_length=len(body),
+            byte_length=size,
             format_prefix=format_prefix,
         )
-    check_size(len(body) - BODY_BYTES_MIN)
+    check_size(size - BODY_BYTES_MIN)
     try:
-        return aes_gcm.decrypt(key, body, associated)
+        return aes_gcm.decrypt(key, body, associated, behind=behind)
     except Tampered:
         raise RuntimeDecryptionError(
             "SR-INTEROP-005",
             "AES-256-GCM decryption failed",
             why=REASON,
             fix="check project, run and deployment key; if they are right, the payload was changed",
-            byte_length=len(body),
+            byte_length=size,
             format_prefix=format_prefix,
         ) from None
 
 
 def seal_encr(key: Key, plaintext: bytes) -> bytes:
     """An ``encr`` envelope of ``plaintext``, 32 bytes longer. Raises ``LimitExceeded``."""
-    return Format.ENCR.prefix + encrypt_body(key, plaintext)
+    return encrypt_body(key, plaintext, head=_PREFIX)
 
 
 def open_encr(key: Key, payload: bytes) -> bytes:
     """What an ``encr`` envelope holds. Raises ``RuntimeDecryptionError``, also for another prefix."""
-    if not payload.startswith(Format.ENCR.prefix):
+    if not payload.startswith(_PREFIX):
         raise RuntimeDecryptionError(
             "SR-INTEROP-017",
             f"Expected 'encr' prefix for encrypted data, got '{shown_format(payload) or '????'}'",
@@ -128,4 +133,4 @@ def open_encr(key: Key, payload: bytes) -> bytes:
             byte_length=len(payload),
             format_prefix=shown_format(payload),
         )
-    return decrypt_body(key, payload[PREFIX_BYTES:], format_prefix=Format.ENCR)
+    return decrypt_body(key, payload, behind=PREFIX_BYTES, format_prefix=Format.ENCR)

@@ -9,6 +9,7 @@ import stat
 from pathlib import Path
 
 from strongroom.errors import Misconfigured
+from strongroom.private_files import is_open_to_others
 
 __all__ = ["read_private_file", "write_private_file"]
 
@@ -28,7 +29,7 @@ def read_private_file(path: Path, *, bytes_max: int, code: str, what: str) -> by
         raise _refused(code, what, path, why, "give a regular file, not a link") from None
     try:
         # Before anything is made of it: what is no file, such as a directory, would be left open.
-        _check_access(os.fstat(descriptor), path, code, what)
+        _check_access(descriptor, path, code, what)
         content = b""
         while len(content) <= bytes_max and (chunk := os.read(descriptor, bytes_max + 1 - len(content))):
             content += chunk
@@ -52,13 +53,14 @@ def write_private_file(path: Path, content: bytes) -> None:
         os.close(directory)
 
 
-def _check_access(status: os.stat_result, path: Path, code: str, what: str) -> None:
+def _check_access(descriptor: int, path: Path, code: str, what: str) -> None:
+    status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
         raise _refused(code, what, path, "it is not a regular file", f"give a file that holds a {what}")
     if status.st_uid not in {os.geteuid(), 0}:
         fix = "give it to the user of this process, or to root"
         raise _refused(code, what, path, f"it belongs to user {status.st_uid}", fix)
-    if status.st_mode & 0o077:
+    if is_open_to_others(descriptor):
         mode = f"{stat.S_IMODE(status.st_mode):04o}"
         raise _refused(code, what, path, f"others can read it (mode {mode})", f"chmod 600 {path}")
 

@@ -19,7 +19,7 @@ PREFIX: Final = b"srr1"
 
 def seal_record(key: Key, key_version: int, place: Sequence[str | bytes], plaintext: bytes) -> bytes:
     """An envelope of ``plaintext`` that opens at ``place`` only, for example ``(table, row id, column)``."""
-    return header(PREFIX, key_version) + encrypt(key, plaintext, _associated_data(key_version, place))
+    return encrypt(key, plaintext, _associated_data(key_version, place), head=header(PREFIX, key_version))
 
 
 def open_record(key_of: Callable[[int], Key], place: Sequence[str | bytes], blob: bytes) -> bytes:
@@ -28,7 +28,7 @@ def open_record(key_of: Callable[[int], Key], place: Sequence[str | bytes], blob
     ``key_of`` gives the key of a version, or raises ``KeyMissing``. Every other failure is ``Tampered``.
     """
     version = version_of(PREFIX, blob)
-    return decrypt(key_of(version), blob[HEADER_BYTES:], _associated_data(version, place))
+    return decrypt(key_of(version), blob, _associated_data(version, place), behind=HEADER_BYTES)
 
 
 def record_version_of(blob: bytes) -> int:

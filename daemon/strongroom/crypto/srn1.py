@@ -55,7 +55,7 @@ class Place:
 
 def seal(key: Key, key_version: int, place: Place, plaintext: bytes) -> bytes:
     """An envelope of ``plaintext`` that opens at ``place`` only. ``key`` is the run's key of ``key_version``."""
-    return header(PREFIX, key_version) + encrypt(key, plaintext, place.associated_data(key_version))
+    return encrypt(key, plaintext, place.associated_data(key_version), head=header(PREFIX, key_version))
 
 
 def open_sealed(key_of: Callable[[int], Key], place: Place, blob: bytes) -> bytes:
@@ -64,7 +64,7 @@ def open_sealed(key_of: Callable[[int], Key], place: Place, blob: bytes) -> byte
     ``key_of`` gives the run's key of a version, or raises ``KeyMissing``. Every other failure is ``Tampered``.
     """
     version = version_of(PREFIX, blob)
-    return decrypt(key_of(version), blob[HEADER_BYTES:], place.associated_data(version))
+    return decrypt(key_of(version), blob, place.associated_data(version), behind=HEADER_BYTES)
 
 
 def key_version_of(blob: bytes) -> int:

@@ -34,9 +34,8 @@ def seal_content(key: Key, key_version: int, place: Place, content: bytes) -> by
     view, sealed, tag = memoryview(content), list[bytes](), b""
     for number in range(count):
         part = bytes(view[number * PART_BYTES_MAX : (number + 1) * PART_BYTES_MAX])
-        body = encrypt(key, part, _associated(where, number, number == count - 1, tag))
-        sealed += (head, body)
-        tag = body[-TAG_BYTES:]
+        sealed.append(encrypt(key, part, _associated(where, number, number == count - 1, tag), head=head))
+        tag = sealed[-1][-TAG_BYTES:]
     return b"".join(sealed)
 
 
@@ -57,7 +56,8 @@ def open_content(key_of: Callable[[int], Key], place: Place, blob: bytes) -> byt
         part = bytes(view[number * PART_ENVELOPE_BYTES_MAX : (number + 1) * PART_ENVELOPE_BYTES_MAX])
         if not part.startswith(head):
             raise Tampered
-        opened.append(decrypt(key, part[HEADER_BYTES:], _associated(where, number, number == count - 1, tag)))
+        where_of_part = _associated(where, number, number == count - 1, tag)
+        opened.append(decrypt(key, part, where_of_part, behind=HEADER_BYTES))
         tag = part[-TAG_BYTES:]
     return b"".join(opened)
 

@@ -23,6 +23,7 @@ from strongroom.engine.running import Dispatcher
 from strongroom.engine.specs import ACTIVE, Spec
 from strongroom.engine.standing import taken
 from strongroom.engine.start_record import StartRecord
+from strongroom.engine.traced import mark_accepted
 from strongroom.engine.triggers import wrap
 from strongroom.engine.unsure import Unsure
 from strongroom.errors import Conflict, InvalidInput, LimitExceeded, NotFound, Refused, Unavailable, WrongState
@@ -74,7 +75,7 @@ class Admission:
             spec = self._host.specs.to_start(wish.owner, wish.workflow)
             payload = self._payload(spec, wish)
             header = self._header(spec, run_id, wish.trigger_index, event_id, wish.asked())
-            self._startable(spec)
+            self._startable(spec, payload.ByteSize())
         except (Refused, Unavailable):
             # What was accepted before stays accepted, whatever speaks against it now, or cannot be asked now.
             found = self._found(wish)
@@ -98,8 +99,8 @@ class Admission:
         """
         check_event_id(event_id)
         self._check_trigger(spec, trigger_index)
-        self._check_payload_size(payload.ByteSize())
-        self._startable(spec)
+        self._check_payload_size(size := payload.ByteSize())
+        self._startable(spec, size)
         wish = Start(owner=spec.row.workflow_owner, workflow=spec.workflow_id, message=payload)
         header = self._header(spec, new_run_id(), trigger_index, event_id, wish.asked())
 
@@ -121,7 +122,7 @@ class Admission:
         ``spec`` is the workflow's record that was compared with ``header``. The header of the run and whether it is
         new; it is on disk when this returns.
         """
-        self._startable(spec)
+        self._startable(spec, created.ByteSize() + sum(len(each.content or b"") for each in steps))
         asked = repeat_of(header.run_id, created.from_step)
         new = self._header(spec, run_id, header.trigger_index, run_id, asked)
         new = replace(new, parent_run_id=header.run_id)
@@ -152,11 +153,12 @@ class Admission:
         once: bool = False,
     ) -> tuple[RunRow, bool]:
         """Store the run and have it executed, unless one stands for it already."""
+        mark_accepted(header, created)
         journal = RunJournal(self._host.journals, header)
-        handle = RunHandle(header.run_id, header.module, header.workflow_id, journal, spec=spec)
+        handle = RunHandle(header.run_id, header.module, header.workflow_id, header.workflow_owner, journal, spec=spec)
         handle.recorded = None if steps else Recorded(created)
         try:
-            while (known := self._dispatcher.reserve(handle)) is not handle:
+            while (known := self._dispatcher.reserve(handle, created.ByteSize())) is not handle:
                 # Somebody else starts the same run: once that is stored or refused, it stands or the place is free.
                 known.stored.wait()
                 if self._host.journals.get(header.run_id) is not None:
@@ -178,6 +180,7 @@ class Admission:
                 self._unsure.note(header.run_id, error)
             raise
         accepted = journal.header
+        self._host.counts.run_started()
         self._dispatcher.submit(handle)
         return accepted, True
 
@@ -223,8 +226,9 @@ class Admission:
         created.accepted_unix_ns = time.time_ns()
         return created
 
-    def _startable(self, spec: Spec) -> None:
+    def _startable(self, spec: Spec, size: int) -> None:
         self._host.audit.check()
+        self._host.disk.check("a new run", size)
         if spec.row.status != ACTIVE:
             raise WrongState(
                 "SR-WF-002",

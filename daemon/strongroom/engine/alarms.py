@@ -3,6 +3,7 @@
 import heapq
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Final
 
@@ -10,12 +11,15 @@ __all__ = ["Alarms"]
 
 FULL_S: Final = 0.005
 """How soon it is looked again whether there is room for a run that is due."""
+DUE_MAX: Final = 500
+"""Alarms that are taken out of the heap at once."""
 STALE_MIN: Final = 10_000
 """Below this many entries it is not worth looking for stale ones."""
 
 
 class Alarms:
-    """Calls ``wake`` with run id and token when an alarm is due, while ``has_room`` says that one more may be woken.
+    """Calls ``wake`` with run id and token when an alarm is due, while ``has_room`` says that one more may be woken of
+    the run's owner, which ``owner_of`` knows; those of others do not wait for that. Nobody's are not woken any more.
 
     An alarm is not taken back: its token is stale by then, which ``wake`` and ``is_live`` know.
     """
@@ -25,12 +29,15 @@ class Alarms:
         name: str,
         wake: Callable[[str, int], None],
         *,
-        has_room: Callable[[], bool],
+        owner_of: Callable[[str], str | None],
+        has_room: Callable[[str], bool],
         is_live: Callable[[str, int], bool],
     ) -> None:
         self._name = name
         self._wake = wake
+        self._owner_of = owner_of
         self._has_room = has_room
+        self._late: dict[str, deque[tuple[float, int, str]]] = {}
         self._is_live = is_live
         self._changed = threading.Condition()
         self._heap: list[tuple[float, int, str]] = []
@@ -40,7 +47,7 @@ class Alarms:
 
     def __len__(self) -> int:
         """Alarms that are set, stale ones among them."""
-        return len(self._heap)
+        return len(self._heap) + sum(map(len, list(self._late.values())))
 
     def set(self, run_id: str, token: int, due_s: float) -> None:
         """Wake a run at ``due_s`` (monotonic). Equal times go off in the order of their tokens."""
@@ -67,17 +74,35 @@ class Alarms:
 
     def _run(self) -> None:
         while (due := self._next()) is not None:
-            while not self._has_room():
-                if self._closed.wait(FULL_S):
-                    return
-            self._wake(due[2], due[1])
+            for alarm in due:
+                owner = self._owner_of(alarm[2])
+                if owner is not None:
+                    self._late.setdefault(owner, deque()).append(alarm)
+            for owner, alarms in list(self._late.items()):
+                while alarms and not self._closed.is_set() and self._has_room(owner):
+                    _, token, run_id = alarms.popleft()
+                    self._wake(run_id, token)
+                if not alarms:
+                    del self._late[owner]
+        self._late.clear()
 
-    def _next(self) -> tuple[float, int, str] | None:
-        """The next alarm that is due, waited for; nothing once closed."""
+    def _next(self) -> list[tuple[float, int, str]] | None:
+        """The next alarms that are due, waited for while no other one is late; nothing once closed."""
         with self._changed:
             while not self._closed.is_set():
                 left_s = self._heap[0][0] - time.monotonic() if self._heap else None
                 if left_s is not None and left_s <= 0:
-                    return heapq.heappop(self._heap)
+                    return self._due()
+                if self._late:
+                    self._changed.wait(FULL_S if left_s is None else min(left_s, FULL_S))
+                    return self._due()
                 self._changed.wait(left_s)
             return None
+
+    def _due(self) -> list[tuple[float, int, str]]:
+        """Some of those that are due, taken out. The lock is held."""
+        now_s = time.monotonic()
+        due: list[tuple[float, int, str]] = []
+        while self._heap and self._heap[0][0] <= now_s and len(due) < DUE_MAX:
+            due.append(heapq.heappop(self._heap))
+        return due

@@ -8,6 +8,7 @@ from google.protobuf import any_pb2
 
 from strongroom.crypto.srn1 import tag_of
 from strongroom.engine.admission import Admission, Start
+from strongroom.engine.counted import counted_in
 from strongroom.engine.ended import outcome_of
 from strongroom.engine.ends import killed
 from strongroom.engine.event_types import CANCEL_REQUESTED
@@ -16,11 +17,12 @@ from strongroom.engine.external import check_executed_here, is_external
 from strongroom.engine.handles import Outcome, RunHandle
 from strongroom.engine.host import EngineHost
 from strongroom.engine.lifecycle import FINAL, RunState
+from strongroom.engine.room import Room
 from strongroom.engine.run_journal import RunJournal
 from strongroom.engine.running import Dispatcher
 from strongroom.engine.specs import Spec
 from strongroom.engine.uptime import Uptime
-from strongroom.errors import KeyMissing, NotFound, StorageFault, Tampered, TimedOut, Unavailable, WrongState
+from strongroom.errors import KeyMissing, NotFound, StorageFault, Tampered, TimedOut, WrongState
 from strongroom.pb.strongroom.journal.v1 import journal_pb2
 from strongroom.storage import runs as rows
 from strongroom.storage.runs import RunRow
@@ -50,8 +52,8 @@ class Engine:
         self.dispatcher = Dispatcher(
             self._executor.execute,
             workers_max=host.limits.runs_in_flight_max,
-            queued_max=host.limits.runs_queued_max,
-            waiting_max=host.limits.runs_waiting_max,
+            room=Room(host.limits, host.starts),
+            on_end=counted_in(host.counts),
         )
         self.admission = Admission(host, self.dispatcher, self._take_up)
         self.uptime = Uptime(host.journals.database)
@@ -70,9 +72,9 @@ class Engine:
         """Accepted runs of a workflow that wait for their first execution."""
         return self.dispatcher.unstarted(workflow_id)
 
-    def wait(self, run_id: str, timeout_s: float) -> tuple[RunRow, Outcome]:
-        """How the run ended. Raises ``TimedOut`` when it has not after ``timeout_s``, and ``Unavailable`` when the host
-        stops; it goes on all the same."""
+    def wait(self, run_id: str, timeout_s: float) -> tuple[RunRow, Outcome | None]:
+        """How the run ended; its header as it stands and nothing else when the host stops, and leaves it to its next
+        start. Raises ``TimedOut`` when it has not ended after ``timeout_s``; it goes on all the same."""
         with self.dispatcher.waiter(run_id) as waiter:
             if waiter is not None:
                 if not waiter.done.wait(timeout_s):
@@ -88,13 +90,8 @@ class Engine:
         if header.run_id != run_id:
             # Asked for by its execution id.
             return self.wait(header.run_id, timeout_s)
-        if header.status not in FINAL and waiter is not None:
-            raise Unavailable(
-                "SR-RUN-065",
-                f"run {run_id} goes on at the next start of this host",
-                why="the host is stopping",
-                fix="ask again in a moment with the same run id",
-            )
+        if header.status not in FINAL and (waiter is not None or self.dispatcher.is_draining):
+            return header, None
         if header.status not in FINAL:
             raise TimedOut("SR-RUN-009", f"run {run_id} is {header.status} and not executing on this host now")
         return header, self._outcome(header)

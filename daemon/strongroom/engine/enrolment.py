@@ -1,18 +1,20 @@
 """One workflow at the desk of triggers, and what the desk needs of the registry."""
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from strongroom.engine.specs import Spec
-from strongroom.engine.subscription import Subscription
+from strongroom.engine.subscription import Subscription, SubscriptionReport
+from strongroom.engine.subscription_states import SubscriptionState
 from strongroom.errors import CapabilityError
 from strongroom.guest.ids import trigger_registration_id
 from strongroom.pb.capabilities.v1 import capabilities_pb2
-from strongroom.registry.registry import Entry
+from strongroom.registry.slot import Entry
 from strongroom.registry.triggers import Subscriber
 
-__all__ = ["Enrolment", "Trigger", "Triggers", "is_final", "refusal", "trigger_id"]
+__all__ = ["Enrolment", "Trigger", "Triggers", "degraded", "is_final", "refusal", "trigger_id"]
 
 FINAL_NAMES: Final = frozenset({"InvalidArgument", "LimitExceeded", "OutOfRange", "PermissionDenied", "Unimplemented"})
 """With the origin User: the trigger understood the subscription and will say the same of it for ever."""
@@ -61,6 +63,12 @@ class Enrolment:
     wanted: bool = False
     attempts: int = 0
     epoch: int = 0
+
+
+def degraded(enrolments: Sequence[Enrolment]) -> list[tuple[str, SubscriptionReport]]:
+    """Subscriptions of ``enrolments`` that should hear events and do not, each with the name of its workflow."""
+    held = [(each.spec.row.workflow_name, one.report()) for each in enrolments for one in list(each.subscriptions)]
+    return [(name, report) for name, report in held if report.state is SubscriptionState.DEGRADED]
 
 
 def trigger_id(spec: Spec, index: int) -> str:

@@ -19,7 +19,8 @@ from strongroom.engine.run_capability import NOT_NOW
 from strongroom.engine.selection import CANNOT_BE_ASKED
 from strongroom.engine.specs import Spec
 from strongroom.engine.steps import Steps
-from strongroom.engine.suspension import suspend, suspension_refusal, until_asked
+from strongroom.engine.suspension import suspend, suspension_refusal, until_there
+from strongroom.engine.traced import traced
 from strongroom.errors import (
     CapabilityError,
     GuestSuspended,
@@ -34,6 +35,7 @@ from strongroom.errors import (
     WrongState,
 )
 from strongroom.guest.ids import TRIGGER
+from strongroom.guest.starter.started import AWAY
 from strongroom.modules.module import Module
 from strongroom.modules.route import CONFIDENTIAL
 from strongroom.modules.tees import CAPABILITY_ID
@@ -87,7 +89,7 @@ class Executor:
         end: End | None = None
         try:
             if handle.cancel.reason is None:
-                end = end_of(self._run(handle, recorded))
+                end = end_of(traced(self._run, handle, recorded))
         except GuestSuspended as suspended:
             if handle.cancel.reason is None:
                 if (refusal := suspension_refusal(recorded, self._limits.steps_max)) is None:
@@ -99,8 +101,8 @@ class Executor:
             if error.code == NO_SUCH_WAY:
                 # Somebody ends the run, or tried to: the disk knows.
                 raise
-            if error.code == CANNOT_BE_ASKED and handle.cancel.reason is None:
-                return until_asked(handle, error, self._limits)
+            if error.code in {CANNOT_BE_ASKED, AWAY} and handle.cancel.reason is None:
+                return until_there(handle, error, self._limits)
             end = failed(error)
         except Exception:
             # The last line of defence: a bug here must end one run, not the worker or the host.
@@ -180,9 +182,8 @@ class Executor:
         if handle.module != CONFIDENTIAL or not isinstance(cause, Unavailable | CapabilityError):
             return False
         policy = spec.attributes.retry
-        if self._host.capabilities.at_most_once(CAPABILITY_ID):
-            return False
-        if attempts >= policy.attempts_max or not is_retried(error_of(cause), policy):
+        is_once = self._host.capabilities.at_most_once(CAPABILITY_ID)
+        if is_once or attempts >= policy.attempts_max or not is_retried(error_of(cause), policy):
             return False
         wait_ms = policy.wait_ms(attempts)
         left_ms = self._limits.run_timeout_ms - handle.spent_ms()

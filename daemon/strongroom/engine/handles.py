@@ -37,7 +37,7 @@ class End:
     """The end of a run before it is stored: the event, its content, the code in the clear, and what it comes to."""
 
     event: RunEvent
-    content: bytes
+    content: bytes = field(repr=False)
     error_code: str
     outcome: Outcome
 
@@ -94,6 +94,7 @@ class Asleep:
 
     module: str
     workflow_id: str
+    owner: str
     token: int
     due_s: float
     since_s: float | None
@@ -107,6 +108,7 @@ class Asleep:
         return cls(
             handle.module,
             handle.workflow_id,
+            handle.owner,
             handle.token,
             handle.due_s,
             handle.since_s or time.monotonic(),
@@ -131,6 +133,7 @@ class RunHandle:
     run_id: str
     module: str
     workflow_id: str
+    owner: str = ""
     journal: RunJournal | None = None
     recorded: Recorded | None = None
     spec: Spec | None = None
@@ -159,7 +162,7 @@ class RunHandle:
     @classmethod
     def woken(cls, run_id: str, asleep: Asleep) -> "RunHandle":
         """The handle of a run that sleeps."""
-        handle = cls(run_id, asleep.module, asleep.workflow_id)
+        handle = cls(run_id, asleep.module, asleep.workflow_id, asleep.owner)
         handle.token, handle.due_s, handle.is_unstarted = asleep.token, asleep.due_s, asleep.is_unstarted
         handle.since_s, handle.is_late, handle.used_ms = asleep.since_s, asleep.is_late, asleep.used_ms
         handle.stored.set()

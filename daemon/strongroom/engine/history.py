@@ -52,7 +52,7 @@ class History:
     def __init__(self, journals: Journals, *, kept_hours: int | None = None) -> None:
         """``kept_hours``: how long runs are kept after their end, where that is known."""
         self._journals = journals
-        self._kept_hours = kept_hours
+        self.kept_hours = kept_hours
         self.streams = StreamReader(journals)
         """Their named streams."""
 
@@ -88,7 +88,7 @@ class History:
         except (Tampered, KeyMissing) as error:
             raise self._header_fault(run_id, error) from error
         if header is None:
-            raise _expired(run_id, self._kept_hours) or no_run(run_id)
+            raise _expired(run_id, self.kept_hours) or no_run(run_id)
         return header
 
     def key_material(self, header: RunRow) -> KeyMaterial:

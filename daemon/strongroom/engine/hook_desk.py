@@ -7,7 +7,7 @@ waits or is not even in memory; one that waits for it is woken.
 import secrets
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
@@ -58,6 +58,7 @@ class HookDesk:
     def __init__(self, host: EngineHost, engine: Engine) -> None:
         self._journals = host.journals
         self._limits = host.limits
+        self._disk = host.disk
         self._hooks: Hooks = host.hooks
         self._engine = engine
 
@@ -134,6 +135,7 @@ class HookDesk:
     def _leave(self, row: HookRow, sent: "_Sent") -> Left:
         book = self._hooks.book(row.run_id)
         self._check_room(self._open(row, book), book, len(sent.payload))
+        self._disk.check("a payload of a hook", len(sent.payload))
         content = journal_pb2.HookReceived(payload=sent.payload, request_id=sent.request_id).SerializeToString()
 
         def write(journal: RunJournal) -> "Future[None]":
@@ -233,7 +235,7 @@ class HookDesk:
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
-    payload: bytes
+    payload: bytes = field(repr=False)
     request_id: str
 
 

@@ -15,13 +15,14 @@ from typing import Final
 
 from strongroom.crypto.srn1 import tag_of
 from strongroom.engine.calls import Later
+from strongroom.engine.disk_watch import DiskRoom
 from strongroom.engine.event_types import HOOK_CONFLICT, HOOK_CREATED, HOOK_DISPOSED
 from strongroom.engine.hook_book import ALL, BookedHook, HookBook
 from strongroom.engine.hook_limits import check_metadata, check_token
 from strongroom.engine.hook_rows import new_hook_id
 from strongroom.engine.journal import Journals, now_ms
 from strongroom.engine.limits import EngineLimits
-from strongroom.engine.run_capability import Method, RunCall, Taken
+from strongroom.engine.run_capability import Method, RunCall, Taken, check_room
 from strongroom.engine.run_journal import RunJournal
 from strongroom.errors import Conflict, LimitExceeded, NotFound, WrongState
 from strongroom.pb.strongroom.journal.v1 import journal_pb2
@@ -41,9 +42,10 @@ TOKEN_BYTES: Final = 16
 class Hooks:
     """Hooks of every run of this host."""
 
-    def __init__(self, journals: Journals, limits: EngineLimits) -> None:
+    def __init__(self, journals: Journals, limits: EngineLimits, disk: DiskRoom) -> None:
         self._journals = journals
         self._limits = limits
+        self._disk = disk
         self._locks = [threading.RLock() for _ in range(LOCKS)]
         self._books: OrderedDict[str, HookBook] = OrderedDict()
         self._keeping = threading.Lock()
@@ -118,6 +120,7 @@ class Hooks:
             if (other := book.refused.get(call.reference)) is not None:
                 raise _taken(other)
             self._check_room(book)
+            check_room(self._disk, "a hook", len(request.metadata))
             token = request.token or secrets.token_hex(TOKEN_BYTES)
             with self.claim(token):
                 return self._made(call, token, request.metadata)

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from strongroom.engine.auditing import Audit, NoAudit
+from strongroom.engine.disk_watch import DiskRoom, EnoughRoom
 from strongroom.engine.hooks import Hooks
 from strongroom.engine.journal import Journals
 from strongroom.engine.limits import EngineLimits
+from strongroom.engine.owner_limits import StartRates
 from strongroom.engine.run_capability import RunCapability
 from strongroom.engine.secrets import SecretReader
 from strongroom.engine.selection import Selection
@@ -27,6 +29,7 @@ from strongroom.modules.module import Module, Workflow
 from strongroom.modules.route import CONFIDENTIAL, LOCAL, Router, module_name
 from strongroom.modules.tees import ProvidedTees
 from strongroom.pb.capabilities.v1 import capabilities_pb2
+from strongroom.telemetry.counts import Counts
 
 __all__ = ["EngineHost"]
 
@@ -45,9 +48,12 @@ class EngineHost:
     secrets: SecretReader
     limits: EngineLimits
     audit: Audit = field(default_factory=NoAudit)
+    counts: Counts = field(default_factory=Counts)
     selection: Selection = field(init=False)
     hooks: Hooks = field(init=False)
     own: RunCapability = field(init=False)
+    disk: DiskRoom = field(default_factory=EnoughRoom)
+    starts: StartRates = field(init=False)
     stream_store: StreamStore = field(init=False)
     stream_reader: StreamReader = field(init=False)
     _offers: dict[str, tuple[int, bytes]] = field(default_factory=dict)
@@ -56,10 +62,12 @@ class EngineHost:
 
     def __post_init__(self) -> None:
         self.selection = Selection(ProvidedTees(self.capabilities))
-        self.hooks = Hooks(self.journals, self.limits)
+        self.starts = StartRates(lambda: self.limits.owners)
+        self.hooks = Hooks(self.journals, self.limits, self.disk)
         self.stream_store = StreamStore(self.journals, self.limits)
         self.stream_reader = StreamReader(self.journals)
-        self.own = RunCapability({**self.hooks.methods(), **StreamSteps(self.stream_store).methods()})
+        streams = StreamSteps(self.stream_store, self.disk)
+        self.own = RunCapability({**self.hooks.methods(), **streams.methods()})
 
     def module(self, spec: Spec, name: str = "") -> Module:
         """The module ``name`` of a registered workflow, built once in the life of this host.

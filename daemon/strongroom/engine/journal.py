@@ -7,7 +7,7 @@ together with an older copy of the header cannot be noticed by the host alone.
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from strongroom.crypto.srn1 import Place, key_version_of, tag_of
@@ -41,7 +41,7 @@ class JournalEvent:
 
     row: EventRow
     key_version: int
-    content: bytes | None
+    content: bytes | None = field(repr=False)
     fault: Fault | None = None
 
 

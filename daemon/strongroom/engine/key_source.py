@@ -6,7 +6,6 @@ Rule 3: the variable of the environment is taken out of it whoever serves, so th
 Rule 4: of what a provider of a plugin raises only the type is told, since its text may hold anything.
 """
 
-import importlib
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from strongroom.keyring.sources import CREDENTIAL, VARIABLE, SecretSource, find_
 from strongroom.plugin.build import Hooks, build_plugin
 from strongroom.plugin.hooks import hookimpl
 from strongroom.plugin.key_providers import KeyProvider
+from strongroom.registry.pins import import_factory_module
 from strongroom.registry.variables import expand
 from strongroom.settings.manifest import KEY_OFFER_PREFIX, PluginEntry, load_manifest
 from strongroom.settings.model import Settings
@@ -137,9 +137,9 @@ class KeySource:
 
 
 def _asked(entry: PluginEntry, config: Mapping[str, object]) -> Mapping[str, KeyProvider]:
-    module, _, attribute = (entry.factory or "").partition(":")
+    attribute = (entry.factory or "").partition(":")[2]
     try:
-        factory = getattr(importlib.import_module(module), attribute)
+        factory = getattr(import_factory_module(entry), attribute)
         return Hooks(build_plugin(factory, config, name=entry.name), name=entry.name).key_providers()
     except StrongroomError:
         raise

@@ -2,16 +2,22 @@
 
 from dataclasses import dataclass, field
 
+from strongroom.engine.owner_limits import OwnersLimits
 from strongroom.guest.limits import GuestLimits
 
 __all__ = ["EngineLimits"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class EngineLimits:
-    """Limits of the engine; each is the setting ``limits.<name>``, where its reason stands."""
+    """Limits of the engine; each is the setting ``limits.<name>``, where its reason stands.
+
+    A reload changes some of them where they are, so whoever needs one looks here each time (``settings/limits.py`` says
+    which).
+    """
 
     guest: GuestLimits = field(default_factory=GuestLimits)
+    owners: OwnersLimits = field(default_factory=OwnersLimits)
     config_bytes_max: int = 50_000
     payload_bytes_max: int = 1_000_000
     response_bytes_max: int = 100_000
@@ -20,6 +26,7 @@ class EngineLimits:
     run_timeout_ms: int = 300_000
     capability_call_timeout_ms: int = 180_000
     runs_in_flight_max: int = 32
+    runners_max: int = 4
     runs_queued_max: int = 1_000
     workflows_max: int = 1_000
     workflows_per_owner_max: int = 1_000

@@ -4,7 +4,7 @@ What the end of a run holds, byte for byte, is not kept twice.
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from google.protobuf.message import DecodeError
@@ -37,7 +37,7 @@ class LastReceipt:
 
     header: RunRow
     receipt: bytes
-    result: bytes | None
+    result: bytes | None = field(repr=False)
 
     def kept_result(self) -> bytes:
         """Those bytes. Raises ``NotFound``."""

@@ -31,7 +31,7 @@ ENDS: Final = frozenset({RunEvent.COMPLETED, RunEvent.FAILED, RunEvent.CANCELLED
 class RecordedStep:
     """A step: what was asked, as serialized bytes or by their digest, and its answer once there is one."""
 
-    request: bytes
+    request: bytes = field(repr=False)
     secrets: bool = False
     completed: journal_pb2.StepCompleted | None = None
     digest: bytes = b""

@@ -75,7 +75,7 @@ class Wish:
     name: str
     tag: str = ""
     owner: str = ""
-    config: bytes = b""
+    config: bytes = field(default=b"", repr=False)
     attributes: bytes = b""
     validate_only: bool = False
 
@@ -133,6 +133,7 @@ class Registration:
         if standing is not None:
             return Registered(_unchanged(standing, attributes, wish, binary), created=False, warnings=warnings)
         self._check_count(owner)
+        self._host.disk.check("a registration", len(wish.binary))
         warnings += self._others(owner, wish.name)
         info = self._compiler.compile(binary.wasm()).info
         row = self._row(wish, owner, identity, binary, info.sdk_label)

@@ -20,6 +20,7 @@ from strongroom.engine.replay_script import Script, script_of
 from strongroom.engine.restrictions import Counted
 from strongroom.engine.specs import Spec
 from strongroom.engine.standing import standing_workflow
+from strongroom.engine.traced import attributes_of
 from strongroom.errors import (
     Cancelled,
     GuestSuspended,
@@ -35,6 +36,8 @@ from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.strongroom.journal.v1 import journal_pb2
 from strongroom.pb.strongroom.runner.v1 import runner_pb2
 from strongroom.storage.runs import RunRow
+from strongroom.telemetry.span_names import RUN_REPLAY
+from strongroom.telemetry.tracing import span
 
 __all__ = ["Replayed", "Replays", "WatchedRunners"]
 
@@ -162,7 +165,8 @@ class Replays:
         )
         end = events[-1].content or b""
         try:
-            result = run.execute()
+            with span(RUN_REPLAY, attributes_of(header), link=script.recorded.created.traceparent):
+                result = run.execute()
         except (Cancelled, GuestSuspended):
             if gone.reason is not None:
                 raise Cancelled("SR-RUN-064", "the replay was given up", why=gone.reason) from None

@@ -111,6 +111,7 @@ class Retries:
             # A new run in all but its input: it has a time and randomness of its own.
             created = limits_now(self._host.limits)
             created.trigger, created.parent_run_id = before.trigger, parent.run_id
+            created.traceparent = before.traceparent
             created.node_seed, created.entropy = draw_seed(), draw_entropy()
             created.accepted_unix_ns = time.time_ns()
             return created, []

@@ -5,7 +5,7 @@ once only is never called again; when its call failed in a way that leaves open 
 """
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from strongroom.engine.cancel_signal import CancelSignal
@@ -19,6 +19,7 @@ from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.strongroom.journal.v1 import journal_pb2
 from strongroom.plugin.error_text import error_of, format_error
 from strongroom.plugin.hang_up import hung_up
+from strongroom.telemetry.trace_context import current, within
 
 __all__ = ["OUTCOME_UNKNOWN", "Caller", "failed_call", "is_retried"]
 
@@ -31,7 +32,8 @@ LEAVES_OPEN: Final = frozenset({"Unavailable", "DeadlineExceeded", "Canceled", "
 class Caller:
     """Calls capabilities for the steps of one run. ``timeout_ms`` is for all attempts of a call together.
 
-    ``listed`` are the secrets that the workflow's attributes name: what its guest may read of the vault by calling it.
+    ``traceparent`` is that of the execution that it is made in, where traces are made. ``listed`` are the secrets that
+    the workflow's attributes name: what its guest may read of the vault by calling it.
     """
 
     capabilities: Capabilities
@@ -39,6 +41,7 @@ class Caller:
     policy: RetryPolicy
     cancel: CancelSignal
     timeout_ms: int
+    traceparent: str = field(default_factory=current)
     listed: tuple[SecretName, ...] = ()
 
     def call(self, request: sdk_pb2.CapabilityRequest, reference: str, *, once: bool) -> journal_pb2.StepCompleted:
@@ -91,7 +94,12 @@ class Caller:
             return failed_call("PermissionDenied", str(error))
         failure: CapabilityError
         try:
-            answer = capability.execute(call, timeout_s=timeout_s)
+            if self.traceparent:
+                # Whichever thread brings the call, it belongs to the execution that this was made for.
+                with within(self.traceparent):
+                    answer = capability.execute(call, timeout_s=timeout_s)
+            else:
+                answer = capability.execute(call, timeout_s=timeout_s)
         except CapabilityError as error:
             failure = error
         except (Unavailable, TimedOut) as error:

@@ -12,11 +12,21 @@ from typing import Any, Final
 from google.protobuf.message import DecodeError, Message
 
 from strongroom.engine.calls import Later
+from strongroom.engine.disk_watch import DiskRoom
 from strongroom.engine.handles import RunHandle
 from strongroom.engine.lifecycle import NO_SUCH_WAY
 from strongroom.engine.recorded import Recorded
 from strongroom.engine.run_journal import JOURNAL_FULL
-from strongroom.errors import CapabilityError, Forbidden, InvalidInput, NotFound, Refused, StorageFault, Unavailable
+from strongroom.errors import (
+    CapabilityError,
+    Exhausted,
+    Forbidden,
+    InvalidInput,
+    NotFound,
+    Refused,
+    StorageFault,
+    Unavailable,
+)
 from strongroom.pb.capabilities.v1 import capabilities_pb2
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.strongroom.journal.v1 import journal_pb2
@@ -32,6 +42,7 @@ __all__ = [
     "RunCall",
     "RunCapability",
     "Taken",
+    "check_room",
     "is_own",
 ]
 
@@ -124,6 +135,15 @@ class RunCapability:
                 field="payload",
             )
         return method.answer(call, asked)
+
+
+def check_room(disk: DiskRoom, what: str, needed_bytes: int) -> None:
+    """Raises ``CapabilityError`` when the host keeps what room there is for the ends of runs."""
+    try:
+        disk.check(what, needed_bytes)
+    except Exhausted as error:
+        # Only what is new is an answer to the guest: a journal that finds no room ends this execution.
+        raise CapabilityError("Public", "System", "ResourceExhausted", f"{error.code}: {error}") from error
 
 
 class Elsewhere:

@@ -3,7 +3,7 @@
 from typing import Final
 
 from strongroom.engine.run_capability import DESCRIPTION, RUN_CAPABILITY, Elsewhere
-from strongroom.registry.registry import Offer
+from strongroom.registry.slot import Offer
 
 __all__ = ["own_offer"]
 

@@ -7,17 +7,17 @@ waits and nothing of it is under way. Every change of place happens under one lo
 import contextlib
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection
 from itertools import count
 from typing import Final
 
 from strongroom.engine.alarms import Alarms
+from strongroom.engine.counted import Ended, uncounted
 from strongroom.engine.handles import Asleep, End, Outcome, Place, RunHandle, Waits
 from strongroom.engine.lifecycle import RunState
-from strongroom.engine.room import no_room
+from strongroom.engine.room import Room
 from strongroom.engine.waiters import Waiter, Waiters
+from strongroom.engine.workers import Workers
 from strongroom.errors import Unavailable
 from strongroom.modules.route import CONFIDENTIAL, LOCAL
 from strongroom.storage.runs import RunRow
@@ -35,32 +35,27 @@ log = logs.get("engine")
 
 
 class Dispatcher:
-    """Takes accepted runs and has ``execute`` called for each of them, by ``workers_max`` threads for each module.
+    """Takes accepted runs and has ``execute`` called for each of them, owners in turn, by threads for each module.
 
-    Confidential runs wait for enclaves; with threads of their own they keep no local run waiting. ``execute`` returns
-    True when the run has ended, False when it is to be tried again, as it is when it raises, or what it waits for.
+    An owner has ``workers_max`` threads at most; there are more, for others. Confidential runs wait for enclaves; with
+    threads of their own they keep no local run waiting. ``execute`` returns True when the run has ended, False when it
+    is to be tried again, as it is when it raises, or what it waits for. ``room`` is guarded by the lock in here.
     """
 
     def __init__(
-        self, execute: Callable[[RunHandle], bool | Waits], *, workers_max: int, queued_max: int, waiting_max: int
+        self, execute: Callable[[RunHandle], bool | Waits], *, workers_max: int, room: Room, on_end: Ended = uncounted
     ) -> None:
         self._execute = execute
-        self._queued_max = queued_max
-        self._waiting_max = waiting_max
-        self._workers = {
-            module: ThreadPoolExecutor(workers_max, thread_name_prefix=f"{module}-run")
-            for module in (LOCAL, CONFIDENTIAL)
-        }
+        self.room = room
+        most_of = {LOCAL: room.local_max, CONFIDENTIAL: room.executing_max}
+        self._workers = {module: Workers(workers_max, module, most) for module, most in most_of.items()}
         self._alarms = {module: self._alarms_of(module, workers_max * WOKEN_AHEAD) for module in self._workers}
         self._lock = threading.RLock()
         self._idle = threading.Condition(self._lock)
         self._handles: dict[str, RunHandle] = {}
         self._asleep: dict[str, Asleep] = {}
-        self._waiters = Waiters()
+        self._waiters = Waiters(on_end)
         self._tokens = count(1)
-        self._parked = 0
-        self._backlog: Counter[str] = Counter()
-        self._unstarted: Counter[str] = Counter()
         self._draining = False
 
     def __len__(self) -> int:
@@ -73,13 +68,23 @@ class Dispatcher:
             return run_id in self._handles or run_id in self._asleep
 
     @property
+    def workers(self) -> Collection[Workers]:
+        """Who executes runs."""
+        return self._workers.values()
+
+    @property
     def waiting(self) -> int:
         """Runs that wait for something outside."""
-        return self._parked + len(self._asleep)
+        return self.room.waiting
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether it accepts nothing more."""
+        return self._draining
 
     def unstarted(self, workflow_id: str) -> int:
         """Accepted runs of a workflow whose guest was not executed yet."""
-        return self._unstarted[workflow_id]
+        return self.room.unstarted[workflow_id]
 
     def get(self, run_id: str) -> RunHandle | None:
         """The handle of a run that has not ended here; one that sleeps gets one."""
@@ -91,7 +96,7 @@ class Dispatcher:
         with self._lock:
             return self._waiters.join(run_id) if run_id in self else contextlib.nullcontext()
 
-    def reserve(self, handle: RunHandle) -> RunHandle:
+    def reserve(self, handle: RunHandle, size: int = 0) -> RunHandle:
         """Make room for a run before it is stored, so that from then on everybody finds it; or the handle that stands
         for its id already. Raises ``Unavailable`` while no further run may be accepted."""
         with self._lock:
@@ -100,12 +105,9 @@ class Dispatcher:
                 return known
             if self._draining:
                 raise Unavailable("SR-RUN-006", "this host is stopping", fix="start the run again in a moment")
-            if len(self._handles) - self._parked >= self._queued_max:
-                raise no_room("SR-RUN-007", "accepted and not finished", self._queued_max, "limits.runs_queued_max")
-            if self.waiting >= self._waiting_max:
-                raise no_room("SR-RUN-024", "waiting", self._waiting_max, "limits.runs_waiting_max")
+            self.room.take(handle.owner, size)
             self._handles[handle.run_id] = handle
-            self._unstarted[handle.workflow_id] += 1
+            self.room.add_unstarted(handle.workflow_id, 1)
         return handle
 
     def release(self, handle: RunHandle) -> None:
@@ -126,15 +128,16 @@ class Dispatcher:
             now_s, token, is_new = time.monotonic(), next(self._tokens), header.status == RunState.PENDING
             # Waiting uses up time of the run; standing in a queue does not.
             since_s, due_s = now_s if header.status == RunState.WAITING else None, now_s + max(wake_in_s, 0)
-            place = header.module, header.workflow_id, token, due_s
+            place = header.module, header.workflow_id, header.workflow_owner, token, due_s
+            self.room.add_waiting(header.workflow_owner, 1)
             self._asleep[header.run_id] = Asleep(*place, since_s, True, is_new, used_ms)
-            self._unstarted[header.workflow_id] += is_new
+            self.room.add_unstarted(header.workflow_id, int(is_new))
         self._alarms[header.module].set(header.run_id, token, due_s)
 
     def wake(self, run_id: str, token: int | None = None) -> None:
         """Queue a run that waits. With a token only if it still is the wait that the token is of."""
         with self._lock:
-            standing = self._handles.get(run_id) or self._asleep.get(run_id)
+            standing = self._standing(run_id)
             is_stale = standing is None or (token is not None and standing.token != token)
             if is_stale or (self._draining and run_id not in self._waiters):
                 return
@@ -142,7 +145,7 @@ class Dispatcher:
             if handle.place is not Place.PARKED:
                 return
             handle.token = next(self._tokens)
-            self._place(handle, Place.QUEUED)
+            self.room.move(handle, Place.QUEUED)
         self._queue(handle)
 
     def rest(self, handle: RunHandle) -> None:
@@ -190,7 +193,8 @@ class Dispatcher:
                 return
             del self._handles[handle.run_id]
             self._started(handle)
-            self._place(handle, Place.NEW)
+            self.room.move(handle, Place.NEW)
+            self.room.add_active(handle.owner, -1)
             self._idle.notify_all()
             header = handle.journal.header if handle.journal is not None else None
             self._waiters.tell(handle.run_id, header, handle.outcome)
@@ -200,49 +204,45 @@ class Dispatcher:
         """Whether something is worth to be waited for until ``deadline_s``. The lock is held."""
         if any(handle.is_busy() for handle in self._handles.values()):
             return True
-        waited_for = ((self._handles.get(run_id) or self._asleep.get(run_id)) for run_id in self._waiters)
+        waited_for = map(self._standing, self._waiters)
         return any(each is not None and each.due_s < deadline_s for each in waited_for)
 
     def _alarms_of(self, module: str, woken_max: int) -> Alarms:
-        name = f"{module}-alarms"
-        return Alarms(name, self.wake, has_room=lambda: self._backlog[module] < woken_max, is_live=self._is_live)
+        return Alarms(
+            f"{module}-alarms",
+            self.wake,
+            owner_of=lambda run_id: getattr(self._standing(run_id), "owner", None),
+            has_room=lambda owner: self.room.backlog[module, owner] < woken_max,
+            is_live=lambda run_id, token: getattr(self._standing(run_id), "token", None) == token,
+        )
 
-    def _is_live(self, run_id: str, token: int) -> bool:
-        standing = self._handles.get(run_id) or self._asleep.get(run_id)
-        return standing is not None and standing.token == token
+    def _standing(self, run_id: str) -> RunHandle | Asleep | None:
+        return self._handles.get(run_id) or self._asleep.get(run_id)
 
     def _with_handle(self, run_id: str) -> RunHandle:
         """The handle of a run that has its place here. The lock is held."""
         if run_id in self._handles:
             return self._handles[run_id]
         handle = self._handles[run_id] = RunHandle.woken(run_id, self._asleep.pop(run_id))
-        self._place(handle, Place.PARKED)
+        handle.place = Place.PARKED
         return handle
-
-    def _place(self, handle: RunHandle, place: Place) -> None:
-        """Every change of place. The lock is held."""
-        self._parked += (place is Place.PARKED) - (handle.place is Place.PARKED)
-        self._backlog[handle.module] += (place is Place.QUEUED) - (handle.place is Place.QUEUED)
-        handle.place = place
 
     def _started(self, handle: RunHandle) -> None:
         if handle.is_unstarted:
             handle.is_unstarted = False
-            self._unstarted[handle.workflow_id] -= 1
-            if self._unstarted[handle.workflow_id] <= 0:
-                del self._unstarted[handle.workflow_id]
+            self.room.add_unstarted(handle.workflow_id, -1)
 
     def _queue(self, handle: RunHandle) -> None:
         with self._lock:
-            self._place(handle, Place.QUEUED)
+            self.room.move(handle, Place.QUEUED)
             # A host that has stopped takes no more work: what was accepted is on disk and goes on at the next start.
             with contextlib.suppress(RuntimeError):
-                handle.queued = self._workers[handle.module].submit(self._work, handle)
+                handle.queued = self._workers[handle.module].begin(self._work, handle, handle.owner)
 
     def _work(self, handle: RunHandle) -> None:
         with self._lock:
             self._started(handle)
-            self._place(handle, Place.EXECUTING)
+            self.room.move(handle, Place.EXECUTING)
         verdict: bool | Waits = False
         try:
             verdict = self._execute(handle)
@@ -257,9 +257,8 @@ class Dispatcher:
             elif verdict or self._draining:
                 self.forget(handle)
             else:
-                self._park(
-                    handle, Waits(due_s=time.monotonic() + RETRY_S, awaiting=(handle.run_id,), heeds_cancel=False)
-                )
+                due_s = time.monotonic() + RETRY_S
+                self._park(handle, Waits(due_s=due_s, awaiting=(handle.run_id,), heeds_cancel=False))
 
     def _park(self, handle: RunHandle, waits: Waits) -> None:
         with self._lock:
@@ -267,7 +266,7 @@ class Dispatcher:
                 return
             token = handle.token = next(self._tokens)
             handle.due_s, handle.waits = waits.due_s, waits
-            self._place(handle, Place.PARKED)
+            self.room.move(handle, Place.PARKED)
         self._alarms[handle.module].set(handle.run_id, token, waits.due_s)
         handle.calls.tell(lambda: self._answered(handle, token, waits))
         self._answered(handle, token, waits)
@@ -291,7 +290,8 @@ class Dispatcher:
         with self._lock:
             is_parked = handle.place is Place.PARKED and handle.token == token
             if is_parked and (waits.may_sleep or self._draining) and handle.fall_asleep():
+                # It waits as before, so nothing is counted anew.
                 del self._handles[handle.run_id]
-                self._place(handle, Place.NEW)
+                handle.place = Place.NEW
                 self._asleep[handle.run_id] = Asleep.of(handle)
             self._idle.notify_all()

@@ -7,7 +7,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from strongroom.errors import Conflict, KeyMissing, LimitExceeded, NotFound, Tampered, WrongState
@@ -40,7 +40,7 @@ class Spec:
 
     row: SpecRow
     attributes: Attributes
-    config: bytes
+    config: bytes = field(repr=False)
     subscriptions: Sequence[sdk_pb2.TriggerSubscription]
 
     @property

@@ -5,7 +5,7 @@ in one place only, and once its stream is closed none can be moved, left out, re
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from strongroom.crypto.envelope import ENVELOPE_BYTES_MIN
@@ -41,7 +41,7 @@ class Chunk:
 
     row: ChunkRow
     key_version: int
-    content: bytes | None
+    content: bytes | None = field(repr=False)
     fault: KeyMissing | None = None
 
     def opened(self) -> bytes:

@@ -7,7 +7,8 @@ the step is made again and finds the chunk.
 from collections.abc import Mapping
 from typing import Final
 
-from strongroom.engine.run_capability import Method, RunCall
+from strongroom.engine.disk_watch import DiskRoom
+from strongroom.engine.run_capability import Method, RunCall, check_room
 from strongroom.engine.stream_store import StreamStore
 from strongroom.pb.strongroom.run.v1 import run_capability_pb2
 
@@ -20,8 +21,9 @@ CLOSE_STREAM: Final = "CloseStream"
 class StreamSteps:
     """Writes to streams for guests."""
 
-    def __init__(self, store: StreamStore) -> None:
+    def __init__(self, store: StreamStore, disk: DiskRoom) -> None:
         self._store = store
+        self._disk = disk
 
     def methods(self) -> Mapping[str, Method]:
         """Both methods, by name."""
@@ -34,6 +36,8 @@ class StreamSteps:
         self, call: RunCall, request: run_capability_pb2.WriteStreamRequest
     ) -> run_capability_pb2.WriteStreamResponse:
         run_id = call.run.run_id
+        if not call.was_sent:  # else its chunk may stand there
+            check_room(self._disk, "a chunk of a stream", len(request.data))
         written = self._store.write(run_id, request.name, request.data, written_by=call.reference, last=request.last)
         return run_capability_pb2.WriteStreamResponse(index=written.index)
 

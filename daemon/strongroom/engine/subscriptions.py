@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Final
 
-from strongroom.engine.enrolment import Enrolment, Trigger, Triggers, is_final, refusal, trigger_id
+from strongroom.engine.enrolment import Enrolment, Trigger, Triggers, degraded, is_final, refusal, trigger_id
 from strongroom.engine.host import EngineHost
 from strongroom.engine.later import Later
 from strongroom.engine.specs import ACTIVE, Spec, TamperedSpec
@@ -98,6 +98,10 @@ class TriggerDesk:
         """How the subscriptions of a workflow stand, in the guest's order; empty for one that is not known here."""
         enrolment = self._enrolments.get(workflow_id)
         return [] if enrolment is None else [each.report() for each in enrolment.subscriptions]
+
+    def degraded(self) -> list[tuple[str, SubscriptionReport]]:
+        """Subscriptions that should hear events and do not, each with the name of its workflow."""
+        return degraded(list(self._enrolments.values()))
 
     def close(self) -> None:
         """Take no more events. Triggers keep theirs; nothing is unregistered for good."""

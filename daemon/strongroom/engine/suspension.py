@@ -11,7 +11,7 @@ from strongroom.errors import GuestSuspended, LimitExceeded, StrongroomError
 from strongroom.pb.strongroom.journal.v1 import journal_pb2
 from strongroom.telemetry import logs
 
-__all__ = ["suspend", "suspension_refusal", "until_asked"]
+__all__ = ["suspend", "suspension_refusal", "until_there"]
 
 NS_PER_MS: Final = 1_000_000
 SETTLE_S: Final = 2.0
@@ -82,11 +82,12 @@ def _is_answered(recorded: Recorded | None, name: str) -> bool:
     return recorded is not None and name in recorded.steps and recorded.steps[name].completed is not None
 
 
-def until_asked(handle: RunHandle, error: StrongroomError, limits: EngineLimits) -> Waits:
-    """What a run waits for whose enclave cannot be asked now: a moment, for as long as its time allows."""
-    log.warning(
-        "the enclave of a run cannot be asked; the run waits", extra={"run_id": handle.run_id, "why": error.why}
-    )
+def until_there(handle: RunHandle, error: StrongroomError, limits: EngineLimits) -> Waits:
+    """What a run waits for whose enclave cannot be asked now, or whose runner was taken from it: a moment, for as long
+    as its time allows. Its guest is run again then; what it has under way goes on, and is not sent twice."""
+    log.warning("a run cannot be executed now; it waits", extra={"run_id": handle.run_id, "why": str(error)})
+    handle.calls.drop_guest()
+    handle.recorded = None
     left_ms = max(limits.run_timeout_ms - handle.spent_ms(), 0)
     due_s = time.monotonic() + min(int(error.details.get("retry_ms", 1000)), left_ms) / 1000
     return Waits(due_s=due_s, awaiting=(handle.run_id,))

@@ -21,6 +21,9 @@ from strongroom.registry.ids import parse_id
 
 __all__ = ["only_by_hand", "wrap"]
 
+WELL_KNOWN: Final = "google.protobuf"
+"""The package of the types that have a form of their own in JSON."""
+
 
 def wrap(capability_id: str, method: str, untrusted_json: bytes) -> any_pb2.Any:
     """``untrusted_json`` in the payload message of that trigger. Raises ``InvalidInput``.
@@ -82,9 +85,14 @@ def _as_message(empty: Message) -> Callable[[object, bytes], Message]:
     def build(value: object, untrusted_json: bytes) -> Message:
         del untrusted_json
         message = type(empty)()
+        # The parser would go through a text as if its characters were fields, and take an empty list for a message.
+        # Some of the well-known types are texts, lists or numbers in JSON.
+        is_well_known = empty.DESCRIPTOR.file.package == WELL_KNOWN
+        if value is not None and not isinstance(value, dict) and not is_well_known:
+            raise _refused(f"does not fit {empty.DESCRIPTOR.full_name}: it is no JSON object")
         try:
             if value is not None:
-                json_format.ParseDict(value, message)  # type: ignore[arg-type]  # it refuses what is not an object itself
+                json_format.ParseDict(value, message)  # type: ignore[arg-type]  # values of some are no objects
         except (json_format.ParseError, TypeError, AttributeError, ValueError) as error:
             reason = " ".join(str(error).split())
             raise _refused(f"does not fit {empty.DESCRIPTOR.full_name}: {reason}") from error

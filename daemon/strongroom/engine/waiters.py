@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
+from strongroom.engine.counted import Ended, uncounted
 from strongroom.engine.handles import Outcome
 from strongroom.storage.runs import RunRow
 
@@ -23,10 +24,12 @@ class Waiter:
 
 
 class Waiters:
-    """The waiters of all runs."""
+    """The waiters of all runs. ``on_end`` is told of every run that has ended, whether somebody waits for it or not."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_end: Ended = uncounted) -> None:
+        self._on_end = on_end
         self._lock = threading.Lock()
+        self._is_left = False
         self._waiters: dict[str, Waiter] = {}
 
     def __contains__(self, run_id: object) -> bool:
@@ -43,18 +46,24 @@ class Waiters:
         with self._lock:
             waiter = self._waiters.setdefault(run_id, Waiter())
             waiter.count += 1
+            if self._is_left:
+                waiter.done.set()
         return self._joined(run_id, waiter)
 
     def tell(self, run_id: str, header: RunRow | None, outcome: Outcome | None) -> None:
         """The run has ended so; without an outcome it is left to the next start of this host."""
         with self._lock:
             waiter = self._waiters.pop(run_id, None)
+        if header is not None and outcome is not None:
+            self._on_end(header, outcome)
         if waiter is not None:
             waiter.header, waiter.outcome = header, outcome
             waiter.done.set()
 
     def leave(self) -> None:
-        """Nobody waits any longer: what has not ended goes on at the next start of this host."""
+        """Nobody waits any longer, also who comes later: what has not ended goes on at the next start of this host."""
+        with self._lock:
+            self._is_left = True
         for run_id in self:
             self.tell(run_id, None, None)
 

@@ -7,6 +7,7 @@ import heapq
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from strongroom.engine.disk_watch import DiskRoom, EnoughRoom
 from strongroom.engine.workspace_rows import array_of, checked_json, item_of, write
 from strongroom.errors import InvalidInput, LimitExceeded, NotFound, StorageFault, StrongroomError
 from strongroom.plugin.workspace_access import WorkspaceChange, WorkspaceItem, WorkspacePage, WorkspaceWatch
@@ -32,6 +33,8 @@ class WorkspaceDesk:
 
     def __init__(self, mounts: Mounts) -> None:
         self._mounts = mounts
+        self.disk: DiskRoom = EnoughRoom()
+        """Asked before something is written."""
 
     def get(self, mount: str, table: str, key: str) -> WorkspaceItem | None:
         """One entry, or ``None``."""
@@ -101,6 +104,7 @@ class WorkspaceDesk:
         workspace, array = open_mount.workspace, array_of(table)
         is_new = not (self._has(workspace.arrays(), array) and workspace.raw_store(array).has(key))
         self._mounts.check_room(mount, value_bytes=len(json), is_new=is_new)
+        self.check_disk(mount, len(json))
         with workspace.document.transaction(HERE):
             write(workspace, array, key, value)
             entry = workspace.raw_store(array).entry(key)
@@ -109,6 +113,10 @@ class WorkspaceDesk:
             item = item_of(workspace, array, entry)
         open_mount.flush()
         return WorkspaceItem(key=key, time_ms=item.time_ms, key_version=item.key_version)
+
+    def check_disk(self, mount: str, size: int) -> None:
+        """Raises ``Exhausted`` when there is no room to write so much into a mount."""
+        self.disk.check("what is written into a workspace", size, at=self._mounts.get(mount).project_dir)
 
     def delete(self, mount: str, table: str, key: str) -> bool:
         """Remove an entry, on disk when this returns. False when there was none."""

@@ -33,7 +33,7 @@ class Place:
         self.in_memory = True
         if directory is not None:
             with contextlib.suppress(OSError):
-                self._descriptor = os.open(".", os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o400, dir_fd=directory)
+                self._descriptor = _nameless(directory)
                 self.in_memory = False
         if self.in_memory:
             self._descriptor = os.memfd_create("strongroom-module", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
@@ -142,6 +142,17 @@ def reopen(descriptor: int) -> int:
     return os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY | os.O_CLOEXEC)
 
 
+def _nameless(directory: int) -> int:
+    """A new file without a name. Runners of another user may read it, who can reach it by its descriptor alone."""
+    descriptor = os.open(".", os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o400, dir_fd=directory)
+    try:
+        os.fchmod(descriptor, 0o444)  # whatever the umask is
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
 def _usable(directory: Path) -> int | None:
     """A descriptor of ``directory``, made if it is missing, if files without a name in it can be mapped as code."""
     try:
@@ -152,7 +163,7 @@ def _usable(directory: Path) -> int | None:
     try:
         if os.fstatvfs(descriptor).f_flag & os.ST_NOEXEC or any(directory.iterdir()):
             raise PermissionError(directory)
-        os.close(os.open(".", os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o400, dir_fd=descriptor))
+        os.close(_nameless(descriptor))
     except OSError:
         os.close(descriptor)
         return None

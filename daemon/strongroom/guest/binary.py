@@ -7,7 +7,7 @@ Source: contracts/cre-guest.md sections 4 and 14.
 import base64
 import binascii
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 import brotli
@@ -28,7 +28,7 @@ Encoding = Literal["raw", "brotli"]
 class StoredBinary:
     """The bytes that are stored and hashed, and how they are encoded."""
 
-    data: bytes
+    data: bytes = field(repr=False)
     encoding: Encoding
     sha256: str
     """64 hex digits over ``data``."""

@@ -2,11 +2,13 @@
 
 Rule 1: a runner serves one owner until it is recycled, so that nothing of one owner's guests is left for another's.
 Rule 2: there are never more than ``runners_max``; one fresh runner is kept ready while there is room for it.
-Rule 3: whoever finds none waits, until a time is up; who came first is served first.
+Rule 3: whoever finds none waits, until a time is up. Owners who wait are served in turn, those at whose work fewer are
+first; of one owner who came first is served first.
 Rule 4: an owner without any runner gets the next one; an owner who has one does not take another's while that owner
-waits, and nobody loses a runner right after getting it. Starting a process costs a hundred short runs.
+waits, nor its last one soon after it was used, and nobody loses a runner right after getting it. Starting a process
+costs a hundred short runs.
 Rule 5: of more than two runners the last free one is for a module that has none, so that one busy workflow does not
-keep all others waiting.
+keep all others waiting; while other owners come and go it is for one of those who has none.
 """
 
 import threading
@@ -15,6 +17,7 @@ from concurrent.futures import Future
 
 from strongroom.errors import Cancelled, StrongroomError, Unavailable
 from strongroom.guest.cancellation import Cancellation
+from strongroom.guest.neighbours import Neighbours
 from strongroom.guest.runner_process import RunnerProcess
 from strongroom.guest.spawner import Spawner
 from strongroom.pb.strongroom.runner.v1 import runner_pb2
@@ -61,11 +64,14 @@ class Fleet:
         self._busy: dict[RunnerProcess, tuple[str, str]] = {}  # and owner and module of what each executes
         self._starting = 0
         self._waiting: list[_Waiter] = []  # who came first is first
+        self._neighbours = Neighbours()
         self._failed_s = float("-inf")
         self._failure: BaseException | None = None
         self._closed = False
         self.ready: runner_pb2.Ready | None = None
         """What the newest runner said of itself."""
+        self.lacking = ""
+        """Why the runner that was wanted last did not start; empty where it did."""
 
     def warm(self) -> None:
         """Have one fresh runner, if there is room."""
@@ -116,10 +122,10 @@ class Fleet:
         if not keep:
             runner.bury()
 
-    def alive(self) -> int:
-        """How many there are now."""
+    def alive(self) -> list[RunnerProcess]:
+        """Those that there are now."""
         with self._changed:
-            return sum(runner.is_alive() for runner in (*self._idle, *self._busy))
+            return [runner for runner in (*self._idle, *self._busy) if runner.is_alive()]
 
     def close(self) -> None:
         """Kill all of them. Runs in progress fail."""
@@ -160,8 +166,8 @@ class Fleet:
         return None
 
     def _match(self) -> None:
-        """Give idle runners to those who wait, in the order in which they came, and make what is missing."""
-        for waiter in list(self._waiting):
+        """Give idle runners to those who wait, owners in turn, and make what is missing."""
+        for waiter in self._neighbours.in_turn(list(self._waiting), [owner for owner, _ in self._busy.values()]):
             if not self._idle and self._count() >= self._runners_max:
                 return
             if not self._may_have_one(waiter.owner, waiter.module_key):
@@ -176,6 +182,7 @@ class Fleet:
         self._waiting.remove(waiter)
         self._idle.remove(runner)
         self._busy[runner] = (waiter.owner, waiter.module_key)
+        self._neighbours.served(waiter.owner)
         if not runner.owner:
             runner.owner, runner.owned_s = waiter.owner, time.monotonic()
         runner.runs += 1
@@ -214,13 +221,23 @@ class Fleet:
         long_ago_s = time.monotonic() - TENURE_S
         poor, wanting = not self._has_runner(owner), self._wanting()
         for runner in self._idle:
-            if runner.owner not in wanting or (poor and runner.owned_s < long_ago_s):
+            is_free = runner.owner not in wanting and (poor or not self._is_last_of_neighbour(runner))
+            if is_free or (poor and runner.owned_s < long_ago_s):
                 return runner
         return None
 
+    def _is_last_of_neighbour(self, runner: RunnerProcess) -> bool:
+        owners = [each.owner for each in (*self._idle, *self._busy)]
+        return owners.count(runner.owner) == 1 and self._neighbours.is_near(runner.owner)
+
     def _may_have_one(self, owner: str, module_key: str) -> bool:
-        last = len(self._busy) >= self._runners_max - 1
-        return not last or self._runners_max <= SHARED_MAX or (owner, module_key) not in self._busy.values()
+        if len(self._busy) < self._runners_max - 1 or self._runners_max <= SHARED_MAX:
+            return True
+        busy = self._busy.values()
+        if (owner, module_key) in busy:
+            return False
+        at_work = {each for each, _ in busy}
+        return owner not in at_work or not self._neighbours.is_near_without(at_work)
 
     def _wanting(self) -> list[str]:
         """Owners of those who wait and may have a runner now, one for each."""
@@ -252,6 +269,7 @@ class Fleet:
         with self._changed:
             self._starting -= 1
             self._failure = future.exception()
+            self.lacking = str(self._failure or "")
             if self._failure is not None:
                 self._failed_s = time.monotonic()
                 if not self._closed:

@@ -16,7 +16,8 @@ from strongroom.guest.conduct import Conduct, frame_bytes_max
 from strongroom.guest.execution_helper import CountsCalls, ExecutionHelper
 from strongroom.guest.limits import GuestLimits
 from strongroom.guest.outcome import result_of, text_for_guest, timed_out
-from strongroom.guest.runner_process import RunnerDeathError, RunnerProcess
+from strongroom.guest.runner_process import RunnerDeathError, RunnerLostError, RunnerProcess
+from strongroom.guest.starter.started import away
 from strongroom.guest.watchdog import Watch, Watchdog
 from strongroom.guest.workers import Workers
 from strongroom.pb.sdk.v1alpha import sdk_pb2
@@ -72,6 +73,8 @@ class HostedRun:
     def execute(self, order: runner_pb2.Execute, descriptor: int | None) -> bytes:
         """The serialized result. Raises ``GuestFault``, ``TimedOut``, ``Cancelled``, ``GuestSuspended``, ``Internal``.
 
+        Raises ``Unavailable`` when the runner ended with the program that started it.
+
         After ``GuestSuspended`` the calls that are open or queued go on; only their answers are dropped here.
         """
         runner = self._runner
@@ -97,6 +100,8 @@ class HostedRun:
             if time.monotonic() >= deadline_s:
                 raise timed_out(*self._allowed) from None
             _LOG.warning("a runner died during a run", extra={"pid": runner.pid, "reason": str(death)})
+            if isinstance(death, RunnerLostError):
+                raise away(str(death)) from None
             raise GuestFault(
                 "SR-GUEST-015",
                 "the runner that executed the guest died",

@@ -18,9 +18,12 @@ from strongroom.guest.execution_helper import ExecutionHelper
 from strongroom.guest.fleet import Fleet
 from strongroom.guest.hosted_run import HostedRun
 from strongroom.guest.limits import ERROR_CHARS_MAX, GuestLimits
+from strongroom.guest.memory import resident_bytes
 from strongroom.guest.outcome import check_memory, execute_order, limits_for, not_admitted, time_of
-from strongroom.guest.runner_process import RunnerDeathError
+from strongroom.guest.runner_process import RunnerDeathError, RunnerLostError
 from strongroom.guest.spawner import Spawner
+from strongroom.guest.starter.child import own_child
+from strongroom.guest.starter.started import Start, away
 from strongroom.guest.watchdog import Watchdog
 from strongroom.guest.workers import Workers
 from strongroom.pb.strongroom.runner.v1 import runner_pb2
@@ -72,10 +75,10 @@ class PoolReport:
 class RunnerPool:
     """Compiles and executes. Every method may be called from any thread."""
 
-    def __init__(self, *, runners_max: int, cache: NativeCode, limits: GuestLimits) -> None:
+    def __init__(self, *, runners_max: int, cache: NativeCode, limits: GuestLimits, start: Start = own_child) -> None:
         self._cache = cache
         self._limits = limits
-        self._spawner = Spawner(cache.code_directory)
+        self._spawner = Spawner(cache.code_directory, start=start)
         self._fleet = Fleet(self._spawner, runners_max=runners_max)
         self._workers = Workers(CALL_THREADS_MAX, name="guest-call")
         self._watchdog = Watchdog()
@@ -167,7 +170,15 @@ class RunnerPool:
         """How runners stand; waits for the first one."""
         ready = self._fleet.wait_ready(START_S)
         version = ready.engine_id.split("-")[1] if "-" in ready.engine_id else ready.engine_id
-        return PoolReport(tuple(ready.protections), tuple(ready.missing), self._fleet.alive(), version)
+        return PoolReport(tuple(ready.protections), tuple(ready.missing), len(self._fleet.alive()), version)
+
+    def is_without_runners(self) -> bool:
+        """Whether there is none, and the one that was wanted last did not start."""
+        return bool(self._fleet.lacking) and not self._fleet.alive()
+
+    def memory_bytes(self) -> int:
+        """Resident memory of all runners, of what this process may read of them."""
+        return sum(resident_bytes(runner.pid) for runner in self._fleet.alive())
 
     def close(self) -> None:
         """End every runner, also those that have begun to start. Runs in progress fail."""
@@ -204,6 +215,8 @@ class RunnerPool:
                 runner.frames.frame_bytes_max = self._limits.native_bytes_max + FRAME_SLACK_BYTES
                 runner.send(runner_pb2.ToRunner(compile=runner_pb2.Compile(wasm=wasm)))
                 message = runner.receive(deadline_s)
+            except RunnerLostError as lost:
+                raise away(str(lost)) from None
             except RunnerDeathError as death:
                 raise not_admitted(f"the compiler died on it: {death}") from None
             finally:

@@ -11,6 +11,8 @@ from typing import Final
 
 from strongroom.errors import Unavailable
 from strongroom.guest.runner_process import RunnerProcess
+from strongroom.guest.starter.child import own_child
+from strongroom.guest.starter.started import Start
 
 __all__ = ["Spawner"]
 
@@ -19,10 +21,11 @@ END_S: Final = 5.0
 
 
 class Spawner:
-    """Starts runners one after another; each may read code below the directory behind ``code_directory``."""
+    """Has runners started, one after another; each may read code below the directory behind ``code_directory``."""
 
-    def __init__(self, code_directory: int | None = None) -> None:
+    def __init__(self, code_directory: int | None = None, *, start: Start = own_child) -> None:
         self._code_directory = code_directory
+        self._start = start
         self._orders: queue.SimpleQueue[Future[RunnerProcess] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._serve, name="runner-spawner", daemon=True)
         self._lock = threading.Lock()
@@ -68,7 +71,7 @@ class Spawner:
     def _started(self) -> RunnerProcess:
         if self._closed:
             raise _closed()
-        runner = RunnerProcess(self._code_directory)
+        runner = RunnerProcess(self._code_directory, start=self._start)
         with self._lock:
             self._starting = runner
             if self._closed:

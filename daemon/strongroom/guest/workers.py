@@ -1,8 +1,8 @@
 """A bounded number of threads for calls that block.
 
 Unlike an executor of the standard library, it does not keep the process alive for a call that hangs, and it starts a
-thread only when none is idle. Kinds of jobs take turns, and one alone never takes every thread, because a workflow
-whose calls hang must not keep the calls of others waiting. Jobs without a kind have the threads for themselves.
+thread only when none is idle. Kinds of jobs take turns, and none takes more than a few times what it leaves free, so
+that jobs that hang never keep those of another kind waiting. Jobs without a kind may have every thread.
 """
 
 import threading
@@ -15,19 +15,23 @@ __all__ = ["Workers"]
 IDLE_S: Final = 30.0
 """A thread without work ends after this long."""
 
-KEPT_PART: Final = 4
-"""One part of so many of the threads is kept for other kinds than the one that has taken all the rest."""
+TAKEN_PER_FREE: Final = 3
+"""A kind runs fewer jobs than so many for each thread that is free: alone it has three quarters of them, the next one
+three quarters of the rest, and a newcomer always finds one."""
 
 
 class Workers:
     """At most ``threads_max`` threads; further jobs wait their turn. A job must not raise."""
 
-    def __init__(self, threads_max: int, *, name: str) -> None:
+    def __init__(self, threads_max: int, *, name: str, kind_max: Callable[[str], int] | None = None) -> None:
+        """``kind_max`` says how many jobs of a kind run at once, whatever is free; it must not block."""
         self._threads_max = threads_max
+        self._kind_max = kind_max
         self._name = name
         self._changed = threading.Condition()
         self._jobs: dict[str, deque[Callable[[], None]]] = {}  # whose turn is next is first
         self._running: Counter[str] = Counter()
+        self._taken = 0
         self._waiting = 0
         self._threads = 0
         self._idle = 0
@@ -49,11 +53,13 @@ class Workers:
             self._threads += 1
         threading.Thread(target=self._work, name=self._name, daemon=True).start()
 
-    def close(self) -> None:
-        """Start nothing more, and end the threads that are idle."""
+    def close(self, *, drop: bool = True) -> None:
+        """Take nothing more, and end the threads that are idle; without ``drop`` what waits is still done."""
         with self._changed:
             self._closed = True
-            self._jobs.clear()
+            if drop:
+                self._jobs.clear()
+                self._waiting = 0
             self._changed.notify_all()
 
     def _work(self) -> None:
@@ -66,6 +72,7 @@ class Workers:
             kind, job = found
             job()
             with self._changed:
+                self._taken -= 1
                 self._running[kind] -= 1
                 if not self._running[kind]:
                     del self._running[kind]
@@ -85,8 +92,13 @@ class Workers:
         if jobs:
             self._jobs[kind] = jobs
         self._waiting -= 1
+        self._taken += 1
         self._running[kind] += 1
         return kind, job
 
     def _may_run(self, kind: str) -> bool:
-        return not kind or self._running[kind] < self._threads_max - self._threads_max // KEPT_PART
+        if not kind:
+            return True
+        running = self._running[kind]
+        is_below = self._kind_max is None or running < self._kind_max(kind)
+        return is_below and running < TAKEN_PER_FREE * (self._threads_max - self._taken)

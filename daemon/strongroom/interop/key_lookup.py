@@ -9,7 +9,7 @@ Source: contracts/run-encryption.md 2, 14 rows 3, 10 and 12.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 from urllib.parse import quote
 
@@ -53,7 +53,7 @@ class KeyLookup:
     deployment_key: Key | None = None
     team_id: str | None = None
     service: KeyService | None = None
-    token: str | None = None
+    token: str | None = field(default=None, repr=False)
 
     def run_key(self, record: RunRecord, *, strict: bool = True) -> Key | None:
         """The key of a run; nothing, unless ``strict``, where it has none.

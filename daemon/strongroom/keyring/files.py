@@ -18,6 +18,7 @@ from typing import Final
 from strongroom.errors import Conflict, LimitExceeded, Misconfigured
 from strongroom.keyring.root import SECRET_BYTES_MIN, RootKeyring, parse_secrets
 from strongroom.keyring.versions import VERSION_MAX, read_version
+from strongroom.private_files import is_open_to_others
 
 __all__ = [
     "append_version",
@@ -198,7 +199,7 @@ def _checked(descriptor: int, path: Path) -> bytes:
     if not stat.S_ISREG(status.st_mode):
         raise _unreadable(path, "it is no regular file")
     mode = stat.S_IMODE(status.st_mode)
-    if mode & 0o077:
+    if is_open_to_others(descriptor):
         raise Misconfigured(
             "SR-KEYRING-004",
             f"the keyring at {path} may be read by others",

@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
-from strongroom.crypto.framing import encoded, length_prefixed
-from strongroom.crypto.record import open_record, seal_record
-from strongroom.errors import InvalidInput, Tampered
+from strongroom.crypto.framing import LENGTHS, encoded, length_prefixed
+from strongroom.crypto.record import PREFIX, open_record, seal_record
+from strongroom.errors import InvalidInput, KeyMissing, Tampered
 from strongroom.keyring.root import RECORD_MAC, RootKeyring
+from strongroom.keyring.unopened import KEY_MISSING, TAMPERED, Unopened, reason_of, unheard
 
 __all__ = ["RecordKeys"]
 
@@ -27,6 +28,8 @@ class RecordKeys:
     def __init__(self, root: RootKeyring) -> None:
         """Use the subroots of ``root``."""
         self._root = root
+        self.on_unopened: Unopened = unheard
+        """Told why, of each thing that did not open or is not authentic."""
 
     @property
     def writing_version(self) -> int:
@@ -49,11 +52,14 @@ class RecordKeys:
 
         A value of a type that is never written, which SQLite would keep all the same, is tampering as well.
         """
-        key = self._root.subroot(RECORD_MAC, key_version)
         try:
-            key.check_mac(_row_bytes(table, columns), mac)
+            self._root.subroot(RECORD_MAC, key_version).check_mac(_row_bytes(table, columns), mac)
         except (Tampered, TypeError, InvalidInput):
+            self.on_unopened(TAMPERED)
             raise Tampered(table) from None
+        except KeyMissing:
+            self.on_unopened(KEY_MISSING)
+            raise
 
     def seal(
         self, purpose: str, place: Sequence[str | bytes], plaintext: bytes, *, key_version: int | None = None
@@ -64,7 +70,11 @@ class RecordKeys:
 
     def open(self, purpose: str, place: Sequence[str | bytes], blob: bytes) -> bytes:
         """What was sealed at ``place``. Raises ``Tampered``, or ``KeyMissing`` for an unknown version."""
-        return open_record(lambda version: self._root.subroot(purpose, version), place, blob)
+        try:
+            return open_record(lambda version: self._root.subroot(purpose, version), place, blob)
+        except (Tampered, KeyMissing) as error:
+            self.on_unopened(reason_of(error, blob, PREFIX))
+            raise
 
     def fingerprint(self, purpose: str, data: bytes, *, key_version: int) -> bytes:
         """A keyed digest of ``data``, 32 bytes: equal data can be recognised, and nothing guessed without the key."""
@@ -91,7 +101,8 @@ def _row_bytes(table: str, columns: Mapping[str, str | bytes | int | None]) -> b
             continue
         else:
             raise TypeError(f"column {name} of {table} is of type {type(value).__name__}")
-        parts += (label, len(raw).to_bytes(8, "big"), raw)
+        size = len(raw)
+        parts += (label, LENGTHS[size] if size < len(LENGTHS) else size.to_bytes(8, "big"), raw)
     return b"".join(parts)
 
 

@@ -19,6 +19,7 @@ from strongroom.keyring.secret_text import read_secrets, wrong_secrets
 __all__ = [
     "AUDIT",
     "AUDIT_HEADS",
+    "BACKUPS",
     "CACHE_MAC",
     "HOOK_TOKENS",
     "KEY_CHECK",
@@ -43,6 +44,7 @@ RUN_REQUESTS: Final = "run requests"
 HOOK_TOKENS: Final = "hook tokens"
 AUDIT: Final = "audit"
 AUDIT_HEADS: Final = "audit heads"  # a key that makes MACs of records does not seal as well
+BACKUPS: Final = "backups"
 
 SECRET_BYTES_MIN: Final = 32  # in serve mode: a shorter secret can be guessed faster than the keys it makes
 SUBROOT_SALT: Final = b"strongroom/root/v1"

@@ -13,11 +13,12 @@ from typing import Final
 from strongroom.crypto.framing import length_prefixed
 from strongroom.crypto.key_material import KeyMaterial, key_material
 from strongroom.crypto.keys import Key
-from strongroom.crypto.srn1 import Place
+from strongroom.crypto.srn1 import PREFIX, Place
 from strongroom.crypto.srn1_parts import open_content, parts_in, parts_of, seal_content
-from strongroom.errors import SealBudgetExceeded
+from strongroom.errors import KeyMissing, SealBudgetExceeded, Tampered
 from strongroom.keyring.check import is_key_of
 from strongroom.keyring.root import RUNS, RootKeyring
+from strongroom.keyring.unopened import Unopened, reason_of, unheard
 from strongroom.storage.key_checks import KeyCheckRow
 
 __all__ = ["SEALS_PER_RUN_MAX", "RunEncryptor", "RunKeys", "SealContext"]
@@ -49,6 +50,8 @@ class RunKeys:
         self._info = length_prefixed(_INFO, deployment_id)
         self._entries: OrderedDict[tuple[str, int], _Entry] = OrderedDict()
         self._lock = threading.Lock()
+        self.on_unopened: Unopened = unheard
+        """Told why, of each thing that did not open."""
 
     @property
     def deployment_id(self) -> str:
@@ -95,7 +98,11 @@ class RunKeys:
 
     def open(self, place: Place, blob: bytes) -> bytes:
         """What was sealed at ``place``. Raises ``Tampered``, or ``KeyMissing`` for an unknown version."""
-        return open_content(lambda version: self._entry(place.run_id, version).key, place, blob)
+        try:
+            return open_content(lambda version: self._entry(place.run_id, version).key, place, blob)
+        except (Tampered, KeyMissing) as error:
+            self.on_unopened(reason_of(error, blob, PREFIX))
+            raise
 
     def sealed_before(self, run_id: str, sealed_bytes: Iterable[int], *, key_version: int) -> None:
         """Count what a run sealed in an earlier process: the sizes of the sealed values that it has."""

@@ -6,7 +6,8 @@ A process plugin is the same class, handed to ``strongroom.plugin.serve.serve``;
 holds is said in a ``WorkspaceDefinition``.
 """
 
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
 
 from strongroom.crypto.keccak import keccak256
 from strongroom.errors import (
@@ -29,21 +30,21 @@ from strongroom.errors import (
     WrongState,
 )
 from strongroom.plugin.capability import Call, Capability, Events, Method, Registration, TriggerMethod
-from strongroom.plugin.event_book import EventBook, Redelivery
-from strongroom.plugin.host import Artifacts, Executable, Host, Registry, Store
-from strongroom.plugin.mounts import Mount, MountContext, MountProvider, OpenWorkspace
-from strongroom.plugin.repeats import Repeats, repeat_key, request_digest
-from strongroom.plugin.workspace_access import (
-    WorkspaceChange,
-    WorkspaceItem,
-    WorkspacePage,
-    Workspaces,
-    WorkspaceWatch,
-)
-from strongroom.plugin.workspaces import KvDefinition, TableDefinition, WorkspaceDefinition
 
 if TYPE_CHECKING:
+    from strongroom.plugin.event_book import EventBook, Redelivery
     from strongroom.plugin.hooks import hookimpl
+    from strongroom.plugin.host import Artifacts, Executable, Host, Registry, Store
+    from strongroom.plugin.mounts import Mount, MountContext, MountProvider, OpenWorkspace
+    from strongroom.plugin.repeats import Repeats, repeat_key, request_digest
+    from strongroom.plugin.workspace_access import (
+        WorkspaceChange,
+        WorkspaceItem,
+        WorkspacePage,
+        Workspaces,
+        WorkspaceWatch,
+    )
+    from strongroom.plugin.workspaces import KvDefinition, TableDefinition, WorkspaceDefinition
 
 __all__ = [
     "Artifacts",
@@ -95,11 +96,21 @@ __all__ = [
     "request_digest",
 ]
 
+_PLACES: Final = {
+    "event_book": ("EventBook", "Redelivery"),
+    "hooks": ("hookimpl",),
+    "host": ("Artifacts", "Executable", "Host", "Registry", "Store"),
+    "mounts": ("Mount", "MountContext", "MountProvider", "OpenWorkspace"),
+    "repeats": ("Repeats", "repeat_key", "request_digest"),
+    "workspace_access": ("WorkspaceChange", "WorkspaceItem", "WorkspacePage", "WorkspaceWatch", "Workspaces"),
+    "workspaces": ("KvDefinition", "TableDefinition", "WorkspaceDefinition"),
+}
+
 
 def __getattr__(name: str) -> Any:  # Any: what a module's missing attribute is, only its name tells
-    """``hookimpl``, when a plugin asks for it: an enclave runner has no plugins, so it does not load their library."""
-    if name == "hookimpl":
-        from strongroom.plugin.hooks import hookimpl
-
-        return hookimpl
+    """What a plugin asks for, from where it is: an enclave runner is no plugin, and loads only what it needs."""
+    for place, names in _PLACES.items():
+        if name in names:
+            found = globals()[name] = getattr(import_module(f"{__name__}.{place}"), name)
+            return found
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

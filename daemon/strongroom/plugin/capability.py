@@ -49,7 +49,7 @@ class Call:
     """
 
     metadata: capabilities_pb2.RequestMetadata
-    payload: any_pb2.Any
+    payload: any_pb2.Any = field(repr=False)
     method: str
     timeout_s: float
 
@@ -91,7 +91,7 @@ class Registration:
 
     trigger_id: str
     metadata: capabilities_pb2.RequestMetadata
-    payload: any_pb2.Any
+    payload: any_pb2.Any = field(repr=False)
     method: str
 
     def unpack(self, message_type: type[M]) -> M:

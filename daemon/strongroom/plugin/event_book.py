@@ -59,7 +59,7 @@ class _Row:
     """One event. ``born_s`` is on the monotonic clock, so that a jump of the other one ages nothing."""
 
     born_s: float
-    payload: any_pb2.Any | None = None
+    payload: any_pb2.Any | None = field(default=None, repr=False)
     due_s: float = 0.0
     attempts: int = 0
     stored: bool = False

@@ -1,13 +1,16 @@
 """What is installed: the digest that pins a distribution, and the program files of a package. It reads files only."""
 
 import hashlib
-import importlib.metadata
 import importlib.util
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from strongroom.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from importlib.metadata import Distribution
 
 __all__ = ["InstalledDistribution", "installed_distribution", "program_files"]
 
@@ -26,9 +29,11 @@ def installed_distribution(name: str) -> InstalledDistribution:
 
     The digest is that of the file's bytes, the one that ``sha256sum`` prints.
     """
+    from importlib import metadata  # it is large, and a runner reads program files alone
+
     try:
-        found = importlib.metadata.distribution(name)
-    except (importlib.metadata.PackageNotFoundError, ValueError):
+        found = metadata.distribution(name)
+    except (metadata.PackageNotFoundError, ValueError):
         found = None
     record = _record(found) if found is not None else None
     if found is None or record is None:
@@ -71,7 +76,7 @@ def _sources(folder: Path, *, seen: frozenset[Path]) -> Iterator[Path]:
             yield path
 
 
-def _record(distribution: importlib.metadata.Distribution) -> bytes | None:
+def _record(distribution: "Distribution") -> bytes | None:
     """The bytes of its RECORD, in which it lists itself. Read as text, another line end would be another digest."""
     for each in distribution.files or ():
         if each.name == "RECORD" and each.parent.name.endswith(".dist-info"):

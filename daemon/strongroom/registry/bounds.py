@@ -3,12 +3,12 @@
 import threading
 from typing import Protocol
 
-from strongroom.errors import CapabilityError
+from strongroom.errors import CapabilityError, PluginAway
 from strongroom.pb.capabilities.v1 import capabilities_pb2
 from strongroom.plugin.hang_up import ended_by, hung_up
 from strongroom.registry.limits import CallLimits
 
-__all__ = ["BoundedExecutable", "ExecutableBackend", "Gate"]
+__all__ = ["BoundedExecutable", "ExecutableBackend", "Gate", "HandedOver"]
 
 
 class ExecutableBackend(Protocol):
@@ -20,23 +20,46 @@ class ExecutableBackend(Protocol):
         """The answer. Raises ``CapabilityError``."""
 
 
+class HandedOver(PluginAway):
+    """Nothing was called: the plugin takes no more calls, its successor does."""
+
+
 class Gate:
     """The limits of one plugin, and its calls that are open now."""
 
-    def __init__(self, limits: CallLimits) -> None:
+    def __init__(self, limits: CallLimits, plugin: str = "") -> None:
         self.limits = limits
+        self._plugin = plugin
+        self._is_shut = False
         self._changed = threading.Condition(threading.Lock())
         self._open = 0
 
     def enter(self, timeout_s: float) -> bool:
-        """Count one more open call, waiting for its turn; false when that did not come in time."""
+        """Count one more open call, waiting for its turn; false when that did not come in time.
+
+        Raises ``HandedOver`` once it is shut, also while the call waits.
+        """
         with ended_by(self._look_again), self._changed:
             if self._open >= self.limits.concurrency_max and not self._changed.wait_for(
-                lambda: self._open < self.limits.concurrency_max or hung_up() is not None, timeout_s
+                lambda: self._is_shut or self._open < self.limits.concurrency_max or hung_up() is not None, timeout_s
             ):
                 return False
+            if self._is_shut:
+                raise HandedOver(self._plugin, "restarting", "")
             self._open += 1
             return True
+
+    def shut(self) -> None:
+        """Let no more calls in."""
+        with self._changed:
+            self._is_shut = True
+            self._changed.notify_all()
+
+    def wait_until_empty(self, timeout_s: float) -> int:
+        """How many calls are still open after at most ``timeout_s``."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._open == 0, timeout_s)
+            return self._open
 
     def _look_again(self) -> None:
         with self._changed:
@@ -46,7 +69,8 @@ class Gate:
         """One call is over."""
         with self._changed:
             self._open -= 1
-            self._changed.notify()
+            # All of them: one may wait for its turn, another one for the last call to be over.
+            self._changed.notify_all()
 
 
 def _too_big(what: str, size: int, limit: int, setting: str) -> CapabilityError:

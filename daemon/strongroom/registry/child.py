@@ -22,15 +22,20 @@ from strongroom.plugin.serve.wire import (
     TOKEN_VARIABLE,
 )
 from strongroom.registry import leash
+from strongroom.telemetry import grpc_lines, tracing
 
-__all__ = ["Child", "plugin_environment"]
+__all__ = ["PYTHON", "Child", "find_program", "plugin_environment"]
 
 # Where system programs are; a plugin that needs another place is named by its full path.
 SEARCH_PATH: Final = "/usr/local/bin:/usr/bin:/bin"
+ANY_PORT: Final = 10_000
+PYTHON: Final = "python"
+"""The word for the interpreter of this host."""
 
 
 def plugin_environment(*, name: str, mode: str, directory: Path, token: str) -> dict[str, str]:
-    """Everything that a plugin process finds in its environment. Nothing of the daemon's own gets there."""
+    """Everything that a plugin process finds in its environment. Of the daemon's own: where traces go, and
+    what gRPC writes, at most."""
     return {
         **COOKIES,
         "PLUGIN_MIN_PORT": "10000",
@@ -47,15 +52,29 @@ def plugin_environment(*, name: str, mode: str, directory: Path, token: str) -> 
         "PYTHONUNBUFFERED": "1",
         # grpc's fork handlers only get in the way of plugins that start processes of their own.
         "GRPC_ENABLE_FORK_SUPPORT": "0",
+        **grpc_lines.for_children(os.environ),
+        **tracing.for_children(os.environ),
     }
+
+
+def find_program(word: str) -> Path:
+    """The file that the first word of a command stands for. Raises ``PluginFault``."""
+    program = shutil.which(word, path=SEARCH_PATH)
+    if program is None:
+        raise _cannot_start(word, f"there is no such program that may be run, also not in {SEARCH_PATH}")
+    return Path(program).absolute()
 
 
 def _free_port() -> int:
     """A port that was free a moment ago: plugins of the reference refuse to start without a number here."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    try:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port: int = probe.getsockname()[1]
+            return port
+    except OSError:
+        # Where the host may have no such socket, its children have none either, and any number does.
+        return ANY_PORT
 
 
 class Child:
@@ -64,8 +83,11 @@ class Child:
     It is killed through its pidfd and its group, and reaped only after that, so no signal ever meets a recycled pid.
     """
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str], directory: Path) -> None:
-        arguments = _arguments(command)
+    def __init__(
+        self, command: Sequence[str], environment: Mapping[str, str], directory: Path, program: int | None = None
+    ) -> None:
+        """``program`` is a descriptor of the program, when that very file is to be started and no other."""
+        arguments = _arguments(command, program)
         try:
             self._process = subprocess.Popen(
                 arguments,
@@ -76,6 +98,7 @@ class Child:
                 stderr=subprocess.PIPE,
                 bufsize=0,
                 start_new_session=True,
+                pass_fds=() if program is None else (program,),
             )
         except OSError as error:
             raise _cannot_start(command[0], error.strerror or str(error)) from error
@@ -125,14 +148,13 @@ class Child:
                     signal.pidfd_send_signal(self.pidfd, number)
 
 
-def _arguments(command: Sequence[str]) -> list[str]:
+def _arguments(command: Sequence[str], program: int | None) -> list[str]:
     """The word ``python`` means this interpreter; whatever else is run on a leash, so that it dies with the host."""
-    if command[0] == "python":
+    if command[0] == PYTHON:
         return [sys.executable, *command[1:]]
-    program = shutil.which(command[0], path=SEARCH_PATH)
-    if program is None:
-        raise _cannot_start(command[0], f"there is no such program that may be run, also not in {SEARCH_PATH}")
-    return [sys.executable, "-I", "-S", leash.__file__, str(os.getpid()), str(Path(program).absolute()), *command[1:]]
+    path = str(find_program(command[0]))
+    started = path if program is None else f"/proc/self/fd/{program}"
+    return [sys.executable, "-I", "-S", leash.__file__, str(os.getpid()), started, path, *command[1:]]
 
 
 def _cannot_start(program: str, why: str) -> PluginFault:

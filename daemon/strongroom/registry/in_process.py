@@ -1,6 +1,5 @@
 """A plugin in the daemon's own process: built from its factory, called on threads of its own."""
 
-import importlib
 import logging
 import threading
 from collections.abc import Callable, Mapping
@@ -17,6 +16,7 @@ from strongroom.plugin.host import Artifacts, Host, Store
 from strongroom.plugin.workspace_access import Workspaces
 from strongroom.registry.limits import CallLimits, Supervision
 from strongroom.registry.offers import Offers
+from strongroom.registry.pins import import_factory_module
 from strongroom.registry.registry import Registry
 from strongroom.registry.states import Lifecycle, PluginEvent, PluginState, step
 from strongroom.registry.workers import Workers
@@ -224,7 +224,7 @@ class InProcessPlugin:
 
     def _load(self) -> Callable[..., object]:
         module, _, attribute = (self._entry.factory or "").partition(":")
-        factory = getattr(importlib.import_module(module), attribute, None)
+        factory = getattr(import_factory_module(self._entry), attribute, None)
         if not callable(factory):
             raise PluginFault(
                 "SR-PLUG-032",

@@ -1,13 +1,15 @@
 """What one plugin may offer: the rules of its entry in plugins.yaml, checked before anything is registered."""
 
 import threading
+from collections.abc import Collection
 
 from strongroom.errors import LimitExceeded, PluginFault
 from strongroom.plugin.capability import Kind
 from strongroom.plugin.mounts import MountProvider
 from strongroom.registry.bounds import BoundedExecutable, ExecutableBackend, Gate
 from strongroom.registry.limits import CallLimits
-from strongroom.registry.registry import Offer, Registry
+from strongroom.registry.registry import Registry
+from strongroom.registry.slot import Offer
 from strongroom.registry.system_only import refuse_own_name, refuse_to_plugin
 from strongroom.registry.triggers import TriggerBackend
 from strongroom.settings.manifest import MOUNT_OFFER_PREFIX, PluginEntry
@@ -18,10 +20,16 @@ __all__ = ["Offers"]
 class Offers:
     """The capabilities of one plugin, across its restarts."""
 
-    def __init__(self, entry: PluginEntry, registry: Registry, limits: CallLimits) -> None:
+    def __init__(
+        self, entry: PluginEntry, registry: Registry, limits: CallLimits, *, kept_for: Collection[str] = ()
+    ) -> None:
+        """``kept_for`` is what another one comes back with if this one does not come up: callers wait for that."""
         self._entry = entry
         self._registry = registry
-        self._gate = Gate(limits)
+        self._gate = Gate(limits, entry.name)
+        self._adding = threading.Lock()
+        self._is_handed_over = False
+        self._kept_for = frozenset(kept_for)
         self._lock = threading.Lock()
         self._ids: list[str] = []
 
@@ -63,22 +71,29 @@ class Offers:
                     limit=limit,
                     setting="capabilities_max",
                 )
-        self._registry.add(
-            Offer(
-                id=capability_id,
-                kind=kind,
-                description=description[:1000],
-                plugin=entry.name,
-                executable=BoundedExecutable(executable, self._gate) if executable is not None else None,
-                trigger=trigger,
-                at_most_once=capability_id in entry.at_most_once,
-                dialect=entry.dialect,
-                pin=entry.pin,
-            )
+        offer = Offer(
+            id=capability_id,
+            kind=kind,
+            description=description[:1000],
+            plugin=entry.name,
+            executable=BoundedExecutable(executable, self._gate) if executable is not None else None,
+            trigger=trigger,
+            at_most_once=capability_id in entry.at_most_once,
+            dialect=entry.dialect,
+            pin=entry.pin,
         )
-        with self._lock:
-            if capability_id not in self._ids:
-                self._ids.append(capability_id)
+        with self._adding:
+            if self._is_handed_over:
+                raise PluginFault(
+                    "SR-LOAD-010",
+                    f"plugin {entry.name} offers {capability_id[:200]} after its end has begun",
+                    why="its successor offers things from now on",
+                    plugin=entry.name,
+                )
+            self._registry.add(offer)
+            with self._lock:
+                if capability_id not in self._ids:
+                    self._ids.append(capability_id)
 
     def add_mount(self, provider: MountProvider) -> None:
         """Register one mount provider under the plugin's name. Raises ``PluginFault`` or ``Conflict``."""
@@ -87,6 +102,10 @@ class Offers:
 
     def remove(self, capability_id: str) -> None:
         """Take one away. Raises ``PluginFault`` for what is not this plugin's."""
+        with self._adding:
+            self._remove(capability_id)
+
+    def _remove(self, capability_id: str) -> None:
         with self._lock:
             if capability_id not in self._ids:
                 raise PluginFault(
@@ -96,18 +115,49 @@ class Offers:
                     plugin=self._entry.name,
                 )
             self._ids.remove(capability_id)
-        self._registry.remove(capability_id)
+        if self._is_handed_over:
+            return
+        if capability_id in self._kept_for:
+            self._registry.suspend(capability_id, is_replaced=True)
+        else:
+            self._registry.remove(capability_id)
 
     def suspend(self) -> None:
         """The plugin is away, and may come back."""
-        for capability_id in self.ids:
-            self._registry.suspend(capability_id)
+        with self._adding:
+            for capability_id in () if self._is_handed_over else self.ids:
+                self._registry.suspend(capability_id, is_replaced=capability_id in self._kept_for)
+
+    def take_place(self) -> tuple[str, ...]:
+        """No other one comes back, whatever becomes of this one: what it offers now."""
+        with self._adding:
+            self._kept_for = frozenset()
+            return self.ids
+
+    def hand_over(self, *, has_successor: bool) -> tuple[str, ...]:
+        """Take no more calls, and the ids that were offered. Later ones wait for the successor, or fail where there is
+        none. What becomes of the places is from now on no matter of this plugin any more."""
+        with self._adding:
+            self._is_handed_over = True
+            ids = self.ids
+            for capability_id in ids:
+                if has_successor:
+                    self._registry.suspend(capability_id, is_replaced=True)
+                else:
+                    self._registry.remove(capability_id)
+        self._gate.shut()
+        return ids
+
+    def drain(self, timeout_s: float) -> int:
+        """Wait for the calls that are open; how many still are after ``timeout_s``."""
+        return self._gate.wait_until_empty(timeout_s)
 
     def remove_all(self) -> None:
         """The plugin is gone."""
         self._registry.mounts.remove_all(self._entry.name)
-        for capability_id in self.ids:
-            self.remove(capability_id)
+        with self._adding:
+            for capability_id in () if self._is_handed_over else self.ids:
+                self._remove(capability_id)
 
     def _refuse_unlisted(self, offer: str) -> None:
         entry = self._entry

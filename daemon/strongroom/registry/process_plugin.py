@@ -11,6 +11,7 @@ from typing import Final
 
 from strongroom.errors import StrongroomError
 from strongroom.registry.limits import Supervision
+from strongroom.registry.pins import PIN_CODES
 from strongroom.registry.session import Session, SessionSetup
 from strongroom.registry.states import Lifecycle, PluginEvent, PluginState, step
 
@@ -33,14 +34,24 @@ class ProcessPlugin:
     that started it. A plugin that was given up is tried again now and then: its cause may be gone.
     """
 
-    def __init__(self, setup: SessionSetup, *, required: bool, on_change: Callable[[PluginState], None]) -> None:
+    def __init__(
+        self,
+        setup: SessionSetup,
+        *,
+        required: bool,
+        on_change: Callable[[PluginState], None],
+        is_tried_again: bool = True,
+    ) -> None:
+        """``is_tried_again``: somebody wants it also when its first start fails."""
         self._setup = setup
         self._required = required
+        self._is_tried_again = is_tried_again
         self._on_change = on_change
         self._state = Lifecycle.STARTING
         self._restarts = 0
         self._last_error = ""
         self._given_up = ""
+        self._pin_refused = False
         self._started_s = 0.0
         self._lock = threading.Lock()
         self._session: Session | None = None
@@ -105,11 +116,13 @@ class ProcessPlugin:
                 while crashes[0] < now - times.crash_window_s:
                     crashes.popleft()
                 if not self._settled.is_set():
-                    if self._required:
-                        # The host does not go on without it, so nobody is here to try again.
+                    if not self._is_tried_again:
+                        # The host does not go on without it, or goes on with the one before.
                         self._move(PluginEvent.GAVE_UP)
                         return
                     loop = "it did not start"
+                elif not loop and self._pin_refused:
+                    loop = "it is not what it was pinned to be"
                 elif not loop and len(crashes) >= times.crashes_max:
                     loop = f"crash loop: {len(crashes)} crashes within {times.crash_window_s:g} s"
                 if loop:
@@ -141,6 +154,7 @@ class ProcessPlugin:
         """Start and watch one process. Why it ended, or ``None`` when it was told to."""
         session = self._session = Session(self._setup)
         reason: str | None
+        self._pin_refused = False
         if self._stopping.is_set():  # stop() may have looked for a session a moment too early
             session.abort()
         try:
@@ -151,6 +165,7 @@ class ProcessPlugin:
             reason = session.watch(self._wake)
         except StrongroomError as error:
             reason = error.with_fix()
+            self._pin_refused = error.code.startswith(PIN_CODES)
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
         if reason is None:

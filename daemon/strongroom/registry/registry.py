@@ -3,106 +3,29 @@
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
 
 from strongroom.errors import Conflict, InvalidInput, NotFound, PluginAway
 from strongroom.pb.capabilities.v1 import capabilities_pb2
-from strongroom.plugin.capability import Kind
-from strongroom.registry.bounds import ExecutableBackend
+from strongroom.registry.bounds import HandedOver
 from strongroom.registry.ids import choose, validate_id
 from strongroom.registry.mount_offers import MountOffers
+from strongroom.registry.slot import ConnectionState, Entry, Offer, Slot
 from strongroom.registry.states import PluginState
-from strongroom.registry.triggers import Registrations, Subscriber, TriggerBackend
-from strongroom.settings.manifest import Pin
+from strongroom.registry.triggers import Registrations, Subscriber
+from strongroom.registry.watched import Watched, unwatched
 
-__all__ = ["CapabilityExecutable", "CapabilityTrigger", "Entry", "Offer", "Registry"]
+__all__ = ["CapabilityExecutable", "CapabilityTrigger", "Registry"]
 
-ConnectionState = Literal["READY", "TRANSIENT_FAILURE", "SHUTDOWN"]
 KINDS = frozenset({"trigger", "action", "consensus", "target", "combined"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """One capability as the host sees it. ``plugin`` is stamped by the host, whatever the plugin says of itself."""
-
-    id: str
-    kind: Kind
-    description: str
-    plugin: str
-    available: bool
-    at_most_once: bool
-    dialect: str | None
-    pin: Pin | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Offer:
-    """What the host adds on behalf of a plugin."""
-
-    id: str
-    kind: Kind
-    description: str
-    plugin: str
-    executable: ExecutableBackend | None = None
-    trigger: TriggerBackend | None = None
-    at_most_once: bool = False
-    dialect: str | None = None
-    pin: Pin | None = None
-
-
-class _Slot:
-    """The place of one id. It stays when the capability goes, so that handles and registrations survive."""
-
-    def __init__(self, offer: Offer, state_of: Callable[[str], PluginState | None]) -> None:
-        self.offer = offer
-        self.state: ConnectionState = "READY"
-        self._state_of = state_of
-        self._moved = threading.Condition()
-        self.registrations = Registrations(
-            offer.id, lambda: self.offer.trigger if self.state == "READY" else None, self.away
-        )
-
-    def move(self, state: ConnectionState) -> None:
-        """Take another state, and tell those that wait for the plugin."""
-        with self._moved:
-            self.state = state
-            self._moved.notify_all()
-
-    def wait_while_restarting(self, timeout_s: float) -> None:
-        """Return when the plugin is back or gone for good, or after ``timeout_s``."""
-        with self._moved:
-            self._moved.wait_for(lambda: self.state != "TRANSIENT_FAILURE", timeout_s)
-
-    def away(self) -> PluginAway:
-        """The error of a call while the plugin is not there: which it is, how it stands, and its last error."""
-        plugin = self.offer.plugin
-        known = self._state_of(plugin)
-        if known is None or known.state == "ready":
-            # One that is ready again, or that took back what it offered, has nothing to say of itself.
-            return PluginAway(plugin, "", "")
-        return PluginAway(plugin, known.state, known.last_error)
-
-    def entry(self) -> Entry:
-        offer = self.offer
-        return Entry(
-            id=offer.id,
-            kind=offer.kind,
-            description=offer.description,
-            plugin=offer.plugin,
-            available=self.state == "READY",
-            at_most_once=offer.at_most_once,
-            dialect=offer.dialect,
-            pin=offer.pin,
-        )
 
 
 class CapabilityExecutable:
     """A handle on an executable capability: it follows the capability through restarts of its plugin."""
 
-    def __init__(self, slot: _Slot, restart_wait_s: float) -> None:
+    def __init__(self, slot: Slot, restart_wait_s: float, watched: Watched = unwatched) -> None:
         self._slot = slot
         self._restart_wait_s = restart_wait_s
+        self._watched = watched
 
     @property
     def entry(self) -> Entry:
@@ -114,23 +37,37 @@ class CapabilityExecutable:
     ) -> capabilities_pb2.CapabilityResponse:
         """The answer. Raises ``CapabilityError``; ``PluginAway`` when the plugin is away.
 
-        A call that was not sent yet waits for a plugin that is being started again.
+        A call that was not sent yet waits for a plugin that is being started again, and for the successor of one that
+        is being replaced.
         """
+        return self._watched(self._slot.offer.id, request, lambda: self._sent(request, timeout_s))
+
+    def _sent(
+        self, request: capabilities_pb2.CapabilityRequest, timeout_s: float
+    ) -> capabilities_pb2.CapabilityResponse:
         slot = self._slot
-        if slot.state == "TRANSIENT_FAILURE":
+        while True:
             started_s = time.monotonic()
-            slot.wait_while_restarting(min(self._restart_wait_s, timeout_s))
-            timeout_s -= time.monotonic() - started_s
-        backend = slot.offer.executable
-        if slot.state != "READY" or backend is None:
-            raise slot.away()
-        return backend.execute(request, timeout_s=timeout_s)
+            if slot.state == "TRANSIENT_FAILURE":
+                slot.wait_while_restarting(self._restart_wait_s, timeout_s)
+                timeout_s -= time.monotonic() - started_s
+            if slot.state == "SHUTDOWN" and slot.heir is not None:
+                slot = slot.heir
+                continue
+            backend = slot.offer.executable
+            if slot.state != "READY" or backend is None:
+                raise slot.away()
+            try:
+                return backend.execute(request, timeout_s=timeout_s)
+            except HandedOver:
+                # Its place was taken from it before it took no more calls, so this is not the same backend again.
+                timeout_s -= time.monotonic() - started_s
 
 
 class CapabilityTrigger:
     """A handle on a trigger capability."""
 
-    def __init__(self, slot: _Slot) -> None:
+    def __init__(self, slot: Slot) -> None:
         self._slot = slot
 
     @property
@@ -160,13 +97,14 @@ class CapabilityTrigger:
 class Registry:
     """Every capability of this host. Safe for any thread.
 
-    ``restart_wait_s`` is how long a call waits for a plugin that is being started again.
+    ``restart_wait_s`` is how long a call waits for a plugin that is being started again; ``watched`` makes the calls.
     """
 
-    def __init__(self, *, restart_wait_s: float = 0.0) -> None:
+    def __init__(self, *, restart_wait_s: float = 0.0, watched: Watched = unwatched) -> None:
         self._restart_wait_s = restart_wait_s
+        self._watched = watched
         self._lock = threading.RLock()
-        self._slots: dict[str, _Slot] = {}
+        self._slots: dict[str, Slot] = {}
         self.mounts = MountOffers()
         self._state_of: Callable[[str], PluginState | None] = lambda _plugin: None
         self._provider_of: Callable[[str], PluginState | None] = lambda _capability_id: None
@@ -189,7 +127,7 @@ class Registry:
         slot = self._find(capability_id)
         if slot.offer.executable is None:
             raise _not_that_kind(capability_id)
-        return CapabilityExecutable(slot, self._restart_wait_s)
+        return CapabilityExecutable(slot, self._restart_wait_s, self._watched)
 
     def get_trigger(self, capability_id: str) -> CapabilityTrigger:
         """A handle to register with it. Raises ``NotFound`` or ``InvalidInput``, also for what has no trigger."""
@@ -222,48 +160,88 @@ class Registry:
         with self._lock:
             slot = self._slots.get(offer.id)
             if slot is None:
-                slot = self._slots[offer.id] = _Slot(offer, lambda plugin: self._state_of(plugin))
-                return slot.entry()
-            if slot.state == "READY" or (slot.state != "SHUTDOWN" and slot.offer.plugin != offer.plugin):
+                slot = self._slots[offer.id] = Slot(offer, lambda plugin: self._state_of(plugin))
+            elif slot.state == "READY" or (slot.state != "SHUTDOWN" and slot.offer.plugin != offer.plugin):
                 raise Conflict(
                     "SR-REG-003",
                     f"capability already exists: id {offer.id} found in registry: state {slot.state}",
                     why=f"plugin {slot.offer.plugin} offers it",
                     id=offer.id,
                 )
-            slot.offer = offer
-            slot.move("READY")
+            else:
+                slot.offer = offer
+                slot.move("READY")
         if offer.trigger is not None:
             slot.registrations.rebind(offer.trigger)
+        self._pass_on()
         return slot.entry()
 
     def remove(self, capability_id: str) -> None:
         """Take a capability away for good. Its registrations are kept for a successor. Raises ``NotFound``."""
         self._take_away(capability_id, "SHUTDOWN")
 
-    def suspend(self, capability_id: str) -> None:
-        """Note that a capability's plugin is away and may come back. Raises ``NotFound``."""
-        self._take_away(capability_id, "TRANSIENT_FAILURE")
+    def suspend(self, capability_id: str, *, is_replaced: bool = False) -> None:
+        """Note that a capability's plugin is away and may come back. Raises ``NotFound``.
 
-    def _take_away(self, capability_id: str, state: ConnectionState) -> None:
+        When it ``is_replaced``, whoever does that says how it ended: by ``add``, or by ``not_replaced``.
+        """
+        self._take_away(capability_id, "TRANSIENT_FAILURE", is_replaced=is_replaced)
+
+    def not_replaced(self, capability_id: str, plugin: str) -> None:
+        """The successor of ``plugin`` does not offer a capability that it had: it is gone for good.
+
+        A later version that answers for it, if one is offered, answers those who wait, and has its registrations.
+        """
+        with self._lock:
+            slot = self._slots.get(capability_id)
+            if slot is None or slot.offer.plugin != plugin or slot.state != "TRANSIENT_FAILURE":
+                return
+            slot.heir = self._offered(capability_id, without=capability_id)
+            slot.move("SHUTDOWN")
+        self._pass_on()
+
+    def _pass_on(self) -> None:
+        """What is gone is answered for by what is there, where that may answer for it, and has its registrations."""
+        with self._lock:
+            gone = [(key, slot) for key, slot in self._slots.items() if not slot.is_there]
+            for key, slot in gone:
+                slot.heir = self._offered(key)
+        for _key, slot in gone:
+            slot.registrations.move(self._registrations_of)
+
+    def _registrations_of(self, capability_id: str) -> Registrations | None:
+        with self._lock:
+            slot = self._offered(capability_id)
+        return slot.registrations if slot is not None and slot.offer.trigger is not None else None
+
+    def _offered(self, capability_id: str, *, without: str = "") -> Slot | None:
+        """What answers for an id and is not gone. The lock is held."""
+        there = [key for key, slot in self._slots.items() if slot.is_there and key != without]
+        try:
+            return self._slots[choose(capability_id, there)]
+        except (LookupError, InvalidInput):
+            return None
+
+    def _take_away(self, capability_id: str, state: ConnectionState, *, is_replaced: bool = False) -> None:
         with self._lock:
             slot = self._slots.get(capability_id)
             if slot is None:
                 raise NotFound("SR-REG-004", f"unable to remove, capability not found: {capability_id}")
             was_ready = slot.state == "READY"
-            slot.move(state)
+            slot.move(state, is_replaced=is_replaced)
         if was_ready:
             slot.registrations.lost("capability unavailable")
 
-    def _find(self, capability_id: str) -> _Slot:
+    def _find(self, capability_id: str) -> Slot:
         with self._lock:
             exact = self._slots.get(capability_id)
-            if exact is not None:
+            if exact is not None and exact.is_there:
                 return exact
-            offered = [key for key, slot in self._slots.items() if slot.state != "SHUTDOWN"]
             try:
-                return self._slots[choose(capability_id, offered)]
+                return self._slots[choose(capability_id, [key for key, slot in self._slots.items() if slot.is_there])]
             except LookupError as error:
+                if exact is not None:
+                    return exact
                 missing = str(error)
         # Outside of the lock: a plugin that says how it stands asks for what it offers.
         state = self._provider_of(capability_id)

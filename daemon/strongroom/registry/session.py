@@ -9,9 +9,9 @@ import select
 import shutil
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,10 +33,12 @@ from strongroom.registry.child import Child, plugin_environment
 from strongroom.registry.handshake import read_handshake
 from strongroom.registry.limits import Supervision
 from strongroom.registry.offers import Offers
+from strongroom.registry.pins import checked_command
 from strongroom.registry.plugin_logs import LogForwarder, drain, forward
 from strongroom.registry.registry import Registry
 from strongroom.registry.side_services import add_side_services
 from strongroom.registry.stdio import read_stdio
+from strongroom.settings.manifest import Pin
 
 __all__ = ["Session", "SessionSetup"]
 
@@ -51,7 +53,7 @@ class SessionSetup:
 
     name: str
     command: tuple[str, ...]
-    config: Mapping[str, Any]  # Any: the section belongs to the plugin
+    config: Mapping[str, Any] = field(repr=False)  # Any: the section belongs to the plugin
     mode: str
     runtime_dir: Path
     registry: Registry
@@ -60,6 +62,9 @@ class SessionSetup:
     artifacts: Artifacts
     supervision: Supervision
     log: logging.Logger
+    pin: Pin | None = None
+    hide: Callable[[str], object] = str
+    """Told of the token that a process is given: it is never to be shown."""
 
 
 def private_directory(runtime_dir: Path, name: str) -> Path:
@@ -76,6 +81,7 @@ class Session:
     def __init__(self, setup: SessionSetup) -> None:
         self._setup = setup
         self._token = secrets.token_hex(32)
+        setup.hide(self._token)
         self._metadata = token_metadata(self._token)
         self._aborted = False
         self._ours = False
@@ -98,18 +104,21 @@ class Session:
         setup, times = self._setup, self._setup.supervision
         self._directory = private_directory(setup.runtime_dir, setup.name)
         environment = plugin_environment(name=setup.name, mode=setup.mode, directory=self._directory, token=self._token)
-        child = self._child = Child(setup.command, environment, self._directory)
-        if self._aborted:
-            child.kill_leader()
         lines = LogForwarder(setup.log)
-        threading.Thread(target=forward, args=(child.take_stderr(), lines), name="plugin-stderr", daemon=True).start()
-        stdout = child.take_stdout()
-        try:
-            handshake = read_handshake(
-                stdout, child.pidfd, timeout_s=times.handshake_s, bytes_max=times.handshake_bytes_max
-            )
-        finally:
-            threading.Thread(target=drain, args=(stdout,), name="plugin-stdout", daemon=True).start()
+        with checked_command(setup.command, setup.pin) as checked:
+            child = self._child = Child(checked.words, environment, self._directory, checked.program)
+            if self._aborted:
+                child.kill_leader()
+            stderr = child.take_stderr()
+            threading.Thread(target=forward, args=(stderr, lines), name="plugin-stderr", daemon=True).start()
+            stdout = child.take_stdout()
+            try:
+                handshake = read_handshake(
+                    stdout, child.pidfd, timeout_s=times.handshake_s, bytes_max=times.handshake_bytes_max
+                )
+            finally:
+                threading.Thread(target=drain, args=(stdout,), name="plugin-stdout", daemon=True).start()
+            checked.confirm()
         self._channel = new_channel(handshake.target)
         self._check_health(self._channel)
         self._open_side_services(self._channel)

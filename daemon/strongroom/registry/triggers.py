@@ -3,13 +3,15 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final, Protocol
 
 from strongroom.errors import CapabilityError
 from strongroom.pb.capabilities.v1 import capabilities_pb2
 from strongroom.plugin.dispatch import TriggerSink
 from strongroom.plugin.error_text import error_of, readable
+from strongroom.registry.gate import Gate
 
 __all__ = ["Registrations", "Subscriber", "TriggerBackend"]
 
@@ -68,16 +70,21 @@ class _Kept:
         request: capabilities_pb2.TriggerRegistrationRequest,
         subscriber: Subscriber,
         ended: Callable[["_Kept"], None],
+        capability_id: str,
+        gate: Gate,
     ) -> None:
+        """``capability_id`` is where it was made, wherever it was moved since, and ``gate`` is shut at its end."""
+        self.capability_id = capability_id
         self.request = request
         self.subscriber = subscriber
+        self.gate = gate
         self._ended = ended
 
     def event(self, event: capabilities_pb2.TriggerEvent) -> None:
-        self.subscriber.event(event)
+        self.gate.let_through(self.subscriber.event, event)
 
     def failed(self, error: CapabilityError) -> None:
-        self.subscriber.failed(error)
+        self.gate.let_through(self.subscriber.failed, error)
 
     def unfinished(self) -> int:
         return self.subscriber.unfinished()
@@ -118,7 +125,7 @@ class Registrations:
                     f"{self._capability_id}: {REGISTRATIONS_MAX} registrations, the limit (REGISTRATIONS_MAX)",
                 )
             self._to_forget.pop(request.triggerId, None)
-        kept = _Kept(request, subscriber, self._again)
+        kept = _Kept(request, subscriber, self._again, self._capability_id, Gate())
         until = time.monotonic() + timeout_s
         while True:
             backend = self._backend()
@@ -126,21 +133,24 @@ class Registrations:
             with self._lock:
                 # A plugin that went away just now told only those of it that were kept already.
                 if self._current() is backend:
+                    replaced = self._kept.get(request.triggerId)
                     self._kept[request.triggerId] = kept
-                    return
+                    break
+        if replaced is not None:
+            # Not waited for: the one that holds an event may wait for what only its successor brings.
+            replaced.gate.shut(wait_s=0)
 
     def pause(self, request: capabilities_pb2.TriggerRegistrationRequest) -> None:
         """Stop delivering; the trigger keeps what it has. What is not registered needs no pause."""
-        with self._lock:
-            kept = self._kept.pop(request.triggerId, None)
+        kept = self._given_up(request)
         backend = self._current()
         if kept is not None and backend is not None:
             backend.pause(request)
 
     def unregister(self, request: capabilities_pb2.TriggerRegistrationRequest) -> None:
         """Stop delivering, and have the trigger forget it; one that is away is told when it is back."""
+        self._given_up(request)
         with self._lock:
-            self._kept.pop(request.triggerId, None)
             backend = self._current()
             if backend is None:
                 if len(self._to_forget) < REGISTRATIONS_MAX:
@@ -161,6 +171,41 @@ class Registrations:
         """Register everything again with ``backend``, in the background, until it succeeds or another one comes."""
         if self._all() or self._to_forget:
             self._in_background(self._bring_back, backend)
+
+    def move(self, heir_of: "Callable[[str], Registrations | None]") -> None:
+        """Hand each registration to the heir of the capability that it was made with, where there is one."""
+        given: dict[Registrations, list[_Kept]] = {}
+        for each in self._all():
+            to = heir_of(each.capability_id)
+            with self._lock:
+                # Unless it was given up meanwhile.
+                if to is not None and self._kept.get(each.request.triggerId) is each:
+                    del self._kept[each.request.triggerId]
+                    given.setdefault(to, []).append(each)
+        forget: dict[str, capabilities_pb2.TriggerRegistrationRequest] = {}
+        if (heir := heir_of(self._capability_id)) is not None:
+            with self._lock:
+                forget, self._to_forget = self._to_forget, {}
+            if forget:
+                given.setdefault(heir, [])
+        for to, those in given.items():
+            to.take(those, forget if to is heir else {})
+
+    def take(
+        self, registrations: list[_Kept], forget: Mapping[str, capabilities_pb2.TriggerRegistrationRequest]
+    ) -> None:
+        """Keep registrations that were made elsewhere, and what is to be forgotten as soon as that is possible."""
+        adopted = [
+            _Kept(each.request, each.subscriber, self._again, each.capability_id, each.gate) for each in registrations
+        ]
+        with self._lock:
+            self._kept.update({each.request.triggerId: each for each in adopted})
+            self._to_forget.update(forget)
+        backend = self._current()
+        if backend is not None and forget:
+            self.rebind(backend)
+        elif backend is not None and adopted:
+            self._in_background(partial(self._register_again, lost=adopted), backend)
 
     def _again(self, kept: _Kept) -> None:
         """A source of events closed by itself, which is not what its subscriber asked for."""
@@ -227,6 +272,14 @@ class Registrations:
             backend.pause(kept.request)
         except Exception as raised:
             log.warning("trigger %s could not be stopped: %s", kept.request.triggerId, readable(error_of(raised)))
+
+    def _given_up(self, request: capabilities_pb2.TriggerRegistrationRequest) -> _Kept | None:
+        """Keep a registration no more. Its subscriber is told nothing from now on."""
+        with self._lock:
+            kept = self._kept.pop(request.triggerId, None)
+        if kept is not None and not kept.gate.shut():
+            log.warning("trigger %s has ended, and an event of it is still being taken", request.triggerId)
+        return kept
 
     def _all(self) -> list[_Kept]:
         with self._lock:

@@ -7,7 +7,7 @@ where the way alone would do, so that nobody believes it worked.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import grpc
 
@@ -21,6 +21,7 @@ from strongroom.telemetry import logs
 
 __all__ = ["Access", "Finder", "Refused", "unheard", "users_socket"]
 
+CERTIFICATES: Final = "certificates"
 log = logs.get("services")
 
 
@@ -68,6 +69,17 @@ class Access:
         except Forbidden as refusal:
             return refusal
         return None
+
+    def lane(self, metadata: Metadata) -> str:
+        """The name of whoever calls, as far as it is known before his message: all who show certificates have one."""
+        try:
+            token = token_in(metadata)
+            if token is not None:
+                return self.book.by_token(token).name
+        except Forbidden:
+            # He is refused by that later, once somebody answers him.
+            return ""
+        return CERTIFICATES if self.base is None else self.base.name
 
     def caller(self, context: grpc.ServicerContext) -> Caller:
         """Who makes this call. Raises ``Forbidden``."""

@@ -79,6 +79,7 @@ class AuditService(audit_pb2_grpc.AuditServiceServicer):
             unchecked=report.unchecked,
             breaks_seen=report.breaks_seen,
             host=self._host,
+            restores=report.restores,
         )
         for each in report.breaks:
             answer.breaks.add(number=each.number, kind=each.kind, why=each.why)

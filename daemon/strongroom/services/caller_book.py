@@ -19,28 +19,31 @@ Metadata: TypeAlias = Sequence[tuple[str, str | bytes]] | None
 
 
 class CallerBook:
-    """The callers' file, as it was read at the start."""
+    """The callers' file, as it was read last."""
 
     def __init__(self, entries: Sequence[CallerEntry] = (), *, now_s: Callable[[], float] = time.time) -> None:
-        self._with_token = [entry for entry in entries if entry.token_sha256]
-        self._with_certificate = [entry for entry in entries if entry.certificate]
+        self._entries = tuple(entries)
         self._now_s = now_s
+
+    def replace(self, entries: Sequence[CallerEntry]) -> None:
+        """Go by other ones, from the next call on."""
+        self._entries = tuple(entries)
 
     def by_token(self, untrusted: str) -> CallerEntry:
         """Whose token it is. Raises ``Forbidden``."""
         found = None
         if 0 < len(untrusted) <= TOKEN_CHARS_MAX:
             digest = hashlib.sha256(untrusted.encode(errors="replace")).digest()
-            for entry in self._with_token:
+            for entry in self._entries:
                 # All of them, whichever it is: the time says nothing.
-                if hmac.compare_digest(entry.token_sha256, digest):
+                if entry.token_sha256 and hmac.compare_digest(entry.token_sha256, digest):
                     found = entry
         if found is None:
             raise Forbidden(
                 "SR-AUTH-003",
                 "the token is not known here",
                 why="no entry of callers_file has its digest",
-                fix="make one with `strongroom callers token`, add its entry and restart the host",
+                fix="make one with `strongroom callers token`, add its entry and `strongroom reload`",
             )
         self._check_time(found)
         return found
@@ -48,7 +51,8 @@ class CallerBook:
     def by_certificate(self, names: Sequence[str]) -> CallerEntry | None:
         """Whose certificate bears one of ``names``: the first entry of the file. Raises ``Forbidden`` when it ended."""
         wanted = {name.lower() for name in names}
-        found = next((entry for entry in self._with_certificate if entry.certificate.lower() in wanted), None)
+        named = (entry for entry in self._entries if entry.certificate)
+        found = next((entry for entry in named if entry.certificate.lower() in wanted), None)
         if found is not None:
             self._check_time(found)
         return found

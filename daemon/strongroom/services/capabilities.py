@@ -10,7 +10,8 @@ from strongroom.engine.registration import Owners
 from strongroom.errors import NotFound
 from strongroom.pb.capabilities.v1 import capabilities_pb2
 from strongroom.pb.strongroom.v1 import capability_pb2, capability_pb2_grpc
-from strongroom.registry.registry import Entry, Registry
+from strongroom.registry.registry import Registry
+from strongroom.registry.slot import Entry
 from strongroom.registry.system_only import ANY_METHOD, system_only
 from strongroom.services.capability_requests import request_of
 

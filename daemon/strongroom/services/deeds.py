@@ -68,6 +68,15 @@ def _session(_request: Any) -> str:  # Any: as above
     return "session"
 
 
+def _became(plugin: Any) -> str:  # Any: as above
+    return f"not {plugin.change}" if plugin.refused else str(plugin.change)
+
+
+def _replaced(answer: Any) -> Facts:  # Any: as above
+    refused = {"refused": answer.plugin.refused} if answer.plugin.refused else {}
+    return {"state": answer.plugin.state or "gone", **refused}
+
+
 def _is_meant(request: Any) -> bool:  # Any: as above
     return not request.validate_only
 
@@ -127,6 +136,12 @@ _WORLD_EVENT: Final = Deed(
     only_if=lambda request: "run_cancelled" in _world_types(request),
 )
 _DEEDS: Final[Mapping[str, Mapping[str, Deed]]] = {
+    "BackupService": {
+        "Create": Deed("backup.create", lambda request: request.path or "stream", before=True),
+        "Confirm": Deed(
+            "backup.kept", lambda request: str(request.backup_id), lambda request: {"path": str(request.path)}
+        ),
+    },
     "WorkflowService": {
         "Register": Deed(
             "workflow.register",
@@ -176,6 +191,19 @@ _DEEDS: Final[Mapping[str, Mapping[str, Deed]]] = {
             only_if=_is_meant,
             before=True,
         ),
+    },
+    "HostService": {
+        "Reload": Deed(
+            "host.reload",
+            lambda _request: "host",
+            result=lambda answer: {
+                "plugins": ", ".join(f"{each.name} {_became(each)}" for each in answer.plugins) or "none",
+                "applied": ", ".join(answer.applied) or "none",
+                "needs_restart": ", ".join(answer.needs_restart) or "none",
+                "callers": "changed" if answer.callers_changed else "same",
+            },
+        ),
+        "ReloadPlugin": Deed("plugin.reload", _name, result=_replaced),
     },
     "WorkspaceService": {
         "Mount": Deed("workspace.mount", _project, lambda request: {"name": request.name}),

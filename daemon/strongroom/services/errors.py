@@ -3,6 +3,7 @@
 Details never hold payload bytes or secret values, because errors never do.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 import grpc
@@ -32,6 +33,7 @@ CODES: Final[tuple[tuple[type[errors.StrongroomError], grpc.StatusCode], ...]] =
     (errors.SealBudgetExceeded, grpc.StatusCode.RESOURCE_EXHAUSTED),
     (errors.Misconfigured, grpc.StatusCode.FAILED_PRECONDITION),
     (errors.StorageFault, grpc.StatusCode.UNAVAILABLE),
+    (errors.Exhausted, grpc.StatusCode.RESOURCE_EXHAUSTED),
     (errors.Unavailable, grpc.StatusCode.UNAVAILABLE),
     (errors.PluginFault, grpc.StatusCode.UNAVAILABLE),
     (errors.GuestFault, grpc.StatusCode.FAILED_PRECONDITION),
@@ -66,32 +68,32 @@ def code_of(error: errors.StrongroomError) -> grpc.StatusCode:
     return next(code for kind, code in CODES if isinstance(error, kind))
 
 
-def status_of(error: errors.StrongroomError) -> grpc.Status:
-    """``error`` as a status: code, text, and ``ErrorInfo`` plus the details that fit its kind."""
-    metadata = {key: str(value) for key, value in error.details.items()}
+def status_of(error: errors.StrongroomError, hidden: Callable[[str], str] = str) -> grpc.Status:
+    """``error`` as a status: code, text, and ``ErrorInfo`` plus the details that fit its kind.
+
+    ``hidden`` is what every text of it goes through.
+    """
+    metadata = {key: hidden(str(value)) for key, value in error.details.items()}
     if error.why:
-        metadata["why"] = error.why
+        metadata["why"] = hidden(error.why)
     if error.fix:
-        metadata["fix"] = error.fix
+        metadata["fix"] = hidden(error.fix)
+    text = hidden(str(error))
     details: list[Message] = [error_details_pb2.ErrorInfo(reason=error.code, domain=DOMAIN, metadata=metadata)]
     if isinstance(error, errors.InvalidInput) and "field" in error.details:
-        violation = error_details_pb2.BadRequest.FieldViolation(
-            field=str(error.details["field"]), description=str(error)
-        )
+        violation = error_details_pb2.BadRequest.FieldViolation(field=metadata["field"], description=text)
         details.append(error_details_pb2.BadRequest(field_violations=[violation]))
-    if isinstance(error, errors.LimitExceeded):
-        quota = error_details_pb2.QuotaFailure.Violation(
-            subject=str(error.details.get("setting", "")), description=str(error)
-        )
+    if isinstance(error, errors.LimitExceeded | errors.Exhausted):
+        quota = error_details_pb2.QuotaFailure.Violation(subject=metadata.get("setting", ""), description=text)
         details.append(error_details_pb2.QuotaFailure(violations=[quota]))
     if isinstance(error, errors.WrongState | errors.KeyMissing):
-        condition = error_details_pb2.PreconditionFailure.Violation(type=error.code, description=str(error))
+        condition = error_details_pb2.PreconditionFailure.Violation(type=error.code, description=text)
         details.append(error_details_pb2.PreconditionFailure(violations=[condition]))
     if "retry_ms" in error.details:
         delay = duration_pb2.Duration()
         delay.FromMilliseconds(int(error.details["retry_ms"]))
         details.append(error_details_pb2.RetryInfo(retry_delay=delay))
-    status = status_pb2.Status(code=code_of(error).value[0], message=str(error), details=[_packed(d) for d in details])
+    status = status_pb2.Status(code=code_of(error).value[0], message=text, details=[_packed(d) for d in details])
     return rpc_status.to_status(status)
 
 

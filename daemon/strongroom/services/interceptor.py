@@ -10,10 +10,13 @@ import grpc
 
 from strongroom.errors import Cancelled, Forbidden, Internal, StrongroomError
 from strongroom.services.access import Access
+from strongroom.services.call_share import CallShare, CallShares
 from strongroom.services.callers import Caller, calling
-from strongroom.services.errors import status_of
+from strongroom.services.errors import code_of, status_of
 from strongroom.services.request_checks import Reader, check_deadline, reader, refuse_nul
+from strongroom.services.traced import answered, api_span
 from strongroom.telemetry import logs
+from strongroom.telemetry.tracing import Span
 
 __all__ = ["Guard"]
 
@@ -30,10 +33,13 @@ Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 
 class Guard(grpc.ServerInterceptor):  # type: ignore[type-arg]  # generic in the stubs only, not when it runs
-    """Wraps the behaviour of every method of ours. ``access`` says who calls, and what he may."""
+    """Wraps the behaviour of every method of ours. ``access`` says who calls, and what he may; texts of errors leave as
+    ``hidden`` gives them."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Access, shares: CallShares, hidden: Callable[[str], str] = str) -> None:
         self._access = access
+        self._shares = shares
+        self._hidden = hidden
 
     def intercept_service(
         self,
@@ -46,21 +52,23 @@ class Guard(grpc.ServerInterceptor):  # type: ignore[type-arg]  # generic in the
         if handler is None or method.startswith(WITHOUT_DEADLINE):
             return handler
         # The bytes of a request are read by us: the library would report those that are no message as a fault of ours.
-        guarded = _Guarded(method, reader(handler.request_deserializer), self._access)
-        if (refusal := self._access.turned_away(handler_call_details.invocation_metadata)) is not None:
+        metadata = handler_call_details.invocation_metadata
+        share = self._shares.of(self._access.lane(metadata))
+        guarded = _Guarded(method, reader(handler.request_deserializer), self._access, self._hidden, share)
+        if (refusal := self._access.turned_away(metadata)) is not None:
             # As one that streams both ways, since only such a handler is called before anything was received.
             return grpc.stream_stream_rpc_method_handler(guarded.refusing(refusal))
         if handler.unary_unary is not None:
             return grpc.unary_unary_rpc_method_handler(
-                guarded.one(handler.unary_unary), response_serializer=handler.response_serializer
+                share.answers(guarded.one(handler.unary_unary)), response_serializer=handler.response_serializer
             )
         if handler.unary_stream is not None:
             return grpc.unary_stream_rpc_method_handler(
-                guarded.stream(handler.unary_stream), response_serializer=handler.response_serializer
+                share.answers(guarded.stream(handler.unary_stream)), response_serializer=handler.response_serializer
             )
         if handler.stream_unary is not None:
             return grpc.stream_unary_rpc_method_handler(
-                guarded.parts(handler.stream_unary), response_serializer=handler.response_serializer
+                share.answers(guarded.parts(handler.stream_unary)), response_serializer=handler.response_serializer
             )
         # Nobody guards a method that streams both ways, and we have none.
         return None
@@ -69,8 +77,12 @@ class Guard(grpc.ServerInterceptor):  # type: ignore[type-arg]  # generic in the
 class _Guarded:
     """The behaviours of one method with everything around them."""
 
-    def __init__(self, method: str, read: Reader, access: Access) -> None:
+    def __init__(
+        self, method: str, read: Reader, access: Access, hidden: Callable[[str], str], share: CallShare
+    ) -> None:
         self._method = method
+        self._hidden = hidden
+        self._share = share
         self._read = read
         self._access = access
 
@@ -79,7 +91,7 @@ class _Guarded:
 
         def call(_unread: Any, context: grpc.ServicerContext) -> Iterator[Any]:
             self._access.refused(self._method, str(refusal.details.get("caller", "")), refusal)
-            context.abort_with_status(status_of(refusal))
+            context.abort_with_status(status_of(refusal, self._hidden))
             yield
 
         return call
@@ -88,11 +100,14 @@ class _Guarded:
         """One request, one answer."""
 
         def call(untrusted: bytes, context: grpc.ServicerContext) -> Any:
-            try:
-                with self._calling(context) as caller:
-                    return behaviour(self._admitted(caller, untrusted), context)
-            except Exception as error:
-                return context.abort_with_status(status_of(_answerable(error, self._method)))
+            with api_span(self._method, context) as span:
+                try:
+                    with self._share.holds(untrusted), self._calling(context) as caller:
+                        answer = behaviour(self._admitted(caller, untrusted), context)
+                except Exception as error:
+                    return context.abort_with_status(self._status(error, context, span))
+                answered(span)
+                return answer
 
         return call
 
@@ -101,10 +116,10 @@ class _Guarded:
 
         def call(untrusted: bytes, context: grpc.ServicerContext) -> Iterator[Any]:
             try:
-                with self._calling(context) as caller:
+                with self._share.holds(untrusted), self._calling(context) as caller:
                     yield from behaviour(self._admitted(caller, untrusted), context)
             except Exception as error:
-                context.abort_with_status(status_of(_answerable(error, self._method)))
+                context.abort_with_status(self._status(error, context))
 
         return call
 
@@ -112,23 +127,34 @@ class _Guarded:
         """A request in parts, the first of which says what it is about; one answer."""
 
         def call(untrusted: Iterator[bytes], context: grpc.ServicerContext) -> Any:
-            try:
-                with self._calling(context) as caller:
-                    parts = self._received(untrusted)
-                    first = list(islice(parts, 1))
-                    self._access.admit(caller, self._method, first[0] if first else self._read(b""))
-                    return behaviour(chain(first, parts), context)
-            except Exception as error:
-                return context.abort_with_status(status_of(_answerable(error, self._method)))
+            with api_span(self._method, context) as span:
+                try:
+                    with self._calling(context) as caller:
+                        parts = self._received(untrusted)
+                        first = list(islice(parts, 1))
+                        self._access.admit(caller, self._method, first[0] if first else self._read(b""))
+                        answer = behaviour(chain(first, parts), context)
+                except Exception as error:
+                    return context.abort_with_status(self._status(error, context, span))
+                answered(span)
+                return answer
 
         return call
+
+    def _status(self, error: Exception, context: grpc.ServicerContext, span: Span | None = None) -> grpc.Status:
+        answerable = _answerable(error, self._method)
+        if span is not None:
+            answered(span, code_of(answerable).name, answerable.code)
+        self._share.wait(answerable, context)
+        return status_of(answerable, self._hidden)
 
     def _received(self, untrusted: Iterator[bytes]) -> Iterator[Any]:
         try:
             for each in untrusted:
-                request = self._read(each)
-                refuse_nul(request)
-                yield request
+                with self._share.holds(each):
+                    request = self._read(each)
+                    refuse_nul(request)
+                    yield request
         except grpc.RpcError:
             # So the library says that the caller went away; nobody hears this answer, and it is no fault of ours.
             raise Cancelled("SR-API-024", "the caller went away before its last part", fix="send it again") from None

@@ -19,6 +19,7 @@ HOST_ONLY: Final = frozenset(
         "runs_waiting_max",
         "run_retention_hours",
         "event_memory_hours",
+        "runners_max",
     }
 )
 """What the host has for itself: a guest that is simulated alone meets none of them."""

@@ -215,6 +215,8 @@ _SERVICES: Final[Mapping[str, Mapping[str, Rule]]] = {
     # It names what all owners did.
     "AuditService": {"Tail": _plain(ADMIN, ALL_OWNERS), "Verify": _plain(ADMIN, ALL_OWNERS)},
     "KeysService": {name: _plain(ADMIN, ALL_OWNERS) for name in _KEYS},
+    "BackupService": {name: _plain(ADMIN, ALL_OWNERS) for name in ("Create", "Confirm")},
+    "HostService": {name: _plain(ADMIN, ALL_OWNERS) for name in ("Reload", "ReloadPlugin")},
 }
 RULES: Final[Mapping[str, Rule]] = {
     f"/strongroom.v1.{service}/{method}": rule for service, rules in _SERVICES.items() for method, rule in rules.items()

@@ -65,12 +65,13 @@ class RunService(run_pb2_grpc.RunServiceServicer):
         return run_pb2.StartResponse(run=self._message(header), created=created)
 
     def Execute(self, request: run_pb2.ExecuteRequest, context: grpc.ServicerContext) -> run_pb2.ExecuteResponse:
-        """Accept a run and wait for its end."""
+        """Accept a run and wait for its end, or that of this host."""
         with self._waiting.taken():
             header, _ = self._engine.start(self._wish(request.start))
             header, outcome = self._engine.wait(header.run_id, time_left_s(context))
         response = run_pb2.ExecuteResponse(run=self._message(header))
-        _say_end(response, outcome)
+        if outcome is not None:
+            _say_end(response, outcome)
         return response
 
     def Get(

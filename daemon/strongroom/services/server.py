@@ -1,7 +1,6 @@
 """The gRPC servers of the API: one for each way in, with the same services; on sockets also health and reflection."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -12,6 +11,7 @@ from strongroom.pb.strongroom.v1 import (
     audit_pb2,
     capability_pb2,
     hook_pb2,
+    host_pb2,
     keys_pb2,
     plugin_pb2,
     run_pb2,
@@ -22,7 +22,10 @@ from strongroom.pb.strongroom.v1 import (
     world_pb2,
 )
 from strongroom.services.access import Access, users_socket
+from strongroom.services.call_share import CallShares
+from strongroom.services.call_threads import CallThreads
 from strongroom.services.interceptor import Guard
+from strongroom.services.message_budget import MessageBudget
 from strongroom.services.tls_port import TlsPort
 from strongroom.services.unix_socket import UnixSocket
 from strongroom.telemetry import logs
@@ -32,8 +35,10 @@ __all__ = ["SERVICES", "AddService", "ApiServer", "ApiServers"]
 AddService: TypeAlias = Callable[[grpc.Server], None]
 """Has a server answer for a service."""
 
-THREADS: Final = 256
+THREADS: Final = 320
 """Calls at once; most of them wait for a run and cost no processor. Waiting calls may take ``WAITING_MAX`` of them."""
+MESSAGES_BYTES_MAX: Final = 512_000_000
+"""Of a server that was told nothing else."""
 METADATA_BYTES_MAX: Final = 8_192
 """Of one call: a token, and what tracers add."""
 END_S: Final = 2.0
@@ -44,6 +49,7 @@ SERVICES: Final = tuple(
         audit_pb2,
         capability_pb2,
         hook_pb2,
+        host_pb2,
         keys_pb2,
         plugin_pb2,
         run_pb2,
@@ -73,12 +79,17 @@ class ApiServer:
         message_bytes_max: int,
         reflection: bool,
         access: Access | None = None,
+        hidden: Callable[[str], str] = str,
+        budget: MessageBudget | None = None,
     ) -> None:
+        """``budget`` is what messages may take of the memory, of all servers together where they have the same."""
         self._place = UnixSocket(place) if isinstance(place, Path) else place
         self._health = health.HealthServicer()
+        budget = budget or MessageBudget(MESSAGES_BYTES_MAX)
+        self._shares = CallShares(CallThreads(THREADS, "api", budget), budget)
         self._server = grpc.server(
-            ThreadPoolExecutor(THREADS, thread_name_prefix="api"),
-            interceptors=[Guard(access or users_socket())],
+            self._shares.threads,
+            interceptors=[Guard(access or users_socket(), self._shares, hidden)],
             options=[
                 ("grpc.max_receive_message_length", message_bytes_max),
                 ("grpc.max_send_message_length", message_bytes_max),
@@ -123,6 +134,7 @@ class ApiServer:
     def begin_stop(self, grace_s: float) -> Callable[[], None]:
         """As ``stop``, which waits only when what is returned is called."""
         self._health.enter_graceful_shutdown()
+        self._shares.close()
         stopped = self._server.stop(grace_s)
 
         def end() -> None:

@@ -7,6 +7,7 @@ from typing import Final
 import grpc
 
 from strongroom.engine.auditing import Audit
+from strongroom.engine.disk_watch import DiskRoom, EnoughRoom
 from strongroom.engine.stream_chunk import Chunk, from_outside
 from strongroom.engine.stream_reader import StreamInfo, StreamReader
 from strongroom.engine.stream_store import StreamStore
@@ -27,9 +28,12 @@ REFERENCE_BYTES: Final = 16
 class StreamService(stream_pb2_grpc.StreamServiceServicer):
     """Named streams of runs."""
 
-    def __init__(self, store: StreamStore, reader: StreamReader, *, places: Places, audit: Audit) -> None:
+    def __init__(
+        self, store: StreamStore, reader: StreamReader, *, places: Places, audit: Audit, disk: DiskRoom | None = None
+    ) -> None:
         """``places`` are those of calls whose answer is a stream: each holds a thread and a page of chunks."""
         self._audit = audit
+        self._disk = disk or EnoughRoom()
         self._store = store
         self._reader = reader
         self._places = places
@@ -38,6 +42,7 @@ class StreamService(stream_pb2_grpc.StreamServiceServicer):
         self, request: stream_pb2.StreamServiceWriteRequest, context: grpc.ServicerContext
     ) -> stream_pb2.StreamServiceWriteResponse:
         """Append a chunk."""
+        self._disk.check("a chunk of a stream", len(request.data))
         written = self._store.write(
             request.run_id, request.name, request.data, written_by=_reference(request.request_id), last=request.last
         )

@@ -1,5 +1,7 @@
 """``strongroom.v1.WorkflowService``."""
 
+from collections.abc import Callable
+
 import grpc
 
 from strongroom.engine.catalog import Catalog
@@ -11,7 +13,7 @@ from strongroom.services.callers import caller_of
 from strongroom.services.convert import tampered_workflow_message, workflow_message
 from strongroom.services.limits import limits_in_force
 from strongroom.services.paging import decode_token, encode_token, page_size
-from strongroom.services.places import Places, time_left_s
+from strongroom.services.places import Places, registering, time_left_s
 from strongroom.settings.limits import LimitSettings
 from strongroom.settings.roles import Role
 
@@ -30,15 +32,17 @@ class WorkflowService(workflow_pb2_grpc.WorkflowServiceServicer):
         owners: Owners,
         desk: TriggerDesk,
         *,
-        limits: LimitSettings,
+        limits: Callable[[], LimitSettings],
         waiting: Places,
     ) -> None:
+        """``limits`` gives those that are in force now."""
         self._registration = registration
         self._catalog = catalog
         self._owners = owners
         self._desk = desk
         self._limits = limits
         self._waiting = waiting
+        self._registering = registering()
 
     def Register(
         self, request: workflow_pb2.RegisterRequest, context: grpc.ServicerContext
@@ -53,7 +57,8 @@ class WorkflowService(workflow_pb2_grpc.WorkflowServiceServicer):
             attributes=request.attributes,
             validate_only=request.validate_only,
         )
-        done = self._registration.register(wish)
+        with self._registering.taken():
+            done = self._registration.register(wish)
         return workflow_pb2.RegisterResponse(workflow=self._described(done.spec, done.warnings), created=done.created)
 
     def Get(
@@ -121,4 +126,4 @@ class WorkflowService(workflow_pb2_grpc.WorkflowServiceServicer):
         self, request: workflow_pb2.GetLimitsRequest, context: grpc.ServicerContext
     ) -> workflow_pb2.GetLimitsResponse:
         """Every limit of a guest."""
-        return workflow_pb2.GetLimitsResponse(limits=limits_in_force(self._limits))
+        return workflow_pb2.GetLimitsResponse(limits=limits_in_force(self._limits()))

@@ -179,6 +179,7 @@ class WorkspaceService(RemovalCalls):
                     "SR-API-022", "the first part names no workspace", fix="set name in it", field="name"
                 )
             parts = self._upkeep.collected(part.part for part in _chained(first, request_iterator))
+            self._desk.check_disk(first.name, len(parts))
             done = self._upkeep.merge(first.name, parts)
         return workspace_pb2.WorkspaceServiceImportResponse(
             entries_changed=done.entries_changed, unreadable=done.unreadable

@@ -8,13 +8,14 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from strongroom.settings.fields import AbsolutePath, Text
 
-__all__ = ["ApiSettings"]
+__all__ = ["ApiSettings", "listen_address"]
 
 PORT_MAX: Final = 65_535
 _LISTEN: Final = re.compile(r"(?:\[[0-9A-Fa-f:.%]{2,64}\]|[0-9A-Za-z.-]{1,253}):([0-9]{1,5})")
 
 
-def _listen(text: str) -> str:
+def listen_address(text: str) -> str:
+    """``text``, which is HOST:PORT or empty. Raises ``ValueError``."""
     found = _LISTEN.fullmatch(text)
     if text and (found is None or int(found[1]) > PORT_MAX):
         raise ValueError("it is no address: write HOST:PORT, an IPv6 address in brackets")
@@ -26,7 +27,7 @@ class ApiSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    listen: Annotated[Text, AfterValidator(_listen)] = Field(
+    listen: Annotated[Text, AfterValidator(listen_address)] = Field(
         default="",
         description="HOST:PORT for gRPC over TLS; empty is off. Nobody may do anything there but by callers_file.",
     )

@@ -14,6 +14,9 @@
             owners: "*"
 
 It is read as strictly as the manifest, and must be as private as a key: whoever may write it may do everything.
+
+A file that was cut, by a full disk or a copy that broke off, gives nobody more than the whole one: its last line must
+have an end, and ``expires`` stands before ``grants``, so that who has grants has the end that was written for them.
 """
 
 import re
@@ -59,7 +62,7 @@ class CallerEntry:
 
 def load_callers(path: Path) -> tuple[CallerEntry, ...]:
     """The callers in the order of the file. Raises ``Misconfigured`` with ``file:dotted.key``."""
-    document = read_document(path, private=True)
+    document = read_document(path, private=True, whole_lines=True)
     _known(document, "", document.data, TOP_KEYS)
     entries: list[CallerEntry] = []
     seen: dict[object, str] = {}
@@ -99,6 +102,12 @@ def _entry(document: Document, place: str, section: object) -> CallerEntry:
             document.where(place),
             "it has both token_sha256 and certificate" if digest else "it has neither token_sha256 nor certificate",
             fix="give exactly one of them; somebody who has both gets two entries",
+        )
+    if document.lines.get(f"{place}.expires", 0) > document.lines.get(f"{place}.grants", 0) > 0:
+        raise wrong_value(
+            document.where(f"{place}.expires"),
+            "it stands after the grants, so a file that was cut before it would grant them for ever",
+            fix="move `expires:` above `grants:`",
         )
     grants = tuple(
         _grant(document, where, each)

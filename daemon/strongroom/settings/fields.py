@@ -5,9 +5,11 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field, JsonValue
 
-__all__ = ["SECRET", "AbsolutePath", "Flag", "Text", "as_tuple"]
+__all__ = ["AT_RELOAD", "SECRET", "AbsolutePath", "Flag", "Text", "as_tuple"]
 
 SECRET: Final[dict[str, JsonValue]] = {"secret": True}
+AT_RELOAD: Final[dict[str, JsonValue]] = {"at_reload": True}
+"""A new value takes effect at a reload; every other one needs a restart."""
 
 
 def as_tuple(value: object) -> object:

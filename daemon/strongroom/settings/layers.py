@@ -1,4 +1,4 @@
-"""Settings in layers: flags > environment > project file > user file > system files > built in.
+"""Settings in layers: flags > environment > project file > user file > system files > a package's defaults > built in.
 
 Every value remembers where it came from, so that ``config show --origins`` can say it and every refusal can name it.
 A service reads flags, environment and system files only: what lies in the directory in which a service manager
@@ -18,7 +18,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 from strongroom.errors import Misconfigured
 from strongroom.settings import sources
 from strongroom.settings.model import Settings
-from strongroom.settings.places import Mode, built_in, project_file, system_dir, user_file
+from strongroom.settings.places import Mode, built_in, project_file, system_dir, user_file, vendor_dir
 from strongroom.settings.refusals import wrong_value
 from strongroom.settings.sources import Layer, Origin
 from strongroom.settings.value_faults import in_words
@@ -54,6 +54,9 @@ def load(mode: Mode, flags: Mapping[str, Any], cwd: Path, environ: Mapping[str, 
         else:
             layers.append(sources.from_file(name, path))
     layers.extend(sources.from_system(system_dir(environ)))
+    if mode == "serve":
+        # They are those of a service, such as who starts its runners.
+        layers.extend(sources.from_system(vendor_dir(environ), "vendor"))
     chosen = next((layer.values["state_dir"] for layer in layers if "state_dir" in layer.values), None)
     defaults = built_in(mode, chosen if isinstance(chosen, Path) else None, environ)
     layers.append(Layer(values=defaults, origins={key: Origin(layer="built-in") for key in defaults}))

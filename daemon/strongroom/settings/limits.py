@@ -10,6 +10,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from strongroom.settings.fields import AT_RELOAD
+
 __all__ = ["LimitSettings", "runners"]
 
 Count = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
@@ -18,6 +20,11 @@ Milliseconds = Annotated[int, Field(strict=True, ge=1, le=86_400_000)]
 RUN_TIMEOUT_MS_MAX = 1_728_000_000
 """20 days: a run may wait for days for somebody outside, and the kernel waits for no more than 24 at once."""
 Hours = Annotated[int, Field(strict=True, ge=24, le=876_000)]
+# Those that are looked at each time that they are needed, so that a new value takes effect at a reload.
+LiveCount = Annotated[Count, Field(json_schema_extra=AT_RELOAD)]
+LiveBytes = Annotated[Bytes, Field(json_schema_extra=AT_RELOAD)]
+LiveMilliseconds = Annotated[Milliseconds, Field(json_schema_extra=AT_RELOAD)]
+LiveHours = Annotated[Hours, Field(json_schema_extra=AT_RELOAD)]
 
 
 def runners() -> int:
@@ -39,28 +46,28 @@ class LimitSettings(BaseModel):
         default=100_000_000,
         description="Size of a module once decompressed; bounds what a small upload can expand to.",
     )
-    config_bytes_max: Bytes = Field(
+    config_bytes_max: LiveBytes = Field(
         default=50_000,
         description="Size of a workflow's config; it is handed to the guest in every run.",
     )
-    workflows_max: Count = Field(
+    workflows_max: LiveCount = Field(
         default=1_000,
         description="Registered workflows of this host; each keeps a binary and a compiled module on disk.",
     )
-    subscribe_timeout_ms: Milliseconds = Field(
+    subscribe_timeout_ms: LiveMilliseconds = Field(
         default=15_000,
         description="Time in which a workflow must name its triggers; registration waits for it.",
     )
-    subscriptions_max: Count = Field(
+    subscriptions_max: LiveCount = Field(
         default=10,
         description="Triggers of one workflow; each of them holds resources for good.",
     )
 
-    workflows_per_owner_max: Count = Field(
+    workflows_per_owner_max: LiveCount = Field(
         default=1_000,
         description="Registered workflows of one owner, so that one of several leaves room for the others.",
     )
-    trigger_registrations_timeout_ms: Milliseconds = Field(
+    trigger_registrations_timeout_ms: LiveMilliseconds = Field(
         default=10_000,
         description="Time in which the triggers of a workflow must take its registrations, all of them together.",
     )
@@ -98,61 +105,62 @@ class LimitSettings(BaseModel):
         default=1_000_000,
         description="Size of one request of a guest: a call, sealed into the journal of its run, or an await.",
     )
-    capability_call_timeout_ms: Milliseconds = Field(
+    capability_call_timeout_ms: LiveMilliseconds = Field(
         default=180_000,
         description="Time of one capability call; a plugin that hangs holds a run no longer than this.",
     )
-    pre_hook_timeout_ms: Milliseconds = Field(
+    pre_hook_timeout_ms: LiveMilliseconds = Field(
         default=10_000,
         description="Time of a pre-hook; the run waits for it.",
     )
-    suspend_after_ms: Milliseconds = Field(
+    suspend_after_ms: LiveMilliseconds = Field(
         default=250,
         description="A guest that waits for longer gives its runner back, and is run again to where it was.",
     )
-    steps_max: Count = Field(
+    steps_max: LiveCount = Field(
         default=10_000,
         description="Steps of one run, and its suspensions; each is two events of its journal, which it reads again.",
     )
-    journal_bytes_max: Bytes = Field(
+    journal_bytes_max: LiveBytes = Field(
         default=64_000_000,
         description="Size of what one run asks, is answered and logs; it is kept, and read again when the run goes on.",
     )
-    hooks_per_run_max: Count = Field(
+    hooks_per_run_max: LiveCount = Field(
         default=100,
         description="Hooks that one run may make; each is a row, and a token that is taken until the run ends.",
     )
-    hook_metadata_bytes_max: Bytes = Field(
+    hook_metadata_bytes_max: LiveBytes = Field(
         default=16_000,
         description="Size of what a run keeps with a hook; it is sealed into its journal.",
     )
-    hook_payload_bytes_max: Bytes = Field(
+    hook_payload_bytes_max: LiveBytes = Field(
         default=256_000,
         description="Size of what somebody outside leaves at a hook at once; it is sealed twice, as it came and as the"
         " answer of a step.",
     )
-    hook_payloads_unread_max: Count = Field(
+    hook_payloads_unread_max: LiveCount = Field(
         default=1_000,
         description="Payloads of one hook that its run has not taken; further ones are refused until it takes some.",
     )
-    hook_bytes_per_run_max: Bytes = Field(
+    hook_bytes_per_run_max: LiveBytes = Field(
         default=16_000_000,
         description="Size of all payloads that are left at hooks of one run; its journal is read again whenever it goes"
         " on.",
     )
     stream_chunk_bytes_max: Annotated[int, Field(strict=True, ge=1, le=262_144)] = Field(
         default=262_144,
+        json_schema_extra=AT_RELOAD,
         description="Size of one chunk of a stream; it is one sealed value, which a reader holds in memory whole.",
     )
-    stream_chunks_per_run_max: Count = Field(
+    stream_chunks_per_run_max: LiveCount = Field(
         default=100_000,
         description="Chunks of all streams of one run; each is a row, and a message under the key of its run.",
     )
-    stream_bytes_per_run_max: Bytes = Field(
+    stream_bytes_per_run_max: LiveBytes = Field(
         default=256_000_000,
         description="Size of all streams of one run together; they are kept as long as the run.",
     )
-    streams_per_run_max: Count = Field(
+    streams_per_run_max: LiveCount = Field(
         default=1_000,
         description="Streams of one run; whoever lists them reads something of each.",
     )
@@ -188,7 +196,7 @@ class LimitSettings(BaseModel):
         default=100_000,
         description="Size of one observation that a guest hands to consensus.",
     )
-    cancel_grace_ms: Milliseconds = Field(
+    cancel_grace_ms: LiveMilliseconds = Field(
         default=5_000,
         description="Time that a cancelled run has to end by itself; what was sent is waited for as long.",
     )
@@ -228,19 +236,19 @@ class LimitSettings(BaseModel):
     )
 
     # The host
-    runs_queued_max: Count = Field(
+    runs_queued_max: LiveCount = Field(
         default=1_000,
         description="Accepted runs that wait for a runner; beyond it a start is refused instead of being late.",
     )
-    runs_waiting_max: Count = Field(
+    runs_waiting_max: LiveCount = Field(
         default=100_000,
         description="Runs that wait for something outside; each is some rows of the database and no process.",
     )
-    run_retention_hours: Hours = Field(
+    run_retention_hours: LiveHours = Field(
         default=720,
         description="How long a run is kept after its end, with its input, steps and result; at least a day.",
     )
-    event_memory_hours: Hours = Field(
+    event_memory_hours: LiveHours = Field(
         default=24,
         description="How long an event is known to have been handled after its run is gone; at least a day.",
     )
@@ -252,8 +260,17 @@ class LimitSettings(BaseModel):
         default=110_000_000,
         description="Size of one API message; the largest is a registration of an uncompressed module.",
     )
-    drain_timeout_ms: Milliseconds = Field(
+    messages_bytes_max: Bytes = Field(
+        default=512_000_000,
+        description="Size of all API messages whose calls go on, together; no caller has more than three quarters.",
+    )
+    drain_timeout_ms: LiveMilliseconds = Field(
         default=60_000,
         description="Time that a stop gives to running work; what is unfinished goes on after the next start. Whatever"
         " hangs, the host ends within 25 s more, and its log says what was open.",
+    )
+    plugin_drain_timeout_ms: LiveMilliseconds = Field(
+        default=30_000,
+        description="Time that calls of a plugin have to end when it is replaced at a reload; later calls wait for the"
+        " new one meanwhile.",
     )

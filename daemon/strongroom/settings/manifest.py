@@ -6,7 +6,7 @@ because a misspelt ``required`` or ``provides`` would otherwise loosen what the 
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -75,7 +75,7 @@ class PluginEntry:
     required: bool = False
     factory: str | None = None
     command: tuple[str, ...] | None = None
-    config: Mapping[str, Any]  # Any: the section belongs to the plugin, which checks it
+    config: Mapping[str, Any] = field(repr=False)  # Any: the section belongs to the plugin, which checks it
     provides: tuple[str, ...] = ()
     dialect: str | None = None
     at_most_once: tuple[str, ...] = ()
@@ -191,6 +191,11 @@ def _pin(document: Document, place: str, section: object, *, in_process: bool) -
         for key in PIN_KEYS
     }
     pin = Pin(**found)
+    given = [key for key in PIN_KEYS if found[key]]
+    if pin.command_sha256 and len(given) > 1:
+        raise wrong_value(
+            document.where(place), "it pins both a program and a distribution", fix="pin the one that is started"
+        )
     if in_process and pin.command_sha256:
         raise wrong_value(document.where(f"{place}.command_sha256"), "a factory has no command")
     if not pin.command_sha256 and not (pin.distribution and pin.version and pin.record_sha256):

@@ -13,11 +13,15 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from strongroom.settings.api import ApiSettings
 from strongroom.settings.audit import AuditSettings
-from strongroom.settings.fields import SECRET, AbsolutePath, Flag, Text, as_tuple
+from strongroom.settings.disk import DiskSettings
+from strongroom.settings.fields import AT_RELOAD, SECRET, AbsolutePath, Flag, Text, as_tuple
 from strongroom.settings.keys import KeySettings
 from strongroom.settings.limits import LimitSettings
+from strongroom.settings.observe import ObserveSettings
+from strongroom.settings.owners import OwnerSettings
 from strongroom.settings.relay import RelaySettings
-from strongroom.settings.sockets import admin_socket_beside
+from strongroom.settings.runners import RunnerSettings
+from strongroom.settings.sockets import admin_socket_beside, observe_socket_beside
 from strongroom.settings.workspaces import WorkspaceSettings
 
 __all__ = ["DEFAULT_OWNER", "LogSettings", "Settings", "packaged_manifest"]
@@ -49,10 +53,12 @@ class LogSettings(BaseModel):
 
     level: Literal["debug", "info", "warning", "error"] = Field(
         default="info",
+        json_schema_extra=AT_RELOAD,
         description="Least severity that is logged; debug names every call and is meant for one host at a time.",
     )
     format: Literal["text", "json"] = Field(
         default="text",
+        json_schema_extra=AT_RELOAD,
         description="One line per event for people, or one JSON object per line for collectors.",
     )
 
@@ -100,6 +106,7 @@ class Settings(BaseSettings):
     )
     callers_file: AbsolutePath | None = Field(
         default=None,
+        json_schema_extra=AT_RELOAD,
         description="Who else may call, and what: digests of tokens, names of certificates, grants; mode 0600.",
     )
     token_file: AbsolutePath | None = Field(
@@ -122,6 +129,7 @@ class Settings(BaseSettings):
     )
     plugins_file: AbsolutePath = Field(
         default_factory=packaged_manifest,
+        json_schema_extra=AT_RELOAD,
         description="The manifest of plugins; installed does not mean trusted, only what it names is loaded.",
     )
     reflection: Flag | None = Field(
@@ -140,6 +148,10 @@ class Settings(BaseSettings):
         default_factory=AuditSettings,
         description="The audit log: where it is written, and what happens when it cannot be.",
     )
+    observe: ObserveSettings = Field(
+        default_factory=ObserveSettings,
+        description="Probes and metrics over HTTP, for this machine.",
+    )
     relay: RelaySettings = Field(
         default_factory=RelaySettings,
         description="The relay of workspaces; off until it has an address.",
@@ -148,9 +160,21 @@ class Settings(BaseSettings):
         default_factory=WorkspaceSettings,
         description="Mounted workspaces: whose, with which keys, and how large.",
     )
+    runners: RunnerSettings = Field(
+        default_factory=RunnerSettings,
+        description="Who starts the processes that execute guests.",
+    )
+    disk: DiskSettings = Field(
+        default_factory=DiskSettings,
+        description="How much room is kept free, below which the host accepts nothing new.",
+    )
     limits: LimitSettings = Field(
         default_factory=LimitSettings,
         description="Limits, each with its unit.",
+    )
+    owners: OwnerSettings = Field(
+        default_factory=OwnerSettings,
+        description="What one owner may have of a host that several share.",
     )
 
     @classmethod
@@ -177,6 +201,11 @@ class Settings(BaseSettings):
     def admin_socket_path(self) -> Path:
         """``admin_socket``, or the one that stands beside ``socket``."""
         return self.admin_socket or admin_socket_beside(self.socket)
+
+    @property
+    def observe_socket_path(self) -> Path:
+        """``observe.socket``, or the one that stands beside ``socket``."""
+        return self.observe.socket or observe_socket_beside(self.socket)
 
     def reflects(self, mode: str) -> bool:
         """Whether reflection is on in ``mode``, "dev" or "serve"."""

@@ -10,8 +10,9 @@ from typing import Any, Literal
 
 from strongroom.settings.model import packaged_manifest
 from strongroom.settings.sockets import SOCKET_NAME
+from strongroom.settings.sources import VENDOR_VARIABLE
 
-__all__ = ["Mode", "built_in", "project_file", "system_dir", "user_file"]
+__all__ = ["Mode", "built_in", "project_file", "system_dir", "user_file", "vendor_dir"]
 
 Mode = Literal["dev", "serve", "client"]
 FILE_NAME = "strongroom.yaml"
@@ -20,6 +21,11 @@ FILE_NAME = "strongroom.yaml"
 def system_dir(environ: Mapping[str, str]) -> Path:
     """``/etc/strongroom``, or what a service manager says it is."""
     return Path(_first(environ.get("CONFIGURATION_DIRECTORY")) or "/etc/strongroom")
+
+
+def vendor_dir(environ: Mapping[str, str]) -> Path:
+    """``/usr/lib/strongroom``, where `strongroom service install` puts the defaults of the service."""
+    return Path(environ.get(VENDOR_VARIABLE) or "/usr/lib/strongroom")
 
 
 def user_file(environ: Mapping[str, str]) -> Path | None:
@@ -61,7 +67,7 @@ def _of_service(chosen: Path | None, environ: Mapping[str, str]) -> dict[str, An
     etc = system_dir(environ)
     runtime = Path(_first(environ.get("RUNTIME_DIRECTORY")) or "/run/strongroom")
     credentials = environ.get("CREDENTIALS_DIRECTORY")
-    manifest = etc / "plugins.yaml"
+    manifests = (etc / "plugins.yaml", vendor_dir(environ) / "plugins.yaml")
     return {
         "state_dir": chosen or Path(_first(environ.get("STATE_DIRECTORY")) or "/var/lib/strongroom"),
         "cache_dir": Path(_first(environ.get("CACHE_DIRECTORY")) or "/var/cache/strongroom"),
@@ -69,7 +75,7 @@ def _of_service(chosen: Path | None, environ: Mapping[str, str]) -> dict[str, An
         "keys_dir": Path(credentials) if credentials else etc / "keys",
         "socket": runtime / SOCKET_NAME,
         "keyring_file": Path(credentials or etc) / "keyring",
-        "plugins_file": manifest if _exists(manifest) else packaged_manifest(),
+        "plugins_file": next((each for each in manifests if _exists(each)), packaged_manifest()),
     }
 
 

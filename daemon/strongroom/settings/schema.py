@@ -19,7 +19,8 @@ Kind = Literal["text", "path", "whole number", "yes or no", "list", "choice"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
-    """One setting. ``kind`` says how its text is read from a flag or the environment."""
+    """One setting. ``kind`` says how its text is read from a flag or the environment; ``at_reload`` whether a new value
+    takes effect without a restart."""
 
     dotted: str
     kind: Kind
@@ -27,6 +28,7 @@ class Key:
     description: str
     default: Any  # Any: the type depends on the setting
     secret: bool
+    at_reload: bool
 
 
 def environment_name(dotted: str) -> str:
@@ -61,14 +63,15 @@ def _walk(model: type[BaseModel], prefix: str) -> Iterator[Key]:
             yield from _walk(section, f"{name}.")
             continue
         kind, choices = _kind(field.annotation)
-        extra = field.json_schema_extra
+        extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
         yield Key(
             dotted=prefix + name,
             kind=kind,
             choices=choices,
             description=field.description or "",
             default=field.get_default(call_default_factory=True, validated_data={}),
-            secret=isinstance(extra, dict) and extra.get("secret") is True,
+            secret=extra.get("secret") is True,
+            at_reload=extra.get("at_reload") is True,
         )
 
 

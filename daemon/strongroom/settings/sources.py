@@ -15,10 +15,22 @@ from strongroom.settings.refusals import unknown_key, unreadable, wrong_value
 from strongroom.settings.schema import ENVIRONMENT_PREFIX, Key, environment_name, keys, sections
 from strongroom.settings.yaml_file import Document, read_document
 
-__all__ = ["Layer", "Origin", "from_environment", "from_file", "from_flags", "from_system", "is_there", "known_keys"]
+__all__ = [
+    "VENDOR_VARIABLE",
+    "Layer",
+    "Origin",
+    "from_environment",
+    "from_file",
+    "from_flags",
+    "from_system",
+    "is_there",
+    "known_keys",
+]
 
 # Fragments are for packages and roles of a machine; hundreds of them would be a runaway template.
 FRAGMENTS_MAX: Final = 64
+VENDOR_VARIABLE: Final = f"{ENVIRONMENT_PREFIX}VENDOR_DIR"
+"""Where the defaults of a package lie; no setting, since it is about where settings are."""
 WORDS: Final = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
 
@@ -41,7 +53,7 @@ class Origin:
 class Layer:
     """Values, nested as the model is, and the origin of each dotted key among them."""
 
-    values: dict[str, Any]  # Any: setting values
+    values: dict[str, Any] = field(repr=False)  # Any: setting values
     origins: dict[str, Origin] = field(default_factory=dict)
 
 
@@ -80,7 +92,7 @@ def from_environment(environ: Mapping[str, str], cwd: Path) -> Layer:
     layer = Layer(values={})
     names = {environment_name(dotted): dotted for dotted in known_keys()}
     for name, text in environ.items():
-        if not name.startswith(ENVIRONMENT_PREFIX) or not text:
+        if not name.startswith(ENVIRONMENT_PREFIX) or not text or name == VENDOR_VARIABLE:
             continue
         if name not in names:
             raise unknown_key(f"environment:{name}", names)
@@ -100,7 +112,7 @@ def from_file(name: str, path: Path) -> Layer:
     return layer
 
 
-def from_system(directory: Path) -> Iterator[Layer]:
+def from_system(directory: Path, name: str = "system") -> Iterator[Layer]:
     """``strongroom.yaml`` below its fragments in ``conf.d``: among these the last name wins."""
     fragments = directory / "conf.d"
     found = sorted(fragments.glob("*.yaml"), reverse=True) if is_there(fragments) else []
@@ -108,7 +120,7 @@ def from_system(directory: Path) -> Iterator[Layer]:
         raise unreadable(str(fragments), f"it has {len(found)} files, the limit is {FRAGMENTS_MAX}")
     for path in [*found, directory / "strongroom.yaml"]:
         if is_there(path):
-            yield from_file("system", path)
+            yield from_file(name, path)
 
 
 def _leaves(document: Document) -> Iterator[tuple[str, object]]:

@@ -7,12 +7,13 @@ objects. Dates stay text, since no setting is one.
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
+from strongroom.private_files import is_open_to_others
 from strongroom.settings.refusals import duplicate_key, too_large, unreadable, wrong_value
 
 __all__ = ["FILE_BYTES_MAX", "Document", "read_document"]
@@ -37,7 +38,7 @@ class Document:
     """One file: its plain data, and the line (from 1) on which each dotted key stands."""
 
     path: Path
-    data: Mapping[str, Any]  # Any: values of YAML, which the caller checks
+    data: Mapping[str, Any] = field(repr=False)  # Any: values of YAML, which the caller checks
     lines: Mapping[str, int]
 
     def where(self, dotted: str) -> str:
@@ -45,12 +46,19 @@ class Document:
         return f"{self.path}:{dotted}" if dotted else str(self.path)
 
 
-def read_document(path: Path, *, bytes_max: int = FILE_BYTES_MAX, private: bool = False) -> Document:
+def read_document(
+    path: Path, *, bytes_max: int = FILE_BYTES_MAX, private: bool = False, whole_lines: bool = False
+) -> Document:
     """The mapping in the file at ``path``; an empty file is an empty mapping. Raises ``Misconfigured``.
 
-    One that is ``private`` is refused when others may read it, or when it is somebody else's.
+    One that is ``private`` is refused when others may read it, or when it is somebody else's. With ``whole_lines`` one
+    that was cut in the middle of a line is refused.
     """
     text = _read_text(path, bytes_max, private=private)
+    # What begins with a brace ends with one, or is no YAML.
+    if whole_lines and not text.endswith("\n") and not text.startswith("{"):
+        why, fix = "its last line has no end, so it may have been cut", "write all of it, with a line break at its end"
+        raise unreadable(str(path), why, fix=fix)
     lines: dict[str, int] = {}
     try:
         loader = yaml.SafeLoader(text)
@@ -78,7 +86,7 @@ def _read_text(path: Path, bytes_max: int, *, private: bool) -> str:
             raise unreadable(str(path), "it is not a file" if path.exists() else "there is no such file")
         with path.open("rb") as file:
             if private:
-                _check_private(path, os.fstat(file.fileno()))
+                _check_private(path, file.fileno())
             raw = file.read(bytes_max + 1)
     except OSError as error:
         raise unreadable(str(path), error.strerror or type(error).__name__) from error
@@ -90,11 +98,12 @@ def _read_text(path: Path, bytes_max: int, *, private: bool) -> str:
         raise unreadable(str(path), f"byte {error.start} is not UTF-8") from error
 
 
-def _check_private(path: Path, status: os.stat_result) -> None:
+def _check_private(path: Path, descriptor: int) -> None:
+    status = os.fstat(descriptor)
     if status.st_uid not in {os.geteuid(), 0}:
         fix = "give it to the user of this process, or to root"
         raise unreadable(str(path), f"it belongs to user {status.st_uid}", fix=fix)
-    if status.st_mode & 0o077:
+    if is_open_to_others(descriptor):
         mode = f"{stat.S_IMODE(status.st_mode):04o}"
         raise unreadable(str(path), f"others may use it (mode {mode})", fix=f"chmod 600 {path}")
 

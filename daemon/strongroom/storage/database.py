@@ -5,13 +5,21 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from strongroom.storage.engines import can_commit, parse_url, reader_engine, sqlite_url, writer_engine
-from strongroom.storage.faults import translated
+from strongroom.storage.engines import (
+    can_commit,
+    check_there,
+    looking_engine,
+    parse_url,
+    reader_engine,
+    sqlite_url,
+    writer_engine,
+)
+from strongroom.storage.faults import is_busy, is_refused, translated
 from strongroom.storage.host_lock import writing_alone
-from strongroom.storage.schema_version import bring_up_to_date
+from strongroom.storage.schema_version import bring_up_to_date, check_current
 from strongroom.storage.writer import Writer
 
 __all__ = ["Connection", "Database"]
@@ -29,8 +37,13 @@ class Database:
         )
         self._writing = writing
         self._reading = reading
+        self.busy = 0
+        """Statements that found the database locked by another program for longer than they wait."""
+        event.listen(reading, "handle_error", lambda context: self._noticed(context.original_exception))
+        self.on_refused: Callable[[], None] = _nothing
+        """Called when the disk refused something; it must not wait."""
         is_locked = alone and self.backend == "postgresql"
-        self._writer = Writer(self._connected_alone if is_locked else writing.connect, can_commit)
+        self._writer = Writer(self._connected_alone if is_locked else writing.connect, can_commit, self._failed)
 
     @classmethod
     def open(
@@ -59,6 +72,24 @@ class Database:
             raise
         return cls(writing, reader_engine(parsed), alone=alone)
 
+    @classmethod
+    def open_to_read(cls, place: str | Path) -> "Database":
+        """The database at ``place`` for looking at it, as it is: nothing is made, migrated or written.
+
+        Raises ``StorageFault`` where there is none, or its schema is not this release's; ``Misconfigured``.
+        """
+        parsed = sqlite_url(place) if isinstance(place, Path) else parse_url(place)
+        check_there(parsed)
+        reading = looking_engine(parsed)
+        try:
+            check_current(reading)
+        except BaseException as error:
+            reading.dispose()
+            if isinstance(error, SQLAlchemyError):
+                raise translated(error) from error
+            raise
+        return cls(reading, reading)
+
     def write(self, job: Callable[[Connection], T], *, may_wait: bool = False) -> Future[T]:
         """Run ``job`` in the writer's next transaction; the future resolves once that is committed and synced.
 
@@ -86,6 +117,33 @@ class Database:
         except SQLAlchemyError as error:
             raise translated(error) from error
 
+    def wal_bytes(self) -> int:
+        """The size of the write-ahead log; 0 with PostgreSQL, which keeps its own elsewhere."""
+        if self.backend != "sqlite":
+            return 0
+        try:
+            return Path(f"{self._writing.url.database}-wal").stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def spare_bytes(self) -> int:
+        """What is free within the file of SQLite, and is used before it grows; 0 with PostgreSQL.
+
+        Raises ``StorageFault`` or ``Unavailable``.
+        """
+        if self.backend != "sqlite":
+            return 0
+        return self.read(lambda c: _pragma(c, "freelist_count") * _pragma(c, "page_size"))
+
+    def _failed(self, error: BaseException) -> None:
+        """What the writer met. Our statements go past the events of the engine."""
+        self._noticed(error.orig if isinstance(error, DBAPIError) else error)
+
+    def _noticed(self, error: BaseException | None) -> None:
+        self.busy += is_busy(error)
+        if is_refused(error):
+            self.on_refused()
+
     def close(self) -> None:
         """Finish every write that was accepted, then close all connections."""
         self._writer.close()
@@ -104,3 +162,11 @@ class Database:
     def _query(self, query: Callable[[Connection], T]) -> T:
         with self._reading.connect() as connection, connection.begin():
             return query(connection)
+
+
+def _pragma(connection: Connection, name: str) -> int:
+    return int(connection.exec_driver_sql(f"PRAGMA {name}").scalar_one())
+
+
+def _nothing() -> None:
+    """Nobody wants to know."""

@@ -16,6 +16,10 @@ from strongroom.errors import Misconfigured, StorageFault
 __all__ = [
     "CONNECT_TIMEOUT_S",
     "can_commit",
+    "check_there",
+    "file_engine",
+    "looking_engine",
+    "looking_uri",
     "parse_url",
     "reader_engine",
     "sqlite_url",
@@ -40,6 +44,11 @@ _SQLITE_WRITER: Final = (
 _SQLITE_READER: Final = (
     f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}",
     "PRAGMA query_only=ON",
+    "PRAGMA trusted_schema=OFF",
+)
+_SQLITE_COPY: Final = (
+    "PRAGMA journal_mode=DELETE",
+    "PRAGMA synchronous=OFF",  # a copy that a crash damages is made again
     "PRAGMA trusted_schema=OFF",
 )
 _POSTGRESQL_WRITER: Final = ("SET synchronous_commit TO on",)
@@ -70,6 +79,14 @@ def sqlite_url(path: Path) -> URL:
     return URL.create("sqlite", database=str(path))
 
 
+def check_there(url: URL) -> None:
+    """Raise ``StorageFault`` for a SQLite file that is not there: opening it would make it."""
+    if url.get_backend_name() == "sqlite" and not Path(str(url.database)).is_file():
+        raise StorageFault(
+            "SR-STORE-061", f"there is no database at {url.database}", fix="name the host with --state-dir"
+        )
+
+
 def writer_engine(url: URL, **connect_args: Any) -> Engine:
     """The engine of the writer: every transaction of it may write from its first statement on."""
     if url.get_backend_name() == "sqlite":
@@ -83,6 +100,31 @@ def reader_engine(url: URL) -> Engine:
     if url.get_backend_name() == "sqlite":
         return _sqlite(url, _SQLITE_READER, "BEGIN", {})
     return _postgresql(url, _POSTGRESQL_READER, "REPEATABLE READ")
+
+
+def looking_uri(path: Path) -> str:
+    """The URI of a SQLite file for looking at it and leaving everything as it is.
+
+    What another process left in the journal beside it would be put into the file by whoever closes it last, so such a
+    file is opened read-only; elsewhere that would leave an empty journal behind.
+    """
+    journal = path.with_name(f"{path.name}-wal")
+    has_journal = journal.exists() and journal.stat().st_size > 0
+    return f"{path.absolute().as_uri()}?mode={'ro' if has_journal else 'rw'}"
+
+
+def looking_engine(url: URL) -> Engine:
+    """As ``reader_engine``, for a database that nobody may be serving: not a byte of it is changed."""
+    if url.get_backend_name() != "sqlite":
+        return reader_engine(url)
+    uri = looking_uri(Path(str(url.database)))
+    target = URL.create("sqlite", database=uri.partition("?")[0], query={"mode": uri.rpartition("=")[2], "uri": "true"})
+    return _sqlite(target, _SQLITE_READER, "BEGIN", {})
+
+
+def file_engine(path: Path) -> Engine:
+    """The engine of a SQLite file that is being made or looked at apart, without a journal beside it."""
+    return _sqlite(sqlite_url(path), _SQLITE_COPY, "BEGIN", {})
 
 
 def can_commit(connection: Connection) -> bool:

@@ -23,7 +23,7 @@ from strongroom.errors import Unavailable
 from strongroom.storage.engines import CONNECT_TIMEOUT_S, parse_url, sqlite_url, unusable_file
 from strongroom.storage.faults import translated
 
-__all__ = ["HostLock", "lock_database", "writing_alone"]
+__all__ = ["SUFFIX", "HostLock", "lock_database", "writing_alone"]
 
 SUFFIX: Final = ".lock"
 TAKEN: Final = "SR-APP-007"
@@ -101,7 +101,8 @@ class _FileLock:
         # Whatever link leads to the file, its lock is one.
         path = database.resolve().with_name(f"{database.resolve().name}{SUFFIX}")
         try:
-            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            # The lock itself is no link: what it led to would be emptied, by root too.
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise unusable_file(database, error) from error
         try:

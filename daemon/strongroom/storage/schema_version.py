@@ -5,6 +5,7 @@ Rule 2: Alembic, which is slow to import, is imported only when there is somethi
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.metadata import version as release_of
 from pathlib import Path
 from typing import Final
@@ -13,13 +14,21 @@ from sqlalchemy import Connection, Engine, text
 
 from strongroom.errors import StorageFault
 
-__all__ = ["SCHEMA_VERSION", "bring_up_to_date"]
+__all__ = ["SCHEMA_VERSION", "Step", "bring_up_to_date", "check_current", "create_at", "steps_from", "version_of"]
 
 SCHEMA_VERSION: Final = "0006"
 MIGRATIONS: Final = Path(__file__).resolve().parent.parent / "migrations"
 
 # Two hosts that start on one new PostgreSQL take turns. Any constant will do, as long as it never changes.
 _ADVISORY_LOCK: Final = 0x5354_524F_4E47
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One migration, and what it does in a line."""
+
+    revision: str
+    what: str
 
 
 def bring_up_to_date(engine: Engine, before_migration: Callable[[Connection], object] | None = None) -> None:
@@ -38,6 +47,43 @@ def bring_up_to_date(engine: Engine, before_migration: Callable[[Connection], ob
             if before_migration is not None and found:
                 before_migration(connection)
             _migrate(connection)
+
+
+def check_current(engine: Engine) -> None:
+    """Raise ``StorageFault`` unless the database of ``engine`` has this release's schema. Nothing is written."""
+    with engine.connect() as connection, connection.begin():
+        found = _version(connection)
+        if found != SCHEMA_VERSION:
+            _refuse_foreign(connection, found)
+            raise StorageFault(
+                "SR-STORE-062",
+                f"the database has schema version {found or 'none'}, this release works with {SCHEMA_VERSION}",
+                why="it was not migrated yet",
+                fix="strongroom db migrate --dry-run says what that does; a host that starts does it by itself",
+                found=found,
+                known=SCHEMA_VERSION,
+            )
+
+
+def version_of(connection: Connection) -> str:
+    """The schema version of a database, empty where there is none.
+
+    Raises ``StorageFault`` naming both versions when it is newer than this code.
+    """
+    return _version(connection)
+
+
+def create_at(connection: Connection, revision: str) -> None:
+    """Make the tables of ``revision``, with no row in them, in an empty database."""
+    _upgrade(connection, revision)
+
+
+def steps_from(found: str) -> list[Step]:
+    """What would be done to bring a database of version ``found`` to this release's, in its order."""
+    from alembic.script import ScriptDirectory
+
+    scripts = [each for each in ScriptDirectory(str(MIGRATIONS)).walk_revisions() if each.revision > found]
+    return [Step(each.revision, (each.doc or "").split("\n")[0]) for each in reversed(scripts)]
 
 
 def _version(connection: Connection) -> str:
@@ -90,6 +136,13 @@ def _refuse_foreign(connection: Connection, found: str) -> None:
 
 
 def _migrate(connection: Connection) -> None:
+    _upgrade(connection, SCHEMA_VERSION)
+    release = {"name": "schema_release", "value": release_of("strongroom")}
+    connection.execute(text("DELETE FROM meta WHERE name = :name"), release)
+    connection.execute(text("INSERT INTO meta (name, value) VALUES (:name, :value)"), release)
+
+
+def _upgrade(connection: Connection, revision: str) -> None:
     # Imported here: only a first start and an upgrade should pay for it.
     from alembic import command
     from alembic.config import Config
@@ -98,7 +151,4 @@ def _migrate(connection: Connection) -> None:
     # ConfigParser reads % as the start of an interpolation.
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
-    command.upgrade(config, SCHEMA_VERSION)
-    release = {"name": "schema_release", "value": release_of("strongroom")}
-    connection.execute(text("DELETE FROM meta WHERE name = :name"), release)
-    connection.execute(text("INSERT INTO meta (name, value) VALUES (:name, :value)"), release)
+    command.upgrade(config, revision)

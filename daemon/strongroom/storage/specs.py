@@ -1,7 +1,7 @@
 """Registered workflows (``workflow_specs``) and their binaries (``workflow_binaries``), each binary stored once."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, Final
 
@@ -49,7 +49,7 @@ class SpecRow:
     encoding: str
     binary_url: str
     config_url: str
-    config: bytes
+    config: bytes = field(repr=False)
     spec_type: str
     attributes: bytes = b""
     subscriptions: bytes

@@ -9,7 +9,17 @@ from typing import Final
 from strongroom.errors import LimitExceeded
 from strongroom.storage.update_log_file import fault_of, open_read_only
 
-__all__ = ["ROW_BYTES_MAX", "NewRow", "Row", "Sizes", "check_size", "page_after", "read_rows", "row_of"]
+__all__ = [
+    "ROW_BYTES_MAX",
+    "NewRow",
+    "Row",
+    "Sizes",
+    "check_size",
+    "one_of_each_version",
+    "page_after",
+    "read_rows",
+    "row_of",
+]
 
 ROW_BYTES_MAX: Final = 256 * 2**20
 """The whole state of a workspace is one row; a state beyond this would not fit a daemon's memory either."""
@@ -18,6 +28,7 @@ PAGE_ROWS: Final = 256
 
 _COLUMNS: Final = f"id, purpose, key_version, length(data), CASE WHEN length(data) <= {ROW_BYTES_MAX} THEN data END"
 _PAGE: Final = f"SELECT {_COLUMNS} FROM log_rows WHERE id > ? ORDER BY id LIMIT {PAGE_ROWS}"  # noqa: S608 - constants
+_OF_EACH: Final = f"SELECT {_COLUMNS} FROM log_rows WHERE id IN (SELECT max(id) FROM log_rows GROUP BY key_version)"  # noqa: S608 - constants only
 _ONE: Final = f"SELECT {_COLUMNS} FROM log_rows WHERE id = ?"  # noqa: S608 - constants only
 BEFORE_ALL: Final = -(2**63)
 
@@ -66,6 +77,15 @@ def read_rows(path: Path) -> list[Row]:
         except sqlite3.Error as error:
             raise fault_of(path, error) from error
     return found
+
+
+def one_of_each_version(path: Path) -> list[Row]:
+    """The newest row of each key version of the log at ``path``; nothing is written. Raises ``StorageFault``."""
+    with closing(open_read_only(path)) as database:
+        try:
+            return [_row(each) for each in database.execute(_OF_EACH)]
+        except sqlite3.Error as error:
+            raise fault_of(path, error) from error
 
 
 def page_after(database: sqlite3.Connection, last_id: int) -> list[Row]:

@@ -34,6 +34,10 @@ JOIN_S: Final = 0.01  # how long a job that may wait does so; a short run is ove
 T = TypeVar("T")
 
 
+def _nobody(_error: BaseException) -> None:
+    """Nobody wants to know."""
+
+
 class _Queued(NamedTuple):
     """A job and the future of its answer; the types of both are the caller's."""
 
@@ -49,8 +53,17 @@ class _BatchLostError(Exception):
 class Writer:
     """Runs jobs on one connection, in order, in groups."""
 
-    def __init__(self, connect: Callable[[], Connection], can_commit: Callable[[Connection], bool]) -> None:
-        """``connect`` opens a connection that begins a writing transaction; the thread starts with the first job."""
+    def __init__(
+        self,
+        connect: Callable[[], Connection],
+        can_commit: Callable[[Connection], bool],
+        on_fault: Callable[[BaseException], None] = _nobody,
+    ) -> None:
+        """``connect`` opens a connection that begins a writing transaction; the thread starts with the first job.
+
+        ``on_fault`` is told of what the database raised, in the thread that writes.
+        """
+        self._on_fault = on_fault
         self._connect = connect
         self._can_commit = can_commit
         self._connection: Connection | None = None
@@ -132,6 +145,7 @@ class Writer:
         except BaseException as error:  # the failure belongs to the futures; the thread must live
             self._disconnect()
             cause = error.__cause__ if isinstance(error, _BatchLostError) and error.__cause__ else error
+            self._on_fault(cause)
             fault = translated(cause)
             if not isinstance(fault, StorageFault | Unavailable):
                 fault = Internal("SR-STORE-008", "a batch of writes failed", why=type(cause).__name__)
@@ -162,6 +176,7 @@ class Writer:
                     if not alone and len(batch) > 1:
                         transaction.rollback()
                         return False
+                    self._on_fault(error)
                     failed.append((entry.future, translated(error)))
                 else:
                     done.append((entry.future, result))

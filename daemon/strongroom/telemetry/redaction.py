@@ -7,15 +7,18 @@ and must never come here at all.
 
 import base64
 import re
+import threading
+from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Final
 
-__all__ = ["MASK", "UNSAFE", "Redaction", "printable"]
+__all__ = ["MASK", "UNSAFE", "Redaction", "is_sensitive", "printable"]
 
 MASK: Final = "***"
 # Shorter values would cut ordinary words to pieces, and a secret of three characters is none.
 REGISTERED_CHARACTERS_MIN: Final = 4
-# Each registered value is looked for in every line; a host registers its tokens and passwords, not users' data.
+# Each registered value is looked for in every line; a host registers its tokens and passwords, not users' data. Beyond
+# it the one that was registered longest ago makes room: tokens end, and a new one is the one that is in use.
 REGISTERED_MAX: Final = 1_000
 TEXT_CHARACTERS_MAX: Final = 8_000
 SENSITIVE_WORDS: Final = frozenset(
@@ -38,9 +41,11 @@ SENSITIVE_WORDS: Final = frozenset(
         "tokens",
     ]
 )
+CREDENTIALS: Final = frozenset(["authorization", "cookie", "passphrase", "passwd", "password", "token"])
+"""Of these the values are secret that stand in a configuration."""
 # `payload_bytes=12` and `secret_name` say something about the thing, and are not the thing.
 HARMLESS_ENDINGS: Final = frozenset(
-    ["bytes", "count", "id", "ids", "max", "min", "ms", "name", "names", "sha256", "size", "version"]
+    ["bytes", "count", "file", "id", "ids", "max", "min", "ms", "name", "names", "path", "sha256", "size", "version"]
 )
 # Control characters forge lines and colours; the last two groups are line ends and direction marks of Unicode.
 UNSAFE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -52,30 +57,50 @@ def printable(text: str) -> str:
 
 
 class Redaction:
-    """Knows what must not be shown. ``repr`` shows only how much it knows."""
+    """Knows what must not be shown. A process has one. ``repr`` shows only how much it knows. Safe for any thread."""
 
     def __init__(self) -> None:
-        self._values: set[str] = set()
+        self._changing = threading.Lock()
+        self._values: OrderedDict[bytes, frozenset[str]] = OrderedDict()
         self._pattern: re.Pattern[str] | None = None
 
     def __repr__(self) -> str:
-        return f"<Redaction of {len(self._values)} spellings>"
+        return f"<Redaction of {len(self._values)} values>"
 
     def register(self, value: str | bytes) -> None:
         """Never show ``value`` from now on. Values that are too short to be told from words are left alone."""
-        raw = value.encode() if isinstance(value, str) else bytes(value)
-        if len(raw) < REGISTERED_CHARACTERS_MIN or len(self._values) >= 4 * REGISTERED_MAX:
+        raw = value.encode("utf-8", "surrogateescape") if isinstance(value, str) else bytes(value)
+        if len(raw) < REGISTERED_CHARACTERS_MIN:
             return
-        spellings = {raw.decode("utf-8", "replace"), raw.hex(), base64.b64encode(raw).decode().rstrip("=")}
-        spellings.add(base64.urlsafe_b64encode(raw).decode().rstrip("="))
-        self._values |= spellings
-        longest_first = sorted(self._values, key=len, reverse=True)
-        self._pattern = re.compile("|".join(re.escape(item) for item in longest_first), re.IGNORECASE)
+        with self._changing:
+            if raw in self._values:
+                self._values.move_to_end(raw)
+                return
+            self._values[raw] = _spellings(raw)
+            if len(self._values) > REGISTERED_MAX:
+                self._values.popitem(last=False)
+            longest_first = sorted(set().union(*self._values.values()), key=len, reverse=True)
+            self._pattern = re.compile("|".join(re.escape(item) for item in longest_first), re.IGNORECASE)
+
+    def register_section(self, section: object, name: str = "") -> None:
+        """Register each text in ``section``, a value of a configuration under ``name``, that is a credential by its
+        name, such as ``token``. Names of secrets, which stand in configurations too, are not secret themselves."""
+        if isinstance(section, Mapping):
+            for key, value in section.items():
+                self.register_section(value, str(key))
+        elif isinstance(section, list | tuple):
+            for value in section:
+                self.register_section(value, name)
+        elif isinstance(section, str) and is_sensitive(name) and not CREDENTIALS.isdisjoint(_words(name)):
+            self.register(section)
+
+    def hidden(self, text: str) -> str:
+        """``text`` without registered values, and otherwise as it is."""
+        return text if self._pattern is None else self._pattern.sub(MASK, text)
 
     def text(self, text: str) -> str:
         """``text`` without registered values, without characters that could forge a line, and not too long."""
-        if self._pattern is not None:
-            text = self._pattern.sub(MASK, text)
+        text = self.hidden(text)
         if len(text) > TEXT_CHARACTERS_MAX:
             text = f"{text[:TEXT_CHARACTERS_MAX]}...({len(text)} characters)"
         return printable(text)
@@ -85,8 +110,7 @@ class Redaction:
         return {self.text(name): self._field(name, value) for name, value in fields.items()}
 
     def _field(self, name: str, value: object) -> object:
-        words = re.split(r"[^a-z0-9]+", name.lower())
-        if SENSITIVE_WORDS.intersection(words) and words[-1] not in HARMLESS_ENDINGS:
+        if is_sensitive(name):
             return MASK
         if value is None or isinstance(value, bool | int | float):
             return value
@@ -97,6 +121,22 @@ class Redaction:
         if isinstance(value, list | tuple | set | frozenset):
             return [self._field(name, inner) for inner in value]
         return self.text(str(value))
+
+
+def is_sensitive(name: str) -> bool:
+    """Whether a field of that name holds something secret, and is not about it only."""
+    words = _words(name)
+    return not SENSITIVE_WORDS.isdisjoint(words) and words[-1] not in HARMLESS_ENDINGS
+
+
+def _words(name: str) -> list[str]:
+    return re.split(r"[^a-z0-9]+", name.lower())
+
+
+def _spellings(raw: bytes) -> frozenset[str]:
+    """As text, in hex, and in both alphabets of base64."""
+    texts = raw.decode("utf-8", "replace"), raw.hex(), base64.b64encode(raw).decode().rstrip("=")
+    return frozenset({*texts, base64.urlsafe_b64encode(raw).decode().rstrip("=")})
 
 
 def _escape(found: re.Match[str]) -> str:

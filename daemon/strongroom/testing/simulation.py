@@ -8,7 +8,7 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Final
 
 from strongroom.engine.triggers import wrap
@@ -44,13 +44,13 @@ class Wish:
 
     binary: bytes
     name: str
-    config: bytes
+    config: bytes = field(repr=False)
     attributes: Attributes
     has_attributes: bool
     trigger: int
-    payload: bytes
+    payload: bytes = field(repr=False)
     mocks: Mocks
-    secrets: Mapping[tuple[str, str], str]
+    secrets: Mapping[tuple[str, str], str] = field(repr=False)
     limits: LimitSettings
 
 

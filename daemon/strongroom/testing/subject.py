@@ -15,7 +15,7 @@ from strongroom.errors import CapabilityError, StrongroomError
 from strongroom.pb.capabilities.v1 import capabilities_pb2
 from strongroom.plugin.capability import pack
 from strongroom.plugin.error_text import error_of
-from strongroom.registry.registry import Entry
+from strongroom.registry.slot import Entry
 from strongroom.registry.states import PluginState
 from strongroom.settings.manifest import PluginEntry
 from strongroom.testing.plugin_host import QUICK, WAIT_S, Eventually, MemoryHost, MemoryStore

@@ -10,7 +10,7 @@ import os
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from strongroom.errors import StrongroomError
@@ -63,7 +63,7 @@ class SealedByTpm:
     """What is kept outside: the TPM2B_PUBLIC and TPM2B_PRIVATE without their lengths, and the registers as a bitmap."""
 
     public: bytes
-    private: bytes
+    private: bytes = field(repr=False)
     registers: int
 
 

@@ -32,7 +32,7 @@ def test_bytes_that_are_no_binary_are_refused(host):
 
 
 def test_a_guest_that_loops_ends_at_the_deadline_and_its_runner_is_gone(host):
-    error = host.refusal(request_for(host.artifacts.add(wasm("loop")), triggered()), timeout_s=1.5)
+    error = host.refusal_in_the_middle(request_for(host.artifacts.add(wasm("loop")), triggered()))
     assert (error.origin, error.name) == ("User", "DeadlineExceeded")
     assert host.plugin._launcher._living == set()
 

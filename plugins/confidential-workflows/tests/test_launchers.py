@@ -120,7 +120,7 @@ def test_a_spare_is_ready_before_it_is_wanted_and_is_replaced(launch):
 
 def test_a_spare_that_died_while_it_waited_is_not_handed_out(launch):
     launcher = launch(spares=1)
-    spare = launcher._ready.get(timeout=20)
+    spare = launcher._ready.get(timeout=60)
     os.kill(spare.pid, signal.SIGKILL)
     spare.wait(20)
     launcher._ready.put(spare)
@@ -131,7 +131,7 @@ def test_a_spare_that_died_while_it_waited_is_not_handed_out(launch):
 
 def test_a_spare_whose_configuration_is_old_is_not_handed_out(launch):
     launcher = launch(spares=1)
-    spare = launcher._ready.get(timeout=20)
+    spare = launcher._ready.get(timeout=60)
     spare.started_s -= launcher_module.SPARE_AGE_S_MAX
     launcher._ready.put(spare)
     taken = launcher.take(20)
@@ -141,7 +141,7 @@ def test_a_spare_whose_configuration_is_old_is_not_handed_out(launch):
 
 def test_a_spare_from_before_the_vault_wrote_another_configuration_is_not_handed_out(launch, rig):
     launcher = launch(spares=1)
-    spare = launcher._ready.get(timeout=20)
+    spare = launcher._ready.get(timeout=60)
     launcher._ready.put(spare)
     content = rig.config_file.read_bytes()
     rig.config_file.unlink()

@@ -15,6 +15,7 @@ from strongroom_confidential_workflows.messages import CapabilityCall, encode
 from tests.fakes.far_side import FarSide, free_port
 from tests.fakes.runner_modes import needs_bubblewrap
 from tests.fakes.runner_rig import RunnerRig
+from tests.fakes.scripted_guest import until
 
 CANARY = b"canary-51b0c7"
 
@@ -154,7 +155,7 @@ def test_runners_end_with_what_started_them(far):
     assert side.stop() == 0
     runner.wait(30)
     assert not runner.is_alive()
-    assert not Path(f"/proc/{pid}").exists() or "Z" in Path(f"/proc/{pid}/stat").read_text()
+    until(lambda: not Path(f"/proc/{pid}").exists() or "Z" in Path(f"/proc/{pid}/stat").read_text())
     runner.close()
 
 

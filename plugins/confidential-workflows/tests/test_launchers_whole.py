@@ -8,6 +8,7 @@ from google.protobuf import empty_pb2
 from strongroom.plugin.messages import backend_pb2
 from tests.fakes.enclave_host import EnclaveHost, request_for, triggered
 from tests.fakes.far_side import FarSide
+from tests.fakes.pool_program import PoolInThread
 from tests.fakes.runner_modes import needs_bubblewrap
 from tests.guests.build import wasm
 
@@ -23,7 +24,15 @@ def far(vault, tmp_path):
     side.stop()
 
 
-@pytest.fixture(params=["process", "bubblewrap", "external"])
+@pytest.fixture
+def pool(tmp_path):
+    """Where ``strongroom-runner`` listens."""
+    running = PoolInThread(tmp_path / "pool.sock")
+    yield str(running.path)
+    running.close()
+
+
+@pytest.fixture(params=["process", "process of strongroom-runner", "bubblewrap", "external"])
 def launched(request, vault):
     """A host whose runners are started by one of the launchers."""
     options = {}
@@ -35,7 +44,10 @@ def launched(request, vault):
             "evidence": {"kind": "insecure-software"},
             "enclave_config_file": "",
         }
-    host = EnclaveHost(vault=vault, launcher=request.param, **options)
+    name, of, _ = request.param.partition(" of ")
+    if of:
+        options = {"pool_socket": request.getfixturevalue("pool")}
+    host = EnclaveHost(vault=vault, launcher=name, **options)
     yield request.param, host
     host.close()
 
@@ -52,6 +64,7 @@ def test_the_report_of_the_backend_names_the_launcher_first(launched):
     name, host = launched
     report = host.call("Backend", empty_pb2.Empty())
     assert isinstance(report, backend_pb2.BackendReport)
-    assert report.protections[0] == f"launcher-{name}"
+    assert report.protections[0] == f"launcher-{name.split()[0]}"
+    assert ("started-by-strongroom-runner" in report.protections) == (name == "process of strongroom-runner")
     assert ("namespaces" in report.protections) == (name == "bubblewrap")
     assert (report.label, report.insecure) == ("insecure-software", True)

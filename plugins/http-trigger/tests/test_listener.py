@@ -176,14 +176,16 @@ def test_more_connections_than_allowed_wait_outside(listening):
 
 
 def test_requests_at_once_are_worked_on_by_so_many_threads(listening):
-    working, most, lock = [0], [0], threading.Lock()
+    working, most, changed = [0], [0], threading.Condition()
 
     def count(_token, _body):
-        with lock:
+        with changed:
             working[0] += 1
             most[0] = max(most[0], working[0])
-        time.sleep(0.1)
-        with lock:
+            changed.notify_all()
+            # Two are there at once; a third one would be within a moment.
+            changed.wait_for(lambda: most[0] >= 2, 30)
+            changed.wait_for(lambda: most[0] > 2, 0.1)
             working[0] -= 1
         return Answer(status=200, body=b"{}")
 

@@ -1,5 +1,6 @@
 """What an operator does from a command line makes a vault that starts, and never overwrites anything."""
 
+import os
 import subprocess
 import sys
 
@@ -13,9 +14,16 @@ from tests.fakes.vault_owner import Owner
 from tests.fakes.vault_runner import Runner
 
 
-def run(*arguments):
+def run(*arguments, cwd=None):
     command = [sys.executable, "-m", "strongroom_vault", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
+
+
+def test_paths_are_from_where_the_command_runs(tmp_path):
+    assert run("init", "home", cwd=tmp_path).returncode == 0
+    signed = run("sign-policy", "home/vault-policy.toml", "--key", "home/vault-policy.key", cwd=tmp_path)
+    assert (signed.returncode, signed.stderr) == (0, "")
+    assert signed.stdout.startswith(f"wrote {tmp_path / 'home' / 'vault-policy.toml.sig'}: production, epoch 1")
 
 
 def test_a_production_home_is_made_edited_signed_and_served(tmp_path):
@@ -156,3 +164,22 @@ def test_every_verifier_comes_from_strongroom_itself():
     assert {each.pin for each in found} == {installed_pin()}
     needed = {"nitro", "sev-snp", "az-snp-vtpm", "tpm2", "insecure-swtpm", "insecure-software"}
     assert needed <= {each.kind for each in found}
+
+
+SERVED = """
+import os, sys, types
+service = types.ModuleType("strongroom_vault.service.main")
+service.main = lambda arguments: print(os.environ["GRPC_VERBOSITY"], flush=True)
+sys.modules[service.__name__] = service
+from strongroom_vault.__main__ import main
+assert "grpc" not in sys.modules
+main(["serve"])
+"""
+
+
+@pytest.mark.parametrize("wanted", ["NONE", "debug"], ids=["quiet", "as-asked-for"])
+def test_a_vault_that_serves_has_no_raw_lines_of_grpc_in_its_log_unless_somebody_wants_them(wanted):
+    environment = {name: value for name, value in os.environ.items() if name != "GRPC_VERBOSITY"}
+    environment |= {} if wanted == "NONE" else {"GRPC_VERBOSITY": wanted}
+    done = subprocess.run([sys.executable, "-c", SERVED], capture_output=True, text=True, check=False, env=environment)
+    assert (done.stdout, done.stderr) == (f"{wanted}\n", "")

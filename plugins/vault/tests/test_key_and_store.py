@@ -71,6 +71,12 @@ def test_a_serving_host_never_makes_a_key_and_names_the_command_that_does(key_fi
     assert Owner(key_file, mode="serve").public_key
 
 
+def test_a_service_whose_key_was_not_handed_over_is_told_how_that_is_done():
+    with pytest.raises(Misconfigured) as caught:
+        Owner(Path("/run/credentials/strongroom.service/vault.key"), mode="serve")
+    assert "hand it over as the credential vault.key: docs/operations.md" in caught.value.fix
+
+
 def test_a_made_key_is_private_and_is_never_overwritten(key_file):
     first = init_key("init-key", key_file)
     assert first.returncode == 0, first.stderr

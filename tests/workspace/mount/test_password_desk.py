@@ -2,7 +2,7 @@
 
 import pytest
 
-from strongroom.errors import Forbidden, KeyMissing, Misconfigured, NotFound, StorageFault, WrongState
+from strongroom.errors import Forbidden, InvalidInput, KeyMissing, Misconfigured, NotFound, StorageFault, WrongState
 from strongroom.workspace import password
 from strongroom.workspace.mount.password_desk import PasswordDesk
 from strongroom.workspace.mount.project_file import parse_project
@@ -33,6 +33,15 @@ def test_no_password_is_set_unless_it_is_said_to_be_new(rig, desk):
     assert not list(rig.project.rglob("*.password"))
     assert first(desk, rig)[1] is False, "the first attempt declared it"
     assert rig.mounts.get("notes").needed() == {}, "no key of the host is needed"
+
+
+@pytest.mark.parametrize("mounts", [0, 1, 2])
+def test_a_password_for_no_mount_in_particular_is_refused_however_many_there_are(rig, desk, mounts):
+    rig.declare("".join(f'[[mounts]]\nname = "notes{n}"\nkeys = "password"\n' for n in range(mounts)))
+    with pytest.raises(InvalidInput, match="no mount named") as caught:
+        desk.mount(rig.project, "", SECRET, is_new=True, declare=True)
+    assert (caught.value.code, caught.value.details["field"]) == ("SR-MOUNT-062", "name")
+    assert not list(rig.project.rglob("*.password"))
 
 
 def test_mounting_it_again_with_another_password_is_refused_and_sets_none(rig, desk):

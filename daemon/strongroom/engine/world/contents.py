@@ -5,7 +5,7 @@ their clients said stands beside it. What a guest asked of the vault is shown to
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from google.protobuf.message import DecodeError
@@ -34,7 +34,7 @@ class ReadEvent:
 
     row: EventRow
     kind: EventType
-    data: EventData
+    data: EventData = field(repr=False)
 
 
 def content_of(kind: EventType, data: EventData) -> bytes:

@@ -82,7 +82,7 @@ class Draft:
 
     event_type: str
     correlation_id: str = ""
-    data: EventData = field(default_factory=EventData)
+    data: EventData = field(default_factory=EventData, repr=False)
 
     @property
     def kind(self) -> EventType:

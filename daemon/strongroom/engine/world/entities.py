@@ -4,7 +4,7 @@ A cursor is how many stand before a page; nothing ever goes from a list, and wha
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final, Generic, TypeVar
 
@@ -29,7 +29,7 @@ class Shown(Generic[View]):
 
     header: RunRow
     view: View
-    data: EventData | None = None
+    data: EventData | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

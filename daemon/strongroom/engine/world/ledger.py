@@ -8,7 +8,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from strongroom.crypto.srn1 import tag_of
@@ -39,7 +39,7 @@ class HookChange:
 
     hook_id: str
     made: HookRow | None = None
-    token: str = ""
+    token: str = field(default="", repr=False)
 
 
 class Ledger:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from strongroom.engine.external import is_external
@@ -43,7 +43,7 @@ class Report:
 
     header: RunRow
     view: RunView
-    data: EventData | None = None
+    data: EventData | None = field(default=None, repr=False)
 
     @property
     def content_bytes(self) -> int:

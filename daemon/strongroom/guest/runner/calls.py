@@ -10,7 +10,7 @@ Source: contracts/cre-guest.md section 7.
 
 import threading
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Final
 
@@ -31,7 +31,7 @@ class Kind(Enum):
 class Answer:
     """How a call ended: serialized ``response``, or an ``error`` of the whole call, or one that no guest can hold."""
 
-    response: bytes = b""
+    response: bytes = field(default=b"", repr=False)
     error: str = ""
     oversize: bool = False
     answered_unix_ns: int = 0

@@ -15,6 +15,7 @@ from strongroom.plugin.dispatch import TriggerSink
 from strongroom.plugin.error_text import format_error, parse_error
 from strongroom.plugin.hang_up import current, ended_by, hung_up
 from strongroom.plugin.serve.wire import CHANNEL_OPTIONS, SIDE_CALL_TIMEOUT_S
+from strongroom.telemetry import trace_context
 
 __all__ = ["RemoteExecutable", "RemoteTrigger", "new_channel"]
 
@@ -54,7 +55,7 @@ class RemoteExecutable:
         try:
             # A plain call cannot be ended while it waits.
             if self._plain is not None and current() is None:
-                response = self._plain(request, timeout=timeout_s, metadata=self._metadata)
+                response = self._plain(request, timeout=timeout_s, metadata=self._told())
             else:
                 response = self._first(request, timeout_s)
         except grpc.RpcError as error:
@@ -67,12 +68,17 @@ class RemoteExecutable:
             raise parse_error(response.error)
         return response
 
+    def _told(self) -> tuple[tuple[str, str | bytes], ...]:
+        """What the far side is told beside the request: in which trace it works, where this thread works in one."""
+        traceparent = trace_context.current()
+        return (*self._metadata, (trace_context.TRACEPARENT, traceparent)) if traceparent else self._metadata
+
     def _first(
         self, request: capabilities_pb2.CapabilityRequest, timeout_s: float
     ) -> capabilities_pb2.CapabilityResponse:
         """The first message of the stream."""
         answer: capabilities_pb2.CapabilityResponse
-        call: Any = self._stream(request, timeout=timeout_s, metadata=self._metadata)  # Any: grpc's own call object
+        call: Any = self._stream(request, timeout=timeout_s, metadata=self._told())  # Any: grpc's own call object
         try:
             with ended_by(call.cancel):
                 answer = next(call)

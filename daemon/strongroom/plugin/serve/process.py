@@ -30,6 +30,8 @@ from strongroom.plugin.serve.wire import (
     SOCKET_DIR_VARIABLE,
     TOKEN_VARIABLE,
 )
+from strongroom.telemetry import tracing
+from strongroom.telemetry.redaction import printable
 
 __all__ = ["PluginProcess"]
 
@@ -52,6 +54,8 @@ class PluginProcess:
         """Serve until Shutdown or SIGTERM. Never returns: threads of the plugin cannot keep the process alive."""
         harden()
         configure_process_log()
+        name = os.environ.get(NAME_VARIABLE, "plugin")
+        tracing.configure(os.environ, service=f"strongroom-plugin-{name}", shown=printable)
         handshake = _claim_stdout()
         directory = os.environ.get(SOCKET_DIR_VARIABLE) or tempfile.mkdtemp(prefix="plugin")
         token = os.environ.pop(TOKEN_VARIABLE, "")
@@ -62,7 +66,7 @@ class PluginProcess:
         pool = ThreadPoolExecutor(THREADS_MAX, thread_name_prefix="call")
         standard = StandardCapabilities(
             self._factory,
-            name=os.environ.get(NAME_VARIABLE, "plugin"),
+            name=name,
             mode="dev" if os.environ.get(MODE_VARIABLE) == "dev" else "serve",
             broker=broker,
             directory=directory,
@@ -85,6 +89,7 @@ class PluginProcess:
         broker.close()
         server.stop(GRACE_S).wait(GRACE_S)
         standard.close()
+        tracing.shut_down()
         sys.stderr.flush()
         os._exit(0)
 

@@ -18,6 +18,7 @@ from strongroom.pb.capabilities.v1 import capabilities_pb2
 from strongroom.plugin.dispatch import TriggerBook
 from strongroom.plugin.error_text import error_of, format_error
 from strongroom.plugin.serve.token import TokenCheck
+from strongroom.plugin.serve.traced import in_trace
 from strongroom.plugin.serve.wire import CHANNEL_OPTIONS, unix_target
 
 __all__ = ["CALL_TIMEOUT_S_MAX", "EVENTS_MAX", "Execute", "capability_handlers", "new_server"]
@@ -57,7 +58,7 @@ def capability_handlers(
     }
     if execute is not None:
         services["Executable"] = {
-            "Execute": _plain(_execute_with(execute), capabilities_pb2.CapabilityRequest, allow),
+            "Execute": _plain(_execute_with(execute, info.id), capabilities_pb2.CapabilityRequest, allow),
             "RegisterToWorkflow": _plain(_accept, capabilities_pb2.RegisterToWorkflowRequest, allow),
             "UnregisterFromWorkflow": _plain(_accept, capabilities_pb2.UnregisterFromWorkflowRequest, allow),
         }
@@ -87,16 +88,19 @@ def _accept(_request: object, _context: grpc.ServicerContext) -> empty_pb2.Empty
 
 
 def _execute_with(
-    execute: Execute,
+    execute: Execute, capability_id: str
 ) -> Callable[[capabilities_pb2.CapabilityRequest, grpc.ServicerContext], capabilities_pb2.CapabilityResponse]:
     def answer(
         request: capabilities_pb2.CapabilityRequest, context: grpc.ServicerContext
     ) -> capabilities_pb2.CapabilityResponse:
         left = context.time_remaining()
-        try:
-            return execute(request, CALL_TIMEOUT_S_MAX if left is None else min(left, CALL_TIMEOUT_S_MAX))
-        except Exception as raised:
-            return capabilities_pb2.CapabilityResponse(error=format_error(_told(raised, request.method)))
+        with in_trace(capability_id, request, context) as span:
+            try:
+                return execute(request, CALL_TIMEOUT_S_MAX if left is None else min(left, CALL_TIMEOUT_S_MAX))
+            except Exception as raised:
+                told = _told(raised, request.method)
+                span.failed(told.name)
+                return capabilities_pb2.CapabilityResponse(error=format_error(told))
 
     return answer
 

@@ -43,6 +43,10 @@ class KnownMounts:
         """Every mount that is to be open, by name, also those that failed."""
         return [self._info(known) for known in self._register.mounted()]
 
+    def known(self) -> list[Known]:
+        """Everything that is remembered, open or not."""
+        return self._register.all()
+
     def projects(self) -> list[KnownProject]:
         """What is not open and was once: unmounted projects and those that failed, with the key versions of this host
         that they need. Those whose keys came from a session's server need none of them."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from strongroom.crypto.keyring_entry import Keyring
-from strongroom.errors import Conflict, WrongState
+from strongroom.errors import Conflict, InvalidInput, WrongState
 from strongroom.workspace.mount.info import MountInfo
 from strongroom.workspace.mount.mounts import Mounts
 from strongroom.workspace.mount.passwords import Passwords, locked
@@ -41,8 +41,17 @@ class PasswordDesk:
         """As ``Mounts.mount`` for one mount with a password; an absent one is declared as such.
 
         With ``is_new`` a workspace that has no password and holds nothing gets this one. Raises ``NotFound`` (it has
-        none yet, and ``is_new`` is not set), ``Forbidden`` (a wrong one), ``Conflict``, and what ``Mounts.mount`` does.
+        none yet, and ``is_new`` is not set), ``Forbidden`` (a wrong one), ``Conflict``, ``InvalidInput`` (no name), and
+        what ``Mounts.mount`` does.
         """
+        if not name:
+            raise InvalidInput(
+                "SR-MOUNT-062",
+                "a password was given and no mount named",
+                why="each mount has a password of its own",
+                fix="name the mount that the password is for",
+                field="name",
+            )
         with self._one_at_a_time:
             chosen = self._mounts.chosen(project_dir, name, declare=declare, has_password=True)
             (entry,) = chosen.entries

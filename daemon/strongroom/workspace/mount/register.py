@@ -30,6 +30,11 @@ class Register:
         with self._lock:
             return sorted((known for known in self._known if known.mounted), key=lambda known: known.name)
 
+    def all(self) -> list[Known]:
+        """Everything, by name."""
+        with self._lock:
+            return sorted(self._known, key=lambda known: known.name)
+
     def find(self, name: str) -> Known | None:
         """The mount of that name that is to be open."""
         with self._lock:

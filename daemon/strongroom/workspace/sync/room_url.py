@@ -5,7 +5,7 @@ Source: contracts/workspace-encryption.md 9 and 12.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import quote, unquote_to_bytes, urlsplit
 
@@ -43,7 +43,7 @@ class Query:
     """What a request says behind its path: a device id, empty if it is unusable, and the tokens that stood there."""
 
     device_id: str
-    tokens: tuple[str, ...]
+    tokens: tuple[str, ...] = field(repr=False)
 
     def __repr__(self) -> str:
         return f"Query(device_id={self.device_id!r}, tokens={len(self.tokens)})"

@@ -15,6 +15,7 @@ from strongroom.guest.ids import name_hash
 from strongroom.plugin import Call, CapabilityError, Registry, Unavailable
 from strongroom.plugin.error_text import CODES
 from strongroom.plugin.messages import backend_pb2, capabilities_pb2, confidential_workflow_pb2, sdk_pb2
+from strongroom.plugin.tracing import enclave_span
 from strongroom_confidential_workflows.cancellation import Cancellation
 from strongroom_confidential_workflows.granted import granted_secrets
 from strongroom_confidential_workflows.launcher import Launcher
@@ -187,7 +188,12 @@ class ConfidentialWorkflows:
             )
             relay = Relay(self._registry, metadata, execution)
             session = Session(runner, relay, VaultRelay(vault, execution, granted), cancellation, deadline=deadline)
-            return session.run(start, binary)
+            with enclave_span(self._traced(execution)) as span:
+                finished = session.run(start, binary)
+                span.set({"strongroom.outcome": finished.outcome, "strongroom.receipt.bytes": len(finished.receipt)})
+                if finished.outcome != RESULT:
+                    span.failed(finished.code if finished.code in CODES else finished.outcome)
+                return finished
         finally:
             self._launcher.end(runner)
 
@@ -202,6 +208,15 @@ class ConfidentialWorkflows:
             self._launcher.end(runner)
             raise backend_away(f"its runners make evidence of kind {found.evidence_kind!r}, not {self._kind}")
         return runner
+
+    def _traced(self, execution: ConfidentialExecution) -> dict[str, str | int]:
+        """For the trace: as ``_facts``."""
+        return {
+            "strongroom.workflow.id": execution.workflow_id,
+            "strongroom.execution.id": execution.execution_id,
+            "strongroom.binary.sha256": execution.binary_hash.hex(),
+            "strongroom.evidence.kind": self._kind,
+        }
 
     def _facts(self, execution: ConfidentialExecution, finished: Finished) -> dict[str, object]:
         """For the log: ids, hash and counts, never payload."""

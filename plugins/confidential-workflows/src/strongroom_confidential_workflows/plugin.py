@@ -31,6 +31,7 @@ class ConfidentialWorkflowsPlugin:
 
     ``evidence`` says what this machine's evidence is, ``enclave_config_file`` holds what its runners believe, see
     ``evidence_config``. ``launcher`` starts runners; ``external`` ones run at ``external_address`` and bring their own.
+    With ``pool_socket`` the processes of launcher ``process`` are started by ``strongroom-runner``.
     """
 
     executions_max: int = 4
@@ -41,6 +42,7 @@ class ConfidentialWorkflowsPlugin:
     enclave_config_file: str = ""
     launcher: str = "process"
     external_address: str = ""
+    pool_socket: str = ""
     _evidence: EvidenceConfig = field(init=False, repr=False)
     _launcher: Launcher | None = field(default=None, init=False, repr=False)
     _service: ConfidentialWorkflows | None = field(default=None, init=False, repr=False)
@@ -58,7 +60,7 @@ class ConfidentialWorkflowsPlugin:
         for directory in self.file_directories:
             if not Path(directory).is_absolute():
                 raise ValueError(f"file_directories: {directory!r} is not an absolute path")
-        check_launcher(self.launcher, self.external_address)
+        check_launcher(self.launcher, self.external_address, self.pool_socket)
         is_local = self.launcher in LOCAL_LAUNCHERS
         self._evidence = EvidenceConfig.from_config(self.evidence, is_local=is_local)
         if self._evidence.has_one_client and (self.executions_max, self.spare_runners) != (1, 0):
@@ -82,7 +84,9 @@ class ConfidentialWorkflowsPlugin:
             # Elsewhere nobody but an operator makes the files, and a status that waits for one tells nothing sooner.
             wait_s=FILES_WAIT_S if host.mode == "dev" else 0.0,
         )
-        starter = open_starter(self.launcher, settings.configure, external_address=self.external_address)
+        starter = open_starter(
+            self.launcher, settings.configure, external_address=self.external_address, pool_socket=self.pool_socket
+        )
         self._launcher = Launcher(host.log, spares=self.spare_runners, starter=starter, edition=settings.edition)
         self._launcher.start()
         self._service = ConfidentialWorkflows(

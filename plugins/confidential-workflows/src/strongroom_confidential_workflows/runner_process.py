@@ -36,6 +36,8 @@ class RunnerProcess:
     ``failure`` the error for one that does not become ready.
     """
 
+    is_lost = False
+
     def __init__(
         self,
         command: Callable[[int], Sequence[str]],

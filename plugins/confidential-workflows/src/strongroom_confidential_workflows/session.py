@@ -6,7 +6,9 @@ that a guest may not reach are refused here as well, and the deadline is kept by
 
 import contextlib
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 
 from strongroom.plugin import CapabilityError, EvidenceRejected, LimitExceeded
 from strongroom.plugin.messages import sdk_pb2
@@ -69,6 +71,10 @@ class Session:
                 self._runner.frames.send(encode(BinaryChunk(data=binary[place : place + CHUNK_BYTES])))
 
     def _converse(self, pool: ThreadPoolExecutor) -> Finished:
+        def submit(relay: Callable[..., None], *asked: object) -> None:
+            # What is relayed belongs to the trace of this execution, whichever thread does it.
+            pool.submit(copy_context().run, relay, *asked)
+
         while True:
             message = self._receive()
             match message:
@@ -76,14 +82,14 @@ class Session:
                     return message
                 case ChallengeCall():
                     self._vault.check_challenge(message)
-                    pool.submit(self._relay_challenge, message)
+                    submit(self._relay_challenge, message)
                 case ReleaseCall():
                     self._vault.check_release(message)
-                    pool.submit(self._relay_release, message)
+                    submit(self._relay_release, message)
                 case CapabilityCall():
                     self._count_call()
                     request = self._relay.open(message, sig_pub=self._vault.sig_pub)
-                    pool.submit(self._relay_capability_call, message.call_id, request)
+                    submit(self._relay_capability_call, message.call_id, request)
                 case _:
                     raise _broken("it sent a message that has no place in an execution")
 
@@ -95,7 +101,9 @@ class Session:
         except (EvidenceRejected, LimitExceeded):
             raise _broken("it sent a frame that is not a message") from None
         if self._runner.frames.ended:
-            raise CapabilityError("Public", "System", "Aborted", f"the enclave runner died: it {self._runner.end()}")
+            end = self._runner.end()
+            code = "Unavailable" if self._runner.is_lost else "Aborted"
+            raise CapabilityError("Public", "System", code, f"the enclave runner died: it {end}")
         raise CapabilityError(
             "Public", "System", "DeadlineExceeded", "the enclave runner did not end in time and was killed"
         )

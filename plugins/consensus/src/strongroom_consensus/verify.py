@@ -1,6 +1,6 @@
 """Check a report without the host that signed it: what whoever receives reports runs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import coincurve
 from cryptography.exceptions import InvalidSignature
@@ -21,7 +21,7 @@ class ReportRefused(ValueError):
 class Report:
     """What a verified report says. Ids are lower-case hex; ``unix_s`` is Unix time."""
 
-    payload: bytes
+    payload: bytes = field(repr=False)
     seq_nr: int
     unix_s: int
     execution_id: str

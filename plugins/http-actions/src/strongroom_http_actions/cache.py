@@ -7,7 +7,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from strongroom.plugin.messages import http_pb2
 from strongroom_http_actions.limits import CACHE_AGE_S_MAX, CACHE_BYTES_MAX, CACHE_OWNER_BYTES_MAX
@@ -29,7 +29,7 @@ class CacheKey:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    value: bytes
+    value: bytes = field(repr=False)
     at: float
 
     @property

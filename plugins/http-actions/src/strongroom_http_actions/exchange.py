@@ -4,7 +4,7 @@ Bodies are given as they came: a compressed answer, which nobody asked for, stay
 """
 
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from urllib3 import HTTPHeaderDict, HTTPResponse
@@ -27,7 +27,7 @@ class Answer:
 
     status: int
     fields: Fields
-    body: bytes
+    body: bytes = field(repr=False)
 
     def location(self) -> str:
         """Where a redirect points, or an empty text."""

@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from strongroom.plugin import EventBook, LimitExceeded, StrongroomError
 from strongroom.plugin.messages import http_pb2
@@ -32,7 +32,7 @@ class Answer:
     """``retry_after_s`` 0 means that the field is left out."""
 
     status: int
-    body: bytes
+    body: bytes = field(repr=False)
     retry_after_s: int = 0
 
 

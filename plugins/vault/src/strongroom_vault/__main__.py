@@ -2,6 +2,7 @@
 
 import argparse
 import gc
+import os
 import sys
 from pathlib import Path
 from typing import Final, NoReturn
@@ -30,6 +31,8 @@ def main(arguments: list[str]) -> int:
         serve(SimulatingVaultPlugin if arguments else VaultPlugin)
         return 0
     if arguments[0] == "serve":
+        # gRPC reads it when it is imported, and would write a raw line for each connection that a scanner cut.
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")
         from strongroom_vault.service.main import main as serve_service
 
         return serve_service(arguments[1:])
@@ -64,22 +67,27 @@ def _command(found: argparse.Namespace) -> int:
     return 0
 
 
+def _path(text: str) -> Path:
+    """From where the command runs; what a vault is configured with has no such place, and takes absolute ones alone."""
+    return Path(text).absolute()
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m strongroom_vault", description="A vault, while it is not running.")
     commands = parser.add_subparsers(dest="command", required=True)
     key = commands.add_parser("init-key", help="make the key file of a vault; nothing is overwritten")
-    key.add_argument("file", type=Path)
+    key.add_argument("file", type=_path)
     home = commands.add_parser(
         "init", help="make the home of a vault; a key that is there is used, and nothing is overwritten"
     )
-    home.add_argument("directory", type=Path)
+    home.add_argument("directory", type=_path)
     home.add_argument("--test", action="store_true", help="a vault for tests, whose policy accepts simulations")
     sign = commands.add_parser("sign-policy", help="sign a policy into FILE.sig")
-    sign.add_argument("file", type=Path)
-    sign.add_argument("--key", type=Path, required=True, help="the key that the vault pins")
+    sign.add_argument("file", type=_path)
+    sign.add_argument("--key", type=_path, required=True, help="the key that the vault pins")
     audit = commands.add_parser("audit", help="audit records of a vault").add_subparsers(dest="audit", required=True)
     verify = audit.add_parser("verify", help="whether the chain of audit records holds")
-    verify.add_argument("state_file", type=Path)
+    verify.add_argument("state_file", type=_path)
     return parser
 
 

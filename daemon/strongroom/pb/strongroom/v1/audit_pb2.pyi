@@ -218,6 +218,7 @@ class AuditServiceVerifyResponse(_message.Message):
     BREAKS_FIELD_NUMBER: _builtins.int
     BREAKS_SEEN_FIELD_NUMBER: _builtins.int
     HOST_FIELD_NUMBER: _builtins.int
+    RESTORES_FIELD_NUMBER: _builtins.int
     records: _builtins.int
     """Required. Records that were read."""
     done: _builtins.bool
@@ -236,6 +237,12 @@ class AuditServiceVerifyResponse(_message.Message):
     def breaks(self) -> _containers.RepeatedCompositeFieldContainer[Global___AuditBreak]:
         """Optional. Where it does not hold, in the order of the files; at most 100."""
 
+    @_builtins.property
+    def restores(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Optional. Numbers of the records at which the state was restored from a backup, at most 100: what was recorded between
+        that backup and the restore is in the log of the host before only.
+        """
+
     def __init__(
         self,
         *,
@@ -247,10 +254,11 @@ class AuditServiceVerifyResponse(_message.Message):
         breaks: _abc.Iterable[Global___AuditBreak] | None = ...,
         breaks_seen: _builtins.int = ...,
         host: _builtins.str = ...,
+        restores: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["breaks", b"breaks", "breaks_seen", b"breaks_seen", "done", b"done", "files", b"files", "host", b"host", "number", b"number", "records", b"records", "unchecked", b"unchecked"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["breaks", b"breaks", "breaks_seen", b"breaks_seen", "done", b"done", "files", b"files", "host", b"host", "number", b"number", "records", b"records", "restores", b"restores", "unchecked", b"unchecked"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

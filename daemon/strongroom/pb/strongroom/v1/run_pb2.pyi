@@ -428,7 +428,7 @@ Global___ExecuteRequest: _TypeAlias = ExecuteRequest  # noqa: Y015
 
 @_typing.final
 class ExecuteResponse(_message.Message):
-    """The end of a run."""
+    """The end of a run, or how far it had come when its host stopped."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -442,7 +442,7 @@ class ExecuteResponse(_message.Message):
     """Optional. What to do about the error."""
     @_builtins.property
     def run(self) -> Global___Run:
-        """Required. The header."""
+        """Required. The header. Its status is pending, running or waiting only when the host stops."""
 
     @_builtins.property
     def result(self) -> _values_pb2.Value:

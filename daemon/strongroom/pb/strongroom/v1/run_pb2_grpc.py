@@ -120,7 +120,9 @@ class RunServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Execute(self, request, context):
-        """1. Start. 2. Wait for the end or the deadline. 3. Return the result. Asking again for the same run waits again.
+        """1. Start. 2. Wait for the end or the deadline. 3. Return the result; or, when the host stops before the run has ended,
+        the header alone, whose status is not final: the run goes on at the next start. Asking again for the same run waits
+        again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -38,7 +38,10 @@ class RunServiceStub:
     it. The same run id, or the same event of the same trigger, answers with the run that already stands.
     """
     Execute: _grpc.UnaryUnaryMultiCallable[_run_pb2.ExecuteRequest, _run_pb2.ExecuteResponse]
-    """1. Start. 2. Wait for the end or the deadline. 3. Return the result. Asking again for the same run waits again."""
+    """1. Start. 2. Wait for the end or the deadline. 3. Return the result; or, when the host stops before the run has ended,
+    the header alone, whose status is not final: the run goes on at the next start. Asking again for the same run waits
+    again.
+    """
     Get: _grpc.UnaryUnaryMultiCallable[_run_pb2.RunServiceGetRequest, _run_pb2.RunServiceGetResponse]
     """1. Find the run. 2. Check its MAC. 3. Return the header; sealed contents are described, not opened. 4. With a reason,
     open what is asked for; the audit log says that it was opened, when and why.
@@ -88,7 +91,10 @@ class RunServiceAsyncStub(RunServiceStub):
     it. The same run id, or the same event of the same trigger, answers with the run that already stands.
     """
     Execute: _aio.UnaryUnaryMultiCallable[_run_pb2.ExecuteRequest, _run_pb2.ExecuteResponse]  # type: ignore[assignment]
-    """1. Start. 2. Wait for the end or the deadline. 3. Return the result. Asking again for the same run waits again."""
+    """1. Start. 2. Wait for the end or the deadline. 3. Return the result; or, when the host stops before the run has ended,
+    the header alone, whose status is not final: the run goes on at the next start. Asking again for the same run waits
+    again.
+    """
     Get: _aio.UnaryUnaryMultiCallable[_run_pb2.RunServiceGetRequest, _run_pb2.RunServiceGetResponse]  # type: ignore[assignment]
     """1. Find the run. 2. Check its MAC. 3. Return the header; sealed contents are described, not opened. 4. With a reason,
     open what is asked for; the audit log says that it was opened, when and why.
@@ -147,7 +153,10 @@ class RunServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _run_pb2.ExecuteRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_run_pb2.ExecuteResponse, _abc.Awaitable[_run_pb2.ExecuteResponse]]:
-        """1. Start. 2. Wait for the end or the deadline. 3. Return the result. Asking again for the same run waits again."""
+        """1. Start. 2. Wait for the end or the deadline. 3. Return the result; or, when the host stops before the run has ended,
+        the header alone, whose status is not final: the run goes on at the next start. Asking again for the same run waits
+        again.
+        """
 
     @_abc_1.abstractmethod
     def Get(

@@ -25,12 +25,17 @@ class StatusServiceGetRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    WITH_SETTINGS_FIELD_NUMBER: _builtins.int
+    with_settings: _builtins.bool
+    """Optional. Whether the settings in force are wanted too."""
     def __init__(
         self,
+        *,
+        with_settings: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["with_settings", b"with_settings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -136,6 +141,20 @@ class StatusServiceGetResponse(_message.Message):
     AUDIT_PROBLEMS_FIELD_NUMBER: _builtins.int
     AUDIT_WRITE_FAILURES_FIELD_NUMBER: _builtins.int
     AUDIT_UNRECORDED_FIELD_NUMBER: _builtins.int
+    RELOAD_PROBLEM_FIELD_NUMBER: _builtins.int
+    RELOAD_TIME_FIELD_NUMBER: _builtins.int
+    NEEDS_RESTART_FIELD_NUMBER: _builtins.int
+    MEMORY_LOCK_FIELD_NUMBER: _builtins.int
+    RUNS_QUEUED_FIELD_NUMBER: _builtins.int
+    OLDEST_QUEUED_MS_FIELD_NUMBER: _builtins.int
+    DISK_FREE_BYTES_FIELD_NUMBER: _builtins.int
+    DISK_IS_LOW_FIELD_NUMBER: _builtins.int
+    HOST_MEMORY_BYTES_FIELD_NUMBER: _builtins.int
+    RUNNERS_MEMORY_BYTES_FIELD_NUMBER: _builtins.int
+    BACKUP_TIME_FIELD_NUMBER: _builtins.int
+    TRIGGER_PROBLEMS_FIELD_NUMBER: _builtins.int
+    HEALTH_REASONS_FIELD_NUMBER: _builtins.int
+    SETTINGS_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """Required. Version of the host."""
     state: _builtins.str
@@ -163,8 +182,8 @@ class StatusServiceGetResponse(_message.Message):
     runs_purged: _builtins.int
     """Required. Runs that were removed since this host started, because they were older than they are kept."""
     health: _builtins.str
-    """Required. "ok", or "degraded" when confidential workflows have no hardware protection, or a plugin, a mounted
-    workspace or the audit log has a problem.
+    """Required. "ok", or the state that /readyz names: "degraded" where it serves and something is not well, "read_only"
+    where it refuses what would change something. health_reasons says why.
     """
     insecure_releases: _builtins.int
     """Required. Metric strongroom_insecure_release_total: confidential executions since this host started that gave their
@@ -184,6 +203,24 @@ class StatusServiceGetResponse(_message.Message):
     """Required. Metric strongroom_audit_write_failures_total: writes of the audit log that failed since this host started."""
     audit_unrecorded: _builtins.int
     """Required. Records that could not be written since this host started."""
+    reload_problem: _builtins.str
+    """Optional. Why the last reload was refused; the configuration from before it serves on."""
+    memory_lock: _builtins.str
+    """Required. Whether the host can make memory executable, and who starts its runners, which must: "two units", "locked
+    by itself", "locked, runners from a process started before", or "not locked: " and the reason.
+    """
+    runs_queued: _builtins.int
+    """Required. Accepted runs that wait for a runner."""
+    oldest_queued_ms: _builtins.int
+    """Required. How long the oldest of them has waited, in milliseconds; 0 when none waits."""
+    disk_free_bytes: _builtins.int
+    """Optional. Free bytes of the disk that has least room for what the host writes; unset where nobody looked yet."""
+    disk_is_low: _builtins.bool
+    """Required. True while the host is read-only because that is too little."""
+    host_memory_bytes: _builtins.int
+    """Required. Memory of the host process, in bytes."""
+    runners_memory_bytes: _builtins.int
+    """Required. Memory of its runner processes together, in bytes."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """Required. When the process started."""
@@ -234,6 +271,32 @@ class StatusServiceGetResponse(_message.Message):
     def audit_problems(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Optional. What is wrong with the audit log: that it takes nothing, or where it does not hold."""
 
+    @_builtins.property
+    def reload_time(self) -> _timestamp_pb2.Timestamp:
+        """Optional. When the last reload ended that was not refused."""
+
+    @_builtins.property
+    def needs_restart(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Optional. Dotted keys of settings that differ from those in force and need a restart, as of that reload."""
+
+    @_builtins.property
+    def backup_time(self) -> _timestamp_pb2.Timestamp:
+        """Optional. When the last backup was taken."""
+
+    @_builtins.property
+    def trigger_problems(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Optional. Subscriptions of active workflows that hear no events, each in one line with its reason; at most 100. They
+        do not make the host degraded: a workflow may be started by hand where its trigger never was.
+        """
+
+    @_builtins.property
+    def health_reasons(self) -> _containers.RepeatedCompositeFieldContainer[Global___HealthReason]:
+        """Optional. Why health is not "ok": each check of /readyz that fails, in the same words."""
+
+    @_builtins.property
+    def settings(self) -> _containers.RepeatedCompositeFieldContainer[Global___SettingInForce]:
+        """Optional. Every setting in force, where they are wanted, for who may read what is of every owner."""
+
     def __init__(
         self,
         *,
@@ -271,11 +334,87 @@ class StatusServiceGetResponse(_message.Message):
         audit_problems: _abc.Iterable[_builtins.str] | None = ...,
         audit_write_failures: _builtins.int = ...,
         audit_unrecorded: _builtins.int = ...,
+        reload_problem: _builtins.str = ...,
+        reload_time: _timestamp_pb2.Timestamp | None = ...,
+        needs_restart: _abc.Iterable[_builtins.str] | None = ...,
+        memory_lock: _builtins.str = ...,
+        runs_queued: _builtins.int = ...,
+        oldest_queued_ms: _builtins.int = ...,
+        disk_free_bytes: _builtins.int | None = ...,
+        disk_is_low: _builtins.bool = ...,
+        host_memory_bytes: _builtins.int = ...,
+        runners_memory_bytes: _builtins.int = ...,
+        backup_time: _timestamp_pb2.Timestamp | None = ...,
+        trigger_problems: _abc.Iterable[_builtins.str] | None = ...,
+        health_reasons: _abc.Iterable[Global___HealthReason] | None = ...,
+        settings: _abc.Iterable[Global___SettingInForce] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["oldest_run_time", b"oldest_run_time", "start_time", b"start_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_disk_free_bytes", b"_disk_free_bytes", "backup_time", b"backup_time", "disk_free_bytes", b"disk_free_bytes", "oldest_run_time", b"oldest_run_time", "reload_time", b"reload_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attestation_refusals", b"attestation_refusals", "audit_on_failure", b"audit_on_failure", "audit_problems", b"audit_problems", "audit_records", b"audit_records", "audit_unrecorded", b"audit_unrecorded", "audit_write_failures", b"audit_write_failures", "confidential_backend", b"confidential_backend", "confidential_missing", b"confidential_missing", "confidential_protections", b"confidential_protections", "health", b"health", "insecure", b"insecure", "insecure_releases", b"insecure_releases", "mode", b"mode", "oldest_run_time", b"oldest_run_time", "owner", b"owner", "pid", b"pid", "plugin_problems", b"plugin_problems", "relay", b"relay", "relay_connections", b"relay_connections", "relay_refusals", b"relay_refusals", "runner_missing", b"runner_missing", "runner_protections", b"runner_protections", "runners", b"runners", "runs", b"runs", "runs_purged", b"runs_purged", "start_time", b"start_time", "state", b"state", "storage", b"storage", "version", b"version", "wasmtime_version", b"wasmtime_version", "workflows", b"workflows", "workspace_problems", b"workspace_problems", "workspaces", b"workspaces", "writing_key_id", b"writing_key_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_disk_free_bytes", b"_disk_free_bytes", "attestation_refusals", b"attestation_refusals", "audit_on_failure", b"audit_on_failure", "audit_problems", b"audit_problems", "audit_records", b"audit_records", "audit_unrecorded", b"audit_unrecorded", "audit_write_failures", b"audit_write_failures", "backup_time", b"backup_time", "confidential_backend", b"confidential_backend", "confidential_missing", b"confidential_missing", "confidential_protections", b"confidential_protections", "disk_free_bytes", b"disk_free_bytes", "disk_is_low", b"disk_is_low", "health", b"health", "health_reasons", b"health_reasons", "host_memory_bytes", b"host_memory_bytes", "insecure", b"insecure", "insecure_releases", b"insecure_releases", "memory_lock", b"memory_lock", "mode", b"mode", "needs_restart", b"needs_restart", "oldest_queued_ms", b"oldest_queued_ms", "oldest_run_time", b"oldest_run_time", "owner", b"owner", "pid", b"pid", "plugin_problems", b"plugin_problems", "relay", b"relay", "relay_connections", b"relay_connections", "relay_refusals", b"relay_refusals", "reload_problem", b"reload_problem", "reload_time", b"reload_time", "runner_missing", b"runner_missing", "runner_protections", b"runner_protections", "runners", b"runners", "runners_memory_bytes", b"runners_memory_bytes", "runs", b"runs", "runs_purged", b"runs_purged", "runs_queued", b"runs_queued", "settings", b"settings", "start_time", b"start_time", "state", b"state", "storage", b"storage", "trigger_problems", b"trigger_problems", "version", b"version", "wasmtime_version", b"wasmtime_version", "workflows", b"workflows", "workspace_problems", b"workspace_problems", "workspaces", b"workspaces", "writing_key_id", b"writing_key_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__disk_free_bytes: _TypeAlias = _typing.Literal["disk_free_bytes"]  # noqa: Y015
+    _WhichOneofArgType__disk_free_bytes: _TypeAlias = _typing.Literal["_disk_free_bytes", b"_disk_free_bytes"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__disk_free_bytes) -> _WhichOneofReturnType__disk_free_bytes | None: ...
+
+Global___StatusServiceGetResponse: _TypeAlias = StatusServiceGetResponse  # noqa: Y015
+
+@_typing.final
+class SettingInForce(_message.Message):
+    """One setting, as the running host has it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    key: _builtins.str
+    """Required. Dotted key."""
+    value: _builtins.str
+    """Required. Value in JSON; a secret one is "***"."""
+    def __init__(
+        self,
+        *,
+        key: _builtins.str = ...,
+        value: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___StatusServiceGetResponse: _TypeAlias = StatusServiceGetResponse  # noqa: Y015
+Global___SettingInForce: _TypeAlias = SettingInForce  # noqa: Y015
+
+@_typing.final
+class HealthReason(_message.Message):
+    """One check that fails."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHECK_FIELD_NUMBER: _builtins.int
+    EFFECT_FIELD_NUMBER: _builtins.int
+    WHY_FIELD_NUMBER: _builtins.int
+    FIX_FIELD_NUMBER: _builtins.int
+    check: _builtins.str
+    """Required. What was looked at, such as "plugin vault"."""
+    effect: _builtins.str
+    """Required. State of the host that this makes by itself: "degraded" or "read_only"."""
+    why: _builtins.str
+    """Required. What is not well, in words without the text of any error."""
+    fix: _builtins.str
+    """Required. What to do."""
+    def __init__(
+        self,
+        *,
+        check: _builtins.str = ...,
+        effect: _builtins.str = ...,
+        why: _builtins.str = ...,
+        fix: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["check", b"check", "effect", b"effect", "fix", b"fix", "why", b"why"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HealthReason: _TypeAlias = HealthReason  # noqa: Y015

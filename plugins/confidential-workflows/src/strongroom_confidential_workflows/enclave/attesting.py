@@ -8,7 +8,7 @@ Source: contracts/attestation.md 13 and 14.1.
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeVar
 
 from google.protobuf.message import Message
@@ -59,7 +59,7 @@ class Attested:
     ear: Ear
     vault_public_key: bytes
     vault: str
-    values: Mapping[NamedSecret, bytes]
+    values: Mapping[NamedSecret, bytes] = field(repr=False)
 
 
 def attest(

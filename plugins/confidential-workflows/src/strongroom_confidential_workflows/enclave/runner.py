@@ -1,8 +1,8 @@
 """An enclave runner's process, from its start to its end.
 
-Rule 1: everything is imported at the top of this file and of what it imports; everything that is needed is opened by
-``open_setup``, and what a library loads when it is first used has been used once. Below ``sandbox.apply`` nothing can
-be opened, and so nothing imported.
+Rule 1: everything is imported at the top of this file and of what it imports, or by ``open_setup``, which loads the
+provider of the configured kind and opens everything that is needed; what a library loads when it is first used has
+been used once. Below ``sandbox.apply`` nothing can be opened, and so nothing imported.
 Rule 2: it is configured once: by the first message of its link or, where somebody stands there who may not, from
 memory that it inherited; a message that configures it breaks the link then.
 """

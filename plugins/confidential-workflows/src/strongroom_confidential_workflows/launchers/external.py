@@ -26,6 +26,7 @@ class ExternalRunner:
     """The connection to one."""
 
     pid = 0
+    is_lost = False
 
     def __init__(self, address: Address) -> None:
         """Connect. Raises ``Unavailable`` when nothing listens there."""

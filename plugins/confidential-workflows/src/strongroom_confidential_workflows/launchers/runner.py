@@ -28,6 +28,10 @@ class Runner(Protocol):
     def pid(self) -> int:
         """Process id, as this machine counts; 0 for a runner on another one."""
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether it ended only because the program that started it did. The execution may be tried again."""
+
     def wait_ready(self, timeout_s: float) -> Ready:
         """What it says when it is sealed. Raises ``Unavailable`` with the reason when that does not come."""
 

@@ -1,7 +1,7 @@
 """Which provider a runner has: the one of the configured kind, and no other.
 
 Nothing is tried out. A kind without its device is an error that names the device; the next best kind is never taken,
-because it would be the host that decides how much evidence is worth.
+because it would be the host that decides how much evidence is worth. A provider is loaded when it is the one.
 Source: contracts/attestation.md 17.6.
 """
 
@@ -11,9 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from strongroom.plugin import Misconfigured
-from strongroom_confidential_workflows.providers import nitro, tpm2, tsm
 from strongroom_confidential_workflows.providers.provider import EvidenceProvider
-from strongroom_confidential_workflows.providers.sev_guest import SevGuestProvider
 from strongroom_confidential_workflows.providers.software import SoftwareIdentity, SoftwareProvider
 
 __all__ = ["KINDS", "EvidenceSettings", "device_of", "open_provider"]
@@ -50,18 +48,36 @@ def open_provider(settings: EvidenceSettings) -> EvidenceProvider:
 
 def device_of(kind: str, device: str = "") -> Path | None:
     """Where evidence of ``kind`` comes from: ``device`` where one is configured. None for kinds without any."""
-    return Path(device) if device else _DEVICES.get(kind)
+    if device:
+        return Path(device)
+    if kind == "nitro":
+        from strongroom_confidential_workflows.providers import nitro
+
+        return nitro.DEVICE
+    if kind in ("sev-snp", "tdx"):
+        from strongroom_confidential_workflows.providers import tsm
+
+        return tsm.ROOT
+    if kind in ("insecure-swtpm", "tpm2"):
+        from strongroom_confidential_workflows.providers import tpm2
+
+        return tpm2.DEVICE
+    return None
 
 
 def _nitro(settings: EvidenceSettings) -> EvidenceProvider:
+    from strongroom_confidential_workflows.providers import nitro
+
     return nitro.NitroProvider(settings.device or nitro.DEVICE)
 
 
 def _sev_snp(settings: EvidenceSettings) -> EvidenceProvider:
     """By the report file system, or by the device where one is configured."""
     if settings.device is not None and not settings.device.is_dir():
+        from strongroom_confidential_workflows.providers.sev_guest import SevGuestProvider
+
         return SevGuestProvider(settings.device, endorsements=settings.endorsements)
-    return tsm.TsmProvider(settings.kind, settings.device or tsm.ROOT, endorsements=settings.endorsements)
+    return _tsm(settings)
 
 
 def _software(settings: EvidenceSettings) -> EvidenceProvider:
@@ -76,11 +92,15 @@ def _software(settings: EvidenceSettings) -> EvidenceProvider:
     return SoftwareProvider(settings.software)
 
 
-def _tdx(settings: EvidenceSettings) -> EvidenceProvider:
+def _tsm(settings: EvidenceSettings) -> EvidenceProvider:
+    from strongroom_confidential_workflows.providers import tsm
+
     return tsm.TsmProvider(settings.kind, settings.device or tsm.ROOT, endorsements=settings.endorsements)
 
 
 def _tpm(settings: EvidenceSettings) -> EvidenceProvider:
+    from strongroom_confidential_workflows.providers import tpm2
+
     return tpm2.TpmProvider.open(
         settings.device or tpm2.DEVICE,
         registers=settings.pcrs,
@@ -94,16 +114,8 @@ _PROVIDERS: Final[Mapping[str, Callable[[EvidenceSettings], EvidenceProvider]]] 
     "insecure-swtpm": _tpm,
     "nitro": _nitro,
     "sev-snp": _sev_snp,
-    "tdx": _tdx,
+    "tdx": _tsm,
     "tpm2": _tpm,
-}
-
-_DEVICES: Final[Mapping[str, Path]] = {
-    "insecure-swtpm": tpm2.DEVICE,
-    "nitro": nitro.DEVICE,
-    "sev-snp": tsm.ROOT,
-    "tdx": tsm.ROOT,
-    "tpm2": tpm2.DEVICE,
 }
 
 KINDS: Final = tuple(_PROVIDERS)

@@ -41,8 +41,6 @@ def main(arguments: list[str]) -> int:
     hide()
     # Before there is a second thread, since each has its own mask and takes that of the one that made it.
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-    # gRPC writes diagnostics of its own to stderr, once for each connection that a scanner cut.
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     form = "%(asctime)s %(levelname)s %(message)s"
     level = logging.WARNING if given.quiet else logging.INFO
     logging.basicConfig(stream=sys.stderr, level=level, format=form, datefmt="%Y-%m-%dT%H:%M:%S%z")

@@ -26,7 +26,7 @@ from strongroom.pb.sdk.v1alpha import sdk_pb2 as sdk_dot_v1alpha_dot_sdk__pb2
 from strongroom.pb.strongroom.world.v1 import event_data_pb2 as strongroom_dot_world_dot_v1_dot_event__data__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#strongroom/journal/v1/journal.proto\x12\x15strongroom.journal.v1\x1a\x15sdk/v1alpha/sdk.proto\x1a$strongroom/world/v1/event_data.proto\"\x87\x02\n\nRunCreated\x12\x0f\n\x07trigger\x18\x01 \x01(\x0c\x12\x11\n\tnode_seed\x18\x02 \x01(\x12\x12\x0f\n\x07\x65ntropy\x18\x03 \x01(\x0c\x12\x18\n\x10\x61\x63\x63\x65pted_unix_ns\x18\x04 \x01(\x03\x12\x15\n\rparent_run_id\x18\x05 \x01(\t\x12\x11\n\tfrom_step\x18\x06 \x01(\t\x12\x19\n\x11seen_execution_id\x18\x07 \x01(\t\x12\x1a\n\x12response_bytes_max\x18\x08 \x01(\x04\x12\x15\n\rlog_lines_max\x18\t \x01(\x04\x12\x1a\n\x12log_line_bytes_max\x18\n \x01(\x04\x12\x16\n\x0etime_reads_max\x18\x0b \x01(\x04\"!\n\x0f\x43\x61ncelRequested\x12\x0e\n\x06reason\x18\x01 \x01(\t\"B\n\x0fRestrictionsSet\x12/\n\x0crestrictions\x18\x01 \x01(\x0b\x32\x19.sdk.v1alpha.Restrictions\">\n\x0bReceiptKept\x12\x0f\n\x07receipt\x18\x01 \x01(\x0c\x12\x13\n\x06result\x18\x02 \x01(\x0cH\x00\x88\x01\x01\x42\t\n\x07_result\"\x1b\n\x08TimeRead\x12\x0f\n\x07unix_ns\x18\x01 \x01(\x03\";\n\nLogWritten\x12-\n\x05lines\x18\x01 \x03(\x0b\x32\x1e.strongroom.journal.v1.LogLine\"I\n\x07LogLine\x12\x1f\n\x04mode\x18\x01 \x01(\x0e\x32\x11.sdk.v1alpha.Mode\x12\x0c\n\x04line\x18\x02 \x01(\t\x12\x0f\n\x07unix_ns\x18\x03 \x01(\x03\"\x8a\x01\n\tSuspended\x12\x10\n\x08spent_ms\x18\x01 \x01(\x04\x12\x13\n\x0bsleeps_done\x18\x02 \x01(\r\x12\x14\n\x0cwake_unix_ns\x18\x03 \x01(\x03\x12\x10\n\x08\x61waiting\x18\x04 \x03(\t\x12.\n\x05hooks\x18\x05 \x03(\x0b\x32\x1f.strongroom.journal.v1.HookWait\"+\n\x08HookWait\x12\x0f\n\x07hook_id\x18\x01 \x01(\t\x12\x0e\n\x06number\x18\x02 \x01(\x04\"\x8f\x01\n\x0bHookCreated\x12\r\n\x05token\x18\x01 \x01(\t\x12\x10\n\x08metadata\x18\x02 \x01(\x0c\x12\x0c\n\x04step\x18\x03 \x01(\t\x12\x10\n\x08known_as\x18\x04 \x01(\t\x12\x10\n\x08\x61nswered\x18\x05 \x03(\x04\x12-\n\x05world\x18\x06 \x01(\x0b\x32\x1e.strongroom.world.v1.EventData\"b\n\x0cHookReceived\x12\x0f\n\x07payload\x18\x01 \x01(\x0c\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12-\n\x05world\x18\x03 \x01(\x0b\x32\x1e.strongroom.world.v1.EventData\"K\n\x0cHookDisposed\x12\x0c\n\x04step\x18\x01 \x01(\t\x12-\n\x05world\x18\x02 \x01(\x0b\x32\x1e.strongroom.world.v1.EventData\"v\n\x0cHookConflict\x12\r\n\x05token\x18\x01 \x01(\t\x12\x1a\n\x12\x63onflicting_run_id\x18\x02 \x01(\t\x12\x0c\n\x04step\x18\x03 \x01(\t\x12-\n\x05world\x18\x04 \x01(\x0b\x32\x1e.strongroom.world.v1.EventData\"4\n\x07\x46\x61ilure\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\r\n\x05\x65rror\x18\x02 \x01(\t\x12\x0c\n\x04help\x18\x03 \x01(\t\"O\n\x0bStepCreated\x12\x0f\n\x07request\x18\x01 \x01(\x0c\x12\x17\n\x0fsecrets_request\x18\x02 \x01(\x0c\x12\x16\n\x0erequest_digest\x18\x03 \x01(\x0c\"\xc2\x01\n\rStepCompleted\x12\x10\n\x08response\x18\x01 \x01(\x0c\x12\x18\n\x10secrets_response\x18\x02 \x01(\x0c\x12\x15\n\rsecrets_error\x18\x03 \x01(\t\x12\x18\n\x10\x61nswered_unix_ns\x18\x04 \x01(\x03\x12\x10\n\x08\x61ttempts\x18\x05 \x01(\r\x12\x13\n\x0b\x61nswered_by\x18\x06 \x01(\t\x12-\n\x04hook\x18\x07 \x01(\x0b\x32\x1f.strongroom.journal.v1.HookWait\"\x1e\n\x0cRunCompleted\x12\x0e\n\x06result\x18\x01 \x01(\x0c\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#strongroom/journal/v1/journal.proto\x12\x15strongroom.journal.v1\x1a\x15sdk/v1alpha/sdk.proto\x1a$strongroom/world/v1/event_data.proto\"\x9c\x02\n\nRunCreated\x12\x0f\n\x07trigger\x18\x01 \x01(\x0c\x12\x11\n\tnode_seed\x18\x02 \x01(\x12\x12\x0f\n\x07\x65ntropy\x18\x03 \x01(\x0c\x12\x18\n\x10\x61\x63\x63\x65pted_unix_ns\x18\x04 \x01(\x03\x12\x15\n\rparent_run_id\x18\x05 \x01(\t\x12\x11\n\tfrom_step\x18\x06 \x01(\t\x12\x19\n\x11seen_execution_id\x18\x07 \x01(\t\x12\x1a\n\x12response_bytes_max\x18\x08 \x01(\x04\x12\x15\n\rlog_lines_max\x18\t \x01(\x04\x12\x1a\n\x12log_line_bytes_max\x18\n \x01(\x04\x12\x16\n\x0etime_reads_max\x18\x0b \x01(\x04\x12\x13\n\x0btraceparent\x18\x0c \x01(\t\"!\n\x0f\x43\x61ncelRequested\x12\x0e\n\x06reason\x18\x01 \x01(\t\"B\n\x0fRestrictionsSet\x12/\n\x0crestrictions\x18\x01 \x01(\x0b\x32\x19.sdk.v1alpha.Restrictions\">\n\x0bReceiptKept\x12\x0f\n\x07receipt\x18\x01 \x01(\x0c\x12\x13\n\x06result\x18\x02 \x01(\x0cH\x00\x88\x01\x01\x42\t\n\x07_result\"\x1b\n\x08TimeRead\x12\x0f\n\x07unix_ns\x18\x01 \x01(\x03\";\n\nLogWritten\x12-\n\x05lines\x18\x01 \x03(\x0b\x32\x1e.strongroom.journal.v1.LogLine\"I\n\x07LogLine\x12\x1f\n\x04mode\x18\x01 \x01(\x0e\x32\x11.sdk.v1alpha.Mode\x12\x0c\n\x04line\x18\x02 \x01(\t\x12\x0f\n\x07unix_ns\x18\x03 \x01(\x03\"\x8a\x01\n\tSuspended\x12\x10\n\x08spent_ms\x18\x01 \x01(\x04\x12\x13\n\x0bsleeps_done\x18\x02 \x01(\r\x12\x14\n\x0cwake_unix_ns\x18\x03 \x01(\x03\x12\x10\n\x08\x61waiting\x18\x04 \x03(\t\x12.\n\x05hooks\x18\x05 \x03(\x0b\x32\x1f.strongroom.journal.v1.HookWait\"+\n\x08HookWait\x12\x0f\n\x07hook_id\x18\x01 \x01(\t\x12\x0e\n\x06number\x18\x02 \x01(\x04\"\x8f\x01\n\x0bHookCreated\x12\r\n\x05token\x18\x01 \x01(\t\x12\x10\n\x08metadata\x18\x02 \x01(\x0c\x12\x0c\n\x04step\x18\x03 \x01(\t\x12\x10\n\x08known_as\x18\x04 \x01(\t\x12\x10\n\x08\x61nswered\x18\x05 \x03(\x04\x12-\n\x05world\x18\x06 \x01(\x0b\x32\x1e.strongroom.world.v1.EventData\"b\n\x0cHookReceived\x12\x0f\n\x07payload\x18\x01 \x01(\x0c\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12-\n\x05world\x18\x03 \x01(\x0b\x32\x1e.strongroom.world.v1.EventData\"K\n\x0cHookDisposed\x12\x0c\n\x04step\x18\x01 \x01(\t\x12-\n\x05world\x18\x02 \x01(\x0b\x32\x1e.strongroom.world.v1.EventData\"v\n\x0cHookConflict\x12\r\n\x05token\x18\x01 \x01(\t\x12\x1a\n\x12\x63onflicting_run_id\x18\x02 \x01(\t\x12\x0c\n\x04step\x18\x03 \x01(\t\x12-\n\x05world\x18\x04 \x01(\x0b\x32\x1e.strongroom.world.v1.EventData\"4\n\x07\x46\x61ilure\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\r\n\x05\x65rror\x18\x02 \x01(\t\x12\x0c\n\x04help\x18\x03 \x01(\t\"O\n\x0bStepCreated\x12\x0f\n\x07request\x18\x01 \x01(\x0c\x12\x17\n\x0fsecrets_request\x18\x02 \x01(\x0c\x12\x16\n\x0erequest_digest\x18\x03 \x01(\x0c\"\xc2\x01\n\rStepCompleted\x12\x10\n\x08response\x18\x01 \x01(\x0c\x12\x18\n\x10secrets_response\x18\x02 \x01(\x0c\x12\x15\n\rsecrets_error\x18\x03 \x01(\t\x12\x18\n\x10\x61nswered_unix_ns\x18\x04 \x01(\x03\x12\x10\n\x08\x61ttempts\x18\x05 \x01(\r\x12\x13\n\x0b\x61nswered_by\x18\x06 \x01(\t\x12-\n\x04hook\x18\x07 \x01(\x0b\x32\x1f.strongroom.journal.v1.HookWait\"\x1e\n\x0cRunCompleted\x12\x0e\n\x06result\x18\x01 \x01(\x0c\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,37 +34,37 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'strongroom.journal.v1.journ
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_RUNCREATED']._serialized_start=124
-  _globals['_RUNCREATED']._serialized_end=387
-  _globals['_CANCELREQUESTED']._serialized_start=389
-  _globals['_CANCELREQUESTED']._serialized_end=422
-  _globals['_RESTRICTIONSSET']._serialized_start=424
-  _globals['_RESTRICTIONSSET']._serialized_end=490
-  _globals['_RECEIPTKEPT']._serialized_start=492
-  _globals['_RECEIPTKEPT']._serialized_end=554
-  _globals['_TIMEREAD']._serialized_start=556
-  _globals['_TIMEREAD']._serialized_end=583
-  _globals['_LOGWRITTEN']._serialized_start=585
-  _globals['_LOGWRITTEN']._serialized_end=644
-  _globals['_LOGLINE']._serialized_start=646
-  _globals['_LOGLINE']._serialized_end=719
-  _globals['_SUSPENDED']._serialized_start=722
-  _globals['_SUSPENDED']._serialized_end=860
-  _globals['_HOOKWAIT']._serialized_start=862
-  _globals['_HOOKWAIT']._serialized_end=905
-  _globals['_HOOKCREATED']._serialized_start=908
-  _globals['_HOOKCREATED']._serialized_end=1051
-  _globals['_HOOKRECEIVED']._serialized_start=1053
-  _globals['_HOOKRECEIVED']._serialized_end=1151
-  _globals['_HOOKDISPOSED']._serialized_start=1153
-  _globals['_HOOKDISPOSED']._serialized_end=1228
-  _globals['_HOOKCONFLICT']._serialized_start=1230
-  _globals['_HOOKCONFLICT']._serialized_end=1348
-  _globals['_FAILURE']._serialized_start=1350
-  _globals['_FAILURE']._serialized_end=1402
-  _globals['_STEPCREATED']._serialized_start=1404
-  _globals['_STEPCREATED']._serialized_end=1483
-  _globals['_STEPCOMPLETED']._serialized_start=1486
-  _globals['_STEPCOMPLETED']._serialized_end=1680
-  _globals['_RUNCOMPLETED']._serialized_start=1682
-  _globals['_RUNCOMPLETED']._serialized_end=1712
+  _globals['_RUNCREATED']._serialized_end=408
+  _globals['_CANCELREQUESTED']._serialized_start=410
+  _globals['_CANCELREQUESTED']._serialized_end=443
+  _globals['_RESTRICTIONSSET']._serialized_start=445
+  _globals['_RESTRICTIONSSET']._serialized_end=511
+  _globals['_RECEIPTKEPT']._serialized_start=513
+  _globals['_RECEIPTKEPT']._serialized_end=575
+  _globals['_TIMEREAD']._serialized_start=577
+  _globals['_TIMEREAD']._serialized_end=604
+  _globals['_LOGWRITTEN']._serialized_start=606
+  _globals['_LOGWRITTEN']._serialized_end=665
+  _globals['_LOGLINE']._serialized_start=667
+  _globals['_LOGLINE']._serialized_end=740
+  _globals['_SUSPENDED']._serialized_start=743
+  _globals['_SUSPENDED']._serialized_end=881
+  _globals['_HOOKWAIT']._serialized_start=883
+  _globals['_HOOKWAIT']._serialized_end=926
+  _globals['_HOOKCREATED']._serialized_start=929
+  _globals['_HOOKCREATED']._serialized_end=1072
+  _globals['_HOOKRECEIVED']._serialized_start=1074
+  _globals['_HOOKRECEIVED']._serialized_end=1172
+  _globals['_HOOKDISPOSED']._serialized_start=1174
+  _globals['_HOOKDISPOSED']._serialized_end=1249
+  _globals['_HOOKCONFLICT']._serialized_start=1251
+  _globals['_HOOKCONFLICT']._serialized_end=1369
+  _globals['_FAILURE']._serialized_start=1371
+  _globals['_FAILURE']._serialized_end=1423
+  _globals['_STEPCREATED']._serialized_start=1425
+  _globals['_STEPCREATED']._serialized_end=1504
+  _globals['_STEPCOMPLETED']._serialized_start=1507
+  _globals['_STEPCOMPLETED']._serialized_end=1701
+  _globals['_RUNCOMPLETED']._serialized_start=1703
+  _globals['_RUNCOMPLETED']._serialized_end=1733
 # @@protoc_insertion_point(module_scope)

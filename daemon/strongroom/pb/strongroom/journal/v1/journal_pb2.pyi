@@ -37,6 +37,7 @@ class RunCreated(_message.Message):
     LOG_LINES_MAX_FIELD_NUMBER: _builtins.int
     LOG_LINE_BYTES_MAX_FIELD_NUMBER: _builtins.int
     TIME_READS_MAX_FIELD_NUMBER: _builtins.int
+    TRACEPARENT_FIELD_NUMBER: _builtins.int
     trigger: _builtins.bytes
     """Required. Serialized sdk.v1alpha.Trigger."""
     node_seed: _builtins.int
@@ -61,6 +62,8 @@ class RunCreated(_message.Message):
     """Optional. The same of limits.log_line_bytes_max."""
     time_reads_max: _builtins.int
     """Optional. The same of limits.time_reads_max: whoever asks for the time once more is refused it."""
+    traceparent: _builtins.str
+    """Optional. Span under which the run belongs, a W3C traceparent; empty when it was accepted while no traces were made."""
     def __init__(
         self,
         *,
@@ -75,10 +78,11 @@ class RunCreated(_message.Message):
         log_lines_max: _builtins.int = ...,
         log_line_bytes_max: _builtins.int = ...,
         time_reads_max: _builtins.int = ...,
+        traceparent: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_unix_ns", b"accepted_unix_ns", "entropy", b"entropy", "from_step", b"from_step", "log_line_bytes_max", b"log_line_bytes_max", "log_lines_max", b"log_lines_max", "node_seed", b"node_seed", "parent_run_id", b"parent_run_id", "response_bytes_max", b"response_bytes_max", "seen_execution_id", b"seen_execution_id", "time_reads_max", b"time_reads_max", "trigger", b"trigger"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_unix_ns", b"accepted_unix_ns", "entropy", b"entropy", "from_step", b"from_step", "log_line_bytes_max", b"log_line_bytes_max", "log_lines_max", b"log_lines_max", "node_seed", b"node_seed", "parent_run_id", b"parent_run_id", "response_bytes_max", b"response_bytes_max", "seen_execution_id", b"seen_execution_id", "time_reads_max", b"time_reads_max", "traceparent", b"traceparent", "trigger", b"trigger"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
