@@ -96,7 +96,8 @@ def test_a_runner_of_another_kind_than_the_configured_one_gets_no_execution(host
     assert host.plugin._launcher._living == set()
 
 
-def test_stopping_the_plugin_ends_its_executions(vault):
+@pytest.mark.parametrize("answers", [True, False], ids=["with an answer", "killed before it answered"])
+def test_stopping_the_plugin_ends_its_executions(vault, answers):
     host = EnclaveHost(vault=vault, spare_runners=1)
     inside, leave = threading.Event(), threading.Event()
 
@@ -111,6 +112,9 @@ def test_stopping_the_plugin_ends_its_executions(vault):
     running = threading.Thread(target=lambda: errors.append(host.refusal(request)))
     running.start()
     assert inside.wait(30)
+    if not answers:
+        for runner in list(host.plugin._launcher._living):
+            os.kill(runner.pid, signal.SIGSTOP)
     host.close()
     running.join(30)
     leave.set()

@@ -2,10 +2,13 @@
 
 import threading
 from collections.abc import Callable
+from typing import Final
 
 from strongroom.plugin import CapabilityError
 
-__all__ = ["Cancellation"]
+__all__ = ["STOPPING", "Cancellation"]
+
+STOPPING: Final = "the plugin is stopping"
 
 
 class Cancellation:

@@ -126,6 +126,13 @@ class ConfidentialWorkflows:
             running.cancel(request.reason[:ERROR_CHARACTERS_MAX])
         return empty_pb2.Empty()
 
+    def cancel_all(self, reason: str) -> None:
+        """Stop every execution that waits or runs here; each call then ends with a Canceled error."""
+        with self._lock:
+            running = list(self._running)
+        for each in running:
+            each.cancel(reason)
+
     def receipt(self, call: Call) -> backend_pb2.ReceiptResponse:
         """The receipt of the last attempt that ended here; empty when it was not attested, or is not known any more."""
         request = call.unpack(backend_pb2.ReceiptRequest)

@@ -15,6 +15,7 @@ from dataclasses import replace
 from enum import Enum, auto
 
 from strongroom.plugin import StrongroomError, Unavailable
+from strongroom_confidential_workflows.cancellation import STOPPING
 from strongroom_confidential_workflows.launchers.runner import Runner, Starter
 from strongroom_confidential_workflows.limits import READY_TIMEOUT_S, SPARE_AGE_S_MAX, SPARE_DELAY_S, STOP_S
 from strongroom_confidential_workflows.messages import Ready
@@ -110,7 +111,7 @@ class Launcher:
             living = set(self._living)
         self._orders.put(_Order.STOP)
         for runner in living:
-            runner.cancel("the plugin is stopping")
+            runner.cancel(STOPPING)
         deadline = time.monotonic() + STOP_S
         for runner in living:
             runner.wait(max(0.0, deadline - time.monotonic()))

@@ -9,6 +9,7 @@ from typing import Any, Final
 from strongroom.attest.assurance import INSECURE_KINDS
 from strongroom.attest.evidence import INSECURE
 from strongroom.plugin import Capability, Host, hookimpl
+from strongroom_confidential_workflows.cancellation import STOPPING
 from strongroom_confidential_workflows.capability import CAPABILITY_ID, ConfidentialWorkflows
 from strongroom_confidential_workflows.evidence_config import FILES_WAIT_S, EvidenceConfig, RunnerSettings
 from strongroom_confidential_workflows.https_get import AllowedHttps
@@ -113,7 +114,9 @@ class ConfidentialWorkflowsPlugin:
 
     @hookimpl
     def stop(self) -> None:
-        """Kill every runner."""
+        """Cancel what runs, and kill every runner."""
+        if self._service is not None:
+            self._service.cancel_all(STOPPING)
         if self._launcher is not None:
             self._launcher.close()
 

@@ -101,6 +101,8 @@ class Session:
         except (EvidenceRejected, LimitExceeded):
             raise _broken("it sent a frame that is not a message") from None
         if self._runner.frames.ended:
+            # A runner that was killed because it did not end soon enough ended for the reason that it was told.
+            self._cancellation.check()
             end = self._runner.end()
             code = "Unavailable" if self._runner.is_lost else "Aborted"
             raise CapabilityError("Public", "System", code, f"the enclave runner died: it {end}")
