@@ -11,6 +11,12 @@ PASSES = "def test_one():\n    assert True\n"
 FAILS = "def test_one():\n    assert False, 'broken'\n"
 
 
+@pytest.fixture(autouse=True)
+def no_options_of_ours(monkeypatch):
+    """The inner run is told what to run by nobody else."""
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+
+
 def project(folder, text, *, failed):
     """A folder with a test, in whose last run the tests ``failed``."""
     (folder / "test_it.py").write_text(text)
