@@ -61,10 +61,13 @@ class MarkedHost:
 
     def statuses(self):
         """How many runs ended how."""
+        found, token = [], ""
         with self.daemon.channel() as api:
-            page = api.runs.List(run_pb2.RunServiceListRequest(page_size=500), timeout=S)
-        found = [run_pb2.RunStatus.Name(run.status).removeprefix("RUN_STATUS_").lower() for run in page.runs]
-        return {status: found.count(status) for status in set(found)}
+            while True:
+                page = api.runs.List(run_pb2.RunServiceListRequest(page_size=500, page_token=token), timeout=S)
+                found += [run_pb2.RunStatus.Name(run.status).removeprefix("RUN_STATUS_").lower() for run in page.runs]
+                if not (token := page.next_page_token):
+                    return {status: found.count(status) for status in set(found)}
 
     def _request(self, workflow, name):
         payload = json.dumps(f"<{self.marker(name)}>").encode()

@@ -38,7 +38,7 @@ class PretendedHost:
     secrets: Mapping[tuple[str, str], str] = field(default_factory=dict)
     execution_id: str = "id"
     node_seed: int = 42
-    timeout_ms: int = 10_000
+    timeout_ms: int = 60_000
     entropy: bytes = bytes(range(32))
     clock_unix_ns: int = 1_577_934_245_000_000_000
     sleeps_done: int = 0

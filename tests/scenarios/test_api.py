@@ -14,6 +14,7 @@ from strongroom.engine.runids import new_run_id
 from strongroom.pb.strongroom.v1 import capability_pb2, run_pb2, status_pb2, workflow_pb2
 from strongroom.services.places import WAITING_MAX
 from tests.guests.build import guest
+from tests.scenarios.test_confidential import answered_status
 
 
 def details(error):
@@ -194,6 +195,7 @@ def test_capabilities_are_listed_and_called(shared):
 
 
 def test_status_says_what_a_reviewer_asks(shared):
+    answered_status(shared)
     with shared.channel() as api:
         answer = api.status.Get(status_pb2.StatusServiceGetRequest(), timeout=10)
     assert answer.state == "ready"

@@ -40,6 +40,18 @@ def executed(host, name="hello"):
     return host("run", "execute", name, "--payload", PAYLOAD, "--json")
 
 
+def answered_status(host):
+    """What status says once the backend has told what it is: a loaded machine needs longer than one status waits."""
+    found = {}
+
+    def answered():
+        found.update(host("status", "--json").json)
+        return found["confidential_backend"]
+
+    wait_for(answered, "an answer of the confidential backend")
+    return found
+
+
 def exported_with_result(host, run_id, folder):
     """The document of an export; its files are run.receipt and run.result."""
     to = ("--output", str(folder / "run.receipt"), "--result-file", str(folder / "run.result"))

@@ -7,7 +7,7 @@ import pytest
 
 from tests.fakes.live_daemon import LiveDaemon
 from tests.fakes.runner_modes import needs_bubblewrap
-from tests.scenarios.test_confidential import executed, registered
+from tests.scenarios.test_confidential import answered_status, executed, registered
 
 SHIPPED = Path(__file__).resolve().parents[2] / "plugins.yaml"
 
@@ -30,6 +30,6 @@ def test_a_confidential_run_executes_there_and_status_says_so(daemon):
     run = executed(daemon)
     assert run.code == 0, run.err
     assert "present, 6 bytes" in json.dumps(run.json)
-    protections = daemon("status", "--json").json["confidential_protections"]
+    protections = answered_status(daemon)["confidential_protections"]
     assert protections[:2] == ["launcher-bubblewrap", "namespaces"]
     assert "in force" in daemon("status").out

@@ -11,7 +11,7 @@ from tests.fakes.live_daemon import LiveDaemon
 from tests.fakes.pool_program import PoolProgram
 from tests.fakes.program import PROGRAM
 from tests.scenarios.conftest import short_directory
-from tests.scenarios.test_confidential import executed, registered
+from tests.scenarios.test_confidential import answered_status, executed, registered
 from tests.scenarios.test_crashes import SAMPLES
 
 pytestmark = pytest.mark.skipif(bool(Kernel().knows()), reason="this kernel has no PR_SET_MDWE, Linux 6.3 has")
@@ -47,7 +47,7 @@ def test_a_confidential_run_gets_its_enclave_runner_from_there_and_status_names_
     run = executed(daemon)
     assert run.code == 0, run.err
     assert "present, 6 bytes" in json.dumps(run.json)
-    status = daemon("status", "--json").json
+    status = answered_status(daemon)
     assert status["memory_lock"] == "two units"
     assert status["confidential_protections"][:2] == ["launcher-process", "started-by-strongroom-runner"]
     assert status["plugin_problems"] == []

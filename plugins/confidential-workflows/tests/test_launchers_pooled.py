@@ -10,6 +10,7 @@ import pytest
 from strongroom.app.hardening import INHERITED, Kernel
 from strongroom.guest.starter.pool_client import ENCLAVE
 from strongroom.plugin import CapabilityError, Misconfigured, Unavailable
+from strongroom_confidential_workflows.cancellation import Cancellation
 from strongroom_confidential_workflows.launchers.choice import check_launcher, open_starter
 from strongroom_confidential_workflows.launchers.pooled import PooledRunner
 from strongroom_confidential_workflows.session import Session
@@ -99,7 +100,7 @@ def test_what_ends_with_the_pool_may_be_tried_again(tmp_path):
     pool.close()
     assert (runner.end(), runner.is_lost) == ("ended with strongroom-runner", True)
     session = Session.__new__(Session)
-    session._runner, session._deadline = runner, float("inf")
+    session._runner, session._deadline, session._cancellation = runner, float("inf"), Cancellation("")
     with pytest.raises(CapabilityError, match="ended with strongroom-runner") as caught:
         session._receive()
     assert (caught.value.origin, caught.value.name) == ("System", "Unavailable")
