@@ -122,6 +122,31 @@ def test_stopping_the_plugin_ends_its_executions(vault, answers):
     assert "the plugin is stopping" in errors[0].message
 
 
+def test_an_execution_that_waits_for_a_slot_when_the_plugin_stops_may_be_tried_again(vault):
+    host = EnclaveHost(vault=vault, executions_max=1)
+    inside, leave, errors = threading.Event(), threading.Event(), []
+
+    def waits(call):
+        inside.set()
+        assert leave.wait(30)
+        return basic_action_pb2.Outputs()
+
+    host.registry.add(ACTION, waits)
+    request = request_for(host.artifacts.add(wasm("async-calls")), triggered())
+    calls = [threading.Thread(target=lambda: errors.append(host.refusal(request))) for _ in range(2)]
+    calls[0].start()
+    assert inside.wait(30)
+    calls[1].start()
+    while len(host.plugin._service._running) < 2:
+        assert calls[1].is_alive()
+    host.close()
+    leave.set()
+    for call in calls:
+        call.join(30)
+    assert [error.name for error in errors] == ["Canceled", "Unavailable"]
+    assert "the plugin is stopping" in errors[1].message
+
+
 @pytest.mark.parametrize("guest", ["async-calls", "loop"])
 def test_an_execution_that_is_cancelled_ends_with_the_reason(host, guest):
     inside, leave = threading.Event(), threading.Event()

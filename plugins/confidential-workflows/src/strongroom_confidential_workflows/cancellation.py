@@ -20,6 +20,11 @@ class Cancellation:
         self._reason = ""
         self._stop: Callable[[str], None] | None = None
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether there is something to stop."""
+        return self._stop is not None
+
     def cancel(self, reason: str) -> None:
         """Stop the execution, now or as soon as it can be stopped."""
         with self._lock:

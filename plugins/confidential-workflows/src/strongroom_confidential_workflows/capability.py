@@ -126,11 +126,14 @@ class ConfidentialWorkflows:
             running.cancel(request.reason[:ERROR_CHARACTERS_MAX])
         return empty_pb2.Empty()
 
-    def cancel_all(self, reason: str) -> None:
-        """Stop every execution that waits or runs here; each call then ends with a Canceled error."""
+    def cancel_begun(self, reason: str) -> None:
+        """Stop every execution that a runner has; each call then ends with a Canceled error.
+
+        One that waits for a runner hears that there is none, and may be tried again.
+        """
         with self._lock:
-            running = list(self._running)
-        for each in running:
+            begun = [running for running in self._running if running.has_begun]
+        for each in begun:
             each.cancel(reason)
 
     def receipt(self, call: Call) -> backend_pb2.ReceiptResponse:

@@ -68,6 +68,8 @@ class Launcher:
             self._takers += 1
         try:
             while True:
+                if self._closed:
+                    raise Unavailable("SR-ENCL-011", "no enclave runner is started now", why=STOPPING, fix="try again")
                 # To start the next one takes a processor from the execution that begins now.
                 self._orders.put(_Order.SPARE_LATER if self._ready.qsize() else _Order.WANTED)
                 item = self._ready.get(timeout=max(0.0, deadline - time.monotonic()))

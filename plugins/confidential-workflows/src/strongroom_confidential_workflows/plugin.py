@@ -116,7 +116,7 @@ class ConfidentialWorkflowsPlugin:
     def stop(self) -> None:
         """Cancel what runs, and kill every runner."""
         if self._service is not None:
-            self._service.cancel_all(STOPPING)
+            self._service.cancel_begun(STOPPING)
         if self._launcher is not None:
             self._launcher.close()
 
