@@ -1,7 +1,9 @@
 """A host that stops waits for its plugins for a time, and one that hangs or fails keeps no other from its end."""
 
+import os
+import signal
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import pytest
@@ -11,7 +13,8 @@ from strongroom.registry.limits import Supervision
 from strongroom.registry.making import Member
 from strongroom.registry.states import Lifecycle, PluginState
 from strongroom.settings.manifest import PluginEntry
-from tests.fakes.memory_host import WAIT_S, Eventually, MemoryHost
+from strongroom.telemetry import redaction
+from tests.fakes.memory_host import QUICK, WAIT_S, Eventually, MemoryHost
 from tests.registry.conformance import registration
 
 RELEASED = threading.Event()
@@ -92,3 +95,15 @@ def test_what_does_not_end_at_all_is_left_behind_and_named(tmp_path, caplog, how
         host.plugins._members = (stuck, *host.plugins._members)
     assert Listening.stopped == ["ends"]
     assert said in caplog.text
+
+
+def test_tokens_of_processes_that_ended_do_not_pile_up(tmp_path, monkeypatch):
+    """Each would be looked for in every line that the host says, and in the end push out a password that is in use."""
+    monkeypatch.setattr(redaction, "ENDED_MAX", 1)
+    entry = PluginEntry(name="basic-test", command=("python", "-m", "strongroom_basic_test"), config={})
+    with MemoryHost(tmp_path, entry, supervision=replace(QUICK, crashes_max=10)) as host:
+        known = host.plugins._redaction
+        for life in range(1, 5):
+            assert len(known._values) == min(life, 2), "the one that lives, and the one before"
+            os.kill(host.plugins.states()[0].pid, signal.SIGKILL)
+            host.saw("ready", times=life + 1)

@@ -1,8 +1,9 @@
 """The one redaction of a process: what it is told is in no text any more, however it is spelled."""
 
+import re
 import threading
 
-from strongroom.telemetry.redaction import MASK, REGISTERED_MAX, Redaction, is_sensitive
+from strongroom.telemetry.redaction import ENDED_MAX, MASK, REGISTERED_MAX, Redaction, is_sensitive
 
 
 def test_a_value_is_cut_out_in_each_of_its_spellings_and_the_rest_stays():
@@ -45,6 +46,37 @@ def test_a_value_that_is_registered_again_is_not_the_oldest_any_more():
     redaction.register("first-value")
     redaction.register("one-more-value")
     assert redaction.hidden("first-value") == MASK
+
+
+def test_what_ended_is_hidden_for_a_while_and_then_costs_nothing():
+    redaction = Redaction()
+    redaction.register("password-of-the-database")
+    for number in range(REGISTERED_MAX + 10):
+        redaction.register(f"token-of-life-{number:04}")
+        redaction.let_go(f"token-of-life-{number:04}")
+        redaction.let_go(f"token-of-life-{number:04}")
+    newest, oldest_kept = f"token-of-life-{number:04}", f"token-of-life-{number + 1 - ENDED_MAX:04}"
+    dropped = f"token-of-life-{number - ENDED_MAX:04}"
+    assert redaction.hidden(f"{newest} {oldest_kept} {dropped}") == f"{MASK} {MASK} {dropped}"
+    assert redaction.hidden("password-of-the-database") == MASK
+    assert repr(redaction) == f"<Redaction of {ENDED_MAX + 1} values>"
+
+
+def test_what_ended_and_is_in_use_again_stays_hidden():
+    redaction = Redaction()
+    redaction.register("came-again")
+    redaction.let_go("came-again")
+    redaction.register("came-again")
+    for number in range(ENDED_MAX + 1):
+        redaction.register(f"other-{number}")
+        redaction.let_go(f"other-{number}")
+    redaction.let_go("never-registered")
+    assert redaction.hidden("came-again") == MASK
+
+
+def test_no_secret_stays_in_what_the_library_keeps_of_patterns():
+    Redaction().register("kept-by-nobody")
+    assert not [key for key in re._cache if "kept" in str(key)]
 
 
 def test_threads_may_register_while_others_write():

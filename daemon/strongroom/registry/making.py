@@ -174,6 +174,7 @@ class PluginMaker:
                 log=logger,
                 pin=entry.pin,
                 hide=self._redaction.register,
+                let_go=self._redaction.let_go,
             ),
             required=entry.required,
             on_change=self._on_change,

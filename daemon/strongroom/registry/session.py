@@ -65,6 +65,8 @@ class SessionSetup:
     pin: Pin | None = None
     hide: Callable[[str], object] = str
     """Told of the token that a process is given: it is never to be shown."""
+    let_go: Callable[[str], object] = str
+    """Told of the token once its process is gone, and nobody takes it any more."""
 
 
 def private_directory(runtime_dir: Path, name: str) -> Path:
@@ -167,6 +169,7 @@ class Session:
         how = self._child.kill() if self._child is not None else "it was not started"
         if self._directory is not None:
             shutil.rmtree(self._directory, ignore_errors=True)
+        self._setup.let_go(self._token)
         return how
 
     def _check_health(self, channel: grpc.Channel) -> None:

@@ -8,11 +8,11 @@ and must never come here at all.
 import base64
 import re
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Mapping
 from typing import Final
 
-__all__ = ["MASK", "UNSAFE", "Redaction", "is_sensitive", "printable"]
+__all__ = ["ENDED_MAX", "MASK", "UNSAFE", "Redaction", "is_sensitive", "printable"]
 
 MASK: Final = "***"
 # Shorter values would cut ordinary words to pieces, and a secret of three characters is none.
@@ -20,6 +20,9 @@ REGISTERED_CHARACTERS_MIN: Final = 4
 # Each registered value is looked for in every line; a host registers its tokens and passwords, not users' data. Beyond
 # it the one that was registered longest ago makes room: tokens end, and a new one is the one that is in use.
 REGISTERED_MAX: Final = 1_000
+# What a process said before it ended is told later: its token stays hidden while so many others end. Each that is kept
+# costs every line.
+ENDED_MAX: Final = 16
 TEXT_CHARACTERS_MAX: Final = 8_000
 SENSITIVE_WORDS: Final = frozenset(
     [
@@ -62,6 +65,7 @@ class Redaction:
     def __init__(self) -> None:
         self._changing = threading.Lock()
         self._values: OrderedDict[bytes, frozenset[str]] = OrderedDict()
+        self._ended: deque[bytes] = deque()
         self._pattern: re.Pattern[str] | None = None
 
     def __repr__(self) -> str:
@@ -69,18 +73,30 @@ class Redaction:
 
     def register(self, value: str | bytes) -> None:
         """Never show ``value`` from now on. Values that are too short to be told from words are left alone."""
-        raw = value.encode("utf-8", "surrogateescape") if isinstance(value, str) else bytes(value)
+        raw = _bytes_of(value)
         if len(raw) < REGISTERED_CHARACTERS_MIN:
             return
         with self._changing:
+            if raw in self._ended:
+                self._ended.remove(raw)
             if raw in self._values:
                 self._values.move_to_end(raw)
                 return
             self._values[raw] = _spellings(raw)
             if len(self._values) > REGISTERED_MAX:
                 self._values.popitem(last=False)
-            longest_first = sorted(set().union(*self._values.values()), key=len, reverse=True)
-            self._pattern = re.compile("|".join(re.escape(item) for item in longest_first), re.IGNORECASE)
+            self._compile()
+
+    def let_go(self, value: str | bytes) -> None:
+        """``value`` opens nothing any more. It stays hidden until ``ENDED_MAX`` others have ended as well."""
+        raw = _bytes_of(value)
+        with self._changing:
+            if raw not in self._values or raw in self._ended:
+                return
+            self._ended.append(raw)
+            if len(self._ended) > ENDED_MAX:
+                self._values.pop(self._ended.popleft(), None)
+                self._compile()
 
     def register_section(self, section: object, name: str = "") -> None:
         """Register each text in ``section``, a value of a configuration under ``name``, that is a credential by its
@@ -109,6 +125,13 @@ class Redaction:
         """``fields`` with sensitive ones masked; bytes are told by their size only."""
         return {self.text(name): self._field(name, value) for name, value in fields.items()}
 
+    def _compile(self) -> None:
+        longest_first = sorted(set().union(*self._values.values()), key=len, reverse=True)
+        text = "|".join(re.escape(item) for item in longest_first)
+        self._pattern = re.compile(text, re.IGNORECASE) if text else None
+        # The library keeps hundreds of patterns: here each holds all secrets, of which earlier ones have ended.
+        re.purge()
+
     def _field(self, name: str, value: object) -> object:
         if is_sensitive(name):
             return MASK
@@ -127,6 +150,10 @@ def is_sensitive(name: str) -> bool:
     """Whether a field of that name holds something secret, and is not about it only."""
     words = _words(name)
     return not SENSITIVE_WORDS.isdisjoint(words) and words[-1] not in HARMLESS_ENDINGS
+
+
+def _bytes_of(value: str | bytes) -> bytes:
+    return value.encode("utf-8", "surrogateescape") if isinstance(value, str) else bytes(value)
 
 
 def _words(name: str) -> list[str]:
