@@ -191,7 +191,7 @@ def test_a_wait_after_sleeps_tells_how_many_lie_behind(execute):
 def test_a_sleep_beyond_any_date_is_the_time_left_in_the_run(execute):
     program = Program()
     sleeping(program, (1 << 64) - 1)
-    waits = suspended(execute, program, Host())
+    waits = suspended(execute, program, Host(timeout_ms=10_000))
     assert waits.sleep_until_unix_ns <= time.time_ns() + 10_000_000_000
 
 

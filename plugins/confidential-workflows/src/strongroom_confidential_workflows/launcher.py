@@ -69,7 +69,7 @@ class Launcher:
         try:
             while True:
                 if self._closed:
-                    raise Unavailable("SR-ENCL-011", "no enclave runner is started now", why=STOPPING, fix="try again")
+                    raise _none_in_time(why=STOPPING)
                 # To start the next one takes a processor from the execution that begins now.
                 self._orders.put(_Order.SPARE_LATER if self._ready.qsize() else _Order.WANTED)
                 item = self._ready.get(timeout=max(0.0, deadline - time.monotonic()))
@@ -79,9 +79,7 @@ class Launcher:
                     return item
                 self.end(item)
         except queue.Empty:
-            raise Unavailable(
-                "SR-ENCL-011", "no enclave runner was ready in time", fix="try again, or lower executions_max"
-            ) from None
+            raise _none_in_time() from None
         finally:
             with self._lock:
                 self._takers -= 1
@@ -172,6 +170,11 @@ class Launcher:
             ready, protections=(f"launcher-{starter.name}", *starter.protections, *ready.protections)
         )
         return runner
+
+
+def _none_in_time(why: str = "") -> Unavailable:
+    fix = "try again, or lower executions_max"
+    return Unavailable("SR-ENCL-011", "no enclave runner was ready in time", why=why, fix=fix)
 
 
 def _not_started(error: StrongroomError | OSError) -> Unavailable:
