@@ -56,7 +56,7 @@ demo: runtime
 # A worker more than two cores have, because many tests wait for processes and clocks. A file stays with one worker, and
 # files come in the order of tests/conftest.py, long ones first. The paths of sockets must be short. What is compiled is
 # kept, whatever the shell says of bytecode: else every worker and every program that a test starts compiles all anew. A
-# few that failed are run once more, alone, and named: tools/second_look.py.
+# few that failed are run once more, alone, to tell a race from what is broken: tools/second_look.py.
 TEST_WORKERS ?= 3
 test: dev
 	@base=$$(mktemp -d /tmp/sr.XXXXXX); trap 'rm -rf "$$base"' EXIT; \

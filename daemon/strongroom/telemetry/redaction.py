@@ -112,7 +112,8 @@ class Redaction:
 
     def hidden(self, text: str) -> str:
         """``text`` without registered values, and otherwise as it is."""
-        return text if self._pattern is None else self._pattern.sub(MASK, text)
+        pattern = self._pattern
+        return text if pattern is None else pattern.sub(MASK, text)
 
     def text(self, text: str) -> str:
         """``text`` without registered values, without characters that could forge a line, and not too long."""
