@@ -1,10 +1,13 @@
 """How an owner's runs fare while another owner of the same host floods it, against the same alone."""
 
 import hashlib
+import os
 import secrets
+import subprocess
+import sys
 import time
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -40,25 +43,22 @@ CALLERS: Final = """callers:
     token_sha256: {other}
     grants: [{{roles: [read, run, register], owners: ["{OTHER}"]}}]
 """
+BUSY: Final = "import os\nos.nice(19)\nwhile True:\n    pass"
 PAYLOAD: Final = b'"' + b"a" * 1022 + b'"'
 
 
 def measure(directory: Path) -> list[Row]:
     """A row for each kind of flood, on a host of its own, with the rate of starts that an operator would set."""
-    return [_beside(directory / f"flood-{kind}", kind, what) for kind, what in FLOODS.items()]
+    return [
+        *(_beside(directory / f"flood-{kind}", kind, what) for kind, what in FLOODS.items()),
+        _control(directory / "no-flood"),
+    ]
 
 
 def _beside(state: Path, kind: str, what: str) -> Row:
-    state.mkdir(mode=0o700)
     tokens = {name: secrets.token_urlsafe(32) for name in ("flooder", "other")}
     with ExitStack() as stack:
-        daemon = LiveDaemon(state, options=_options(state, tokens), variables={"PYTHONPATH": str(ROOT)})
-        daemon.start()
-        stack.callback(daemon.stop)
-        api = stack.enter_context(daemon.channel())
-        for owner in (FLOODER, OTHER):
-            api.register(GUEST, "echo", owner=owner)
-        api.register(wasm("loop"), "loop", owner=FLOODER)
+        daemon, api = stack.enter_context(_host(state, tokens))
         flooding = Worker("bench.neighbours_worker", f"unix:{daemon.socket}", tokens["flooder"], FLOODER)
         stack.callback(flooding.close)
         runs = _runs(api, tokens["other"])
@@ -77,6 +77,46 @@ def _beside(state: Path, kind: str, what: str) -> Row:
         met=slower <= SLOWER_MAX,
         samples=beside,
     )
+
+
+def _control(state: Path) -> Row:
+    """What busy processors alone cost a run of a host that nobody floods: no host can be fairer than its machine."""
+    tokens = {name: secrets.token_urlsafe(32) for name in ("flooder", "other")}
+    count = os.cpu_count() or 1
+    with _host(state, tokens) as (_, api):
+        runs = _runs(api, tokens["other"])
+        runs()
+        alone = runs()
+        busy = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(count)]
+        try:
+            time.sleep(SETTLE_S)
+            beside = runs()
+        finally:
+            for each in busy:
+                each.kill()
+                each.wait()
+    what = f"no flood, but {count} loops of other programs at nice 19"
+    return Row(
+        what=f"  p99 of a run beside {what}, against {alone.p99 * 1e3:.1f} ms alone",
+        measured=f"{beside.p99 / alone.p99:.2f} x",
+        samples=beside,
+    )
+
+
+@contextmanager
+def _host(state: Path, tokens: Mapping[str, str]) -> Iterator[tuple[LiveDaemon, Api]]:
+    """A host with the workflows of both owners."""
+    state.mkdir(mode=0o700)
+    daemon = LiveDaemon(state, options=_options(state, tokens), variables={"PYTHONPATH": str(ROOT)})
+    daemon.start()
+    try:
+        with daemon.channel() as api:
+            for owner in (FLOODER, OTHER):
+                api.register(GUEST, "echo", owner=owner)
+            api.register(wasm("loop"), "loop", owner=FLOODER)
+            yield daemon, api
+    finally:
+        daemon.stop()
 
 
 def _options(state: Path, tokens: Mapping[str, str]) -> tuple[str, ...]:
