@@ -53,9 +53,10 @@ def test_while_a_host_is_loaded_no_garbage_is_looked_for_and_what_is_loaded_is_l
     assert done.stdout.split() == ["True", "True", "True"]
 
 
-def test_beside_a_large_workspace_everything_is_seldom_looked_through_and_cycles_are_freed_all_the_same():
+def test_beside_a_large_workspace_everything_is_seldom_looked_through_and_old_cycles_are_freed_all_the_same():
     script = (
         "import gc\n"
+        "from collections import deque\n"
         "from strongroom.app.memory import loading\n"
         "with loading():\n"
         "    pass\n"
@@ -69,13 +70,15 @@ def test_beside_a_large_workspace_everything_is_seldom_looked_through_and_cycles
         "full = gc.get_stats()[2]['collections']\n"
         "kept = [[number] for number in range(300_000)]\n"
         "seldom = gc.get_stats()[2]['collections'] - full\n"
+        "del kept\n"
+        "old = deque(maxlen=20_000)\n"  # long enough for each of them to outlive two looks
         "most = 0\n"
-        "for _ in range(200_000):\n"
-        "    Knot()\n"
+        "for _ in range(2_000_000):\n"
+        "    old.append(Knot())\n"
         "    most = max(most, Knot.alive)\n"
         "print(seldom, most)\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
     seldom, most = map(int, done.stdout.split())
     assert seldom == 0
-    assert most < 10_000
+    assert 100_000 < most < 1_200_000

@@ -15,10 +15,10 @@ __all__ = ["loading", "return_large_buffers"]
 _MMAP_THRESHOLD: Final = -3  # M_MMAP_THRESHOLD
 LARGE_BYTES: Final = 4_000_000
 """Buffers of modules and uploads are larger, those of payloads and results are not."""
-SWEEPS: Final = (700, 10, 100)
-"""When garbage is looked for: the first two are Python's own. Looking through everything stops all threads, for 80 ms
-beside a workspace of a hundred thousand values; at Python's 10 sealing that again causes it every second, at 100 it is
-seldom. What it would free meanwhile are cycles that outlived two looks: few, and bounded by their number."""
+FULL_SWEEP: Final = 100
+"""Looks for garbage among what is older until one through everything, which stops all threads: for 80 ms beside a
+workspace of a hundred thousand values. At Python's 10, sealing that again causes one every second. At 100 cycles that
+outlived two looks are freed later, once there may be some hundred thousand of them; a run leaves about ten."""
 
 
 def return_large_buffers() -> bool:
@@ -33,12 +33,13 @@ def loading() -> Iterator[None]:
     """Look for no garbage while the parts of a host are imported, and never again among what is there then.
 
     All of it stays. Looking through it each time that some more was read is a tenth of the work of a start. What comes
-    later is looked through as ``SWEEPS`` say.
+    later is looked through whole after ``FULL_SWEEP``.
     """
     gc.disable()
     try:
         yield
     finally:
         gc.freeze()
-        gc.set_threshold(*SWEEPS)
+        young, older, _ = gc.get_threshold()
+        gc.set_threshold(young, older, FULL_SWEEP)
         gc.enable()
