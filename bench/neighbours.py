@@ -56,9 +56,8 @@ def measure(directory: Path) -> list[Row]:
 
 
 def _beside(state: Path, kind: str, what: str) -> Row:
-    tokens = {name: secrets.token_urlsafe(32) for name in ("flooder", "other")}
     with ExitStack() as stack:
-        daemon, api = stack.enter_context(_host(state, tokens))
+        daemon, api, tokens = stack.enter_context(_host(state))
         flooding = Worker("bench.neighbours_worker", f"unix:{daemon.socket}", tokens["flooder"], FLOODER)
         stack.callback(flooding.close)
         runs = _runs(api, tokens["other"])
@@ -81,9 +80,8 @@ def _beside(state: Path, kind: str, what: str) -> Row:
 
 def _control(state: Path) -> Row:
     """What busy processors alone cost a run of a host that nobody floods: no host can be fairer than its machine."""
-    tokens = {name: secrets.token_urlsafe(32) for name in ("flooder", "other")}
     count = os.cpu_count() or 1
-    with _host(state, tokens) as (_, api):
+    with _host(state) as (_, api, tokens):
         runs = _runs(api, tokens["other"])
         runs()
         alone = runs()
@@ -104,9 +102,10 @@ def _control(state: Path) -> Row:
 
 
 @contextmanager
-def _host(state: Path, tokens: Mapping[str, str]) -> Iterator[tuple[LiveDaemon, Api]]:
-    """A host with the workflows of both owners."""
+def _host(state: Path) -> Iterator[tuple[LiveDaemon, Api, Mapping[str, str]]]:
+    """A host with the workflows of both owners, and the tokens of both by name."""
     state.mkdir(mode=0o700)
+    tokens = {name: secrets.token_urlsafe(32) for name in ("flooder", "other")}
     daemon = LiveDaemon(state, options=_options(state, tokens), variables={"PYTHONPATH": str(ROOT)})
     daemon.start()
     try:
@@ -114,7 +113,7 @@ def _host(state: Path, tokens: Mapping[str, str]) -> Iterator[tuple[LiveDaemon, 
             for owner in (FLOODER, OTHER):
                 api.register(GUEST, "echo", owner=owner)
             api.register(wasm("loop"), "loop", owner=FLOODER)
-            yield daemon, api
+            yield daemon, api, tokens
     finally:
         daemon.stop()
 
