@@ -4,6 +4,7 @@ import socket
 
 import pytest
 
+from strongroom.storage.state_lock import StateLock
 from tests.fakes.daemon import running
 from tests.fakes.terminal import strongroom
 
@@ -36,11 +37,21 @@ def test_a_state_directory_without_a_host_is_named_as_a_shell_takes_it(tmp_path)
     assert f"strongroom dev --state-dir '{tmp_path}/a b'" in strongroom("status", "--state-dir", f"{tmp_path}/a b").err
 
 
-def test_where_the_service_has_its_socket_nobody_is_told_to_start_another_host(monkeypatch, tmp_path):
-    monkeypatch.setattr("strongroom.cli.channel.SERVICE_SOCKET", tmp_path / "strongroom.sock")
-    said = strongroom("status", "--socket", str(tmp_path / "strongroom.sock")).err
+@pytest.mark.parametrize("name", ["strongroom.sock", "admin.sock"])
+def test_where_the_service_has_its_sockets_nobody_is_told_to_start_another_host(monkeypatch, tmp_path, name):
+    monkeypatch.setattr("strongroom.cli.channel.SERVICE_PLACES", (tmp_path,))
+    said = strongroom("status", "--socket", str(tmp_path / name)).err
     assert "systemctl start strongroom" in said
     assert "strongroom dev" not in said
+
+
+def test_what_a_host_of_serve_left_is_not_for_a_development_host(tmp_path):
+    StateLock(tmp_path).release()
+    said = strongroom("status", "--state-dir", str(tmp_path)).err
+    assert "strongroom serve" in said
+    assert "strongroom dev" not in said
+    (tmp_path / "keys").mkdir()
+    assert "strongroom dev" in strongroom("status", "--state-dir", str(tmp_path)).err
 
 
 def test_a_path_that_no_socket_can_have_is_said_with_its_limit():

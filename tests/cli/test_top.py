@@ -1,8 +1,17 @@
 """The screen of ``strongroom top``."""
 
+import os
+import pty
+import select
+import subprocess
+import termios
+import time
+
 import pytest
 
 from strongroom.cli.top import Look, _rate, screen
+from tests.fakes.daemon import running
+from tests.fakes.program import DEADLINE_S, PROGRAM
 
 STATUS = {
     "version": "0.1.0",
@@ -82,3 +91,33 @@ def test_nothing_that_is_shown_is_obeyed_by_the_terminal():
 def test_a_rate_is_of_two_looks():
     assert _rate(None, look()) is None
     assert _rate(look(8.0), Look(10.0, {**STATUS, "runs": STATUS["runs"] | {"completed": 9}}, [], [])) == 2.0
+
+
+def read_until(terminal, text):
+    """What a terminal shows, up to ``text``; all of it where nothing more comes."""
+    seen, until_s = b"", time.monotonic() + DEADLINE_S
+    while text not in seen and select.select([terminal], [], [], until_s - time.monotonic())[0]:
+        seen += os.read(terminal, 65_536)
+    return seen
+
+
+@pytest.mark.parametrize("key", [b"q", b"Q", b"\x04"], ids=["q", "Q", "Ctrl-D"])
+def test_a_key_ends_it_at_once_and_the_terminal_is_as_it_was(tmp_path, key):
+    terminal, inside = pty.openpty()
+    before = termios.tcgetattr(inside)
+    socket = tmp_path / "s.sock"
+    command = [*PROGRAM, "top", "--interval", "3600", "--socket", str(socket)]
+    with running(socket):
+        process = subprocess.Popen(command, stdin=inside, stdout=inside, stderr=inside)
+        shown = read_until(terminal, b"no runs yet")
+        os.write(terminal, b"x")
+        os.write(terminal, key)
+        shown += read_until(terminal, b"\x1b[?1049l")
+        code = process.wait(DEADLINE_S)
+    after = termios.tcgetattr(inside)
+    os.close(terminal)
+    os.close(inside)
+    assert code == 0
+    assert shown.index(b"\x1b[?1049h") < shown.index(b"none under way") < shown.index(b"\x1b[?1049l")
+    assert b"x" not in shown.partition(b"no runs yet")[2], "what is typed is not shown"
+    assert after == before

@@ -29,7 +29,7 @@ NEVER_CONNECTED: Final = "failed to connect"
 SOCKET_BYTES_MAX: Final = 107
 USE_ANOTHER: Final = "to use one that runs, export the line that it showed at its start, or name its --socket"
 # A host for development, begun by hand where the service has its socket, would keep it from starting.
-SERVICE_SOCKET: Final = Path("/run/strongroom") / SOCKET_NAME
+SERVICE_PLACES: Final = (Path("/run/strongroom"), Path("/var/lib/strongroom"))
 DETAILS_KEY: Final = "grpc-status-details-bin"
 DOMAIN: Final = "strongroom"
 Answer = TypeVar("Answer")
@@ -169,13 +169,24 @@ def _check_socket(socket: Path) -> None:
 
 
 def _not_there(socket: Path, why: str) -> Failure:
-    if socket == SERVICE_SOCKET:
+    if socket.parent in SERVICE_PLACES:
         start = "systemctl start strongroom (systemctl status strongroom says why it ended)"
+    elif _is_of_a_service(socket.parent):
+        start = (
+            f"strongroom serve, as it was before; {socket.parent} is the state of a host that was no development one"
+        )
     elif socket.name == SOCKET_NAME:
         start = f"strongroom dev --state-dir {shlex.quote(str(socket.parent))}"
     else:
         start = f"strongroom dev --socket {shlex.quote(str(socket))}"
     return unavailable("SR-CLI-020", f"no host at {socket}", why=why, fix=f"start it with: {start}; {USE_ANOTHER}")
+
+
+def _is_of_a_service(state_dir: Path) -> bool:
+    """Whether a host was here that is none for development: that one makes its keys below its state."""
+    from strongroom.storage.state_lock import STATE_LOCK_NAME
+
+    return os.access(state_dir / STATE_LOCK_NAME, os.F_OK) and not os.access(state_dir / "keys", os.F_OK)
 
 
 def _never_there(socket: Path, why: str) -> Failure:

@@ -4,11 +4,15 @@ Rule 1: it only asks what ``status``, ``plugin list`` and ``run list`` ask; cont
 Rule 2: a terminal gets its screen back as it was, however this ends.
 """
 
+import os
+import select
 import shutil
 import sys
+import termios
 import textwrap
 import time
-from collections.abc import Iterator, Mapping, Sequence
+import tty
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
@@ -26,6 +30,9 @@ RUNS_MAX: Final = 200
 LINES_WITHOUT_TERMINAL: Final = 40
 WORDS_MIN: Final = 20
 """Of a line that goes on below, on a terminal that is narrower than anybody's."""
+ENDS: Final = b"qQ\x04"
+"""Keys that end it: q, and Ctrl-D."""
+KEYS_BYTES_MAX: Final = 1_024
 FINAL: Final = ("completed", "failed", "cancelled", "timed_out", "killed")
 SHOWN: Final = "\x1b[?1049h\x1b[?25l"
 HIDDEN: Final = "\x1b[?25h\x1b[?1049l"
@@ -53,9 +60,9 @@ def top(
     interval_s: Annotated[
         float, typer.Option("--interval", help="Seconds between two looks.", min=0.2, max=3600.0, metavar="S")
     ] = 2.0,
-    count: Annotated[int, typer.Option("--count", help="How many looks; 0 goes on until Ctrl-C.", min=0)] = 0,
+    count: Annotated[int, typer.Option("--count", help="How many looks; 0 goes on until q or Ctrl-C.", min=0)] = 0,
 ) -> None:
-    """Show what the host does, again and again, until Ctrl-C: runs, queue, room, plugins.
+    """Show what the host does, again and again, until q or Ctrl-C: runs, queue, room, plugins.
 
     Without a terminal it looks once, or --count times. With --json each look is a line.
     """
@@ -65,7 +72,7 @@ def top(
     looks = count or (0 if is_live or caller.json else 1)
     with connect(caller) as host, _screen(is_live=is_live):
         before: Look | None = None
-        for look in _looks(caller, host, interval_s, looks):
+        for look in _looks(caller, host, interval_s, looks, pause=pause if is_live else _sleep):
             rate = _rate(before, look)
             before = look
             document = {**look.status, "runs_ended_per_s": rate, "plugins": look.plugins, "newest_runs": look.runs}
@@ -78,14 +85,41 @@ def top(
             sys.stdout.flush()
 
 
-def _looks(caller: Caller, host: Any, interval_s: float, count: int) -> Iterator[Look]:  # Any: a channel's host
+def _looks(
+    caller: Caller,
+    host: Any,  # Any: a channel's host
+    interval_s: float,
+    count: int,
+    *,
+    pause: Callable[[float], bool],
+) -> Iterator[Look]:
     done = 0
     while True:
         yield _look(caller, host)
         done += 1
-        if done == count:
+        if done == count or not pause(interval_s):
             return
-        time.sleep(interval_s)
+
+
+def _sleep(interval_s: float) -> bool:
+    time.sleep(interval_s)
+    return True
+
+
+def pause(interval_s: float) -> bool:
+    """Wait for the next look, and for a key meanwhile; whether there is to be one. Standard input that has come to its
+    end has no keys."""
+    until_s = time.monotonic() + interval_s
+    while (left_s := until_s - time.monotonic()) > 0:
+        if not sys.stdin.isatty():
+            return _sleep(left_s)
+        heard, _, _ = select.select([sys.stdin], [], [], left_s)
+        if not heard:
+            continue
+        pressed = os.read(sys.stdin.fileno(), KEYS_BYTES_MAX)
+        if not pressed or any(key in ENDS for key in pressed):
+            return False
+    return True
 
 
 def _look(caller: Caller, host: Any) -> Look:  # Any: as above
@@ -175,12 +209,25 @@ def _screen(*, is_live: bool) -> Iterator[None]:
     if not is_live:
         yield
         return
+    before = _keys_at_once()
     sys.stdout.write(SHOWN)
     try:
         yield
     finally:
         sys.stdout.write(HIDDEN)
         sys.stdout.flush()
+        if before is not None:
+            termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
+
+
+def _keys_at_once() -> list[Any] | None:  # Any: as the library has it
+    """Have the terminal hand over each key as it is pressed, and not show it; how it was before. Ctrl-C stays what it
+    is."""
+    if not sys.stdin.isatty():
+        return None
+    before = termios.tcgetattr(sys.stdin)
+    tty.setcbreak(sys.stdin)
+    return before
 
 
 def add_to(app: typer.Typer) -> None:
