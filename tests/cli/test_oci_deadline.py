@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import ssl
 import threading
 
 import pytest
@@ -90,6 +91,16 @@ def test_a_connection_that_comes_after_the_end_is_shut_down_at_once():
         theirs.settimeout(WAIT_S)
         Deadline(-1, IsOver).watch(ours)
         assert theirs.recv(1) == b""
+
+
+def test_what_is_left_of_tls_after_the_end_is_not_taken_for_plain_text():
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(b"plain")
+        context = ssl.create_default_context()
+        with context.wrap_socket(ours, server_hostname="localhost", do_handshake_on_connect=False) as tls:
+            Deadline(-1, IsOver).watch(tls)
+            assert tls.recv(5) == b""
 
 
 def test_another_error_than_the_end_is_told_as_it_is():

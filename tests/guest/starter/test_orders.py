@@ -244,3 +244,15 @@ def test_when_the_program_ends_its_runners_do_and_their_hosts_know_why(tmp_path)
     with pytest.raises(Unavailable, match="the program that starts runners is away") as caught:
         ready(pool)
     assert caught.value.code == "SR-GUEST-034"
+
+
+def test_a_host_that_has_said_nothing_yet_is_waited_for():
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs:
+        ours.setblocking(False)
+        ordered = order.OrderedRunner(ours)
+        assert ordered.read()
+        assert not ordered.is_over
+        theirs.close()
+        assert not ordered.read()
+        assert ordered.is_over
