@@ -100,6 +100,18 @@ def test_all_pins_what_it_can_and_says_what_it_cannot(manifest, plugin):
     assert [pins(manifest)[name] is not None for name in ("one", "two", "four")] == [True, True, False]
 
 
+def test_where_pins_are_required_each_check_finds_the_one_without_until_it_is_pinned(manifest):
+    manifest.write_text(manifest.read_text().replace("version: 1\n", "version: 1\npins: required\n"))
+    checks = [("pin", "one", "--check", "--file", str(manifest)), ("check", str(manifest))]
+    before = [strongroom("plugin", *words, "--json").document["plugins"][0] for words in checks]
+    assert ["it has no pin" in each["problem"] for each in before] == [True, True]
+    assert (before[0]["was"], before[1]["pinned"]) == (None, False)
+    assert strongroom("plugin", "pin", "one", "--file", str(manifest)).code == 0
+    after = [strongroom("plugin", *words, "--json").document["plugins"][0] for words in checks]
+    assert [each["problem"] for each in after] == ["", ""]
+    assert after[1]["pinned"]
+
+
 def test_a_layout_that_cannot_be_edited_safely_is_left_as_it_is(manifest):
     before = manifest.read_text()
     ended = strongroom("plugin", "pin", "three", "--file", str(manifest), "--json")

@@ -210,3 +210,21 @@ def test_a_distribution_is_pinned_only_for_what_this_host_imports_itself(plugin,
 
 def test_a_pin_of_nothing_does_not_exist(plugin):
     assert refusal(plugin.entry(pin=Pin(distribution=plugin.distribution))).code == "SR-PIN-004"
+
+
+@pytest.mark.parametrize("kind", ["entry", "process", "program"])
+def test_where_pins_are_required_what_has_none_is_not_started(plugin, tmp_path, kind):
+    ran = tmp_path / "ran"
+    program = tmp_path / "program.sh"
+    program.write_text(f"#!/bin/sh\ntouch {ran}\n")
+    program.chmod(0o700)
+    make = {"program": lambda **pin: plugin.process(command=(str(program),), **pin)}.get(kind) or getattr(plugin, kind)
+    refused = refusal(make(pin=Pin()))
+    assert (refused.code, "strongroom plugin pin" in refused.fix) == ("SR-PIN-015", True)
+    other = PluginEntry(name="probe", factory="tests.fakes.probe_plugin:Probe", config={})
+    with MemoryHost(tmp_path / "run", make(pin=Pin()), other) as host:
+        failed, serves = host.plugins.states()
+        assert (failed.state, serves.state) == ("failed", "ready")
+        assert "pins: required" in failed.last_error
+    assert plugin.package not in sys.modules
+    assert not ran.exists()

@@ -64,6 +64,9 @@ REFUSED = {
     "no-plugins": ("version: 1", "plugins"),
     "plugins-as-mapping": ("version: 1\nplugins: {a: 1}", "plugins"),
     "unknown-at-the-top": ("version: 1\nplugins: []\ndefaults: {}", "defaults"),
+    "pins-as-truth": ("version: 1\npins: true\nplugins: []", "pins"),
+    "pins-misspelt": ("version: 1\npins: require\nplugins: []", "pins"),
+    "pins-as-null": ("version: 1\npins:\nplugins: []", "pins"),
     "text-for-entry": ("version: 1\nplugins: [a]", "plugins[0]"),
 }
 
@@ -74,6 +77,16 @@ def test_a_wrong_file_is_refused_with_its_place(path, text, dotted):
     with pytest.raises(Misconfigured) as refused:
         load_manifest(path)
     assert refused.value.details["where"] == f"{path}:{dotted}"
+
+
+@pytest.mark.parametrize("end", ["", "    pin:\n", "    pin: null\n"], ids=["cut off before it", "cut off", "null"])
+def test_where_pins_are_required_an_entry_without_one_has_a_pin_that_nothing_fits(path, end):
+    pinned = f'  - {{name: a, command: [x], pin: {{command_sha256: "{HASH}"}}}}\n'
+    path.write_text(f"version: 1\npins: required\nplugins:\n{pinned}  - name: b\n    command: [x]\n{end}")
+    first, second = load_manifest(path)
+    assert (first.pin, second.pin) == (Pin(command_sha256=HASH), Pin())
+    assert first.pin
+    assert not second.pin
 
 
 ENTRIES = {

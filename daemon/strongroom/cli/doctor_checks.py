@@ -113,7 +113,7 @@ def of_settings(settings: Files, warnings: Sequence[str] = ()) -> Iterator[Findi
     except StrongroomError as error:
         yield Finding(name="files", level="problem", found=f"{error} ({error.code})", fix=error.fix)
     else:
-        pinned = sum(entry.pin is not None for entry in entries)
+        pinned = sum(bool(entry.pin) for entry in entries)
         found = f"{len(entries)} plugins named, {pinned} pinned, {len(callers)} callers"
         yield Finding(name="files", level="ok", found=found)
     yield _directory("state", settings.state_dir)

@@ -53,7 +53,7 @@ def set_pin(path: Path, name: str, pin: Pin, *, dry_run: bool = False) -> bool:
     entry = entry_named(path, entries, name)
     if entry.pin == pin:
         return False
-    text = _with_pin(path, entries.index(entry), pin, replaces=entry.pin is not None)
+    text = _with_pin(path, entries.index(entry), pin, replaces=bool(entry.pin))
     _replace(path, text, _changed(entries, replace(entry, pin=pin)), dry_run=dry_run)
     return True
 

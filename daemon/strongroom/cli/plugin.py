@@ -94,7 +94,7 @@ def check(caller: Caller, file: _File = None, file_option: _FileOption = None) -
             "kind": "process" if entry.command else "in-process",
             "enabled": entry.enabled,
             "required": entry.required,
-            "pinned": entry.pin is not None,
+            "pinned": bool(entry.pin),
             "problem": problem_of(entry),
         }
         for entry in entries

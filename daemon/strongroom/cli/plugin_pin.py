@@ -106,7 +106,7 @@ def _document(entry: PluginEntry, now: Pin | None, problem: str, remark: str) ->
 
 
 def _fields(pin: Pin | None) -> dict[str, str] | None:
-    return None if pin is None else {key: value for key, value in asdict(pin).items() if value}
+    return {key: value for key, value in asdict(pin).items() if value} if pin else None
 
 
 def _show(caller: Caller, path: Path, documents: Sequence[dict[str, Any]], *, ok: bool, dry_run: bool) -> None:

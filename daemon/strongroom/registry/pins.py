@@ -1,7 +1,7 @@
 """Pins of ``plugins.yaml``: the code of a plugin is what the operator pinned, before any of it runs.
 
 Rule 1: every start passes here: of a plugin in this process, of one in a process of its own, again after a crash, and
-of a provider of keys. What has no pin passes unseen.
+of a provider of keys. What has no pin passes unseen, unless the manifest requires pins.
 Rule 2: what does not fit raises ``PluginFault`` with a code SR-PIN; nothing was imported or started then.
 Rule 3: a distribution is checked whole (``pinned_files``), and its modules are loaded from checked bytes
 (``pinned_import``). What it depends on is not covered, nor are processes that the plugin starts.
@@ -47,6 +47,7 @@ def check_pin(entry: PluginEntry) -> str:
     """What was compared, in words; empty without a pin. Raises ``PluginFault``. Nothing of the plugin runs."""
     if entry.pin is None:
         return ""
+    _refuse_missing(entry.pin)
     if entry.command is not None and entry.pin.command_sha256:
         with checked_command(entry.command, entry.pin):
             return "the program"
@@ -72,7 +73,9 @@ def checked_command(command: Sequence[str], pin: Pin | None) -> Iterator[Checked
     words = tuple(command)
     if pin is None:
         yield CheckedCommand(words)
-    elif not pin.command_sha256:
+        return
+    _refuse_missing(pin)
+    if not pin.command_sha256:
         module = module_of(None, words)
         record, _ = _checked(pin, module)
         # As `python -m` would, but from bytes that are hashed as they are loaded.
@@ -106,7 +109,18 @@ def module_of(factory: str | None, command: Sequence[str] | None) -> str:
     )
 
 
+def _refuse_missing(pin: Pin) -> None:
+    if not pin:
+        raise refused(
+            "SR-PIN-015",
+            "it has no pin",
+            why="the manifest says `pins: required`, so that no entry loses its pin unseen",
+            fix="look at what is installed, then run `strongroom plugin pin NAME`",
+        )
+
+
 def _checked(pin: Pin, module: str) -> tuple[InstalledRecord, int]:
+    _refuse_missing(pin)
     record = installed_record(pin.distribution)
     if record.version != pin.version:
         raise refused(

@@ -6,7 +6,7 @@ because a misspelt ``required`` or ``provides`` would otherwise loosen what the 
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -40,7 +40,7 @@ MOUNT_OFFER_PATTERN: Final = re.compile(r"mount:[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 KEY_OFFER_PREFIX: Final = "key-provider:"
 KEY_OFFER_PATTERN: Final = re.compile(r"key-provider:[a-z0-9][a-z0-9-]{0,63}")
 SHA256_PATTERN: Final = re.compile(r"[0-9a-f]{64}")
-TOP_KEYS: Final = ("version", "plugins")
+TOP_KEYS: Final = ("version", "pins", "plugins")
 ENTRY_KEYS: Final = (
     "name",
     "enabled",
@@ -58,12 +58,16 @@ PIN_KEYS: Final = ("distribution", "version", "record_sha256", "command_sha256")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pin:
-    """What the code of a plugin must be, checked before it is imported or started. Empty means not given."""
+    """What the code of a plugin must be, checked before it is imported or started. Empty means not given; one that is
+    all empty, and false, fits nothing: that of an entry without a pin where the manifest requires pins."""
 
     distribution: str = ""
     version: str = ""
     record_sha256: str = ""
     command_sha256: str = ""
+
+    def __bool__(self) -> bool:
+        return any((self.distribution, self.version, self.record_sha256, self.command_sha256))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +101,7 @@ def load_manifest(path: Path) -> tuple[PluginEntry, ...]:
     version = document.data["version"]
     if type(version) is not int or version != MANIFEST_VERSION:
         raise wrong_value(document.where("version"), f"this host reads version {MANIFEST_VERSION} only")
+    must_be_pinned = _requires_pins(document)
     listed = document.data.get("plugins")
     if not isinstance(listed, list):
         raise wrong_value(document.where("plugins"), "it must be a list", fix="write `plugins: []` for none")
@@ -107,6 +112,8 @@ def load_manifest(path: Path) -> tuple[PluginEntry, ...]:
     for index, section in enumerate(listed):
         place = f"plugins[{index}]"
         entry = _entry(document, place, section)
+        if must_be_pinned and entry.pin is None:
+            entry = replace(entry, pin=Pin())
         if entry.name in places:
             raise duplicate_key(
                 document.where(f"{place}.name"),
@@ -116,6 +123,16 @@ def load_manifest(path: Path) -> tuple[PluginEntry, ...]:
         places[entry.name] = place
         entries.append(entry)
     return tuple(entries)
+
+
+def _requires_pins(document: Document) -> bool:
+    if "pins" not in document.data:
+        return False
+    if document.data["pins"] != "required":
+        raise wrong_value(
+            document.where("pins"), "it can be `required` only", fix="leave it out where plugins may have no pin"
+        )
+    return True
 
 
 def _entry(document: Document, place: str, section: object) -> PluginEntry:
