@@ -4,10 +4,12 @@ import os
 import signal
 import threading
 import time
+from concurrent.futures import Future
 
 import pytest
 
 from strongroom.errors import Cancelled, GuestFault, TimedOut, Unavailable
+from strongroom.guest import fleet
 from strongroom.guest.runner_process import RunnerDeathError, RunnerProcess
 from strongroom.pb.sdk.v1alpha import sdk_pb2
 from strongroom.pb.strongroom.runner.v1 import runner_pb2
@@ -193,3 +195,22 @@ def test_a_pool_says_when_there_is_no_runner_and_none_starts_and_when_there_is_o
     spawner._start = working
     assert text_of(execute(pool, "config")) == b"config"
     assert not pool.is_without_runners()
+
+
+def test_why_runners_do_not_start_is_logged_once_and_again_when_it_changes(monkeypatch, caplog):
+    class Failing:
+        def __init__(self):
+            self.why = "no memory"
+
+        def spawn(self):
+            future = Future()
+            future.set_exception(Unavailable("SR-GUEST-001", self.why))
+            return future
+
+    monkeypatch.setattr(fleet, "RETRY_S", 0.0)
+    spawner = Failing()
+    runners = fleet.Fleet(spawner, runners_max=1)
+    for spawner.why in ("no memory", "no memory", "no memory", "no process", "no memory"):
+        runners.warm()
+    assert [record.reason for record in caplog.records] == ["no memory", "no process", "no memory"]
+    assert runners.lacking == "no memory"

@@ -269,10 +269,10 @@ class Fleet:
         with self._changed:
             self._starting -= 1
             self._failure = future.exception()
-            self.lacking = str(self._failure or "")
+            before, self.lacking = self.lacking, str(self._failure or "")
             if self._failure is not None:
                 self._failed_s = time.monotonic()
-                if not self._closed:
+                if not self._closed and self.lacking != before:  # it is tried every second
                     _LOG.error("a runner did not start", extra={"reason": str(self._failure)})
             else:
                 runner = future.result()
