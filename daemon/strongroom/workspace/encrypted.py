@@ -9,7 +9,7 @@ Rule 3: whatever becomes readable is announced; what sealing again does, nobody 
 Source: contracts/workspace-encryption.md 7 and 17 rows 1 to 4 and 7 to 12.
 """
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
@@ -20,7 +20,7 @@ from strongroom.workspace.entry import Change, Handler
 from strongroom.workspace.handlers import Handlers
 from strongroom.workspace.lww import LwwStore
 from strongroom.workspace.reading import Absent, Present, Reading, Unreadable, warn_of
-from strongroom.workspace.sealing_again import SEALED_AGAIN, seal_again
+from strongroom.workspace.sealing_again import SEALED_AGAIN, StaleValues, seal_again
 from strongroom.workspace.stored_value import check_json, json_bytes, json_of, shown_json
 from strongroom.workspace.value_sealing import ValueSealer
 from strongroom.workspace.watcher import PrivateOrigin
@@ -43,7 +43,7 @@ class EncryptedStore:
         self._sealer: Final = ValueSealer(owner_id, lww.document.guid, lww.name, write_format)
         self._keys: WorkspaceKeys | None = None
         self._locked = False
-        self._stale: deque[str] = deque()
+        self._stale: Final = StaleValues(lww, self._sealer, keys=self._active_keys, is_stale=self._is_stale)
         self._handlers = Handlers(self._lock, {"guid": lww.document.guid, "array": lww.name})
         lww.observe_from_above(self._on_changes)
 
@@ -67,7 +67,7 @@ class EncryptedStore:
         """
         with self._lww.document.settled():
             before, self._keys, self._locked = self._keys, keys, False
-            self._stale.clear()
+            self._stale.forget()
             if self._handlers:
                 self._announce(self._newly_readable(before, keys))
             if upgrade:
@@ -83,7 +83,7 @@ class EncryptedStore:
         with self._lock:
             self._keys = None
             self._locked = True
-            self._stale.clear()
+            self._stale.forget()
 
     def upgrade(self, entries_max: int) -> int:
         """Seal at most ``entries_max`` values again, from the left, where the oldest stand; returns how many.
@@ -92,21 +92,7 @@ class EncryptedStore:
         plaintext where the store is not strict.
         Call it until it returns 0; what is unreadable stays as it is. Raises ``WrongState`` without keys.
         """
-        with self._lww.document.settled():
-            keys = self._active_keys()
-            entries_max = max(entries_max, 1)
-            while True:
-                is_first_look = not self._stale
-                if is_first_look:
-                    self._stale.extend(entry.key for entry in self._lww.entries() if self._is_stale(keys, entry.val))
-                done = 0
-                while self._stale and not done:
-                    batch = [self._stale.popleft() for _ in range(min(entries_max, len(self._stale)))]
-                    entries = [entry for key in batch if (entry := self._lww.entry(key)) is not None]
-                    due = [entry for entry in entries if self._is_stale(keys, entry.val)]
-                    done = seal_again(self._lww, self._sealer, keys, due)
-                if done or is_first_look:
-                    return done
+        return self._stale.seal_again(entries_max)
 
     def look_at_stale(self) -> tuple[int, list[tuple[str, Unreadable]]]:
         """Open what ``upgrade`` would seal again: how many can be, and the others. Nothing is changed."""
