@@ -75,12 +75,14 @@ class BackupRig(RunRig):
 
 
 class Load:
-    """Threads that write runs. ``accepted`` are the ids of those whose end was acknowledged, in that order."""
+    """Threads that write runs, unless they are to rest. ``accepted`` are the ids of those whose end was acknowledged,
+    in that order."""
 
     def __init__(self, rig):
         self._rig = rig
         self._stop = threading.Event()
         self._more = threading.Condition()
+        self._rests = False
         self._numbers = itertools.count(1_000)
         self.accepted = []
         self._threads = [threading.Thread(target=self._work) for _ in range(WRITERS)]
@@ -88,19 +90,31 @@ class Load:
             thread.start()
 
     def wait_for(self, runs):
-        """Return once so many were accepted."""
+        """Return once so many were accepted; more are written until they are to rest."""
         with self._more:
+            self._rests = False
+            self._more.notify_all()
             assert self._more.wait_for(lambda: len(self.accepted) >= runs, 60)
+
+    def rest(self):
+        """Begin no run until some are waited for again."""
+        with self._more:
+            self._rests = True
 
     def end(self):
         """No more."""
-        self._stop.set()
+        with self._more:
+            self._stop.set()
+            self._more.notify_all()
         for thread in self._threads:
             thread.join()
 
     def _work(self):
         while not self._stop.is_set():
             with self._more:
+                if self._rests:
+                    self._more.wait()
+                    continue
                 number = next(self._numbers)
             run_id = self._rig.plain(number).run_id
             with self._more:
