@@ -18,6 +18,9 @@ from tests.fakes.key_rig import text_of
 from tests.fakes.rotated_runs import RunRig
 
 WRITERS = 4
+HURRIED_RUNS = 100
+PAUSE_S = 0.25
+"""Between two runs of a writer that does not hurry."""
 
 
 class BackupRig(RunRig):
@@ -83,6 +86,7 @@ class Load:
         self._stop = threading.Event()
         self._more = threading.Condition()
         self._rests = False
+        self._hurries_until = 0
         self._numbers = itertools.count(1_000)
         self.accepted = []
         self._threads = [threading.Thread(target=self._work) for _ in range(WRITERS)]
@@ -90,9 +94,13 @@ class Load:
             thread.start()
 
     def wait_for(self, runs):
-        """Return once so many were accepted; more are written until they are to rest."""
+        """Return once so many were accepted; more are written until they are to rest, some at once, others slowly.
+
+        A backup takes longer the more there is, so a load that never slows down would outgrow it.
+        """
         with self._more:
             self._rests = False
+            self._hurries_until = max(runs, len(self.accepted)) + HURRIED_RUNS
             self._more.notify_all()
             assert self._more.wait_for(lambda: len(self.accepted) >= runs, 60)
 
@@ -120,6 +128,9 @@ class Load:
             with self._more:
                 self.accepted.append(run_id)
                 self._more.notify_all()
+                has_time = len(self.accepted) >= self._hurries_until
+            if has_time:
+                self._stop.wait(PAUSE_S)
 
 
 def restored(path: Path, state_dir: Path, *versions, url="", told=lambda *_: None, **changes):
