@@ -24,7 +24,7 @@ import xml.etree.ElementTree as ElementTree
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from tools.nightly_table import Demand, Part, Result, render, rows
 
@@ -92,14 +92,7 @@ def measure(part: Part, *, scale: float, soak_min: float) -> Result:
         "TEST_SOAK_MINUTES": str(soak_min),
     }
     with log.open("w") as out:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "pytest", *words],
-            cwd=ROOT,
-            env=environment,
-            stdout=out,
-            stderr=out,
-            start_new_session=True,
-        )
+        process = _begin([sys.executable, "-m", "pytest", *words], environment, out)
         out_of_time = False
         try:
             process.wait(bound_min * 60)
@@ -145,6 +138,15 @@ def _commit() -> str:
     command = ["git", "describe", "--always", "--dirty"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     return done.stdout.strip() or "no commit"
+
+
+def _begin(command: list[str], environment: dict[str, str], out: IO[str]) -> subprocess.Popen[bytes]:
+    """Start a part, such that SIGINT ends it: the children of a background shell ignore that, and so do theirs."""
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=out, start_new_session=True)
+    finally:
+        signal.signal(signal.SIGINT, former)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

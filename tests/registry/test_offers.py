@@ -7,19 +7,7 @@ from strongroom.registry.offers import Offers
 from strongroom.settings.manifest import PluginEntry
 
 KEPT, OTHER = "kept@1.0.0", "other@1.0.0"
-ENTRY = PluginEntry(
-    name="feed",
-    enabled=True,
-    required=False,
-    factory=None,
-    command=("feed",),
-    config={},
-    provides=(),
-    dialect=None,
-    at_most_once=(),
-    pin=None,
-    where="plugins.yaml:plugins[0]",
-)
+ENTRY = PluginEntry(name="feed", command=("feed",), config={})
 
 
 class Registrations:
