@@ -13,8 +13,9 @@ from bench.figures import Row, Samples, in_turns
 from bench.worker import Worker
 from strongroom.pb.capabilities.internal.basicaction.v1 import basic_action_pb2
 from strongroom.pb.capabilities.v1 import capabilities_pb2
+from strongroom.registry.handles import CapabilityExecutable
 from strongroom.registry.host import PluginHost
-from strongroom.registry.registry import CapabilityExecutable, Registry
+from strongroom.registry.registry import Registry
 from strongroom.settings.manifest import PluginEntry
 from tests.fakes.plugin_host import MemoryStore
 

@@ -1,5 +1,6 @@
 """Capabilities that a test scripts: they record every call and answer what they were told."""
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from google.protobuf import any_pb2
@@ -21,6 +22,8 @@ class ScriptedCapability:
 
     answers: dict = field(default_factory=dict)
     calls: list = field(default_factory=list)
+    is_cut_off: bool = False
+    holder: object = None
 
     def execute(self, request, *, timeout_s):
         kept = capabilities_pb2.CapabilityRequest()
@@ -31,6 +34,14 @@ class ScriptedCapability:
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+    @contextmanager
+    def held(self):
+        """Its ``holder`` gets the calls, where it has one."""
+        yield self.holder or self
+
+    def begin(self, request, *, timeout_s):
+        return self.execute(request, timeout_s=timeout_s)
 
     def called(self, method):
         return [request for request, _ in self.calls if request.method == method]

@@ -5,6 +5,7 @@
 
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 from strongroom.plugin import Call, Capability, hookimpl
 from strongroom.plugin.messages import basic_action_pb2
@@ -25,12 +26,14 @@ def called(binary, number):
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Numbered:
-    """``note`` is only there to differ; a call takes ``delay_ms``."""
+    """``note`` is only there to differ; a call takes ``delay_ms``. With ``calls``, a file that gets a line for each,
+    only the first one does."""
 
     number: int = 0
     note: str = ""
     delay_ms: int = 0
     refuse: str = ""
+    calls: str = ""
 
     def __post_init__(self) -> None:
         if self.delay_ms < 0:
@@ -47,8 +50,17 @@ class Numbered:
 
     def act(self, call: Call) -> basic_action_pb2.Outputs:
         inputs = call.unpack(basic_action_pb2.Inputs)
-        time.sleep(self.delay_ms / 1000)
+        if self._is_slow():
+            time.sleep(self.delay_ms / 1000)
         return basic_action_pb2.Outputs(adapted_thing="true" if inputs.input_thing else "false")
+
+    def _is_slow(self) -> bool:
+        if not self.calls:
+            return True
+        with Path(self.calls).open("a+") as file:
+            file.write("called\n")
+            file.seek(0)
+            return len(file.readlines()) == 1
 
 
 def entry(number, *, kind="in-process", **config):

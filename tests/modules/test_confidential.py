@@ -145,6 +145,27 @@ def test_a_wish_to_stop_is_handed_to_the_enclave_and_ends_the_run_as_cancelled()
     assert (asked.execution_id, asked.reason) == ("cd" * 32, "not needed")
 
 
+def test_whoever_executes_a_run_is_asked_to_stop_it_and_for_its_receipt():
+    holder = ScriptedCapability(
+        {"Execute": confidential_answer(RESULT), "Cancel": capabilities_pb2.CapabilityResponse()}
+    )
+    handle = ScriptedCapability(holder=holder)
+    module(handle).execute(REQUEST, Helper(cancelled="enough"))
+    assert [request.method for request, _ in holder.calls] == ["Cancel", "Execute", "Receipt", "Backend"]
+    assert handle.calls == []
+
+
+@pytest.mark.parametrize(
+    "came", [confidential_answer(RESULT), CapabilityError("Public", "System", "Canceled", "the plugin is stopping")]
+)
+def test_what_comes_of_a_plugin_that_was_ended_is_no_end_of_the_run(came):
+    capability = ScriptedCapability({"Execute": came}, is_cut_off=True)
+    with pytest.raises(Unavailable, match="limits.plugin_drain_timeout_ms") as raised:
+        module(capability).execute(REQUEST, Helper())
+    assert (raised.value.code, raised.value.details["reason"]) == ("SR-ATTEST-035", BACKEND_AWAY)
+    assert capability.called("Receipt") == []
+
+
 def test_a_far_side_that_cannot_cancel_is_waited_for():
     capability = ScriptedCapability({"Execute": confidential_answer(RESULT)})
     assert module(capability).execute(REQUEST, Helper(cancelled="not needed")) == RESULT

@@ -2,7 +2,8 @@
 
 from strongroom.engine.host import EngineHost
 from strongroom.errors import StrongroomError
-from strongroom.registry.registry import CapabilityExecutable, Registry
+from strongroom.registry.handles import CapabilityExecutable
+from strongroom.registry.registry import Registry
 
 __all__ = ["Artifacts", "Capabilities"]
 

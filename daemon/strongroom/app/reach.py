@@ -22,7 +22,8 @@ from strongroom.modules.confidential_faults import is_away
 from strongroom.modules.module import Backend
 from strongroom.pb.capabilities.v1 import capabilities_pb2
 from strongroom.pb.strongroom.vault.v1 import strongroom_vault_pb2
-from strongroom.registry.registry import CapabilityExecutable, Registry
+from strongroom.registry.handles import CapabilityExecutable
+from strongroom.registry.registry import Registry
 
 __all__ = ["EVERY_S", "Reach", "Reached"]
 

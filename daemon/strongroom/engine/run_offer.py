@@ -3,6 +3,8 @@
 from typing import Final
 
 from strongroom.engine.run_capability import DESCRIPTION, RUN_CAPABILITY, Elsewhere
+from strongroom.registry.bounds import BoundedExecutable, Gate
+from strongroom.registry.limits import CallLimits
 from strongroom.registry.slot import Offer
 
 __all__ = ["own_offer"]
@@ -12,4 +14,5 @@ PROVIDER: Final = "strongroom"
 
 def own_offer() -> Offer:
     """What is registered before any plugin is."""
-    return Offer(id=RUN_CAPABILITY, kind="action", description=DESCRIPTION, plugin=PROVIDER, executable=Elsewhere())
+    executable = BoundedExecutable(Elsewhere(), Gate(CallLimits(), PROVIDER))
+    return Offer(id=RUN_CAPABILITY, kind="action", description=DESCRIPTION, plugin=PROVIDER, executable=executable)

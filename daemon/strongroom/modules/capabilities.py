@@ -1,10 +1,11 @@
 """How modules and the engine see the capabilities of this host; the registry is behind it."""
 
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from strongroom.pb.capabilities.v1 import capabilities_pb2
 
-__all__ = ["Capabilities", "Executable"]
+__all__ = ["Capabilities", "Executable", "HeldExecutable", "HoldableExecutable"]
 
 
 class Executable(Protocol):
@@ -16,10 +17,30 @@ class Executable(Protocol):
         """The answer. Raises ``CapabilityError`` for a failed call."""
 
 
+class HeldExecutable(Executable, Protocol):
+    """One whose calls all go to the same plugin: that which got the first."""
+
+    def begin(
+        self, request: capabilities_pb2.CapabilityRequest, *, timeout_s: float
+    ) -> capabilities_pb2.CapabilityResponse:
+        """The first call. Raises as ``execute``."""
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether that was ended although its calls had not: what they came to is due to that."""
+
+
+class HoldableExecutable(Executable, Protocol):
+    """One whose plugin may be replaced between two calls, unless it is held."""
+
+    def held(self) -> AbstractContextManager[HeldExecutable]:
+        """For calls that belong together. Who replaces the plugin waits for the end of the block."""
+
+
 class Capabilities(Protocol):
     """Where capabilities are found, and what the operator said of them."""
 
-    def get_executable(self, capability_id: str) -> Executable:
+    def get_executable(self, capability_id: str) -> HoldableExecutable:
         """The capability, or the nearest compatible one. Raises ``NotFound``."""
 
     def dialect(self, capability_id: str) -> str | None:

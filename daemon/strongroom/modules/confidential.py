@@ -10,6 +10,8 @@ The flow of one execution, with the step numbers of contracts, "confidential" se
 6. to 8. unwrap the answer;
 9. fetch the receipt, which is kept before the result is used, and also when the execution failed.
 
+Whoever was called in step 5 is asked in step 9, and to cancel: no other knows the execution.
+
 There is no other way to run a confidential workflow: whatever fails here fails the run, and nothing runs locally. The
 execution helper serves only for its identity and to cancel; the enclave has its own time, secrets and capabilities.
 """
@@ -22,9 +24,9 @@ from google.protobuf.message import DecodeError, EncodeError
 
 from strongroom.errors import CapabilityError, PluginFault, Refused, StrongroomError, Unavailable
 from strongroom.modules.attributes import SecretName
-from strongroom.modules.capabilities import Capabilities, Executable
+from strongroom.modules.capabilities import Capabilities, Executable, HeldExecutable, HoldableExecutable
 from strongroom.modules.confidential_answer import Answered, result_in
-from strongroom.modules.confidential_faults import away, failed, fault_of, is_away, refusal_code
+from strongroom.modules.confidential_faults import away, cut_off, failed, fault_of, is_away, refusal_code
 from strongroom.modules.module import NO_TERMS, Backend, ExecutionHelper, KeepsReceipts, Terms, Workflow
 from strongroom.modules.receipts import fetch_receipt
 from strongroom.modules.tees import CAPABILITY_ID, QUESTION_TIMEOUT_S
@@ -85,17 +87,28 @@ class ConfidentialModule:
             method="Execute",
             capabilityId=CAPABILITY_ID,
         )
-        helper.on_cancel(lambda reason, grace_ms=0: _cancel(capability, helper.execution_id, reason))
+        with capability.held() as held:
+            helper.on_cancel(lambda reason, grace_ms=0: _cancel(held, helper.execution_id, reason))
+            return self._executed(held, call, helper)
+
+    def _executed(
+        self, held: HeldExecutable, call: capabilities_pb2.CapabilityRequest, helper: ExecutionHelper
+    ) -> sdk_pb2.ExecutionResult:
         try:
-            answer = capability.execute(call, timeout_s=helper.timeout_ms / 1000)
+            answer = held.begin(call, timeout_s=helper.timeout_ms / 1000)
         except (CapabilityError, Unavailable) as error:
+            if held.is_cut_off:
+                raise cut_off() from error
             if not is_away(error):
                 if code := refusal_code(error):
                     self._tally.count_refusal(code)
-                self._keep_what_is_left(capability, helper)
+                self._keep_what_is_left(held, helper)
             raise fault_of(error, helper) from error
+        if held.is_cut_off:
+            # What the guest called was lost with the plugin, and it may have answered that.
+            raise cut_off()
         answered = result_in(answer)
-        self._keep_receipt(capability, helper, answered)
+        self._keep_receipt(held, helper, answered)
         return answered.result
 
     def _keep_receipt(self, capability: Executable, helper: ExecutionHelper, answered: Answered | None) -> None:
@@ -111,7 +124,7 @@ class ConfidentialModule:
             covered = receipt.covered(b"") if answered is None else receipt.checked(answered.serialized)
             if isinstance(helper, KeepsReceipts):
                 helper.keep_receipt(receipt.encoded, receipt.assurance, covered)
-        if receipt.is_insecure if receipt is not None else answered is not None and self.backend().insecure:
+        if receipt.is_insecure if receipt is not None else answered is not None and self.backend(capability).insecure:
             self._tally.count_insecure_release()
 
     def _keep_what_is_left(self, capability: Executable, helper: ExecutionHelper) -> None:
@@ -119,16 +132,16 @@ class ConfidentialModule:
         with suppress(CapabilityError, PluginFault, Unavailable):
             self._keep_receipt(capability, helper, None)
 
-    def backend(self) -> Backend:
-        """What the far side says it is, asked until it answers once; unknown until then."""
+    def backend(self, asked: Executable | None = None) -> Backend:
+        """What the far side says it is, asked until it answers once, of ``asked`` if given; unknown until then."""
         if self._backend is None:
             try:
-                self._backend = ask_backend(self._find())
+                self._backend = ask_backend(asked or self._find())
             except StrongroomError:
                 return UNKNOWN_BACKEND
         return self._backend
 
-    def _find(self) -> Executable:
+    def _find(self) -> HoldableExecutable:
         try:
             return self._capabilities.get_executable(CAPABILITY_ID)
         except StrongroomError as error:

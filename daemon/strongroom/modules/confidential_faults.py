@@ -29,7 +29,7 @@ from strongroom.errors import (
 )
 from strongroom.modules.module import ExecutionHelper
 
-__all__ = ["BACKEND_AWAY", "away", "broken", "failed", "fault_of", "is_away", "refusal_code"]
+__all__ = ["BACKEND_AWAY", "away", "broken", "cut_off", "failed", "fault_of", "is_away", "refusal_code"]
 
 PLUGIN: Final = "confidential-workflows"
 BACKEND_AWAY: Final = "CONFIDENTIAL_BACKEND_UNAVAILABLE"
@@ -104,6 +104,13 @@ def away(what: str, cause: StrongroomError) -> Unavailable:
         " again by itself), and start the run again; it never runs locally",
         reason=BACKEND_AWAY,
     )
+
+
+def cut_off() -> Unavailable:
+    """The plugin was ended while it executed, and took what the execution called with it."""
+    limit = "it took longer than limits.plugin_drain_timeout_ms"
+    cause = CapabilityError("Public", "System", "Unavailable", f"the plugin was replaced or stopped, and {limit}")
+    return away("did not end the execution", cause)
 
 
 def failed(what: str, code: str, cause: Exception, *, whole: bool = False) -> PluginFault:

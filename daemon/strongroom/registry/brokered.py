@@ -21,8 +21,9 @@ from strongroom.plugin.serve.broker import Broker
 from strongroom.plugin.serve.client import RemoteExecutable, RemoteTrigger, new_channel
 from strongroom.plugin.serve.server import capability_handlers, new_server
 from strongroom.plugin.serve.token import TokenCheck
+from strongroom.registry.handles import CapabilityExecutable
 from strongroom.registry.offers import Offers
-from strongroom.registry.registry import CapabilityExecutable, Registry
+from strongroom.registry.registry import Registry
 
 __all__ = ["BrokeredRegistry"]
 

@@ -149,8 +149,8 @@ class Offers:
         return ids
 
     def drain(self, timeout_s: float) -> int:
-        """Wait for the calls that are open; how many still are after ``timeout_s``."""
-        return self._gate.wait_until_empty(timeout_s)
+        """Wait for the calls that are open; how many still are after ``timeout_s``, and are given up."""
+        return self._gate.drain(timeout_s)
 
     def remove_all(self) -> None:
         """The plugin is gone."""

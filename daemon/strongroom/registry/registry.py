@@ -1,97 +1,20 @@
-"""Capabilities by id: who offers them, and handles that outlive a restart of the plugin behind them (section 3)."""
+"""Capabilities by id: who offers them (section 3)."""
 
 import threading
-import time
 from collections.abc import Callable
 
 from strongroom.errors import Conflict, InvalidInput, NotFound, PluginAway
-from strongroom.pb.capabilities.v1 import capabilities_pb2
-from strongroom.registry.bounds import HandedOver
+from strongroom.registry.handles import CapabilityExecutable, CapabilityTrigger
 from strongroom.registry.ids import choose, validate_id
 from strongroom.registry.mount_offers import MountOffers
 from strongroom.registry.slot import ConnectionState, Entry, Offer, Slot
 from strongroom.registry.states import PluginState
-from strongroom.registry.triggers import Registrations, Subscriber
+from strongroom.registry.triggers import Registrations
 from strongroom.registry.watched import Watched, unwatched
 
-__all__ = ["CapabilityExecutable", "CapabilityTrigger", "Registry"]
+__all__ = ["Registry"]
 
 KINDS = frozenset({"trigger", "action", "consensus", "target", "combined"})
-
-
-class CapabilityExecutable:
-    """A handle on an executable capability: it follows the capability through restarts of its plugin."""
-
-    def __init__(self, slot: Slot, restart_wait_s: float, watched: Watched = unwatched) -> None:
-        self._slot = slot
-        self._restart_wait_s = restart_wait_s
-        self._watched = watched
-
-    @property
-    def entry(self) -> Entry:
-        """Which capability answers, at which version, and whose it is."""
-        return self._slot.entry()
-
-    def execute(
-        self, request: capabilities_pb2.CapabilityRequest, *, timeout_s: float
-    ) -> capabilities_pb2.CapabilityResponse:
-        """The answer. Raises ``CapabilityError``; ``PluginAway`` when the plugin is away.
-
-        A call that was not sent yet waits for a plugin that is being started again, and for the successor of one that
-        is being replaced.
-        """
-        return self._watched(self._slot.offer.id, request, lambda: self._sent(request, timeout_s))
-
-    def _sent(
-        self, request: capabilities_pb2.CapabilityRequest, timeout_s: float
-    ) -> capabilities_pb2.CapabilityResponse:
-        slot = self._slot
-        while True:
-            started_s = time.monotonic()
-            if slot.state == "TRANSIENT_FAILURE":
-                slot.wait_while_restarting(self._restart_wait_s, timeout_s)
-                timeout_s -= time.monotonic() - started_s
-            if slot.state == "SHUTDOWN" and slot.heir is not None:
-                slot = slot.heir
-                continue
-            backend = slot.offer.executable
-            if slot.state != "READY" or backend is None:
-                raise slot.away()
-            try:
-                return backend.execute(request, timeout_s=timeout_s)
-            except HandedOver:
-                # Its place was taken from it before it took no more calls, so this is not the same backend again.
-                timeout_s -= time.monotonic() - started_s
-
-
-class CapabilityTrigger:
-    """A handle on a trigger capability."""
-
-    def __init__(self, slot: Slot) -> None:
-        self._slot = slot
-
-    @property
-    def entry(self) -> Entry:
-        """Which capability this is, and whose."""
-        return self._slot.entry()
-
-    def register(
-        self, request: capabilities_pb2.TriggerRegistrationRequest, subscriber: Subscriber, *, timeout_s: float
-    ) -> None:
-        """Start delivering events; the registration outlives restarts. Raises ``CapabilityError``."""
-        self._slot.registrations.register(request, subscriber, timeout_s=timeout_s)
-
-    def pause(self, request: capabilities_pb2.TriggerRegistrationRequest) -> None:
-        """Stop delivering; the trigger keeps what it has."""
-        self._slot.registrations.pause(request)
-
-    def unregister(self, request: capabilities_pb2.TriggerRegistrationRequest) -> None:
-        """Stop delivering for good; the trigger forgets what it kept."""
-        self._slot.registrations.unregister(request)
-
-    def ack(self, trigger_id: str, event_id: str, method: str) -> None:
-        """Confirm one event. Raises ``CapabilityError``."""
-        self._slot.registrations.ack(trigger_id, event_id, method)
 
 
 class Registry:

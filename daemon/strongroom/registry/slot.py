@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 from strongroom.errors import PluginAway
 from strongroom.plugin.capability import Kind
 from strongroom.plugin.hang_up import ended_by, hung_up
-from strongroom.registry.bounds import ExecutableBackend
+from strongroom.registry.bounds import BoundedExecutable
 from strongroom.registry.states import PluginState
 from strongroom.registry.triggers import Registrations, TriggerBackend
 from strongroom.settings.manifest import Pin
@@ -40,7 +40,7 @@ class Offer:
     kind: Kind
     description: str
     plugin: str
-    executable: ExecutableBackend | None = None
+    executable: BoundedExecutable | None = None
     trigger: TriggerBackend | None = None
     at_most_once: bool = False
     dialect: str | None = None

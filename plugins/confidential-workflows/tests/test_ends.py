@@ -97,7 +97,7 @@ def test_a_runner_of_another_kind_than_the_configured_one_gets_no_execution(host
 
 
 @pytest.mark.parametrize("answers", [True, False], ids=["with an answer", "killed before it answered"])
-def test_stopping_the_plugin_ends_its_executions(vault, answers):
+def test_stopping_the_plugin_ends_its_executions_which_may_be_tried_again(vault, answers):
     host = EnclaveHost(vault=vault, spare_runners=1)
     inside, leave = threading.Event(), threading.Event()
 
@@ -118,8 +118,8 @@ def test_stopping_the_plugin_ends_its_executions(vault, answers):
     host.close()
     running.join(30)
     leave.set()
-    assert (errors[0].origin, errors[0].name) == ("System", "Canceled")
-    assert "the plugin is stopping" in errors[0].message
+    assert (errors[0].origin, errors[0].name) == ("System", "Unavailable")
+    assert "the execution was cut off: the plugin is stopping" in errors[0].message
 
 
 def test_an_execution_that_waits_for_a_slot_when_the_plugin_stops_may_be_tried_again(vault):
@@ -143,9 +143,8 @@ def test_an_execution_that_waits_for_a_slot_when_the_plugin_stops_may_be_tried_a
     leave.set()
     for call in calls:
         call.join(30)
-    said = {error.name: error.message for error in errors}
-    assert sorted(said) == ["Canceled", "Unavailable"]
-    assert "the plugin is stopping" in said["Unavailable"]
+    assert [error.name for error in errors] == ["Unavailable", "Unavailable"]
+    assert all("the plugin is stopping" in error.message for error in errors)
 
 
 @pytest.mark.parametrize("guest", ["async-calls", "loop"])
@@ -190,3 +189,15 @@ def test_a_cancellation_that_comes_early_is_kept_and_its_first_reason_stays():
     assert stopped == ["first"]
     with pytest.raises(CapabilityError, match="the execution was cancelled: first"):
         cancellation.check()
+
+
+def test_what_was_cut_off_is_not_cancelled_and_what_was_cancelled_before_stays_so():
+    cut, cancelled = Cancellation(EXECUTION), Cancellation(EXECUTION)
+    cut.cut_off("the plugin is stopping")
+    cut.cancel("a person asked")
+    cancelled.cancel("a person asked")
+    cancelled.cut_off("the plugin is stopping")
+    for each, name in ((cut, "Unavailable"), (cancelled, "Canceled")):
+        with pytest.raises(CapabilityError) as raised:
+            each.check()
+        assert raised.value.name == name

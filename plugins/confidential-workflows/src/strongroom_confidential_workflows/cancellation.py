@@ -1,4 +1,4 @@
-"""One execution's cancellation, which may come before there is anything to stop."""
+"""Why one execution is stopped before its end, which may be decided before there is anything to stop."""
 
 import threading
 from collections.abc import Callable
@@ -18,23 +18,19 @@ class Cancellation:
         self.execution_id = execution_id
         self._lock = threading.Lock()
         self._reason = ""
+        self.is_cut_off = False
         self._stop: Callable[[str], None] | None = None
 
-    @property
-    def has_begun(self) -> bool:
-        """Whether there is something to stop."""
-        return self._stop is not None
-
     def cancel(self, reason: str) -> None:
-        """Stop the execution, now or as soon as it can be stopped."""
-        with self._lock:
-            self._reason = self._reason or reason or "cancelled"
-            stop = self._stop
-        if stop is not None:
-            stop(self._reason)
+        """Stop the execution, now or as soon as it can be stopped: nobody wants it any more."""
+        self._set(reason or "cancelled", is_cut_off=False)
+
+    def cut_off(self, reason: str) -> None:
+        """The same for one that is still wanted: its caller hears that it may be executed again."""
+        self._set(reason, is_cut_off=True)
 
     def on_cancel(self, stop: Callable[[str], None]) -> None:
-        """Have ``stop`` called with the reason; at once when it is cancelled already."""
+        """Have ``stop`` called with the reason; at once when there is one already."""
         with self._lock:
             self._stop = stop
             reason = self._reason
@@ -42,7 +38,17 @@ class Cancellation:
             stop(reason)
 
     def check(self) -> None:
-        """Raise ``CapabilityError`` (Canceled) when it is cancelled."""
-        if self._reason:
-            text = f"the execution was cancelled: {self._reason}"
-            raise CapabilityError("Public", "System", "Canceled", text)
+        """Raise ``CapabilityError``: Canceled when it is cancelled, Unavailable when it was cut off."""
+        with self._lock:
+            reason, is_cut_off = self._reason, self.is_cut_off
+        if reason:
+            name, how = ("Unavailable", "cut off") if is_cut_off else ("Canceled", "cancelled")
+            raise CapabilityError("Public", "System", name, f"the execution was {how}: {reason}")
+
+    def _set(self, reason: str, *, is_cut_off: bool) -> None:
+        with self._lock:
+            if not self._reason:
+                self._reason, self.is_cut_off = reason, is_cut_off
+            stop = self._stop
+        if stop is not None:
+            stop(self._reason)

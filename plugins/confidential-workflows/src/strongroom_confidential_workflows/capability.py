@@ -126,15 +126,12 @@ class ConfidentialWorkflows:
             running.cancel(request.reason[:ERROR_CHARACTERS_MAX])
         return empty_pb2.Empty()
 
-    def cancel_begun(self, reason: str) -> None:
-        """Stop every execution that a runner has; each call then ends with a Canceled error.
-
-        One that waits for a runner hears that there is none, and may be tried again.
-        """
+    def cut_off(self, reason: str) -> None:
+        """Stop every execution; each call then ends with an Unavailable error, and may be made again."""
         with self._lock:
-            begun = [running for running in self._running if running.has_begun]
-        for each in begun:
-            each.cancel(reason)
+            running = list(self._running)
+        for each in running:
+            each.cut_off(reason)
 
     def receipt(self, call: Call) -> backend_pb2.ReceiptResponse:
         """The receipt of the last attempt that ended here; empty when it was not attested, or is not known any more."""
@@ -203,6 +200,9 @@ class ConfidentialWorkflows:
                 span.set({"strongroom.outcome": finished.outcome, "strongroom.receipt.bytes": len(finished.receipt)})
                 if finished.outcome != RESULT:
                     span.failed(finished.code if finished.code in CODES else finished.outcome)
+                if finished.outcome == CANCELLED and cancellation.is_cut_off:
+                    # The runner does not know that it is wanted again.
+                    cancellation.check()
                 return finished
         finally:
             self._launcher.end(runner)

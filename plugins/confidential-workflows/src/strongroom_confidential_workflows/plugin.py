@@ -114,9 +114,9 @@ class ConfidentialWorkflowsPlugin:
 
     @hookimpl
     def stop(self) -> None:
-        """Cancel what runs, and kill every runner."""
+        """Cut off what runs, which its host may have executed again, and kill every runner."""
         if self._service is not None:
-            self._service.cancel_begun(STOPPING)
+            self._service.cut_off(STOPPING)
         if self._launcher is not None:
             self._launcher.close()
 
