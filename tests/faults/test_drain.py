@@ -5,6 +5,7 @@ Nothing is lost, and nobody hears an error but of what was never accepted.
 
 import itertools
 import json
+import shutil
 import threading
 import time
 from collections import Counter
@@ -109,6 +110,7 @@ def host():
     yield made.start()
     if made.process.poll() is None:
         made.kill()
+    shutil.rmtree(state, ignore_errors=True)
 
 
 def status_of(api, run_id):

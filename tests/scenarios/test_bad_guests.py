@@ -1,5 +1,6 @@
 """Guests that break their contract: each gets a clear error, loses nothing, and the next run works."""
 
+import shutil
 from contextlib import suppress
 
 import grpc
@@ -21,6 +22,7 @@ def running(*options):
     daemon = LiveDaemon(state, (*options, *shipped_with(state, "confidential-workflows", "vault"))).start()
     yield daemon
     assert daemon.stop() == 0
+    shutil.rmtree(state, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")

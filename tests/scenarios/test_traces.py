@@ -1,5 +1,7 @@
 """A confidential run on a whole host is one trace: call, acceptance, execution, capabilities, plugins, enclave."""
 
+import shutil
+
 import pytest
 
 from strongroom.pb.strongroom.v1 import run_pb2
@@ -46,6 +48,7 @@ def traced():
         collector.run = run
         collector.log = "".join(daemon.log)
         yield collector
+    shutil.rmtree(state, ignore_errors=True)
 
 
 def of_trace(spans):
